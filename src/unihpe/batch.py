@@ -1,0 +1,75 @@
+"""What flows through the house: `Frames` out of a reader, `Batch` into the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from enum import IntEnum
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from unihpe.camera import Camera
+
+FEWEST_JOINTS = 4  # seen in 2D; fewer do not make a person
+
+
+class Modality(IntEnum):
+    """The three kinds of evidence, in the paper's order; also the row of the modality token (§3.1)."""
+
+    IMAGE = 0
+    POSE_2D = 1
+    POSE_3D = 2
+
+
+@dataclass(frozen=True)
+class Frames:
+    """N people as a data set holds them: full-picture pixels, millimetres, camera axes, the set's own joints.
+
+    Attributes:
+        keypoints: 2D joints, (N, J, 2), pixels; NaN where a joint has none.
+        confidence: of each 2D joint, (N, J), in [0, 1]; 0 is a missing joint.
+        pose: 3D joints, (N, J, 3), mm, camera axes, absolute; None where the set has no 3D.
+        camera: N cameras.
+        group: the name of the part of the data each person belongs to (source, action), length N.
+        index: position of each person in its source, (N,).
+    """
+
+    keypoints: Tensor
+    confidence: Tensor
+    pose: Tensor | None
+    camera: Camera
+    group: tuple[str, ...]
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B people as the model sees them. What is absent is None.
+
+    Attributes:
+        keypoints: box units (see `boxes`), (B, J, 2), 0 where missing.
+        confidence: (B, J), in [0, 1]; 0 is a missing joint, which the encoder replaces by its mask token.
+        box_token: CLIFF's three numbers, (B, 3).
+        pose: pelvis-relative, camera axes, mm, (B, J, 3).
+        box: (B, 4), pixels; takes box units back to pixels.
+        group: the part of the data each person belongs to, length B.
+    """
+
+    keypoints: Tensor
+    confidence: Tensor
+    box_token: Tensor
+    pose: Tensor | None = None
+    box: Tensor | None = None
+    group: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same batch on `device`."""
+        moved = {f.name: value.to(device) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        return replace(self, **moved)

@@ -1,0 +1,102 @@
+"""A person's box: crop, keypoint normalisation and the box token (§3.1, appendix B, CLIFF).
+
+A box is (centre x, centre y, width, height) in pixels of the full picture, in the last axis of a tensor. Its *side* is the
+larger of width and height; keypoints in box units are (x − c) / (side / 2), the same scale in x and y.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unihpe.errors import InputError
+
+PADDING = 1.25
+ASPECT = 3 / 4  # width : height, the 192 × 256 input
+
+
+def box_from_keypoints(
+    keypoints: Tensor, seen: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
+) -> Tensor:
+    """Padded boxes (..., 4) round the seen joints: keypoints (..., J, 2) in pixels, seen (..., J) bool.
+
+    Raises:
+        InputError: if somebody has no seen joint, or all of them at one spot.
+    """
+    if not bool(seen.any(-1).all()):
+        raise InputError("a person without a single seen joint has no box: drop the person, or give a box")
+    inside = seen[..., None]
+    low = torch.where(inside, keypoints, torch.inf).amin(-2)
+    high = torch.where(inside, keypoints, -torch.inf).amax(-2)
+    if not bool(((high - low).amax(-1) > 0).all()):
+        raise InputError("a person whose joints all lie on one spot has no box: check the keypoints, or give a box")
+    return pad(torch.cat([(low + high) / 2, high - low], dim=-1), padding, aspect)
+
+
+def box_from_corners(corners: Tensor, padding: float = PADDING, aspect: float | None = ASPECT) -> Tensor:
+    """Boxes given as (left, top, right, bottom) in pixels, (..., 4), padded.
+
+    Raises:
+        InputError: for a box that is empty or not finite.
+    """
+    low, high = corners[..., :2], corners[..., 2:]
+    if not bool((torch.isfinite(corners).all(-1) & ((high - low) > 0).all(-1)).all()):
+        raise InputError("a box must be finite with right > left and bottom > top")
+    return pad(torch.cat([(low + high) / 2, high - low], dim=-1), padding, aspect)
+
+
+def pad(box: Tensor, padding: float, aspect: float | None) -> Tensor:
+    """The box (..., 4) grown to `aspect` (width : height; None keeps the shape) and then by the factor `padding`."""
+    centre, (width, height) = box[..., :2], box[..., 2:].unbind(-1)
+    if aspect is not None:
+        width, height = torch.maximum(width, height * aspect), torch.maximum(height, width / aspect)
+    return torch.cat([centre, torch.stack([width, height], dim=-1) * padding], dim=-1)
+
+
+def side(box: Tensor) -> Tensor:
+    """The larger of width and height, (..., 4) → (...,), pixels."""
+    return box[..., 2:].amax(-1)
+
+
+def to_box(pixels: Tensor, box: Tensor) -> Tensor:
+    """Pixels (..., J, 2) → box units (..., J, 2), box (..., 4)."""
+    return (pixels - box[..., None, :2]) / (side(box)[..., None, None] / 2)
+
+
+def from_box(points: Tensor, box: Tensor) -> Tensor:
+    """Box units (..., J, 2) → pixels (..., J, 2), box (..., 4): the inverse of `to_box`."""
+    return points * (side(box)[..., None, None] / 2) + box[..., None, :2]
+
+
+def box_token(box: Tensor, size: Tensor, focal: Tensor) -> Tensor:
+    """CLIFF's three numbers (..., 3): the box centre's offset from the picture's centre and the box side, over f.
+
+    Args:
+        box: (..., 4), pixels.
+        size: picture width and height, (..., 2), pixels.
+        focal: focal length, (...,), pixels.
+    """
+    offset = box[..., :2] - size / 2
+    return torch.cat([offset, side(box)[..., None]], dim=-1) / focal[..., None]
+
+
+def crop_matrix(box: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+    """The 2 × 3 affine map from full-picture pixels to those of the crop of `width` × `height` round `box` (4,).
+
+    Corner-origin pixels on both sides; `crop` shifts it to OpenCV's centre-origin pixels.
+    """
+    scale = min(width / box[2], height / box[3])
+    return np.array([[scale, 0.0, width / 2 - scale * box[0]], [0.0, scale, height / 2 - scale * box[1]]])
+
+
+def crop(picture: NDArray[np.uint8], box: NDArray[np.float64], width: int, height: int) -> NDArray[np.uint8]:
+    """Cut `box` (4,) out of an (H, W, 3) picture and resize it to (height, width, 3); outside the picture is black."""
+    matrix = crop_matrix(box, width, height)
+    # warpAffine has pixel centres at integers, we have them at .5: T(−.5)·M·T(+.5)
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
+    warped = cv2.warpAffine(picture, shifted, (width, height), flags=cv2.INTER_LINEAR)
+    return np.asarray(warped, dtype=np.uint8)

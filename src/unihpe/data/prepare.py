@@ -1,0 +1,81 @@
+"""From what a data set holds to what the model sees: the one place for boxes, units and joint roots."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unihpe.batch import FEWEST_JOINTS, Batch, Frames
+from unihpe.boxes import box_from_keypoints, box_token, to_box
+from unihpe.camera import Camera, default_focal
+from unihpe.errors import InputError
+from unihpe.skeleton import Skeleton
+
+
+def prepare(
+    frames: Frames,
+    skeleton: Skeleton,
+    *,
+    generator: torch.Generator | None = None,
+    unknown_focal: float = 0.0,
+    joint_dropout: float = 0.0,
+) -> Batch:
+    """Frames to a batch: box from the seen joints, keypoints in box units, box token, pose relative to its root.
+
+    Args:
+        frames: N people.
+        skeleton: the frames' joints.
+        generator: needed where one of the two shares is above 0.
+        unknown_focal: share of the people whose true focal length is replaced by √(W² + H²), so that the model works
+            with and without it.
+        joint_dropout: share of the joints that are hidden from the encoder, so that it works with missing ones.
+
+    Raises:
+        InputError: for a person with fewer than four joints seen.
+    """
+    confidence = frames.confidence
+    if joint_dropout > 0:
+        kept = torch.rand(confidence.shape, generator=generator) >= joint_dropout
+        enough = (kept & (confidence > 0)).sum(1, keepdim=True) >= FEWEST_JOINTS
+        confidence = confidence * (kept | ~enough)
+    seen = confidence > 0
+    require_enough(seen)
+    box = box_from_keypoints(frames.keypoints, seen)
+    keypoints = torch.where(seen[..., None], to_box(frames.keypoints, box), 0.0)
+    focal = chosen_focal(frames.camera, unknown_focal, generator)
+    pose = None if frames.pose is None else root_relative(frames.pose, skeleton)
+    return Batch(
+        keypoints, confidence, box_token(box, frames.camera.size, focal), pose, box, group=frames.group
+    )
+
+
+def require_enough(seen: Tensor) -> None:
+    """Raise for people (N, J) with fewer than four joints seen."""
+    count = seen.sum(-1)
+    if bool((count < FEWEST_JOINTS).any()):
+        person = int((count < FEWEST_JOINTS).nonzero()[0, 0])
+        raise InputError(
+            f"person {person} has {int(count[person])} joints seen; at least {FEWEST_JOINTS} are needed: leave them out"
+        )
+
+
+def chosen_focal(camera: Camera, unknown: float, generator: torch.Generator | None) -> Tensor:
+    """The focal length the box token is made with, (N,) pixels."""
+    true, default = camera.focal.mean(-1), default_focal(camera.size)
+    if unknown == 0:
+        return true
+    return torch.where(torch.rand(len(true), generator=generator) < unknown, default, true)
+
+
+def root_relative(pose: Tensor, skeleton: Skeleton) -> Tensor:
+    """The pose (N, J, 3) with its root at the origin; a set without a pelvis has the mid-point of its hips as root."""
+    return pose - root_of(pose, skeleton)
+
+
+def root_of(pose: Tensor, skeleton: Skeleton) -> Tensor:
+    """The root of each pose, (N, J, C) → (N, 1, C)."""
+    if skeleton.root is not None:
+        i = skeleton.index(skeleton.root)
+        return pose[:, i : i + 1]
+    hips = [skeleton.index("left_hip"), skeleton.index("right_hip")]
+    return pose[:, hips].mean(1, keepdim=True)

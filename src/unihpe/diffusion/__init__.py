@@ -1,0 +1,1 @@
+"""Diffusion on tensors: paths, parametrisations, samplers. Knows nothing of poses."""

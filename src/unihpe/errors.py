@@ -1,0 +1,7 @@
+"""The one exception for what a user can put right."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Bad input: the message is one line that says what, where and the remedy. Commands print it and exit with 2."""

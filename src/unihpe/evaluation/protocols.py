@@ -1,0 +1,44 @@
+"""Protocols: what exactly a score means, in words that suffice to redo it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Protocol(BaseModel):
+    """How poses are scored. Printed with every score.
+
+    Attributes:
+        name: of the protocol.
+        data: what is evaluated: set, split, which frames, which cameras, which 2D.
+        joints: which joints count.
+        root: what poses are relative to.
+        alignment: what each figure removes before it measures.
+        averaging: in which order means are taken.
+        exclusions: what was left out, and why.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    data: str
+    joints: str
+    root: str = "pelvis at the origin, camera axes"
+    alignment: str = (
+        "MPJPE none; PA-MPJPE rotation, translation and scale (no reflection); N-MPJPE scale only"
+    )
+    averaging: str = "mean over joints, then over the poses of a group, then the plain mean over groups"
+    exclusions: str = "none"
+
+
+def motion_protocol(skeleton: str, joints: int, split: str, stride: int, two_d: str, seed: int, focal: str) -> Protocol:
+    """Motion capture seen by the four fixed virtual cameras."""
+    noise = f", detector noise seed {seed}" if two_d == "detected" else ""
+    return Protocol(
+        name="motion-fixed-cameras",
+        data=(
+            f"motion capture, split {split}, every {stride}th frame of each motion, four fixed virtual cameras placed like"
+            f" Human3.6M's, 2D {two_d}{noise}; focal length in the box token: {focal}"
+        ),
+        joints=f"all {joints} of {skeleton}",
+    )

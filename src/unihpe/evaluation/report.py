@@ -1,0 +1,102 @@
+"""Scoring a model on prepared people: errors by group, many hypotheses, retrieval, agreement of the embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unihpe.batch import Batch, Modality
+from unihpe.evaluation.protocols import Protocol
+from unihpe.evaluation.retrieval import cosines, retrieve
+from unihpe.hypotheses import geometric_median
+from unihpe.metrics import mpjpe, n_mpjpe, pa_mpjpe
+from unihpe.nn.unihpe import Sampler, UniHPE
+
+Report = dict[str, Any]
+
+
+def evaluate_lifting(
+    model: UniHPE,
+    batches: Iterable[Batch],
+    protocol: Protocol,
+    *,
+    generator: torch.Generator,
+    sampler: Sampler | None = None,
+    samples: int = 0,
+    gallery: int = 2000,
+) -> Report:
+    """2D → 3D over batches that carry 3D poses, as a report ready for JSON.
+
+    Args:
+        sampler: draws the hypotheses; needed where `samples` is above 0, and the point estimate of a decoder that has none.
+        samples: hypotheses for each pose; adds their mean, geometric median and best.
+        gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
+    """
+    rows: dict[str, list[Tensor]] = {}
+    groups: list[str] = []
+    kept: list[tuple[Tensor, Tensor, Tensor]] = []
+    for batch in batches:
+        embedding = model.embed(batch, Modality.POSE_2D)
+        guesses = lift(model, embedding, batch, sampler, samples, generator)
+        assert batch.pose is not None
+        for name, guess in guesses.items():
+            for metric in (mpjpe, pa_mpjpe, n_mpjpe):
+                rows.setdefault(f"{name} {metric.__name__}", []).append(score(metric, guess, batch.pose))
+        groups += batch.group
+        kept.append((embedding, model.embed(batch, Modality.POSE_3D), batch.pose))
+    errors = {name: torch.cat(parts) for name, parts in rows.items()}
+    embedding_2d, embedding_3d, poses = (torch.cat(parts) for parts in zip(*kept, strict=True))
+    matched, unmatched = cosines(embedding_2d, embedding_3d, generator)
+    report: Report = {
+        "protocol": protocol.model_dump(),
+        "poses": len(groups),
+        "errors_mm": {name: by_group(values, groups) for name, values in errors.items()},
+        "cosine_2d_3d": {"matched": matched, "unmatched": unmatched},
+    }
+    if gallery:
+        chosen = torch.linspace(0, len(poses) - 1, min(gallery, len(poses))).long()
+        a, b, poses = embedding_2d[chosen], embedding_3d[chosen], poses[chosen]
+        report["retrieval"] = {"2d→3d": asdict(retrieve(a, b, poses)), "3d→2d": asdict(retrieve(b, a, poses))}
+    return report
+
+
+def lift(
+    model: UniHPE, embedding: Tensor, batch: Batch, sampler: Sampler | None, samples: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Every answer asked for, by name: 2D embeddings (B, D) → poses (B, J, 3), mm."""
+    source, target, box = Modality.POSE_2D, Modality.POSE_3D, batch.box_token
+    answers = {}
+    if model.has_point_estimate(target):
+        answers["point"] = model.estimate(embedding, source, target, box)
+    elif sampler is not None:
+        answers["sample"] = model.sample(embedding, source, target, box, sampler, 1, generator)[0]
+    if samples and sampler is not None:
+        drawn = model.sample(embedding, source, target, box, sampler, samples, generator)
+        answers[f"mean of {samples}"] = drawn.mean(0)
+        answers[f"geometric median of {samples}"] = geometric_median(drawn)
+        answers[f"best of {samples} (needs ground truth)"] = best(drawn, batch)
+    return answers
+
+
+def best(samples: Tensor, batch: Batch) -> Tensor:
+    """The sample (S, B, J, 3) nearest to the truth, by MPJPE: not a prediction, a bound."""
+    assert batch.pose is not None
+    chosen = mpjpe(samples, batch.pose.expand_as(samples)).argmin(0)  # (B,)
+    return samples[chosen, torch.arange(samples.shape[1], device=samples.device)]
+
+
+def score(metric: Callable[[Tensor, Tensor], Tensor], guess: Tensor, pose: Tensor) -> Tensor:
+    """A metric on the CPU, (B,)."""
+    return metric(guess.cpu(), pose.cpu())
+
+
+def by_group(values: Tensor, groups: list[str]) -> dict[str, float]:
+    """Mean of each group, and the plain mean over groups as "mean over groups"."""
+    means = {}
+    for group in sorted(set(groups)):
+        means[group] = float(values[torch.tensor([g == group for g in groups])].mean())
+    return {**means, "mean over groups": sum(means.values()) / len(means)}

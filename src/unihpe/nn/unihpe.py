@@ -1,0 +1,158 @@
+"""The model: encoders onto one unit sphere, decoders out of it (fig. 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from unihpe.batch import Batch, Modality
+from unihpe.diffusion.parametrisation import Diffusion
+from unihpe.nn.pose_decoder import MLPDecoder, ScoreDecoder
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]
+
+
+class DiffusionDecoder(nn.Module):
+    """A score network and the meaning of its output (path and prediction)."""
+
+    def __init__(self, network: ScoreDecoder, diffusion: Diffusion) -> None:
+        super().__init__()
+        self.network, self.diffusion = network, diffusion
+
+    def denoiser(
+        self, embedding: Tensor, source: Modality, box: Tensor | None, drop: Tensor | None = None, samples: int = 1
+    ) -> Denoiser:
+        """x̂₀(x_t, t) for x_t (samples · B, J, C) with the embedding (B, D) held fixed; sample-major order."""
+        prepared = self.network.prepare(embedding, source, box, drop).repeat(samples, 1)
+        return self.diffusion.denoiser(lambda x, t: self.network(x, t, prepared).float())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Joints and coordinates of the poses it makes."""
+        return self.network.shape
+
+
+Decoder = DiffusionDecoder | MLPDecoder
+Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
+
+
+class UniHPE(nn.Module):
+    """Pictures, 2D keypoints and 3D poses in one embedding space, and poses out of it.
+
+    Args:
+        encoder_2d: keypoints (B, J, 2) in box units, confidence (B, J), box token (B, 3) → unit embedding (B, D).
+        encoder_3d: pose (B, J, 3) over `pose_scale`, confidence (B, J) → unit embedding (B, D).
+        decoder_2d: makes keypoints (B, J, 2) over `keypoint_scale`.
+        decoder_3d: makes poses (B, J, 3) over `pose_scale`.
+        pose_scale: one standard deviation of the training poses, mm.
+        keypoint_scale: one standard deviation of the training keypoints, box units.
+        temperature: τ₀ of the contrastive losses; the log-scale log(1/τ) is learned and shared by them (appendix A).
+    """
+
+    pose_scale: Tensor
+    keypoint_scale: Tensor
+
+    def __init__(
+        self,
+        encoder_2d: nn.Module,
+        encoder_3d: nn.Module,
+        decoder_2d: Decoder,
+        decoder_3d: Decoder,
+        *,
+        pose_scale: float,
+        keypoint_scale: float,
+        temperature: float = 1 / 14,
+    ) -> None:
+        super().__init__()
+        self.encoder_2d, self.encoder_3d = encoder_2d, encoder_3d
+        self.decoder_2d, self.decoder_3d = decoder_2d, decoder_3d
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.register_buffer("pose_scale", torch.tensor(float(pose_scale)))
+        self.register_buffer("keypoint_scale", torch.tensor(float(keypoint_scale)))
+
+    @property
+    def temperature(self) -> Tensor:
+        """τ, a scalar with gradient."""
+        return torch.exp(-self.log_scale)
+
+    def embed(self, batch: Batch, modality: Modality) -> Tensor:
+        """The batch's evidence of one kind as unit embeddings (B, D)."""
+        match modality:
+            case Modality.POSE_2D:
+                return cast(Tensor, self.encoder_2d(batch.keypoints, batch.confidence, batch.box_token))
+            case Modality.POSE_3D:
+                if batch.pose is None:
+                    raise ValueError("this batch has no 3D poses to embed")
+                seen = torch.isfinite(batch.pose).all(-1).to(batch.pose.dtype)
+                pose = torch.where(seen[..., None] > 0, batch.pose / self.pose_scale, 0.0)
+                return cast(Tensor, self.encoder_3d(pose, seen))
+            case Modality.IMAGE:
+                raise ValueError("this model has no image encoder")
+
+    def decoder(self, target: Modality) -> Decoder:
+        """The decoder that makes poses of this kind."""
+        return self.decoder_2d if target is Modality.POSE_2D else self.decoder_3d
+
+    def scale(self, target: Modality) -> Tensor:
+        """What the decoder's unit is worth: box units (2D) or mm (3D)."""
+        return self.keypoint_scale if target is Modality.POSE_2D else self.pose_scale
+
+    def target(self, batch: Batch, target: Modality) -> tuple[Tensor, Tensor]:
+        """What a decoder should make of the batch, in its own unit (B, J, C), and which joints count (B, J)."""
+        if target is Modality.POSE_2D:
+            return batch.keypoints / self.keypoint_scale, batch.confidence > 0
+        if batch.pose is None:
+            raise ValueError("this batch has no 3D poses to learn from")
+        seen = torch.isfinite(batch.pose).all(-1)
+        return torch.where(seen[..., None], batch.pose / self.pose_scale, 0.0), seen
+
+    def has_point_estimate(self, target: Modality) -> bool:
+        """Whether `estimate` works: an MLP decoder, or a parametrisation with an answer at t = 1."""
+        decoder = self.decoder(target)
+        return isinstance(decoder, MLPDecoder) or decoder.diffusion.allows_posterior_mean
+
+    @torch.no_grad()
+    def estimate(self, embedding: Tensor, source: Modality, target: Modality, box: Tensor) -> Tensor:
+        """The point estimate, one network evaluation: (B, D) → (B, J, C), box units (2D) or mm (3D).
+
+        A diffusion decoder is asked at t = 1, at the centre of its noise, where the answer can rest on the embedding alone.
+
+        Raises:
+            InputError: where the decoder's parametrisation has no answer there (ε-prediction): use `sample`.
+        """
+        decoder = self.decoder(target)
+        if isinstance(decoder, MLPDecoder):
+            return decoder(embedding, source, box).float() * self.scale(target)
+        decoder.diffusion.require_posterior_mean()
+        x = embedding.new_zeros(len(embedding), *decoder.shape)
+        return decoder.denoiser(embedding, source, box)(x, x.new_ones(1)) * self.scale(target)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        embedding: Tensor,
+        source: Modality,
+        target: Modality,
+        box: Tensor,
+        sampler: Sampler,
+        samples: int,
+        generator: torch.Generator,
+        drop: Tensor | None = None,
+    ) -> Tensor:
+        """Poses drawn from the decoder: (B, D) → (samples, B, J, C), box units (2D) or mm (3D).
+
+        Args:
+            sampler: turns noise into poses: (denoiser, diffusion, noise (samples·B, J, C)) → poses of the same shape.
+            drop: whose embedding is ignored, (B,) bool: those poses come from the decoder's prior.
+        """
+        decoder = self.decoder(target)
+        if isinstance(decoder, MLPDecoder):
+            raise ValueError("an MLP decoder has one answer; only diffusion decoders can be sampled")
+        shape = (samples * len(embedding), *decoder.shape)
+        noise = torch.randn(shape, generator=generator).to(embedding.device) * decoder.diffusion.path.prior_std
+        poses = sampler(decoder.denoiser(embedding, source, box, drop, samples), decoder.diffusion, noise)
+        return poses.unflatten(0, (samples, len(embedding))) * self.scale(target)

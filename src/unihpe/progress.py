@@ -1,0 +1,67 @@
+"""Progress of long work: a bar with rate and time left on a terminal, silence elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from unihpe.errors import InputError
+from unihpe.training.stages import Stage
+
+Row = dict[str, Any]
+
+
+@contextlib.contextmanager
+def training_report(
+    console: Console, stages: tuple[Stage, ...], tensorboard: Path | None
+) -> Iterator[Callable[[Row], None]]:
+    """A function for the training loop to hand its log rows to."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with contextlib.ExitStack() as stack:
+        write = stack.enter_context(tensorboard_writer(tensorboard)) if tensorboard else None
+        bar = stack.enter_context(Progress(*columns, console=console, disable=not console.is_terminal))
+        tasks = {stage.name: bar.add_task(stage.name, total=stage.steps, rate="") for stage in stages}
+
+        def report(row: Row) -> None:
+            task = tasks[row["stage"]]
+            speed = bar.tasks[task].speed
+            samples = row["samples"] / max(row["step"], 1)
+            rate = f"{speed * samples:,.0f} samples/s" if speed else ""
+            score = f" · {row['validation mpjpe']:.1f} mm" if "validation mpjpe" in row else ""
+            bar.update(
+                task, completed=row["step"], rate=rate, description=f"{row['stage']} · loss {row['loss']:.3f}{score}"
+            )
+            if write is not None:
+                write(row)
+
+        yield report
+
+
+@contextlib.contextmanager
+def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
+    """Log rows as TensorBoard scalars."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise InputError("--tensorboard needs the extra: pip install 'unihpe[plots]'") from error
+    writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+
+    def write(row: Row) -> None:
+        for name, value in row.items():
+            if isinstance(value, float):
+                writer.add_scalar(f"{row['stage']}/{name}", value, row["samples"])  # type: ignore[no-untyped-call]
+
+    yield write
+    writer.close()  # type: ignore[no-untyped-call]

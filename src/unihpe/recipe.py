@@ -1,0 +1,351 @@
+"""Recipes: one page of TOML that says everything about a training run, and the builders that read it.
+
+An unknown key stops with the keys that are known. `build_model` is the only place where numbers meet classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unihpe.batch import Batch
+from unihpe.checkpoint import Card, load_checkpoint, load_into
+from unihpe.data.motion import MotionSource, TwoD, View, open_motion
+from unihpe.data.prepare import prepare
+from unihpe.data.source import Source
+from unihpe.diffusion.parametrisation import Diffusion, Prediction
+from unihpe.diffusion.sde import PathKind, build_path
+from unihpe.errors import InputError
+from unihpe.nn.pose_decoder import MLPDecoder, ScoreDecoder
+from unihpe.nn.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
+from unihpe.nn.unihpe import Decoder, DiffusionDecoder, UniHPE
+from unihpe.skeleton import Skeleton, get_skeleton
+from unihpe.training.loop import Draw
+from unihpe.training.stages import Stage
+
+
+class Settings(BaseModel):
+    """A table of a recipe: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncoderSettings(Settings):
+    """A pose encoder: `depth` is the transformer's layers or the MLP's blocks; heads and feedforward are the transformer's."""
+
+    kind: Literal["transformer", "mlp"] = "transformer"
+    width: int = 256
+    depth: int = 3
+    heads: int = 8
+    feedforward: int = 512
+    dropout: float = 0.1
+
+
+class DecoderSettings(Settings):
+    """A pose decoder; path and prediction are the diffusion's."""
+
+    kind: Literal["diffusion", "mlp"] = "diffusion"
+    width: int = 1024
+    blocks: int = 2
+    dropout: float = 0.0
+    modality_token: bool = True
+    box_token: bool = False
+    path: PathKind = "sub_vp"
+    prediction: Prediction = "epsilon"
+
+
+class ModelSettings(Settings):
+    """The model's parts."""
+
+    embedding: int = 1024
+    encoder_2d: EncoderSettings = EncoderSettings()
+    encoder_3d: EncoderSettings = EncoderSettings()
+    decoder_2d: DecoderSettings = DecoderSettings(box_token=True)
+    decoder_3d: DecoderSettings = DecoderSettings()
+
+
+class DataSettings(Settings):
+    """The data: where it is and how it is shown.
+
+    Attributes:
+        name: of the data set.
+        root: its file or folder; usually given on the command line.
+        rig: names the joints of a BVH rig.
+        skeleton: the joints that are trained on.
+        split: the part that is trained on.
+        two_d, balance, body_scale: see `MotionSource`.
+        unknown_focal, joint_dropout: see `prepare`.
+        licence, description: of the data, for the checkpoint's card.
+    """
+
+    name: Literal["motion"] = "motion"
+    root: str = ""
+    rig: str = ""
+    skeleton: str = "human36m17"
+    split: str = "train"
+    two_d: TwoD = "both"
+    balance: float = Field(0.0, ge=0, le=1)
+    body_scale: float = Field(0.0, ge=0, lt=1)
+    unknown_focal: float = Field(0.5, ge=0, le=1)
+    joint_dropout: float = Field(0.0, ge=0, lt=1)
+    description: str = ""
+    licence: str = ""
+
+
+class Recipe(Settings):
+    """A training run on one page.
+
+    Attributes:
+        about: what it trains, what to expect, on which hardware, how long.
+        seed: of everything random.
+        pose_scale, keypoint_scale: one standard deviation of the data, mm and box units; 0 measures them.
+    """
+
+    about: str
+    seed: int = 0
+    pose_scale: float = Field(0.0, ge=0)
+    keypoint_scale: float = Field(0.0, ge=0)
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    stage: tuple[Stage, ...]
+
+    @model_validator(mode="after")
+    def has_stages(self) -> Recipe:
+        if not self.stage:
+            raise ValueError("a recipe needs at least one [[stage]]")
+        return self
+
+    def fingerprint(self) -> str:
+        """Changes with whatever changes training: a saved state of another recipe cannot be resumed.
+
+        The data's place may change (a copy elsewhere is the same data).
+        """
+        fields = self.model_dump(mode="json", exclude={"about": True, "data": {"root", "description", "licence"}})
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes in the package."""
+    files = resources.files("unihpe").joinpath("recipes").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
+    """A shipped recipe by name, or a TOML file by path, with `key=value` changes (dotted keys; values as in TOML).
+
+    Raises:
+        InputError: for an unknown recipe or key, or a value that does not fit, naming the known ones.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise InputError(f"no recipe at {path}")
+        text = path.read_text(encoding="utf-8")
+    elif name in shipped_recipes():
+        text = resources.files("unihpe").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        raise InputError(f"no recipe '{name}': shipped are {', '.join(shipped_recipes())}; a file must end in .toml")
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name}: not valid TOML ({error})") from error
+    for change in changes:
+        apply_change(fields, change)
+    return parse_recipe(fields, name)
+
+
+def parse_recipe(fields: dict[str, Any], name: str) -> Recipe:
+    """Check a recipe's fields."""
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(f"{name}: {explain(error)}") from error
+
+
+def apply_change(fields: dict[str, Any], change: str) -> None:
+    """Put one `key=value` into the recipe's fields; a number in the key counts tables from 0 (`stage.1.steps=10`)."""
+    key, sign, value = change.partition("=")
+    if not sign or not key:
+        raise InputError(f"--set {change}: write it as key=value, for example data.root=FOLDER")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string
+    *parents, last = key.split(".")
+    table: Any = fields
+    try:
+        for parent in parents:
+            table = table[int(parent)] if isinstance(table, list) else table.setdefault(parent, {})
+        if isinstance(table, list):
+            table[int(last)] = parsed
+        else:
+            table[last] = parsed
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise InputError(f"--set {change}: the recipe has no place {key}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """The first complaint on one line: where, what, and which keys are known."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    *parents, key = first["loc"]
+    table = settings_at([part for part in parents if isinstance(part, str)])
+    place = ".".join(str(part) for part in parents) or "recipe"
+    return f"[{place}] has no setting {key}; it has {', '.join(table.model_fields)}"
+
+
+def settings_at(parents: list[str]) -> type[BaseModel]:
+    """The settings class of a table."""
+    table: type[BaseModel] = Recipe
+    for parent in parents:
+        annotation = table.model_fields[parent].annotation
+        inner = getattr(annotation, "__args__", (annotation,))[0]
+        table = inner if isinstance(inner, type) else table
+    return table
+
+
+def build_model(recipe: Recipe) -> UniHPE:
+    """The model of a recipe, freshly initialised from its seed."""
+    joints, settings = len(get_skeleton(recipe.data.skeleton)), recipe.model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return UniHPE(
+            build_encoder(settings.encoder_2d, joints, 2, settings.embedding),
+            build_encoder(settings.encoder_3d, joints, 3, settings.embedding),
+            build_decoder(settings.decoder_2d, joints, 2, settings.embedding),
+            build_decoder(settings.decoder_3d, joints, 3, settings.embedding),
+            pose_scale=recipe.pose_scale or 1.0,
+            keypoint_scale=recipe.keypoint_scale or 1.0,
+        )
+
+
+def build_encoder(
+    settings: EncoderSettings, joints: int, coordinates: int, embedding: int
+) -> TransformerPoseEncoder | MLPPoseEncoder:
+    """A pose encoder; the 2D one has the box token (B.2)."""
+    box_token = coordinates == 2
+    match settings.kind:
+        case "transformer":
+            return TransformerPoseEncoder(
+                joints,
+                coordinates,
+                box_token=box_token,
+                width=settings.width,
+                depth=settings.depth,
+                heads=settings.heads,
+                feedforward=settings.feedforward,
+                dropout=settings.dropout,
+                embedding=embedding,
+            )
+        case "mlp":
+            return MLPPoseEncoder(
+                joints,
+                coordinates,
+                box_token=box_token,
+                width=settings.width,
+                blocks=settings.depth,
+                dropout=settings.dropout,
+                embedding=embedding,
+            )
+        case _:
+            assert_never(settings.kind)
+
+
+def build_decoder(settings: DecoderSettings, joints: int, coordinates: int, embedding: int) -> Decoder:
+    """A pose decoder."""
+    network = ScoreDecoder if settings.kind == "diffusion" else MLPDecoder
+    built = network(
+        joints,
+        coordinates,
+        box_token=settings.box_token,
+        modality_token=settings.modality_token,
+        width=settings.width,
+        blocks=settings.blocks,
+        dropout=settings.dropout,
+        embedding=embedding,
+    )
+    if isinstance(built, MLPDecoder):
+        return built
+    return DiffusionDecoder(built, Diffusion(build_path(settings.path), settings.prediction))
+
+
+def open_source(data: DataSettings, *, split: str | None, view: View, two_d: TwoD | None = None, stride: int = 1) -> Source:
+    """The recipe's data as a source.
+
+    Raises:
+        InputError: if no root is named or it cannot be read.
+    """
+    if not data.root:
+        raise InputError("the recipe names no data: add --set data.root=FOLDER (docs/data.md says where to get some)")
+    root = Path(data.root)
+    if not root.exists():
+        raise InputError(f"no data at {root}: check data.root (docs/data.md says where to get some)")
+    motion = open_motion(root, Path(data.rig) if data.rig else None)
+    random_view = view == "random"
+    return MotionSource(
+        motion.select(split, stride),
+        view,
+        two_d or data.two_d,
+        balance=data.balance if random_view else 0.0,
+        body_scale=data.body_scale if random_view else 0.0,
+    )
+
+
+def training_stream(source: Source, data: DataSettings) -> Draw:
+    """Batches drawn from a source by its weights, prepared for training: (size, generator) → Batch."""
+    cumulative = source.weights().double().cumsum(0)
+    cumulative = cumulative / cumulative[-1]
+
+    def draw(size: int, generator: torch.Generator) -> Batch:
+        position = torch.rand(size, generator=generator, dtype=torch.float64)
+        indices = torch.searchsorted(cumulative, position).clamp_max(len(cumulative) - 1)
+        return prepare(
+            source.read(indices, generator),
+            source.skeleton,
+            generator=generator,
+            unknown_focal=data.unknown_focal,
+            joint_dropout=data.joint_dropout,
+        )
+
+    return draw
+
+
+def measure_scales(recipe: Recipe, draw: Draw) -> Recipe:
+    """The recipe with its two scales filled in from the data, where it leaves them at 0."""
+    batch = draw(8192, torch.Generator().manual_seed(recipe.seed))
+    update = {}
+    if not recipe.pose_scale and batch.pose is not None:
+        pose = batch.pose[torch.isfinite(batch.pose).all(-1)]
+        update["pose_scale"] = round(float(pose.std()), 3)
+    if not recipe.keypoint_scale:
+        update["keypoint_scale"] = round(float(batch.keypoints[batch.confidence > 0].std()), 5)
+    return recipe.model_copy(update=update)
+
+
+def load_model(path: Path, device: str = "cpu") -> tuple[UniHPE, Recipe, Card]:
+    """A trained model, its recipe and its card, from a checkpoint file or a training folder.
+
+    Raises:
+        InputError: as `load_checkpoint`, or if the recipe in the checkpoint is not understood.
+    """
+    file = path / "model.safetensors" if path.is_dir() else path
+    tensors, card = load_checkpoint(file, device)
+    recipe = parse_recipe(card.recipe, f"{file} (its recipe)")
+    model = build_model(recipe)
+    load_into(model, tensors, file)
+    return model.to(device).eval(), recipe, card
+
+
+def check_skeleton(recipe: Recipe, skeleton: Skeleton, what: str) -> None:
+    """Raise where data and model have different joints."""
+    if recipe.data.skeleton != skeleton.name:
+        raise InputError(f"{what} has the joints of {skeleton.name}, the checkpoint those of {recipe.data.skeleton}")

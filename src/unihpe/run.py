@@ -1,0 +1,174 @@
+"""Whole runs, as the commands make them: train a recipe, evaluate a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from unihpe.batch import Batch
+from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
+from unihpe.data.prepare import prepare
+from unihpe.data.source import Source
+from unihpe.diffusion.sampling import build_sampler
+from unihpe.errors import InputError
+from unihpe.evaluation.protocols import motion_protocol
+from unihpe.evaluation.report import Report, evaluate_lifting
+from unihpe.files import write_text
+from unihpe.nn.unihpe import UniHPE
+from unihpe.recipe import (
+    Recipe,
+    build_model,
+    check_skeleton,
+    load_model,
+    measure_scales,
+    open_source,
+    training_stream,
+)
+from unihpe.training.loop import Progress, Schedule, Scores, train
+
+EVALUATION_BATCH = 2048
+MODEL_FILE = "model.safetensors"
+
+
+def train_recipe(
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    device: str = "cpu",
+    schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+    half: bool = False,
+) -> tuple[UniHPE, Progress]:
+    """Train a recipe into the folder `out`: log, training state, and at the end `model.safetensors` with its card.
+
+    Args:
+        start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be built alike.
+        half: store the weights as float16.
+
+    Raises:
+        InputError: for data that cannot be read, a folder that holds another run, a checkpoint that does not fit.
+    """
+    source = open_source(recipe.data, split=recipe.data.split, view="random")
+    if source.skeleton.name != recipe.data.skeleton:
+        raise InputError(f"the data has the joints of {source.skeleton.name}, the recipe names {recipe.data.skeleton}")
+    draw = training_stream(source, recipe.data)
+    recipe = measure_scales(recipe, draw)
+    model = build_model(recipe)
+    samples = 0
+    if start is not None:
+        samples = start_from(model, recipe, start)
+    model, progress = train(
+        model,
+        recipe.stage,
+        draw,
+        out,
+        seed=recipe.seed,
+        fingerprint=recipe.fingerprint(),
+        schedule=schedule,
+        device=device,
+        resume=resume,
+        validate=validation(recipe, device),
+        report=report,
+    )
+    card = Card(
+        skeleton=recipe.data.skeleton,
+        recipe=recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": ""})}).model_dump(mode="json"),
+        data=recipe.data.description,
+        licence=recipe.data.licence,
+        samples=samples + progress.samples,
+    )
+    save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
+    return model, progress
+
+
+def start_from(model: UniHPE, recipe: Recipe, path: Path) -> int:
+    """Load a checkpoint's weights into the model; returns the samples it has seen."""
+    file = path / MODEL_FILE if path.is_dir() else path
+    tensors, card = load_checkpoint(file)
+    if card.skeleton != recipe.data.skeleton:
+        raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {recipe.data.skeleton}")
+    load_into(model, tensors, file)
+    return card.samples
+
+
+def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
+    """MPJPE on the validation split of the recipe's data, 2D exact; None where there is none."""
+    try:
+        source = open_source(recipe.data, split="val", view="fixed", two_d="exact", stride=10)
+    except InputError:
+        return None
+
+    def validate(model: UniHPE) -> Scores:
+        generator = torch.Generator().manual_seed(recipe.seed)
+        protocol = motion_protocol(recipe.data.skeleton, len(source.skeleton), "val", 10, "exact", 0, "true")
+        sampler = build_sampler("zero-temperature", 50)
+        batches = prepared(source, generator, device)
+        report = evaluate_lifting(model, batches, protocol, generator=generator, sampler=sampler, gallery=0)
+        name = next(name for name in report["errors_mm"] if name.endswith(" mpjpe"))
+        return {
+            "validation mpjpe": report["errors_mm"][name]["mean over groups"],
+            "validation cosine": report["cosine_2d_3d"]["matched"],
+        }
+
+    return validate
+
+
+def prepared(source: Source, generator: torch.Generator, device: str, focal_known: bool = True) -> Iterator[Batch]:
+    """All people of a source, in order, in batches."""
+    for indices in torch.arange(len(source)).split(EVALUATION_BATCH):
+        unknown = 0.0 if focal_known else 1.0
+        frames = source.read(indices, generator)
+        yield prepare(frames, source.skeleton, generator=generator, unknown_focal=unknown).to(device)
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    data: str,
+    root: Path,
+    *,
+    rig: Path | None = None,
+    split: str = "test",
+    stride: int = 10,
+    two_d: Literal["exact", "detected"] = "exact",
+    focal_known: bool = True,
+    samples: int = 0,
+    sampler: str = "auto",
+    steps: int = 0,
+    gallery: int = 2000,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Report:
+    """Evaluate a checkpoint on a data set by its fixed protocol.
+
+    Raises:
+        InputError: for an unreadable checkpoint or data, or joints that do not agree.
+    """
+    model, recipe, card = load_model(checkpoint, device)
+    settings = recipe.data.model_copy(update={"name": data, "root": str(root), "rig": str(rig or "")})
+    source = open_source(settings, split=split, view="fixed", two_d=two_d, stride=stride)
+    check_skeleton(recipe, source.skeleton, str(root))
+    generator = torch.Generator().manual_seed(seed)
+    focal = "true" if focal_known else "assumed √(W² + H²)"
+    protocol = motion_protocol(source.skeleton.name, len(source.skeleton), split, stride, two_d, seed, focal)
+    chosen = build_sampler(sampler, steps, generator)
+    report = evaluate_lifting(
+        model,
+        prepared(source, generator, device, focal_known),
+        protocol,
+        generator=generator,
+        sampler=chosen,
+        samples=samples,
+        gallery=gallery,
+    )
+    return {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, "seed": seed, **report}
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write a report as JSON, whole or not at all."""
+    write_text(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,279 @@
+"""The training loop: one for all stages, resumable bit for bit.
+
+Every random number of a step comes from (seed, stage, step), so a run continued from its last saved state, on the same
+machine and thread count, ends with the very weights of one that never stopped.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unihpe.batch import Batch
+from unihpe.errors import InputError
+from unihpe.files import replacing
+from unihpe.losses import clamp_log_scale_
+from unihpe.nn.unihpe import UniHPE
+from unihpe.training.stages import PARTS, Stage, stage_losses
+
+STATE_FILE, LOG_FILE = "training.pt", "log.jsonl"
+LARGEST_TEMPERATURE = 1e4  # §4.2's upper end of τ's range
+
+Scores = dict[str, float]
+Draw = Callable[[int, torch.Generator], Batch]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How often things happen, in steps."""
+
+    save_every: int = 500
+    log_every: int = 50
+    validate_every: int = 0
+
+
+@dataclass
+class Progress:
+    """Where a run stands."""
+
+    stage: int = 0
+    step: int = 0  # of the stage
+    samples: int = 0
+
+
+def train(
+    model: UniHPE,
+    stages: tuple[Stage, ...],
+    draw: Draw,
+    out: Path,
+    *,
+    seed: int,
+    fingerprint: str,
+    schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
+    device: str = "cpu",
+    resume: bool = False,
+    validate: Callable[[UniHPE], Scores] | None = None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> tuple[UniHPE, Progress]:
+    """Run the stages one after the other; returns the averaged (EMA) model and where the run stands.
+
+    Args:
+        model: trained in place.
+        draw: a batch of a given size, from a generator.
+        out: folder for the training state and the log (one JSON object a line).
+        seed: of everything random.
+        fingerprint: of the recipe; a state saved under another one is refused.
+        device: where to train.
+        resume: continue from the state in `out`.
+        validate: scores the averaged model; called as `schedule` says and at the end of each stage.
+        report: gets each row of the log, for a progress display.
+
+    Raises:
+        InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite.
+    """
+    state_path = out / STATE_FILE
+    model.to(device)
+    averaged = copy.deepcopy(model).eval().requires_grad_(False)
+    progress, optimiser_state = Progress(), None
+    if state_path.exists():
+        if not resume:
+            raise InputError(f"{out} already holds a training run; add --resume to continue it, or choose another folder")
+        progress, optimiser_state = load_state(state_path, fingerprint, model, averaged)
+    elif resume:
+        raise InputError(f"nothing to resume: {state_path} does not exist")
+    log = Log(out / LOG_FILE, progress.samples, report)
+    while progress.stage < len(stages):
+        stage = stages[progress.stage]
+        optimiser = begin_stage(model, stage, fresh=progress.step == 0)
+        if optimiser_state is not None:
+            optimiser.load_state_dict(optimiser_state)
+            optimiser_state = None
+        while progress.step < stage.steps:
+            row = train_step(model, averaged, optimiser, stage, draw, seed, progress, device)
+            last = progress.step == stage.steps
+            if progress.step % schedule.log_every == 0 or last:
+                log.write(row | due_scores(validate, averaged, schedule, progress, last))
+            if progress.step % schedule.save_every == 0 and not last:
+                save_state(state_path, fingerprint, model, averaged, optimiser, progress)
+        progress.stage, progress.step = progress.stage + 1, 0
+        save_state(state_path, fingerprint, model, averaged, None, progress)
+    return averaged, progress
+
+
+def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> torch.optim.Optimizer:
+    """Freeze what the stage does not train, set its temperature, and make its optimiser."""
+    for part in PARTS:
+        getattr(model, part).requires_grad_(part in stage.trains)
+    model.log_scale.requires_grad_(stage.contrastive > 0)
+    if fresh and stage.temperature is not None:
+        with torch.no_grad():
+            model.log_scale.fill_(-math.log(stage.temperature))
+    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
+    plain = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=stage.learning_rate)
+
+
+def train_step(
+    model: UniHPE,
+    averaged: UniHPE,
+    optimiser: torch.optim.Optimizer,
+    stage: Stage,
+    draw: Draw,
+    seed: int,
+    progress: Progress,
+    device: str,
+) -> dict[str, Any]:
+    """One step of gradient descent; returns its log row."""
+    generator = torch.Generator().manual_seed(step_seed(seed, progress.stage, progress.step))
+    batch = draw(stage.batch_size, generator).to(device)
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(stage, progress.step)
+    with torch.random.fork_rng(), torch.autocast(device.split(":")[0], torch.bfloat16, enabled=stage.bfloat16):
+        torch.manual_seed(step_seed(seed, progress.stage, progress.step))  # dropout draws from the global generator
+        set_modes(model, stage)
+        terms = stage_losses(model, batch, stage, generator)
+        total = torch.stack(list(terms.values())).sum()
+    if not bool(torch.isfinite(total)):
+        raise InputError(f"the loss is {total.item()} at step {progress.step} of stage {stage.name}; lower its learning_rate")
+    optimiser.zero_grad(set_to_none=True)
+    total.backward()  # type: ignore[no-untyped-call]
+    trained = [p for group in optimiser.param_groups for p in group["params"]]
+    norm = nn.utils.clip_grad_norm_(trained, stage.clip)
+    optimiser.step()
+    clamp_log_scale_(model.log_scale, stage.temperature_min, LARGEST_TEMPERATURE)
+    average(averaged, model, stage.ema, progress.samples // stage.batch_size)
+    progress.step += 1
+    progress.samples += stage.batch_size
+    return {
+        "stage": stage.name,
+        "step": progress.step,
+        "steps": stage.steps,
+        "samples": progress.samples,
+        "loss": total.item(),
+        **{name: term.item() for name, term in terms.items()},
+        "temperature": model.temperature.item(),
+        "gradient": norm.item(),
+        "learning_rate": optimiser.param_groups[0]["lr"],
+    }
+
+
+def set_modes(model: UniHPE, stage: Stage) -> None:
+    """Training mode for what is trained, evaluation mode (no dropout) for what is frozen."""
+    for part in PARTS:
+        getattr(model, part).train(part in stage.trains)
+
+
+def learning_rate(stage: Stage, step: int) -> float:
+    """Warm-up, then constant or cosine."""
+    warm = min(1.0, (step + 1) / stage.warm_up) if stage.warm_up else 1.0
+    decay = 0.5 * (1 + math.cos(math.pi * step / stage.steps)) if stage.schedule == "cosine" else 1.0
+    return stage.learning_rate * warm * decay
+
+
+@torch.no_grad()
+def average(averaged: UniHPE, model: UniHPE, decay: float, step: int) -> None:
+    """Move the averaged weights towards the model's; the decay ramps up, so that early steps are forgotten."""
+    decay = min(decay, (1 + step) / (10 + step))
+    pairs = zip(averaged.state_dict().values(), model.state_dict().values(), strict=True)
+    for old, new in pairs:
+        if old.dtype.is_floating_point:
+            old.lerp_(new, 1 - decay)
+        else:
+            old.copy_(new)
+
+
+def step_seed(seed: int, stage: int, step: int) -> int:
+    """A seed for one step, unlike its neighbours' (any two of the three numbers may be close)."""
+    digest = hashlib.sha256(f"{seed}/{stage}/{step}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def due_scores(
+    validate: Callable[[UniHPE], Scores] | None, averaged: UniHPE, schedule: Schedule, progress: Progress, last: bool
+) -> Scores:
+    """Validation scores if they are due at this step."""
+    every = schedule.validate_every
+    if validate is None or not (last or (every and progress.step % every == 0)):
+        return {}
+    return validate(averaged)
+
+
+class Log:
+    """Rows of JSON, one a line; on resuming, rows beyond the resumed state are dropped."""
+
+    def __init__(self, path: Path, samples: int, report: Callable[[dict[str, Any]], None]) -> None:
+        self.path, self.report = path, report
+        kept = [row for row in read_log(path) if row["samples"] <= samples]
+        with replacing(path) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append a row and show it."""
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}") from error
+        self.report(row)
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The rows of a log; a last line that was cut short is left out."""
+    return list(whole_rows(path)) if path.exists() else []
+
+
+def whole_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows up to the first that is not whole."""
+    for line in path.read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return
+
+
+def save_state(
+    path: Path,
+    fingerprint: str,
+    model: nn.Module,
+    averaged: nn.Module,
+    optimiser: torch.optim.Optimizer | None,
+    progress: Progress,
+) -> None:
+    """Everything a run needs to go on, in one file replaced in one rename."""
+    state = {
+        "fingerprint": fingerprint,
+        "progress": [progress.stage, progress.step, progress.samples],
+        "model": model.state_dict(),
+        "averaged": averaged.state_dict(),
+        "optimiser": None if optimiser is None else optimiser.state_dict(),
+    }
+    with replacing(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's own wrapping of a full disk
+            raise OSError(f"{error}".splitlines()[0]) from error
+
+
+def load_state(
+    path: Path, fingerprint: str, model: nn.Module, averaged: nn.Module
+) -> tuple[Progress, dict[str, Tensor] | None]:
+    """Load a saved run into the model and its average; returns its progress and the optimiser's state."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise InputError(f"{path}: not a whole training state ({' '.join(str(error).split())[:120]})") from error
+    if state["fingerprint"] != fingerprint:
+        raise InputError(f"{path} was saved by another recipe; resume with that one, or choose another folder")
+    model.load_state_dict(state["model"])
+    averaged.load_state_dict(state["averaged"])
+    return Progress(*state["progress"]), state["optimiser"]
