@@ -1,0 +1,39 @@
+"""One embedding space for a person's picture, 2D keypoints and 3D pose.
+
+    import unihpe
+
+    model = unihpe.load()  # the checkpoint in the package
+    result = model.lift(keypoints, image_size=(1920, 1080), skeleton="coco17", samples=20)
+    result.pose, result.spread  # (N, 17, 3) and (N, 17), mm
+
+The contrastive losses stand alone: `from unihpe.losses import pair_loss, triplet_loss`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unihpe.predict import Predictor
+
+__all__ = ["__version__", "load"]
+__version__ = "0.1.0"
+
+
+def load(checkpoint: str | Path | None = None, device: str = "cpu") -> Predictor:
+    """A model ready for use.
+
+    Args:
+        checkpoint: a .safetensors file or the folder of a training run; None takes the one in the package.
+        device: cpu, cuda, mps.
+
+    Raises:
+        unihpe.errors.InputError: for a checkpoint that is missing, damaged or of a newer format.
+    """
+    from unihpe.predict import Predictor, default_checkpoint  # here, so that `unihpe.losses` needs torch alone
+    from unihpe.recipe import load_model
+    from unihpe.skeleton import get_skeleton
+
+    model, recipe, card = load_model(Path(checkpoint) if checkpoint else default_checkpoint(), device)
+    return Predictor(model, get_skeleton(recipe.data.skeleton), card)

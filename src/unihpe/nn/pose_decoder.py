@@ -9,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from unihpe.batch import Modality
-from unihpe.nn.pose_encoder import BOX_NUMBERS, ResidualBlock, require_box
+from unihpe.nn.pose_encoder import BOX_NUMBERS, require_box
+
+TIME_CHANNELS = 512
+TIME_PERIOD = 10_000.0
 
 
 class Condition(nn.Module):
@@ -118,8 +121,24 @@ class MLPDecoder(nn.Module):
         return cast(Tensor, self.head(self.norm(x))).unflatten(1, self.shape)
 
 
-TIME_CHANNELS = 512
-TIME_PERIOD = 10_000.0
+class ResidualBlock(nn.Module):
+    """Two linear layers round a skip, normalised first.
+
+    Layer norm, not the encoders' batch norm: a decoder sees embeddings of several modalities, one kind a call.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout),
+            nn.Linear(width, width), nn.Dropout(dropout),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, W) → (B, W)."""
+        return cast(Tensor, x + self.layers(x))
+
+
 
 
 def sinusoid(t: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ Both take 2D joints in box units with a box token, or 3D joints over the model's
 
 from __future__ import annotations
 
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +68,7 @@ class TransformerPoseEncoder(nn.Module):
 
 
 class MLPPoseEncoder(nn.Module):
-    """All joints at once through residual blocks (B.1)."""
+    """All joints at once through residual blocks of linear, batch norm, ReLU and dropout, as in SimpleBaseline (B.1)."""
 
     def __init__(
         self,
@@ -85,9 +84,11 @@ class MLPPoseEncoder(nn.Module):
         super().__init__()
         self.joint_input = JointInput(joints, coordinates)
         self.box_token = box_token
-        self.stem = nn.Linear(joints * self.joint_input.channels + BOX_NUMBERS * box_token, width)
-        self.blocks = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
-        self.norm = nn.LayerNorm(width)
+        numbers = joints * self.joint_input.channels + BOX_NUMBERS * box_token
+        self.stem = linear_layer(numbers, width, dropout)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(linear_layer(width, width, dropout), linear_layer(width, width, dropout)) for _ in range(blocks)
+        )
         self.project = nn.Linear(width, embedding)
 
     def forward(self, pose: Tensor, confidence: Tensor, box: Tensor | None = None) -> Tensor:
@@ -95,25 +96,15 @@ class MLPPoseEncoder(nn.Module):
         x = self.joint_input(pose, confidence).flatten(1)  # (B, J·(C + 1))
         if self.box_token:
             x = torch.cat([x, require_box(box)], dim=1)
-        return unit(self.project(self.norm(self.blocks(self.stem(x)))))
+        x = self.stem(x)  # (B, W)
+        for block in self.blocks:
+            x = x + block(x)
+        return unit(self.project(x))
 
 
-class ResidualBlock(nn.Module):
-    """Two linear layers round a skip; normalised first, so that depth is free.
-
-    The 2017 baseline's blocks use batch norm after each layer; layer norm makes a sample independent of its batch.
-    """
-
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout),
-            nn.Linear(width, width), nn.Dropout(dropout),
-        )  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, W) → (B, W)."""
-        return cast(Tensor, x + self.layers(x))
+def linear_layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Linear, batch norm, ReLU, dropout."""
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout))
 
 
 def require_box(box: Tensor | None) -> Tensor:

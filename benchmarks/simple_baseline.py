@@ -1,0 +1,84 @@
+"""SimpleBaseline (Martinez et al., ICCV 2017) on our inputs: the opponent of the lifting benchmark.
+
+Two residual blocks of 1024, batch norm, ReLU and dropout, mean square error. It gets what the model's 2D encoder gets (keypoints in
+box units, confidence, box token), the same stream of samples, and the same helps: AdamW, warm-up and cosine, gradient clipping,
+averaged weights, bfloat16.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unihpe.batch import Batch
+from unihpe.training.loop import Draw, step_seed
+
+LEARNING_RATES = (3e-4, 1e-3, 3e-3)
+BATCH, WARM_UP, EMA = 256, 200, 0.999
+
+
+class SimpleBaseline(nn.Module):
+    """Keypoints, confidence and box token straight to a pose, (B, J, 3) in mm."""
+
+    def __init__(self, joints: int, pose_scale: float, width: int = 1024, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.joints, self.pose_scale = joints, pose_scale
+        self.stem = layer(3 * joints + 3, width, dropout)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(layer(width, width, dropout), layer(width, width, dropout)) for _ in range(2)
+        )
+        self.head = nn.Linear(width, 3 * joints)
+
+    def forward(self, batch: Batch) -> Tensor:
+        x = self.stem(torch.cat([batch.keypoints.flatten(1), batch.confidence, batch.box_token], dim=1))
+        for block in self.blocks:
+            x = x + block(x)
+        return self.head(x).float().unflatten(1, (self.joints, 3)) * self.pose_scale
+
+
+def layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Linear, batch norm, ReLU, dropout."""
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout))
+
+
+def train_baseline(
+    draw: Draw, samples: int, learning_rate: float, dropout: float, pose_scale: float, file: Path, seed: int = 0
+) -> SimpleBaseline:
+    """Train one baseline, or load it if `file` is there already."""
+    torch.manual_seed(seed)
+    model = SimpleBaseline(17, pose_scale, dropout=dropout)
+    if file.exists():
+        model.load_state_dict(load_file(file))
+        return model.eval()
+    averaged = copy.deepcopy(model).eval().requires_grad_(False)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0)
+    steps, begin = samples // BATCH, time.time()
+    for step in range(steps):
+        rate = min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate * rate
+        batch = draw(BATCH, torch.Generator().manual_seed(step_seed(seed, 0, step)))
+        with torch.autocast("cpu", torch.bfloat16):
+            guess = model(batch)
+        assert batch.pose is not None
+        loss = ((guess - batch.pose) / pose_scale).square().mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        decay = min(EMA, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
+                old.lerp_(new, 1 - decay) if old.dtype.is_floating_point else old.copy_(new)
+        if (step + 1) % (steps // 10) == 0:
+            rate = (step + 1) * BATCH / (time.time() - begin)
+            print(f"{file.stem}: {(step + 1) * BATCH} samples, loss {loss.item():.4f}, {rate:.0f} samples/s", flush=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(averaged.state_dict(), file)
+    return averaged

@@ -1,0 +1,1 @@
+"""Keypoint files in, result files out. Layouts: docs/formats.md."""

@@ -1,0 +1,267 @@
+"""Prediction: the model with people's own units and joint sets round it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unihpe.batch import FEWEST_JOINTS, Batch, Frames, Modality
+from unihpe.camera import Camera, default_focal, place
+from unihpe.checkpoint import Card
+from unihpe.data.prepare import prepare, root_of
+from unihpe.diffusion.sampling import build_sampler
+from unihpe.errors import InputError
+from unihpe.formats.keypoints import KeypointFile
+from unihpe.formats.results import Results
+from unihpe.hypotheses import spread
+from unihpe.nn.unihpe import Sampler, UniHPE
+from unihpe.skeleton import Converted, Skeleton, convert, get_skeleton
+
+CHUNK = 4096  # people at a time
+LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
+
+
+class Predictor:
+    """A trained model ready for use: `unihpe.load()` makes one.
+
+    Args:
+        model: in evaluation mode.
+        skeleton: the joints of its poses.
+        card: its checkpoint's.
+    """
+
+    def __init__(self, model: UniHPE, skeleton: Skeleton, card: Card) -> None:
+        self.model, self.skeleton, self.card = model.eval(), skeleton, card
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.pose_scale.device
+
+    def lift(
+        self,
+        keypoints: Any,
+        image_size: Any,
+        skeleton: str = "coco17",
+        *,
+        confidence: Any = None,
+        focal: float | None = None,
+        samples: int = 0,
+        sampler: str = "auto",
+        steps: int = 0,
+        seed: int = 0,
+    ) -> Results:
+        """2D keypoints to 3D poses, a point estimate each, and hypotheses if asked.
+
+        Args:
+            keypoints: (N, J, 2) or (J, 2), pixels, array or tensor; NaN where missing.
+            image_size: (width, height), or (N, 2); pixels.
+            skeleton: which joints they are, by name (`unihpe.skeleton.SKELETONS`).
+            confidence: (N, J) or (J,) in [0, 1], 0 is missing; without it every joint that is not NaN counts fully.
+            focal: in pixels; without it √(W² + H²) is assumed.
+            samples: hypotheses for each person; adds `samples` and `spread` to the result.
+            sampler, steps: how hypotheses are drawn, see `unihpe.diffusion.sampling`.
+
+        Returns:
+            Poses in mm, camera axes, relative to the root; in the model's own joints.
+
+        Raises:
+            InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty picture, or a person with fewer
+                than four joints seen.
+        """
+        frames, converted = self.frames(keypoints, image_size, get_skeleton(skeleton), confidence, focal)
+        assumed = focal is None
+        batches = [prepare(part, self.skeleton).to(self.device) for part in split(frames)]
+        generator = torch.Generator().manual_seed(seed)
+        chosen = build_sampler(sampler, steps, generator)
+        poses, drawn = [], []
+        for batch in batches:
+            embedding = self.model.embed(batch, Modality.POSE_2D)
+            if samples:
+                drawn.append(self.draw(embedding, Modality.POSE_2D, batch, chosen, samples, generator))
+            poses.append(self.point(embedding, batch, chosen, generator))
+        pose = torch.cat(poses).cpu()
+        hypotheses = torch.cat(drawn, dim=1).cpu() if drawn else None
+        seen = converted.confidence
+        return Results(
+            self.skeleton,
+            pose,
+            converted.points,
+            seen,
+            converted.synthesised,
+            place(pose, frames.keypoints, frames.camera, seen),
+            frames.camera.size,
+            frames.camera.focal[:, 0],
+            "assumed √(W² + H²)" if assumed else "given",
+            tuple(str(n) for n in range(len(pose))),
+            tuple("0" for _ in range(len(pose))),
+            hypotheses,
+            None if hypotheses is None else spread(hypotheses),
+            self.estimate_in_words(),
+        )
+
+    def lift_file(self, file: KeypointFile, **options: Any) -> Results:
+        """`lift` for the people of a keypoint file; the file's names of pictures and people are kept."""
+        results = self.lift(file.keypoints, file.image_size, file.skeleton.name, confidence=file.confidence, **options)
+        return Results(**{**vars(results), "image": file.image, "person": file.person})
+
+    @torch.no_grad()
+    def embed(
+        self,
+        *,
+        keypoints: Any = None,
+        image_size: Any = None,
+        skeleton: str = "coco17",
+        confidence: Any = None,
+        focal: float | None = None,
+        pose: Any = None,
+    ) -> Tensor:
+        """Unit embeddings (N, D), of 2D keypoints (as in `lift`) or of 3D poses (N, J, 3) in mm, the model's joints, camera axes."""
+        if (keypoints is None) == (pose is None):
+            raise InputError("embed takes keypoints or a pose, one of the two")
+        if pose is not None:
+            batch = self.pose_batch(pose)
+            return self.model.embed(batch.to(self.device), Modality.POSE_3D).cpu()
+        if image_size is None:
+            raise InputError("keypoints need their picture's size: image_size=(width, height)")
+        frames, _ = self.frames(keypoints, image_size, get_skeleton(skeleton), confidence, focal)
+        batch = prepare(frames, self.skeleton).to(self.device)
+        return self.model.embed(batch, Modality.POSE_2D).cpu()
+
+    @torch.no_grad()
+    def sample(self, samples: int, *, seed: int = 0, sampler: str = "auto", steps: int = 0) -> Tensor:
+        """Poses from the model's own prior, with no evidence at all: (samples, J, 3), mm, root-relative, camera axes.
+
+        The decoder has learned to do without its embedding; recipes without embedding dropout have no such prior.
+        """
+        if not any(stage.get("embedding_dropout") for stage in self.card.recipe.get("stage", [])):
+            raise InputError("this model has no pose prior: it was trained without embedding_dropout")
+        generator = torch.Generator().manual_seed(seed)
+        width = self.model.log_scale.new_zeros(samples, self.embedding_width)
+        box = self.model.log_scale.new_tensor([0.0, 0.0, 1 / LIKELY_FOCAL]).expand(samples, 3)
+        drop = torch.ones(samples, dtype=torch.bool, device=self.device)
+        chosen = build_sampler(sampler, steps, generator)
+        poses = self.model.sample(width, Modality.POSE_2D, Modality.POSE_3D, box, chosen, 1, generator, drop)[0]
+        return (poses - root_of(poses, self.skeleton)).cpu()
+
+    @property
+    def embedding_width(self) -> int:
+        """D."""
+        return int(self.card.recipe["model"]["embedding"])
+
+    def point(self, embedding: Tensor, batch: Batch, sampler: Sampler, generator: torch.Generator) -> Tensor:
+        """The point estimate (B, J, 3) in mm; one sample where the parametrisation has none."""
+        if self.model.has_point_estimate(Modality.POSE_3D):
+            pose = self.model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
+        else:
+            pose = self.draw(embedding, Modality.POSE_2D, batch, sampler, 1, generator)[0]
+        return pose - root_of(pose, self.skeleton)
+
+    def draw(
+        self, embedding: Tensor, source: Modality, batch: Batch, sampler: Sampler, samples: int, generator: torch.Generator
+    ) -> Tensor:
+        """Hypotheses (S, B, J, 3), mm, root-relative."""
+        drawn = self.model.sample(embedding, source, Modality.POSE_3D, batch.box_token, sampler, samples, generator)
+        return drawn - root_of(drawn.flatten(0, 1), self.skeleton).unflatten(0, drawn.shape[:2])
+
+    def estimate_in_words(self) -> str:
+        """What `pose` of a result is."""
+        if not self.model.has_point_estimate(Modality.POSE_3D):
+            return "one sample of the decoder"
+        return "point estimate, one network evaluation at t = 1"
+
+    def pose_batch(self, pose: Any) -> Batch:
+        """3D poses (N, J, 3) or (J, 3) as a batch."""
+        poses = torch.as_tensor(pose, dtype=torch.float32)
+        poses = poses[None] if poses.ndim == 2 else poses
+        if poses.ndim != 3 or poses.shape[1:] != (len(self.skeleton), 3):
+            raise InputError(f"poses must be (N, {len(self.skeleton)}, 3), the joints of {self.skeleton.name}; not {tuple(poses.shape)}")
+        if bool(torch.isinf(poses).any()):
+            raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
+        n = len(poses)
+        relative = poses - root_of(poses, self.skeleton)
+        return Batch(
+            torch.zeros(n, len(self.skeleton), 2), torch.zeros(n, len(self.skeleton)), torch.zeros(n, 3), pose=relative
+        )
+
+    def frames(
+        self, keypoints: Any, image_size: Any, skeleton: Skeleton, confidence: Any, focal: float | None
+    ) -> tuple[Frames, Converted]:
+        """Checked keypoints in the model's joints, with cameras."""
+        points, seen = checked(keypoints, skeleton, confidence)
+        size = checked_size(image_size, len(points))
+        if focal is not None and not 0 < focal < float("inf"):
+            raise InputError(f"the focal length must be above 0 pixels, not {focal:g}")
+        converted = convert(points, seen, skeleton, self.skeleton)
+        count = (converted.confidence > 0).sum(1)
+        if bool((count < FEWEST_JOINTS).any()):
+            person = int((count < FEWEST_JOINTS).nonzero()[0, 0])
+            raise InputError(
+                f"person {person} has {int(count[person])} joints seen; at least {FEWEST_JOINTS} are needed: leave them out"
+            )
+        camera = Camera.simple(size, default_focal(size) if focal is None else torch.full((len(points),), float(focal)))
+        n = torch.arange(len(points))
+        return Frames(converted.points, converted.confidence, None, camera, ("",) * len(points), n), converted
+
+
+def split(frames: Frames) -> Sequence[Frames]:
+    """Frames in parts of `CHUNK` people."""
+    if len(frames) <= CHUNK:
+        return [frames]
+    return [take(frames, rows) for rows in torch.arange(len(frames)).split(CHUNK)]
+
+
+def take(frames: Frames, rows: Tensor) -> Frames:
+    """Some of the people."""
+    camera = frames.camera
+    parts = (camera.focal, camera.centre, camera.size, camera.rotation, camera.translation)
+    return Frames(
+        frames.keypoints[rows],
+        frames.confidence[rows],
+        None if frames.pose is None else frames.pose[rows],
+        Camera(*(part[rows] for part in parts)),
+        tuple(frames.group[n] for n in rows.tolist()),
+        frames.index[rows],
+    )
+
+
+def checked(keypoints: Any, skeleton: Skeleton, confidence: Any) -> tuple[Tensor, Tensor]:
+    """Keypoints (N, J, 2) and confidence (N, J) as tensors; NaN joints get confidence 0."""
+    points = torch.as_tensor(keypoints, dtype=torch.float32)
+    points = points[None] if points.ndim == 2 else points
+    if points.ndim != 3 or points.shape[1:] != (len(skeleton), 2):
+        raise InputError(f"keypoints must be (N, {len(skeleton)}, 2) for {skeleton.name}, not {tuple(points.shape)}")
+    if not len(points):
+        raise InputError("nobody to lift: keypoints are empty")
+    if bool(torch.isinf(points).any()):
+        raise InputError("keypoints hold an infinite coordinate; a missing joint is NaN or has confidence 0")
+    seen = torch.ones(points.shape[:2]) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
+    seen = seen[None] if seen.ndim == 1 else seen
+    if seen.shape != points.shape[:2]:
+        raise InputError(f"confidence is {tuple(seen.shape)}, keypoints want {tuple(points.shape[:2])}")
+    seen = torch.where(torch.isnan(points).any(-1), 0.0, seen.nan_to_num(0.0).clamp(0, 1))
+    return torch.where(seen[..., None] > 0, points, torch.nan), seen
+
+
+def checked_size(image_size: Any, people: int) -> Tensor:
+    """Picture sizes (N, 2)."""
+    size = torch.as_tensor(image_size, dtype=torch.float32)
+    if size.shape not in ((2,), (people, 2)) or not bool((torch.isfinite(size) & (size > 0)).all()):
+        raise InputError("image_size must be (width, height) in pixels, both above 0, once or for each person")
+    return size.expand(people, 2)
+
+
+def default_checkpoint() -> Path:
+    """The checkpoint in the package.
+
+    Raises:
+        InputError: if the package holds none.
+    """
+    path = Path(str(resources.files("unihpe").joinpath("weights", "lifting.safetensors")))
+    if not path.is_file():
+        raise InputError("this installation holds no checkpoint; name one (a .safetensors file or a training folder)")
+    return path
