@@ -101,17 +101,103 @@ def show_report(report: dict[str, Any]) -> None:
         console.print(f"[bold]{name}[/]: {value}")
     errors = report["errors_mm"]
     groups = list(next(iter(errors.values())))
-    table = Table("mm", *groups, title=f"{report['poses']} poses")
+    table = Table("mm", *(group.replace("mean over groups", "mean") for group in groups), title=f"{report['poses']} poses")
     for name, values in errors.items():
-        table.add_row(name, *(f"{values[group]:.2f}" for group in groups))
+        table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
     console.print(table)
     cosine = report["cosine_2d_3d"]
     console.print(f"cosine 2D–3D: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}")
     for way, found in report.get("retrieval", {}).items():
         recall = ", ".join(f"@{k} {share:.3f}" for k, share in found["recall"].items())
         console.print(
-            f"retrieval {way} among {found['gallery']}: recall {recall}; MPJPE of the nearest {found['pose_error']:.1f} mm"
+            f"retrieval {way} among {found['gallery']}: recall {recall};"
+            f" MPJPE of the nearest {found['pose_error']:.1f} mm"
         )
+
+
+def parse_size(text: str | None) -> tuple[float, float] | None:
+    """WIDTHxHEIGHT as two numbers."""
+    if text is None:
+        return None
+    try:
+        width, height = (float(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise InputError(f"--image-size {text}: write it as WIDTHxHEIGHT, for example 1920x1080") from error
+    if not (0 < width < float("inf") and 0 < height < float("inf")):
+        raise InputError(f"--image-size {text}: width and height must be above 0")
+    return width, height
+
+
+Model = Annotated[Path | None, typer.Option("--checkpoint", help="Default: the one in the package.")]
+ImageSize = Annotated[str | None, typer.Option("--image-size", metavar="WxH", help="Where the file does not hold it.")]
+SkeletonName = Annotated[str | None, typer.Option(help="The file's joints, where the layout does not tell.")]
+
+
+@app.command()
+def predict(
+    keypoints: Annotated[Path, typer.Option(help="Keypoint file, or a folder of OpenPose files.")],
+    out: Out,
+    image_size: ImageSize = None,
+    skeleton: SkeletonName = None,
+    checkpoint: Model = None,
+    focal: Annotated[float | None, typer.Option(help="Focal length in pixels; else √(W² + H²) is assumed.")] = None,
+    samples: Annotated[int, typer.Option(min=0, help="Hypotheses for each person.")] = 20,
+    sampler: Annotated[str, typer.Option(help="How they are drawn; see docs/samplers.md.")] = "auto",
+    steps: Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")] = 0,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Lift 2D keypoints to 3D poses: JSON, NPZ, a picture and a page."""
+    from unihpe import load
+    from unihpe.formats.keypoints import read_keypoints
+    from unihpe.formats.results import write_json, write_npz
+    from unihpe.show import write_pictures
+
+    predictor = load(checkpoint, device)
+    file, skipped = predictor.liftable(read_keypoints(keypoints, skeleton, parse_size(image_size)))
+    results = predictor.lift_file(
+        file, focal=focal, samples=samples, sampler=sampler, steps=steps, seed=seed
+    )
+    write_json(out / "poses.json", results)
+    write_npz(out / "poses.npz", results)
+    pictures = write_pictures(out, "poses", f"unihpe: {keypoints.name}", results)
+    made = [joint for joint, is_made in zip(results.skeleton.joints, results.synthesised, strict=True) if is_made]
+    console.print(f"{len(results)} people of {keypoints.name} ({file.skeleton.name}); focal length {results.focal_source}.")
+    if made:
+        console.print(f"Joints made from others: {', '.join(made)}.")
+    console.print(f"Poses: {out / 'poses.json'}, {out / 'poses.npz'}. Pictures: {pictures[0]}, {pictures[1]}.")
+    leave_skipped(skipped)
+
+
+def leave_skipped(skipped: list[str]) -> None:
+    """List who was left out, and end with exit code 1 if somebody was."""
+    for line in skipped:
+        print(f"left out: {line}", file=sys.stderr)
+    if skipped:
+        raise typer.Exit(1)
+
+
+@app.command("demo")
+def run_demo(
+    path: Annotated[Path | None, typer.Argument(help="A BVH folder, a motion npz or a keypoint file; default: none.")] = None,
+    out: Out = Path("unihpe-demo"),
+    rig: Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")] = None,
+    image_size: ImageSize = None,
+    skeleton: SkeletonName = None,
+    checkpoint: Model = None,
+    seed: Seed = 0,
+) -> None:
+    """See 2D keypoints become 3D poses, with a measured error and pictures."""
+    from unihpe import load
+    from unihpe.demo import HYPOTHESES, demo
+
+    predictor = load(checkpoint)
+    shown = demo(predictor, out, path, rig=rig, image_size=parse_size(image_size), skeleton=skeleton, seed=seed)
+    console.print(f"Lifted {shown.what}: a point estimate and {HYPOTHESES} hypotheses each.")
+    for name, value in shown.errors.items():
+        console.print(f"{name}: {value:.1f} mm over {shown.people} poses, exact 2D, known focal length.")
+    console.print("Look at " + ", ".join(str(file) for file in shown.files) + ".")
+    leave_skipped(list(shown.skipped))
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """Pose errors, one figure a pose: means are taken by the caller (§4.1).
 
-Poses are (..., J, 3) in mm, keypoints (..., J, 2) in pixels; `seen` (..., J) bool leaves joints out. A pose without a seen
-joint scores NaN. Everything broadcasts over leading axes.
+Poses are (..., J, 3) in mm, keypoints (..., J, 2) in pixels; `seen` (..., J) bool leaves joints out, whatever they
+hold. A pose without a seen joint scores NaN, and so does one with a NaN in a seen joint: what is not known is masked,
+not guessed. Everything broadcasts over leading axes. Which joints a data set counts is its protocol's to say.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ AUC_THRESHOLDS = tuple(5.0 * n for n in range(31))  # 0, 5, …, 150 mm, of MPI-
 
 def distances(pose: Tensor, target: Tensor) -> Tensor:
     """Euclidean distance of each joint: (..., J, C) → (..., J)."""
-    return (pose - target).norm(dim=-1)
+    distance: Tensor = torch.linalg.vector_norm(pose - target, dim=-1)
+    return distance
 
 
 def mean_seen(values: Tensor, seen: Tensor | None) -> Tensor:
@@ -36,25 +38,34 @@ def pa_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor
 
 
 def n_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """MPJPE after the best scale about the root, mm (Rhodin et al. 2018). A mirrored pose cannot gain: scale ≥ 0."""
-    weight = torch.ones_like(pose[..., 0]) if seen is None else seen.to(pose.dtype)
-    p, t = (torch.where(weight[..., None] > 0, x, 0.0) for x in (pose, target))
+    """MPJPE after the best scale about the root, mm (Rhodin et al. 2018). Bring both poses to the same root first.
+
+    Best is least squares, over joints and coordinates; no scale below 0, which would turn the pose inside out.
+    """
+    p, t = masked(pose, seen), masked(target, seen)
     scale = (p * t).sum((-1, -2)) / p.square().sum((-1, -2)).clamp_min(torch.finfo(pose.dtype).tiny)
     return mpjpe(pose * scale.clamp_min(0)[..., None, None], target, seen)
 
 
-def mpjve(poses: Tensor, targets: Tensor, fps: float) -> Tensor:
-    """Mean per-joint velocity error of a sequence (..., T, J, 3): (..., T − 1), mm/s."""
-    return mpjpe(poses.diff(dim=-3), targets.diff(dim=-3)) * fps
+def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Tensor | None = None) -> Tensor:
+    """Mean per-joint velocity error of one sequence (..., T, J, 3): (..., T − 1), mm/s; with fps = 1, mm per frame.
+
+    A velocity is the difference of neighbouring frames, and counts where the joint is seen in both, seen (..., T, J).
+    """
+    both = None if seen is None else seen[..., 1:, :] & seen[..., :-1, :]
+    return mpjpe(poses.diff(dim=-3), targets.diff(dim=-3), both) * fps
 
 
 def pck_3d(pose: Tensor, target: Tensor, seen: Tensor | None = None, threshold: float = PCK_THRESHOLD) -> Tensor:
-    """Share of the joints within `threshold` mm of their place."""
-    return mean_seen((distances(pose, target) < threshold).to(pose.dtype), seen)
+    """Share of the joints nearer than `threshold` mm to their place, 0 to 1."""
+    return share_within(distances(pose, target), threshold, seen)
 
 
 def auc_3d(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """Mean of the 3D PCK over thresholds 0, 5, …, 150 mm."""
+    """Mean of the 3D PCK over the thresholds 0, 5, …, 150 mm, 0 to 1.
+
+    A perfect pose has 30/31: nothing is nearer than 0 mm. So has the official code, which counts that threshold too.
+    """
     return torch.stack([pck_3d(pose, target, seen, t) for t in AUC_THRESHOLDS]).mean(0)
 
 
@@ -63,26 +74,42 @@ def epe_2d(keypoints: Tensor, target: Tensor, seen: Tensor | None = None) -> Ten
     return mean_seen(distances(keypoints, target), seen)
 
 
-def pck_2d(keypoints: Tensor, target: Tensor, reference: Tensor, threshold: float, seen: Tensor | None = None) -> Tensor:
-    """Share of the joints within `threshold` · `reference` pixels: reference (...) is the box's larger side (table 3)."""
-    near = distances(keypoints, target) <= threshold * reference[..., None]
-    return mean_seen(near.to(keypoints.dtype), seen)
+def pck_2d(
+    keypoints: Tensor, target: Tensor, reference: Tensor, threshold: float, seen: Tensor | None = None
+) -> Tensor:
+    """Share of the joints nearer than `threshold` · `reference` pixels to their place, 0 to 1 (table 3).
+
+    Args:
+        reference: the length of each picture's person in pixels, (...): the larger side of the annotated box.
+    """
+    return share_within(distances(keypoints, target), threshold * reference[..., None], seen)
+
+
+def share_within(distance: Tensor, limit: Tensor | float, seen: Tensor | None) -> Tensor:
+    """Share of the seen joints whose distance (..., J) is below the limit, strictly. NaN is neither near nor far."""
+    near = (distance < limit).to(distance.dtype)
+    return mean_seen(torch.where(distance.isnan(), distance, near), seen)
 
 
 def align(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """The best similarity transform (rotation, scale, translation; least squares) of `pose` onto `target`, (..., J, C).
+    """`pose` moved onto `target`, (..., J, C), by the similarity transform best in least squares (Umeyama 1991).
 
-    A reflection is never used: a mirrored pose must not score as perfect. A pose collapsed to a point is moved to the target's
-    mean and stays a point.
+    Rotation, scale and translation are found on the seen joints and applied to all. A reflection is never used: a
+    mirrored pose must not score as perfect. A pose collapsed to a point moves to the target's mean and stays a point.
     """
-    weight = (torch.ones_like(pose[..., 0]) if seen is None else seen.to(pose.dtype))[..., None]
-    total = weight.sum(-2, keepdim=True)
-    clean_pose, clean_target = (torch.where(weight > 0, x, 0.0) for x in (pose, target))
-    mean_p, mean_t = clean_pose.sum(-2, keepdim=True) / total, clean_target.sum(-2, keepdim=True) / total
-    p, t = (clean_pose - mean_p) * weight, (clean_target - mean_t) * weight
-    u, s, vt = torch.linalg.svd(torch.nan_to_num(p.mT @ t))
+    count = pose.shape[-2] if seen is None else seen.sum(-1)[..., None, None]
+    mean_p, mean_t = (masked(x, seen).sum(-2, keepdim=True) / count for x in (pose, target))
+    p, t = masked(pose - mean_p, seen), masked(target - mean_t, seen)
+    # LAPACK refuses NaN: a pose that has one is solved as zeros, and its NaN comes back through the scale and means.
+    u, s, vt = torch.linalg.svd(torch.nan_to_num(p.mT @ t, 0.0, 0.0, 0.0))
     sign = torch.ones_like(s)
     sign[..., -1] = torch.where(torch.linalg.det(u @ vt) < 0, -1.0, 1.0)
     rotation = (u * sign[..., None, :]) @ vt  # applied on the right
     scale = (s * sign).sum(-1) / p.square().sum((-1, -2)).clamp_min(torch.finfo(pose.dtype).tiny)
-    return scale[..., None, None] * (pose - mean_p) @ rotation + mean_t
+    aligned: Tensor = (scale[..., None, None] * (pose - mean_p)) @ rotation + mean_t
+    return aligned
+
+
+def masked(x: Tensor, seen: Tensor | None) -> Tensor:
+    """Points (..., J, C) with zeros where they are not seen."""
+    return x if seen is None else torch.where(seen[..., None], x, 0.0)

@@ -104,6 +104,23 @@ class Predictor:
             self.estimate_in_words(),
         )
 
+    def liftable(self, file: KeypointFile) -> tuple[KeypointFile, list[str]]:
+        """The people of a file with enough joints seen, and who was left out, in words.
+
+        Raises:
+            InputError: if nobody is left.
+        """
+        seen = (convert(file.keypoints, file.confidence, file.skeleton, self.skeleton).confidence > 0).sum(1).tolist()
+        kept = [n for n, count in enumerate(seen) if count >= FEWEST_JOINTS]
+        skipped = [
+            f"{file.image[n]}, person {file.person[n]}: {count} joints seen, at least {FEWEST_JOINTS} are needed"
+            for n, count in enumerate(seen)
+            if count < FEWEST_JOINTS
+        ]
+        if not kept:
+            raise InputError(f"nobody to lift: {skipped[0]}")
+        return file.select(kept), skipped
+
     def lift_file(self, file: KeypointFile, **options: Any) -> Results:
         """`lift` for the people of a keypoint file; the file's names of pictures and people are kept."""
         results = self.lift(file.keypoints, file.image_size, file.skeleton.name, confidence=file.confidence, **options)

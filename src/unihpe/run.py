@@ -110,7 +110,7 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
         sampler = build_sampler("zero-temperature", 50)
         batches = prepared(source, generator, device)
         report = evaluate_lifting(model, batches, protocol, generator=generator, sampler=sampler, gallery=0)
-        name = next(name for name in report["errors_mm"] if name.endswith(" mpjpe"))
+        name = next(name for name in report["errors_mm"] if name.startswith("MPJPE"))
         return {
             "validation mpjpe": report["errors_mm"][name]["mean over groups"],
             "validation cosine": report["cosine_2d_3d"]["matched"],

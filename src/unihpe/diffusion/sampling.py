@@ -1,7 +1,8 @@
 """Samplers: functions from noise to data, each under an honest name.
 
-All see the model as a denoiser x̂₀(x_t, t), with t of shape (1,): the whole batch moves together. What each costs is counted
-in network evaluations (NFE).
+All see the model as a denoiser x̂₀(x_t, t), with t of shape (1,): the whole batch moves together. All start from noise
+x (B, ...) with the standard deviation `path.prior_std` and give data of the same shape. What each costs is counted in
+network evaluations (NFE).
 """
 
 from __future__ import annotations
@@ -14,44 +15,56 @@ import torch
 from torch import Tensor
 
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion, score
-from unihpe.diffusion.sde import Linear, Path, over
+from unihpe.diffusion.sde import VE, Linear, Path, over
 from unihpe.errors import InputError
 
 T_END = 1e-3  # where SDE and ODE samplers stop, as in GFPose
 DPM_END = 0.02  # σ/α at which DPM-Solver++ stops and the last x̂₀ is taken
 
 
+def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Noise to start from, N(0, prior_std²), on the generator's device."""
+    return torch.randn(shape, generator=generator, device=generator.device) * path.prior_std
+
+
 def times(path: Path, steps: int, end: float, x: Tensor) -> Tensor:
     """Evenly spaced times from noise to `end`, (steps + 1,)."""
-    return torch.linspace(path.t_max, end, steps + 1, device=x.device)
+    return torch.linspace(path.t_max, end, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
+
+
+def require_steps(steps: int) -> int:
+    """The number of steps, if there is at least one."""
+    if steps < 1:
+        raise InputError(f"a sampler takes at least 1 step, not {steps}")
+    return steps
 
 
 @torch.no_grad()
 def euler_maruyama(
-    denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000, *, generator: torch.Generator
+    denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000, *, generator: torch.Generator, t_end: float = T_END
 ) -> Tensor:
     """The reverse SDE, the paper's sampler: an honest sample. NFE = steps.
 
     The last step adds no noise, as in score_sde.
     """
-    grid = times(path, steps, T_END, x)
-    for now, then in pairwise(grid):
+    mean = x
+    for now, then in pairwise(times(path, steps, t_end, x)):
         t, dt = now[None], now - then
         f, g2 = (over(part, x) for part in path.coefficients(t))
         mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
-        noise = torch.randn(x.shape, generator=generator).to(x.device)
+        noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
         x = mean + (g2 * dt).sqrt() * noise
     return mean
 
 
 @torch.no_grad()
-def zero_temperature(denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000) -> Tensor:
+def zero_temperature(denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000, *, t_end: float = T_END) -> Tensor:
     """The reverse SDE with its noise switched off: an estimator, not a sampler. NFE = steps.
 
-    This is what the GFPose line of work runs as "deterministic sampling". It is not the probability-flow ODE (which has half
-    the score term): all noise ends near one point, the dominant mode of the posterior.
+    This is what the GFPose line of work runs as "deterministic sampling". It is not the probability-flow ODE, which has
+    half the score term: here all noise ends near one point, the posterior's dominant mode, and spread means nothing.
     """
-    for now, then in pairwise(times(path, steps, T_END, x)):
+    for now, then in pairwise(times(path, steps, t_end, x)):
         t, dt = now[None], now - then
         f, g2 = (over(part, x) for part in path.coefficients(t))
         x = x - (f * x - g2 * score(denoise, path, x, t)) * dt
@@ -59,29 +72,53 @@ def zero_temperature(denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000
 
 
 @torch.no_grad()
-def probability_flow(denoise: Denoiser, path: Path, x: Tensor, steps: int = 50) -> Tensor:
-    """The true probability-flow ODE by Heun's method: deterministic, and samples the posterior. NFE = 2 · steps."""
+def probability_flow(
+    denoise: Denoiser,
+    path: Path,
+    x: Tensor,
+    steps: int = 50,
+    *,
+    method: Literal["euler", "heun"] = "heun",
+    t_end: float = T_END,
+) -> Tensor:
+    """The true probability-flow ODE, dx/dt = f·x − ½g²·score: deterministic, and samples the posterior.
+
+    NFE = 2 · steps by Heun's method, steps by Euler's.
+    """
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
         f, g2 = (over(part, x) for part in path.coefficients(t))
         return f * x - 0.5 * g2 * score(denoise, path, x, t)
 
-    for now, then in pairwise(times(path, steps, T_END, x)):
+    for now, then in pairwise(flow_times(path, steps, t_end, x)):
         first = slope(x, now[None])
         guess = x + (then - now) * first
-        x = x + (then - now) * 0.5 * (first + slope(guess, then[None]))
+        x = guess if method == "euler" else x + (then - now) * 0.5 * (first + slope(guess, then[None]))
     return x
+
+
+def flow_times(path: Path, steps: int, end: float, x: Tensor) -> Tensor:
+    """Times for the probability flow, (steps + 1,): even in √t, so that steps shorten where σ falls towards 0.
+
+    VE's are even in t, since its σ is geometric in t already.
+    """
+    if isinstance(path, VE):
+        return times(path, steps, end, x)
+    roots = torch.linspace(path.t_max**0.5, end**0.5, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
+    return roots.square()
 
 
 @torch.no_grad()
 def dpm_solver_pp_2m(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Tensor:
     """DPM-Solver++(2M) (Lu et al. 2022) on an even grid of log(α/σ), then one last x̂₀. NFE = steps + 1.
 
-    It holds for every Gaussian path, sub-VP included.
+    It holds for every Gaussian path, sub-VP included: the formula knows α and σ only. The last x̂₀ is a mean, so that a
+    posterior much narrower than `DPM_END` comes out narrower still: by √½ where its spread equals it.
     """
-    grid = log_snr_times(path, steps, x)
+    grid = log_snr_times(path, steps)
     alpha, sigma = path.marginal(grid)
     log_snr = (alpha / sigma).log()
+    grid, alpha, sigma, log_snr = (part.to(x) for part in (grid, alpha, sigma, log_snr))
     previous = None
     for i in range(steps):
         x0, h = denoise(x, grid[i][None]), log_snr[i + 1] - log_snr[i]
@@ -94,22 +131,30 @@ def dpm_solver_pp_2m(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) 
     return denoise(x, grid[-1][None])
 
 
-def log_snr_times(path: Path, steps: int, x: Tensor) -> Tensor:
-    """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
-    dense = torch.linspace(path.t_max, 1e-4, 20_001, dtype=torch.float64)
+def log_snr_times(path: Path, steps: int) -> Tensor:
+    """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`: (steps + 1,), float64 on the CPU."""
+    dense = torch.linspace(path.t_max, T_END, 20_001, dtype=torch.float64)
     alpha, sigma = path.marginal(dense)
-    log_snr = (alpha / sigma).log()
-    end = min(float(-torch.tensor(DPM_END).log()), float(log_snr[-1]))
-    wanted = torch.linspace(float(log_snr[0]), end, steps + 1, dtype=torch.float64)
-    return dense[torch.searchsorted(log_snr, wanted).clamp_max(len(dense) - 1)].to(x)
+    log_snr = (alpha / sigma).log()  # rises along `dense`
+    end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
+    wanted = torch.linspace(float(log_snr[0]), end, require_steps(steps) + 1, dtype=torch.float64)
+    upper = torch.searchsorted(log_snr, wanted).clamp(1, len(dense) - 1)
+    # Interpolated: the bare table would repeat a time once steps are finer than it, and the ratio of steps be 0/0.
+    part = (wanted - log_snr[upper - 1]) / (log_snr[upper] - log_snr[upper - 1])
+    return torch.lerp(dense[upper - 1], dense[upper], part)
 
 
 @torch.no_grad()
 def flow_euler(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Tensor:
-    """Euler steps of the flow's own ODE, dx/dt = z − x₀, on the linear path. NFE = steps."""
+    """Euler steps of the flow's own ODE, dx/dt = z − x₀, on the linear path. NFE = steps.
+
+    Raises:
+        InputError: on another path.
+    """
     if not isinstance(path, Linear):
         raise InputError("flow-euler follows the linear path only; use dpm-solver++ or probability-flow")
-    for now, then in pairwise(torch.linspace(1.0, 0.0, steps + 1, device=x.device)):
+    grid = torch.linspace(1.0, 0.0, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
+    for now, then in pairwise(grid):
         x = x + (then - now) * (x - denoise(x, now[None])) / now
     return x
 
@@ -125,15 +170,13 @@ def posterior_mean(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor
     return denoise(x, x.new_ones(1))
 
 
-SamplerName = Literal[
-    "auto", "euler-maruyama", "probability-flow", "zero-temperature", "dpm-solver++", "flow-euler", "posterior-mean"
-]
 DEFAULT_STEPS = {
     "euler-maruyama": 1000,
     "zero-temperature": 1000,
     "probability-flow": 50,
     "dpm-solver++": 10,
     "flow-euler": 10,
+    "posterior-mean": 1,
 }
 
 
@@ -143,23 +186,29 @@ def build_sampler(
     """A sampler by name: (denoiser, diffusion, noise (B, ...)) → data (B, ...).
 
     Args:
-        name: "auto" takes flow-euler on the linear path and dpm-solver++ elsewhere.
+        name: one of `DEFAULT_STEPS`, or "auto" (see `resolve`).
         steps: 0 takes the sampler's own default.
-        generator: the randomness of euler-maruyama.
+        generator: the randomness of euler-maruyama; no other sampler has any.
 
     Raises:
-        InputError: for an unknown name, naming the known ones.
+        InputError: for an unknown name, naming the known ones; a negative number of steps; euler-maruyama without a
+            generator. From the sampler itself: flow-euler off the linear path, posterior-mean with ε-prediction.
     """
-    if name not in ("auto", "posterior-mean", *DEFAULT_STEPS):
-        raise InputError(f"no sampler '{name}'; there are auto, posterior-mean, {', '.join(DEFAULT_STEPS)}")
+    if name not in ("auto", *DEFAULT_STEPS):
+        raise InputError(f"no sampler '{name}'; there are auto, {', '.join(DEFAULT_STEPS)}")
+    if name == "euler-maruyama" and generator is None:
+        raise InputError("euler-maruyama is random: it needs a generator")
+    if steps:
+        require_steps(steps)
 
     def sampler(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
         path = diffusion.path
-        chosen = name if name != "auto" else "flow-euler" if isinstance(path, Linear) else "dpm-solver++"
-        count = steps or DEFAULT_STEPS.get(chosen, 1)
+        chosen = resolve(name, path)
+        count = steps or DEFAULT_STEPS[chosen]
         match chosen:
             case "euler-maruyama":
-                return euler_maruyama(denoise, path, x, count, generator=generator or torch.Generator().manual_seed(0))
+                assert generator is not None
+                return euler_maruyama(denoise, path, x, count, generator=generator)
             case "zero-temperature":
                 return zero_temperature(denoise, path, x, count)
             case "probability-flow":
@@ -174,6 +223,15 @@ def build_sampler(
     return sampler
 
 
-def evaluations(name: str, steps: int) -> int:
-    """Network evaluations (NFE) of a sampler."""
-    return {"probability-flow": 2 * steps, "dpm-solver++": steps + 1, "posterior-mean": 1}.get(name, steps)
+def resolve(name: str, path: Path) -> str:
+    """What "auto" stands for on a path: flow-euler on the linear one, dpm-solver++ elsewhere. Other names stay."""
+    if name != "auto":
+        return name
+    return "flow-euler" if isinstance(path, Linear) else "dpm-solver++"
+
+
+def evaluations(name: str, path: Path, steps: int = 0) -> int:
+    """Network evaluations (NFE) of one run of `build_sampler`'s sampler; 0 steps are its default."""
+    chosen = resolve(name, path)
+    count = steps or DEFAULT_STEPS[chosen]
+    return {"probability-flow": 2 * count, "dpm-solver++": count + 1, "posterior-mean": 1}.get(chosen, count)

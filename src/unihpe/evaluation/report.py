@@ -17,8 +17,10 @@ from unihpe.metrics import mpjpe, n_mpjpe, pa_mpjpe
 from unihpe.nn.unihpe import Sampler, UniHPE
 
 Report = dict[str, Any]
+METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe, "N-MPJPE": n_mpjpe}
 
 
+@torch.no_grad()
 def evaluate_lifting(
     model: UniHPE,
     batches: Iterable[Batch],
@@ -33,7 +35,8 @@ def evaluate_lifting(
 
     Args:
         sampler: draws the hypotheses; needed where `samples` is above 0, and the point estimate of a decoder that has none.
-        samples: hypotheses for each pose; adds their mean, geometric median and best.
+        samples: hypotheses for each pose; adds their mean, geometric median and best. The best (marked *) needs ground truth:
+            it is a bound, not a prediction.
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
     """
     rows: dict[str, list[Tensor]] = {}
@@ -44,8 +47,8 @@ def evaluate_lifting(
         guesses = lift(model, embedding, batch, sampler, samples, generator)
         assert batch.pose is not None
         for name, guess in guesses.items():
-            for metric in (mpjpe, pa_mpjpe, n_mpjpe):
-                rows.setdefault(f"{name} {metric.__name__}", []).append(score(metric, guess, batch.pose))
+            for label, metric in METRICS.items():
+                rows.setdefault(f"{label} {name}", []).append(score(metric, guess, batch.pose))
         groups += batch.group
         kept.append((embedding, model.embed(batch, Modality.POSE_3D), batch.pose))
     errors = {name: torch.cat(parts) for name, parts in rows.items()}
@@ -77,8 +80,8 @@ def lift(
     if samples and sampler is not None:
         drawn = model.sample(embedding, source, target, box, sampler, samples, generator)
         answers[f"mean of {samples}"] = drawn.mean(0)
-        answers[f"geometric median of {samples}"] = geometric_median(drawn)
-        answers[f"best of {samples} (needs ground truth)"] = best(drawn, batch)
+        answers[f"median of {samples}"] = geometric_median(drawn)
+        answers[f"best of {samples}*"] = best(drawn, batch)
     return answers
 
 

@@ -63,6 +63,17 @@ class KeypointFile:
     def __len__(self) -> int:
         return len(self.keypoints)
 
+    def select(self, rows: list[int]) -> KeypointFile:
+        """Some of the people."""
+        return KeypointFile(
+            self.skeleton,
+            self.keypoints[rows],
+            self.confidence[rows],
+            tuple(self.image[n] for n in rows),
+            tuple(self.person[n] for n in rows),
+            self.image_size[rows],
+        )
+
 
 def read_keypoints(path: Path, skeleton: str | None = None, image_size: Size | None = None) -> KeypointFile:
     """Read a keypoint file, or a folder of OpenPose files.

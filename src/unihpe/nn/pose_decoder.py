@@ -63,7 +63,7 @@ class ScoreDecoder(nn.Module):
         super().__init__()
         self.shape = (joints, coordinates)
         self.condition = Condition(embedding, modality_token=modality_token, box_token=box_token)
-        self.time = nn.Sequential(nn.Linear(TIME_CHANNELS, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.time = nn.Sequential(nn.Linear(TIME_CHANNELS, TIME_CHANNELS), nn.SiLU(), nn.Linear(TIME_CHANNELS, embedding))
         self.stem = nn.Linear(joints * coordinates, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
         self.project = nn.Linear(embedding, (2 * blocks + 1) * width)  # one slice for the stem, one for each layer

@@ -1,0 +1,122 @@
+"""The demo: 2D keypoints become 3D poses, with the error shown where the truth is known."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unihpe.camera import Camera
+from unihpe.data.motion import MotionSource, fixed_cameras, open_motion
+from unihpe.data.prepare import root_relative
+from unihpe.formats.keypoints import read_keypoints
+from unihpe.formats.results import Results, write_json, write_npz
+from unihpe.metrics import mpjpe, pa_mpjpe
+from unihpe.predict import Predictor
+from unihpe.show import evenly, write_pictures
+
+HYPOTHESES = 20
+FROM_PRIOR = 256  # poses drawn where no file is named
+FROM_MOTION = 1000  # at most, evenly spread
+DISTANCE = 5000.0  # mm, from the virtual camera to a pose of the prior
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the demo did.
+
+    Attributes:
+        what: in words.
+        people: how many.
+        errors: MPJPE and PA-MPJPE in mm; empty without ground truth.
+        files: what was written.
+        skipped: who was left out, in words.
+    """
+
+    what: str
+    people: int
+    errors: dict[str, float]
+    files: tuple[Path, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def demo(
+    predictor: Predictor,
+    out: Path,
+    path: Path | None = None,
+    *,
+    rig: Path | None = None,
+    image_size: tuple[float, float] | None = None,
+    skeleton: str | None = None,
+    seed: int = 0,
+) -> Shown:
+    """Lift poses of the model's own prior, of a motion (BVH folder or file, motion npz), or of a keypoint file.
+
+    Raises:
+        InputError: for a file that cannot be read.
+    """
+    if path is None:
+        return from_prior(predictor, out, seed)
+    if is_motion(path):
+        return from_motion(predictor, out, path, rig, seed)
+    file, skipped = predictor.liftable(read_keypoints(path, skeleton, image_size))
+    results = predictor.lift_file(file, samples=HYPOTHESES, seed=seed)
+    return replace(finish(out, f"{len(results)} people of {path.name}", results, None), skipped=tuple(skipped))
+
+
+def is_motion(path: Path) -> bool:
+    """Whether a path holds motion capture rather than keypoints."""
+    if path.is_dir():
+        return any(file.suffix.lower() == ".bvh" for file in path.rglob("*"))
+    if path.suffix.lower() == ".bvh":
+        return True
+    if path.suffix != ".npz":
+        return False
+    return zipfile.is_zipfile(path) and "poses.npy" in zipfile.ZipFile(path).namelist()
+
+
+def from_prior(predictor: Predictor, out: Path, seed: int) -> Shown:
+    """Poses that the model draws from its own prior, seen by a virtual camera and lifted back."""
+    truth = predictor.sample(FROM_PRIOR, seed=seed)
+    size = torch.tensor([1000.0, 1000.0]).expand(len(truth), 2)
+    camera = Camera.simple(size, torch.full((len(truth),), 1145.0))
+    keypoints = camera.project(truth + torch.tensor([0.0, 0.0, DISTANCE]))
+    results = predictor.lift(
+        keypoints, size, predictor.skeleton.name, focal=1145.0, samples=HYPOTHESES, seed=seed + 1
+    )
+    return finish(out, f"{len(truth)} poses drawn from the model's own pose prior", results, truth)
+
+
+def from_motion(predictor: Predictor, out: Path, path: Path, rig: Path | None, seed: int) -> Shown:
+    """Frames of a motion, seen by the four fixed virtual cameras."""
+    source = MotionSource(open_motion(path, rig), "fixed")
+    people = torch.tensor(evenly(len(source), FROM_MOTION))
+    frames = source.read(people, torch.Generator().manual_seed(seed))
+    assert frames.pose is not None
+    truth = root_relative(frames.pose, source.skeleton)
+    results = predictor.lift(
+        frames.keypoints,
+        frames.camera.size,
+        source.skeleton.name,
+        focal=float(fixed_cameras(people[:1] % 4).focal[0, 0]),
+        samples=HYPOTHESES,
+        seed=seed,
+    )
+    return finish(out, f"{len(people)} frames of {path.name}, seen by four virtual cameras", results, truth)
+
+
+def finish(out: Path, what: str, results: Results, truth: Tensor | None) -> Shown:
+    """Write everything, and measure where the truth is known."""
+    errors = {}
+    if truth is not None:
+        errors = {
+            "MPJPE": float(mpjpe(results.pose, truth).mean()),
+            "PA-MPJPE": float(pa_mpjpe(results.pose, truth).mean()),
+        }
+    pictures = write_pictures(out, "demo", f"unihpe: 2D to 3D, {what}", results, truth)
+    write_json(out / "demo.json", results)
+    write_npz(out / "demo.npz", results)
+    return Shown(what, len(results), errors, (*pictures, out / "demo.json", out / "demo.npz"))

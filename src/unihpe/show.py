@@ -1,0 +1,90 @@
+"""Results as pictures: a sheet of 2D beside 3D, and the page to turn them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unihpe.boxes import box_from_keypoints, to_box
+from unihpe.draw import TRUTH, Figure, Picture, Scene, blank, draw_2d, draw_3d, save_png, sheet, write_viewer
+from unihpe.formats.results import Results
+
+PANEL = 360
+SHOWN_SAMPLES = 12  # hypotheses drawn behind a pose
+MOST_SCENES = 400  # in the page: beyond, every n-th is taken
+
+
+def row_of(results: Results, n: int, truth: Tensor | None, caption: str) -> list[tuple[Picture, str]]:
+    """One person: 2D, the 3D from the camera's side, the 3D from aside."""
+    pose = results.pose[n].numpy()
+    figures = []
+    if results.samples is not None:
+        drawn = results.samples[:SHOWN_SAMPLES, n].numpy()
+        figures += [Figure(sample, width=1.4, opacity=0.35) for sample in drawn]
+    if truth is not None:
+        figures.append(Figure(truth[n].numpy(), colour=TRUTH, width=2.6))
+    figures.append(Figure(pose))
+    views = (("3D, the camera's side", 0.0, 8.0), ("3D, from aside", 70.0, 14.0))
+    return [
+        (flat(results, n), caption),
+        *(
+            (draw_3d(figures, results.skeleton, size=PANEL, azimuth=azimuth, elevation=elevation), text)
+            for text, azimuth, elevation in views
+        ),
+    ]
+
+
+def flat(results: Results, n: int) -> Picture:
+    """The 2D joints of one person, filling a panel."""
+    keypoints, seen = results.keypoints[n : n + 1], results.confidence[n : n + 1] > 0
+    box = box_from_keypoints(keypoints, seen, aspect=1.0)
+    spots = (to_box(keypoints, box)[0] + 1) * PANEL / 2
+    return draw_2d(blank(PANEL, PANEL), spots.numpy(), results.confidence[n].numpy(), results.skeleton)
+
+
+def evenly(total: int, most: int) -> list[int]:
+    """At most `most` of `total` numbers, evenly spread."""
+    return torch.linspace(0, total - 1, min(total, most)).round().long().tolist()
+
+
+def write_pictures(
+    out: Path, name: str, title: str, results: Results, truth: Tensor | None = None, rows: int = 4
+) -> tuple[Path, Path]:
+    """Write `<name>.png` (a sheet of some people) and `<name>.html` (all of them, up to a limit).
+
+    Args:
+        truth: true poses (N, J, 3), mm, where they are known.
+        rows: people on the sheet, two a line.
+    """
+    chosen = evenly(len(results), rows * 2)
+    people = [row_of(results, n, truth, caption_of(results, n, truth)) for n in chosen]
+    lines = [sum(people[k : k + 2], []) for k in range(0, len(people), 2)]
+    picture, page = out / f"{name}.png", out / f"{name}.html"
+    save_png(picture, sheet(lines, title))
+    scenes = [scene_of(results, n, truth) for n in evenly(len(results), MOST_SCENES)]
+    write_viewer(page, scenes, results.skeleton, title)
+    return picture, page
+
+
+def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
+    """What stands under a person's 2D."""
+    if truth is None:
+        return f"{Path(results.image[n]).name[-28:]} · {results.person[n]}"
+    error = float((results.pose[n] - truth[n]).norm(dim=-1).mean())
+    return f"2D in; MPJPE {error:.0f} mm"
+
+
+def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
+    """One person for the page."""
+    width, height = results.image_size[n].tolist()
+    return Scene(
+        name=f"{results.image[n]} · {results.person[n]}",
+        pose=results.pose[n].numpy(),
+        keypoints=np.where(results.confidence[n].numpy()[:, None] > 0, results.keypoints[n].numpy(), np.nan),
+        size=(width, height),
+        samples=None if results.samples is None else results.samples[:, n].numpy(),
+        truth=None if truth is None else truth[n].numpy(),
+    )
