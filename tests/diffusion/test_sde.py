@@ -1,4 +1,4 @@
-"""Paths: values worked out by hand, and the two descriptions of each path (marginals, coefficients) against each other."""
+"""Paths: values worked out by hand, and each path's marginals against its coefficients."""
 
 import math
 
@@ -53,7 +53,8 @@ def test_noise_grows_against_data(path: Path):
     alpha, sigma = path.marginal(torch.linspace(0.0, 1.0, 101, dtype=torch.float64))
     ratio = sigma / alpha.clamp_min(1e-12)
     assert (ratio.diff() > 0).all()
-    assert ratio[0] <= path.prior_std * 0.02 and math.isclose(sigma[-1], path.prior_std, rel_tol=1e-3)
+    assert ratio[0] <= 0.02 * path.prior_std
+    assert math.isclose(sigma[-1], path.prior_std, rel_tol=0.02)  # 1.4 % for the gentle sub-VP
 
 
 @named
