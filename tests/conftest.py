@@ -1,8 +1,13 @@
 """What many tests share."""
 
+import math
 from pathlib import Path
 
 import pytest
+import torch
+
+from unihpe.data.motion import Motion, on_stage
+from unihpe.skeleton import get_skeleton
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +17,52 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: see docs/data.md for where it comes from")
     return folder
+
+
+def walker(frames: int, phase: float = 0.0) -> torch.Tensor:
+    """A figure that swings its limbs: (frames, 17, 3), mm, y up."""
+    rest = {
+        "pelvis": (0, 950, 0), "right_hip": (-120, 940, 0), "right_knee": (-125, 520, 20), "right_ankle": (-125, 90, 0),
+        "left_hip": (120, 940, 0), "left_knee": (125, 520, 20), "left_ankle": (125, 90, 0), "spine": (0, 1200, -10),
+        "thorax": (0, 1460, -10), "nose": (0, 1570, 70), "head": (0, 1690, 0), "left_shoulder": (180, 1420, -10),
+        "left_elbow": (230, 1150, -20), "left_wrist": (240, 920, 40), "right_shoulder": (-180, 1420, -10),
+        "right_elbow": (-230, 1150, -20), "right_wrist": (-240, 920, 40),
+    }  # fmt: skip
+    skeleton = get_skeleton("human36m17")
+    poses = torch.tensor([rest[joint] for joint in skeleton.joints], dtype=torch.float32).expand(frames, 17, 3).clone()
+    swing = torch.sin(torch.arange(frames) * 0.3 + phase)
+    for side, sign in (("left", 1), ("right", -1)):
+        for joint, reach in (("knee", 150), ("ankle", 300), ("elbow", -120), ("wrist", -260)):
+            poses[:, skeleton.index(f"{side}_{joint}"), 2] += sign * reach * swing
+    heading = torch.arange(frames) * 0.05 + phase
+    c, s = heading.cos(), heading.sin()
+    zero, one = torch.zeros(frames), torch.ones(frames)
+    turn = torch.stack([c, zero, s, zero, one, zero, -s, zero, c], dim=1).view(frames, 3, 3)
+    return poses @ turn.mT + torch.tensor([math.sin(phase) * 500, 0.0, 200.0])
+
+
+@pytest.fixture(scope="session")
+def motion() -> Motion:
+    """Three small motions in two groups and three splits."""
+    lengths, splits = (120, 60, 40), ("train", "test", "val")
+    poses = torch.cat([walker(length, phase) for length, phase in zip(lengths, (0.0, 1.0, 2.0), strict=True)])
+    sequence = torch.repeat_interleave(torch.arange(3), torch.tensor(lengths))
+    return on_stage(Motion(get_skeleton("human36m17"), poses, sequence, ("a", "b", "c"), ("one", "two", "two"), splits))
+
+
+@pytest.fixture
+def motion_file(motion: Motion, tmp_path: Path) -> Path:
+    """The same as an npz in the documented layout."""
+    import numpy as np
+
+    path = tmp_path / "motion.npz"
+    np.savez(
+        path,
+        poses=motion.poses.numpy() / 1000,
+        joints=np.array(motion.skeleton.joints),
+        seq_index=motion.sequence.numpy().astype(np.int32),
+        seq_names=np.array(motion.names),
+        seq_source=np.array(motion.groups),
+        seq_split=np.array(motion.splits),
+    )
+    return path

@@ -130,12 +130,13 @@ def test_dpm_solver_converges_and_survives_many_steps(path: Path):
     assert (forty - many).abs().max() < 0.25 * (ten - many).abs().max()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @every_path
-def test_dpm_grid_is_even_in_log_snr(path: Path):
-    grid = sampling.log_snr_times(path, 2_000)
+def test_dpm_grid_is_even_in_log_snr(path: Path, dtype: torch.dtype):
+    grid = sampling.log_snr_times(path, 2_000, torch.zeros(1, dtype=dtype))
     alpha, sigma = path.marginal(grid)
     steps = (alpha / sigma).log().diff()
-    assert grid[0] == path.t_max and (grid.diff() < 0).all()
+    assert float(grid[0]) == pytest.approx(path.t_max) and (grid.diff() < 0).all()
     assert_close(steps, steps.mean().expand_as(steps), rtol=0.02, atol=0)
     assert float(sigma[-1] / alpha[-1]) == pytest.approx(sampling.DPM_END, rel=1e-3)
 
@@ -153,13 +154,15 @@ def test_cost_is_what_it_says(path: Path, name: str):
     for steps in (1, 7, 0):
         calls.clear()
         build_sampler(name, steps, generator())(counted, Diffusion(path, "x0"), torch.zeros(2, 3))
-        assert len(calls) == evaluations(name, path, steps)
+        assert len(calls) == evaluations(name, steps, path)
 
 
 def test_defaults():
-    assert evaluations("euler-maruyama", SubVP()) == 1000, "the paper's"
-    assert evaluations("auto", SubVP()) == 11 and evaluations("auto", Linear()) == 10
-    assert evaluations("posterior-mean", SubVP(), 50) == 1
+    assert evaluations("euler-maruyama") == 1000, "the paper's"
+    assert evaluations("auto", path=SubVP()) == 11 and evaluations("auto", path=Linear()) == 10
+    assert evaluations("posterior-mean", 50) == 1
+    with pytest.raises(InputError, match="depends on the path"):
+        evaluations("auto", 10)
 
 
 def test_euler_maruyama_is_a_function_of_its_generator():

@@ -106,7 +106,7 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
 def read_npz(path: Path) -> Motion:
     """Poses in metres with the keys `poses`, `joints`, `seq_index`, `seq_names`, `seq_source`, `seq_split`."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a readable npz ({error}); copy it again") from error

@@ -115,33 +115,29 @@ def dpm_solver_pp_2m(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) 
     It holds for every Gaussian path, sub-VP included: the formula knows α and σ only. The last x̂₀ is a mean, so that a
     posterior much narrower than `DPM_END` comes out narrower still: by √½ where its spread equals it.
     """
-    grid = log_snr_times(path, steps)
+    grid = log_snr_times(path, steps, x)
     alpha, sigma = path.marginal(grid)
     log_snr = (alpha / sigma).log()
-    grid, alpha, sigma, log_snr = (part.to(x) for part in (grid, alpha, sigma, log_snr))
     previous = None
     for i in range(steps):
         x0, h = denoise(x, grid[i][None]), log_snr[i + 1] - log_snr[i]
-        corrected = x0
-        if previous is not None:
-            ratio = h / (log_snr[i] - log_snr[i - 1])
-            corrected = x0 + 0.5 * ratio * (x0 - previous)
+        corrected = x0 if previous is None else 1.5 * x0 - 0.5 * previous  # the grid is even: all h are equal
         x = sigma[i + 1] / sigma[i] * x - alpha[i + 1] * torch.expm1(-h) * corrected
         previous = x0
     return denoise(x, grid[-1][None])
 
 
-def log_snr_times(path: Path, steps: int) -> Tensor:
-    """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`: (steps + 1,), float64 on the CPU."""
+def log_snr_times(path: Path, steps: int, x: Tensor) -> Tensor:
+    """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
     dense = torch.linspace(path.t_max, T_END, 20_001, dtype=torch.float64)
     alpha, sigma = path.marginal(dense)
     log_snr = (alpha / sigma).log()  # rises along `dense`
     end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
     wanted = torch.linspace(float(log_snr[0]), end, require_steps(steps) + 1, dtype=torch.float64)
     upper = torch.searchsorted(log_snr, wanted).clamp(1, len(dense) - 1)
-    # Interpolated: the bare table would repeat a time once steps are finer than it, and the ratio of steps be 0/0.
+    # Interpolated, since the bare table would be uneven where steps are nearly as fine as it.
     part = (wanted - log_snr[upper - 1]) / (log_snr[upper] - log_snr[upper - 1])
-    return torch.lerp(dense[upper - 1], dense[upper], part)
+    return torch.lerp(dense[upper - 1], dense[upper], part).to(x)
 
 
 @torch.no_grad()
@@ -230,8 +226,10 @@ def resolve(name: str, path: Path) -> str:
     return "flow-euler" if isinstance(path, Linear) else "dpm-solver++"
 
 
-def evaluations(name: str, path: Path, steps: int = 0) -> int:
-    """Network evaluations (NFE) of one run of `build_sampler`'s sampler; 0 steps are its default."""
-    chosen = resolve(name, path)
+def evaluations(name: str, steps: int = 0, path: Path | None = None) -> int:
+    """Network evaluations (NFE) of one run of `build_sampler`'s sampler. 0 steps: its default. "auto" needs the path."""
+    if name == "auto" and path is None:
+        raise InputError("what auto costs depends on the path: name the path or the sampler")
+    chosen = resolve(name, path) if path is not None else name
     count = steps or DEFAULT_STEPS[chosen]
     return {"probability-flow": 2 * count, "dpm-solver++": count + 1, "posterior-mean": 1}.get(chosen, count)

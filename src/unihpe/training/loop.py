@@ -120,7 +120,7 @@ def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> torch.optim.Opti
     decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
     plain = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=stage.learning_rate)
+    return torch.optim.AdamW(groups, lr=stage.learning_rate, fused=True)
 
 
 def train_step(
@@ -184,8 +184,7 @@ def learning_rate(stage: Stage, step: int) -> float:
 def average(averaged: UniHPE, model: UniHPE, decay: float, step: int) -> None:
     """Move the averaged weights towards the model's; the decay ramps up, so that early steps are forgotten."""
     decay = min(decay, (1 + step) / (10 + step))
-    pairs = zip(averaged.state_dict().values(), model.state_dict().values(), strict=True)
-    for old, new in pairs:
+    for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
         if old.dtype.is_floating_point:
             old.lerp_(new, 1 - decay)
         else:
