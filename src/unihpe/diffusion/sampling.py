@@ -166,6 +166,7 @@ def posterior_mean(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor
     return denoise(x, x.new_ones(1))
 
 
+AUTO = "dpm-solver++"
 DEFAULT_STEPS = {
     "euler-maruyama": 1000,
     "zero-temperature": 1000,
@@ -182,7 +183,8 @@ def build_sampler(
     """A sampler by name: (denoiser, diffusion, noise (B, ...)) → data (B, ...).
 
     Args:
-        name: one of `DEFAULT_STEPS`, or "auto" (see `resolve`).
+        name: one of `DEFAULT_STEPS`, or "auto", which is dpm-solver++: with few steps it keeps the spread that flow-euler
+            narrows.
         steps: 0 takes the sampler's own default.
         generator: the randomness of euler-maruyama; no other sampler has any.
 
@@ -190,7 +192,8 @@ def build_sampler(
         InputError: for an unknown name, naming the known ones; a negative number of steps; euler-maruyama without a
             generator. From the sampler itself: flow-euler off the linear path, posterior-mean with ε-prediction.
     """
-    if name not in ("auto", *DEFAULT_STEPS):
+    chosen = AUTO if name == "auto" else name
+    if chosen not in DEFAULT_STEPS:
         raise InputError(f"no sampler '{name}'; there are auto, {', '.join(DEFAULT_STEPS)}")
     if name == "euler-maruyama" and generator is None:
         raise InputError("euler-maruyama is random: it needs a generator")
@@ -199,7 +202,6 @@ def build_sampler(
 
     def sampler(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
         path = diffusion.path
-        chosen = resolve(name, path)
         count = steps or DEFAULT_STEPS[chosen]
         match chosen:
             case "euler-maruyama":
@@ -219,17 +221,8 @@ def build_sampler(
     return sampler
 
 
-def resolve(name: str, path: Path) -> str:
-    """What "auto" stands for on a path: flow-euler on the linear one, dpm-solver++ elsewhere. Other names stay."""
-    if name != "auto":
-        return name
-    return "flow-euler" if isinstance(path, Linear) else "dpm-solver++"
-
-
-def evaluations(name: str, steps: int = 0, path: Path | None = None) -> int:
-    """Network evaluations (NFE) of one run of `build_sampler`'s sampler. 0 steps: its default. "auto" needs the path."""
-    if name == "auto" and path is None:
-        raise InputError("what auto costs depends on the path: name the path or the sampler")
-    chosen = resolve(name, path) if path is not None else name
+def evaluations(name: str, steps: int = 0) -> int:
+    """Network evaluations (NFE) of one run of `build_sampler`'s sampler; 0 steps are its default."""
+    chosen = AUTO if name == "auto" else name
     count = steps or DEFAULT_STEPS[chosen]
     return {"probability-flow": 2 * count, "dpm-solver++": count + 1, "posterior-mean": 1}.get(chosen, count)

@@ -1,0 +1,223 @@
+"""Training: it learns, it resumes bit for bit (a killed process included), it refuses what it should."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from unihpe.batch import Modality
+from unihpe.checkpoint import load_checkpoint
+from unihpe.errors import InputError
+from unihpe.recipe import build_model, load_recipe, open_source, training_stream
+from unihpe.run import start_from, train_recipe
+from unihpe.training.loop import Schedule, learning_rate, read_log, step_seed
+from unihpe.training.stages import Stage, stage_losses
+
+TINY = (
+    "model.embedding=32", "model.encoder_2d.width=32", "model.encoder_3d.width=32", "model.decoder_2d.width=32",
+    "model.decoder_3d.width=32", "stage.0.steps=6", "stage.0.batch_size=32", "stage.1.steps=14", "stage.1.batch_size=32",
+)  # fmt: skip
+
+
+def tiny(motion_file, *changes):
+    return load_recipe("quick", (*TINY, f"data.root={motion_file}", *changes))
+
+
+def weights(folder):
+    return load_checkpoint(folder / "model.safetensors")[0]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(motion_file, tmp_path):
+    for name, changes in (("a", ()), ("b", ()), ("c", ("seed=1",))):
+        train_recipe(tiny(motion_file, *changes), tmp_path / name)
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_the_log_tells_every_term(motion_file, tmp_path):
+    rows = []
+    train_recipe(tiny(motion_file), tmp_path / "a", schedule=Schedule(log_every=1), report=rows.append)
+    assert rows == read_log(tmp_path / "a" / "log.jsonl")
+    assert [row["step"] for row in rows] == [*range(1, 7), *range(1, 15)]
+    assert {"pair 2d-3d", "score pose_2d→pose_3d", "point pose_2d→pose_3d", "temperature"} <= rows[-1].keys()
+    assert rows[-1]["validation mpjpe"] > 0 and rows[-1]["samples"] == 20 * 32
+
+
+def test_alignment_trains_the_encoders_alone(motion_file, tmp_path):
+    recipe = tiny(motion_file, "stage.1.steps=1", "stage.1.learning_rate=1e-12")
+    before = build_model(recipe).state_dict()
+    after = weights_after(recipe, tmp_path)
+    moved = {name.split(".")[0] for name in before if (before[name] - after[name]).abs().max() > 1e-6}
+    assert {"encoder_2d", "encoder_3d"} <= moved
+    assert not {"decoder_2d", "decoder_3d"} & moved
+
+
+def weights_after(recipe, tmp_path):
+    model, _ = train_recipe(recipe.model_copy(update={"stage": tuple(s.model_copy(update={"ema": 0.0}) for s in recipe.stage)}), tmp_path / "run")
+    return model.state_dict()
+
+
+class Stopped(Exception):
+    """Raised by a test to break a run off."""
+
+
+@pytest.mark.parametrize("at", [3, 9, 17])
+def test_a_broken_run_resumed_ends_with_the_same_weights(motion_file, tmp_path, at):
+    schedule = Schedule(save_every=2, log_every=1)
+    train_recipe(tiny(motion_file), tmp_path / "whole", schedule=schedule)
+    seen = []
+
+    def stop(row):
+        seen.append(row)
+        if len(seen) == at:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_recipe(tiny(motion_file), tmp_path / "broken", schedule=schedule, report=stop)
+    train_recipe(tiny(motion_file), tmp_path / "broken", schedule=schedule, resume=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
+    strip = [(row["stage"], row["step"], row["loss"]) for row in read_log(tmp_path / "broken" / "log.jsonl")]
+    assert strip == [(row["stage"], row["step"], row["loss"]) for row in read_log(tmp_path / "whole" / "log.jsonl")]
+
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+from unihpe.recipe import load_recipe
+from unihpe.run import train_recipe
+from unihpe.training.loop import Schedule
+torch.set_num_threads(1)
+changes = tuple(sys.argv[3:])
+out = Path(sys.argv[1])
+train_recipe(load_recipe("quick", changes), out, schedule=Schedule(save_every=1, log_every=1), resume=(out / "training.pt").exists())
+"""
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.4])
+def test_a_killed_process_resumed_ends_with_the_same_weights(motion_file, tmp_path, delay):
+    """SIGKILL at any moment, again and again: saving is one rename."""
+    changes = (*TINY, "stage.1.steps=60", f"data.root={motion_file}")
+    command = [sys.executable, "-c", SCRIPT]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, str(tmp_path / "whole"), "-", *changes], check=True, env=env)
+    out = tmp_path / "killed"
+    process = subprocess.Popen([*command, str(out), "-", *changes], env=env)
+    while process.poll() is None and not (out / "training.pt").exists():
+        time.sleep(0.005)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "model.safetensors").exists(), "the run ended before it could be killed"
+    subprocess.run([*command, str(out), "-", *changes], check=True, env=env)
+    assert same(weights(tmp_path / "whole"), weights(out))
+
+
+def test_an_existing_run_is_not_overwritten_and_another_recipe_not_resumed(motion_file, tmp_path):
+    train_recipe(tiny(motion_file), tmp_path / "a")
+    with pytest.raises(InputError, match="already holds a training run"):
+        train_recipe(tiny(motion_file), tmp_path / "a")
+    with pytest.raises(InputError, match="another recipe"):
+        train_recipe(tiny(motion_file, "stage.1.learning_rate=0.5"), tmp_path / "a", resume=True)
+    with pytest.raises(InputError, match="nothing to resume"):
+        train_recipe(tiny(motion_file), tmp_path / "b", resume=True)
+
+
+def test_a_damaged_state_is_refused(motion_file, tmp_path):
+    train_recipe(tiny(motion_file), tmp_path / "a")
+    state = tmp_path / "a" / "training.pt"
+    state.write_bytes(state.read_bytes()[:2000])
+    with pytest.raises(InputError, match="not a whole training state"):
+        train_recipe(tiny(motion_file), tmp_path / "a", resume=True)
+
+
+def test_fine_tuning_starts_from_a_checkpoint(motion_file, tmp_path):
+    train_recipe(tiny(motion_file), tmp_path / "a")
+    still = ("stage.0.learning_rate=1e-12", "stage.1.learning_rate=1e-12", "stage.0.steps=1", "stage.1.steps=1")
+    recipe = tiny(motion_file, *still)
+    model = build_model(recipe)
+    assert start_from(model, recipe, tmp_path / "a") == 640
+    assert same(model.state_dict(), weights(tmp_path / "a"))
+    _, progress = train_recipe(recipe, tmp_path / "b", start=tmp_path / "a")
+    assert load_checkpoint(tmp_path / "b" / "model.safetensors")[1].samples == 640 + progress.samples
+    with pytest.raises(InputError, match="another skeleton or width|built another way"):
+        train_recipe(tiny(motion_file, "model.embedding=16"), tmp_path / "c", start=tmp_path / "a")
+
+
+def test_a_diverging_run_says_so(motion_file, tmp_path):
+    with pytest.raises(InputError, match="lower its learning_rate"):
+        recipe = tiny(motion_file, "stage.0.steps=1", "stage.1.learning_rate=1e30", "stage.1.clip=1e30", "stage.1.warm_up=0")
+        train_recipe(recipe, tmp_path / "a")
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "transformer"])
+@pytest.mark.parametrize(("kind", "path", "prediction"), [("mlp", "sub_vp", "epsilon"), ("diffusion", "sub_vp", "epsilon"), ("diffusion", "vp", "v"), ("diffusion", "ve", "x0"), ("diffusion", "linear", "flow")])  # fmt: skip
+def test_every_variant_learns(motion_file, encoder, kind, path, prediction):
+    changes = []
+    for part in ("encoder_2d", "encoder_3d"):
+        changes += [f"model.{part}.kind={encoder}", f"model.{part}.heads=4", f"model.{part}.feedforward=32", f"model.{part}.depth=1"]
+    for part in ("decoder_2d", "decoder_3d"):
+        changes += [f"model.{part}.{k}={v}" for k, v in (("kind", kind), ("path", path), ("prediction", prediction))]
+    recipe = tiny(motion_file, *changes, "pose_scale=300.0", "keypoint_scale=0.35")
+    decode = tuple(d.model_copy(update={"point": 0.0}) for d in recipe.stage[1].decode)
+    stage = recipe.stage[1].model_copy(update={"decode": decode})
+    draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
+    model = build_model(recipe)
+    batch = draw(64, torch.Generator().manual_seed(0))
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(100):
+        total = sum(stage_losses(model, batch, stage, torch.Generator().manual_seed(0)).values())
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        losses.append(total.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_other_skeletons_train_too(motion_file, tmp_path):
+    """Fifteen joints: the number of joints is the skeleton's."""
+    from unihpe.data.motion import Motion, MotionSource, open_motion
+    from unihpe.skeleton import convert, get_skeleton
+
+    whole, target = open_motion(motion_file), get_skeleton("humaneva15")
+    poses = convert(whole.poses, torch.ones(whole.poses.shape[:2]), whole.skeleton, target).points
+    source = MotionSource(Motion(target, poses, whole.sequence, whole.names, whole.groups, whole.splits), "random", "both")
+    recipe = tiny(motion_file, "data.skeleton=humaneva15", "pose_scale=300.0", "keypoint_scale=0.35")
+    model = build_model(recipe)
+    batch = training_stream(source, recipe.data)(16, torch.Generator().manual_seed(0))
+    terms = stage_losses(model, batch, recipe.stage[1], torch.Generator().manual_seed(0))
+    assert all(torch.isfinite(term) for term in terms.values())
+    assert model.estimate(model.embed(batch, Modality.POSE_2D), Modality.POSE_2D, Modality.POSE_3D, batch.box_token).shape == (16, 15, 3)
+    with pytest.raises(InputError, match="the recipe names humaneva15"):
+        train_recipe(recipe, tmp_path / "a")
+
+
+def test_temperature_is_clamped_to_the_stages_range(motion_file, tmp_path):
+    recipe = tiny(motion_file, "stage.0.temperature=0.02", "stage.0.temperature_min=0.05", "stage.1.temperature_min=0.09")
+    rows = []
+    train_recipe(recipe, tmp_path / "a", schedule=Schedule(log_every=1), report=rows.append)
+    assert all(row["temperature"] >= (0.05 if row["stage"] == "align" else 0.09) - 1e-6 for row in rows)
+
+
+def test_schedules_by_hand():
+    stage = Stage(name="s", steps=100, batch_size=2, learning_rate=1.0, warm_up=10, schedule="cosine")
+    assert learning_rate(stage, 0) == pytest.approx(0.1)
+    assert learning_rate(stage, 50) == pytest.approx(0.5)
+    assert learning_rate(stage.model_copy(update={"schedule": "constant"}), 99) == 1
+    assert len({step_seed(s, k, n) for s in range(3) for k in range(3) for n in range(50)}) == 450
+
+
+def test_the_card_tells_all(motion_file, tmp_path):
+    train_recipe(tiny(motion_file), tmp_path / "a", half=True)
+    card = json.loads((tmp_path / "a" / "model.json").read_text())
+    assert card["format_version"] == 1 and card["skeleton"] == "human36m17" and card["samples"] == 640
+    assert card["recipe"]["data"]["root"] == "" and card["recipe"]["pose_scale"] > 50
