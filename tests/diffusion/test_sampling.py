@@ -154,15 +154,13 @@ def test_cost_is_what_it_says(path: Path, name: str):
     for steps in (1, 7, 0):
         calls.clear()
         build_sampler(name, steps, generator())(counted, Diffusion(path, "x0"), torch.zeros(2, 3))
-        assert len(calls) == evaluations(name, steps, path)
+        assert len(calls) == evaluations(name, steps)
 
 
 def test_defaults():
     assert evaluations("euler-maruyama") == 1000, "the paper's"
-    assert evaluations("auto", path=SubVP()) == 11 and evaluations("auto", path=Linear()) == 10
+    assert evaluations("auto") == 11
     assert evaluations("posterior-mean", 50) == 1
-    with pytest.raises(InputError, match="depends on the path"):
-        evaluations("auto", 10)
 
 
 def test_euler_maruyama_is_a_function_of_its_generator():
