@@ -66,3 +66,26 @@ def motion_file(motion: Motion, tmp_path: Path) -> Path:
         seq_split=np.array(motion.splits),
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def trained(motion: Motion, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small model trained for a few seconds."""
+    import numpy as np
+
+    from unihpe.recipe import load_recipe
+    from unihpe.run import train_recipe
+
+    folder = tmp_path_factory.mktemp("trained")
+    np.savez(
+        folder / "motion.npz",
+        poses=motion.poses.numpy() / 1000,
+        joints=np.array(motion.skeleton.joints),
+        seq_index=motion.sequence.numpy().astype(np.int32),
+        seq_names=np.array(motion.names),
+        seq_source=np.array(motion.groups),
+        seq_split=np.array(motion.splits),
+    )
+    recipe = load_recipe("quick", (f"data.root={folder / 'motion.npz'}", "stage.1.steps=250", "stage.1.batch_size=128"))
+    train_recipe(recipe, folder / "run")
+    return folder / "run"

@@ -1,0 +1,108 @@
+"""The command line, in process and as a program: whole stories, and one clear line for what is wrong."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from unihpe import cli
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit code, standard output and error of a command."""
+    monkeypatch.setattr(sys, "argv", ["unihpe", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+        raise SystemExit(0)
+    printed = capsys.readouterr()
+    return stop.value.code or 0, printed.out, printed.err
+
+
+@pytest.fixture
+def unihpe(monkeypatch, capsys):
+    return lambda *arguments: run(monkeypatch, capsys, *arguments)
+
+
+TINY = [word for pair in ("stage.0.steps=2", "stage.1.steps=3", "model.embedding=32") for word in ("--set", pair)]
+
+
+def test_train_evaluate_resume(unihpe, motion_file, tmp_path):
+    out = tmp_path / "run"
+    code, text, _ = unihpe("train", "quick", "-o", out, "--set", f"data.root={motion_file}", *TINY)
+    assert code == 0 and "model.safetensors" in text
+    report = tmp_path / "report.json"
+    code, text, _ = unihpe("eval", out, "--root", motion_file, "--samples", 3, "--stride", 5, "--json", report)
+    assert code == 0 and "four fixed virtual cameras" in text and "recall @1" in text
+    figures = json.loads(report.read_text())
+    assert {"MPJPE point", "PA-MPJPE mean of 3", "MPJPE best of 3*"} <= figures["errors_mm"].keys()
+    assert figures["poses"] == 48 and figures["errors_mm"]["MPJPE point"].keys() == {"two", "mean over groups"}
+    code, _, _ = unihpe("train", "quick", "-o", out, "--resume", "--set", f"data.root={motion_file}", *TINY)
+    assert code == 0
+
+
+def test_tensorboard_when_asked(unihpe, motion_file, tmp_path):
+    pytest.importorskip("tensorboard")
+    code, _, _ = unihpe("train", "quick", "-o", tmp_path / "run", "--tensorboard", "--set", f"data.root={motion_file}", *TINY)
+    assert code == 0 and list((tmp_path / "run").glob("events*"))
+
+
+def test_predict_from_a_keypoint_file(unihpe, trained, tmp_path):
+    people = [{"image_id": n, "keypoints": (np.random.default_rng(n).uniform(100, 400, (17, 3)) * [1, 1, 0.002]).ravel().tolist(), "score": 1} for n in range(3)]
+    people[1]["keypoints"] = [0.0] * 42 + people[1]["keypoints"][:9]
+    file = tmp_path / "k.json"
+    file.write_text(json.dumps(people))
+    code, text, error = unihpe("predict", "--keypoints", file, "--image-size", "640x480", "-o", tmp_path / "out", "--checkpoint", trained)
+    assert code == 1, "one person has three joints: done, but somebody was left out"
+    assert "2 people" in text and "assumed" in text and "thorax" in text
+    assert "left out: 1, person 1: 3 joints seen" in error
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["poses.html", "poses.json", "poses.npz", "poses.png"]
+
+
+@pytest.mark.parametrize("what", ["prior", "motion", "keypoints"])
+def test_demo(unihpe, trained, motion_file, tmp_path, what):
+    arguments = {"prior": [], "motion": [motion_file], "keypoints": [tmp_path / "k.npy", "--skeleton", "coco17", "--image-size", "500x500"]}[what]
+    np.save(tmp_path / "k.npy", np.random.default_rng(0).uniform(100, 400, (2, 17, 2)))
+    code, text, _ = unihpe("demo", *arguments, "-o", tmp_path / "out", "--checkpoint", trained)
+    assert code == 0 and "demo.png" in text
+    assert ("MPJPE" in text) == (what != "keypoints")
+    assert (tmp_path / "out" / "demo.html").stat().st_size > 10_000
+
+
+def test_info_and_recipes(unihpe, trained):
+    code, text, _ = unihpe("recipes")
+    assert code == 0 and "lifting-paper" in text
+    code, text, _ = unihpe("info", trained)
+    assert code == 0 and '"skeleton": "human36m17"' in text and "M parameters" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nothing", "-o", "OUT"], "no recipe 'nothing'"),
+        (["train", "quick", "-o", "OUT", "--set", "data.root=/nowhere"], "no data at /nowhere"),
+        (["train", "quick", "-o", "OUT", "--set", "stage.0.lr=1"], "has no setting lr"),
+        (["eval", "/nowhere", "--root", "."], "no checkpoint at /nowhere"),
+        (["eval", "TRAINED", "--root", "MOTION", "--two-d", "blurred"], "it is exact or detected"),
+        (["eval", "TRAINED", "--root", "MOTION", "--data", "coco"], "known data sets are motion"),
+        (["eval", "TRAINED", "--root", "MOTION", "--split", "x"], "no motion in split 'x'"),
+        (["predict", "--keypoints", "/nowhere.json", "-o", "OUT", "--checkpoint", "TRAINED"], "no keypoint file"),
+        (["predict", "--keypoints", "MOTION", "-o", "OUT", "--image-size", "0x9", "--checkpoint", "TRAINED"], "must be above 0"),
+        (["predict", "--keypoints", "MOTION", "-o", "OUT", "--image-size", "ninexnine", "--checkpoint", "TRAINED"], "WIDTHxHEIGHT"),
+        (["demo", "/nowhere", "-o", "OUT", "--checkpoint", "TRAINED"], "no keypoint file at /nowhere"),
+        (["demo", "-o", "FILE/out", "--checkpoint", "TRAINED"], "cannot write"),
+    ],
+)
+def test_bad_input_is_one_line_exit_code_2_and_nothing_written(unihpe, trained, motion_file, tmp_path, arguments, message):
+    (tmp_path / "file").write_text("")
+    names = {"OUT": tmp_path / "out", "TRAINED": trained, "MOTION": motion_file, "FILE/out": tmp_path / "file" / "out"}
+    code, _, error = unihpe(*(names.get(word, word) for word in arguments))
+    assert code == 2
+    assert message in error and error.startswith("unihpe: ") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_as_a_program_without_a_traceback():
+    done = subprocess.run([sys.executable, "-m", "unihpe.cli", "info", "/nowhere"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr == "unihpe: no checkpoint at /nowhere\n" and done.stdout == ""
