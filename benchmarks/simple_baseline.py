@@ -78,7 +78,9 @@ def train_baseline(
                 old.lerp_(new, 1 - decay) if old.dtype.is_floating_point else old.copy_(new)
         if (step + 1) % (steps // 10) == 0:
             rate = (step + 1) * BATCH / (time.time() - begin)
-            print(f"{file.stem}: {(step + 1) * BATCH} samples, loss {loss.item():.4f}, {rate:.0f} samples/s", flush=True)
+            print(
+                f"{file.stem}: {(step + 1) * BATCH} samples, loss {loss.item():.4f}, {rate:.0f} samples/s", flush=True
+            )
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(averaged.state_dict(), file)
     return averaged

@@ -29,7 +29,9 @@ def test_box_units_are_isotropic_and_invert():
 
 
 def test_box_token_is_cliffs():
-    token = box_token(torch.tensor([[600.0, 300.0, 150.0, 200.0]]), torch.tensor([[1000.0, 800.0]]), torch.tensor([1000.0]))
+    token = box_token(
+        torch.tensor([[600.0, 300.0, 150.0, 200.0]]), torch.tensor([[1000.0, 800.0]]), torch.tensor([1000.0])
+    )
     assert_close(token, torch.tensor([[0.1, -0.1, 0.2]]))
 
 

@@ -31,7 +31,9 @@ def test_distortion_agrees_with_opencv():
     coefficients = [-0.2, 0.24, -0.0007, -0.0009, -0.002]
     points = torch.randn(1, 20, 3, generator=torch.Generator().manual_seed(0)) * 300 + torch.tensor([0.0, 0.0, 3000.0])
     matrix = np.array([[1100, 0, 500], [0, 1100, 400], [0, 0, 1.0]])
-    expected, _ = cv2.projectPoints(points[0].double().numpy(), np.zeros(3), np.zeros(3), matrix, np.array(coefficients))
+    expected, _ = cv2.projectPoints(
+        points[0].double().numpy(), np.zeros(3), np.zeros(3), matrix, np.array(coefficients)
+    )
     assert_close(camera(coefficients).project(points)[0], torch.from_numpy(expected[:, 0]).float(), atol=1e-3, rtol=0)
 
 

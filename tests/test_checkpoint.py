@@ -14,7 +14,10 @@ CARD = Card(skeleton="human36m17", recipe={"about": "x"}, data="d", licence="l",
 
 
 def tensors():
-    return {"a.weight": torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), "a.bias": torch.tensor([1e-5, 70000.0])}
+    return {
+        "a.weight": torch.randn(4, 3, generator=torch.Generator().manual_seed(0)),
+        "a.bias": torch.tensor([1e-5, 70000.0]),
+    }
 
 
 def test_round_trip(tmp_path):

@@ -44,25 +44,45 @@ def test_train_evaluate_resume(unihpe, motion_file, tmp_path):
 
 def test_tensorboard_when_asked(unihpe, motion_file, tmp_path):
     pytest.importorskip("tensorboard")
-    code, _, _ = unihpe("train", "quick", "-o", tmp_path / "run", "--tensorboard", "--set", f"data.root={motion_file}", *TINY)
+    code, _, _ = unihpe(
+        "train", "quick", "-o", tmp_path / "run", "--tensorboard", "--set", f"data.root={motion_file}", *TINY
+    )
     assert code == 0 and list((tmp_path / "run").glob("events*"))
 
 
 def test_predict_from_a_keypoint_file(unihpe, trained, tmp_path):
-    people = [{"image_id": n, "keypoints": (np.random.default_rng(n).uniform(100, 400, (17, 3)) * [1, 1, 0.002]).ravel().tolist(), "score": 1} for n in range(3)]
+    people = [
+        {
+            "image_id": n,
+            "keypoints": (np.random.default_rng(n).uniform(100, 400, (17, 3)) * [1, 1, 0.002]).ravel().tolist(),
+            "score": 1,
+        }
+        for n in range(3)
+    ]
     people[1]["keypoints"] = [0.0] * 42 + people[1]["keypoints"][:9]
     file = tmp_path / "k.json"
     file.write_text(json.dumps(people))
-    code, text, error = unihpe("predict", "--keypoints", file, "--image-size", "640x480", "-o", tmp_path / "out", "--checkpoint", trained)
+    code, text, error = unihpe(
+        "predict", "--keypoints", file, "--image-size", "640x480", "-o", tmp_path / "out", "--checkpoint", trained
+    )
     assert code == 1, "one person has three joints: done, but somebody was left out"
     assert "2 people" in text and "assumed" in text and "thorax" in text
     assert "left out: 1, person 1: 3 joints seen" in error
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["poses.html", "poses.json", "poses.npz", "poses.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "poses.html",
+        "poses.json",
+        "poses.npz",
+        "poses.png",
+    ]
 
 
 @pytest.mark.parametrize("what", ["prior", "motion", "keypoints"])
 def test_demo(unihpe, trained, motion_file, tmp_path, what):
-    arguments = {"prior": [], "motion": [motion_file], "keypoints": [tmp_path / "k.npy", "--skeleton", "coco17", "--image-size", "500x500"]}[what]
+    arguments = {
+        "prior": [],
+        "motion": [motion_file],
+        "keypoints": [tmp_path / "k.npy", "--skeleton", "coco17", "--image-size", "500x500"],
+    }[what]
     np.save(tmp_path / "k.npy", np.random.default_rng(0).uniform(100, 400, (2, 17, 2)))
     code, text, _ = unihpe("demo", *arguments, "-o", tmp_path / "out", "--checkpoint", trained)
     assert code == 0 and "demo.png" in text
@@ -88,13 +108,21 @@ def test_info_and_recipes(unihpe, trained):
         (["eval", "TRAINED", "--root", "MOTION", "--data", "coco"], "known data sets are motion"),
         (["eval", "TRAINED", "--root", "MOTION", "--split", "x"], "no motion in split 'x'"),
         (["predict", "--keypoints", "/nowhere.json", "-o", "OUT", "--checkpoint", "TRAINED"], "no keypoint file"),
-        (["predict", "--keypoints", "MOTION", "-o", "OUT", "--image-size", "0x9", "--checkpoint", "TRAINED"], "must be above 0"),
-        (["predict", "--keypoints", "MOTION", "-o", "OUT", "--image-size", "ninexnine", "--checkpoint", "TRAINED"], "WIDTHxHEIGHT"),
+        (
+            ["predict", "--keypoints", "MOTION", "-o", "OUT", "--image-size", "0x9", "--checkpoint", "TRAINED"],
+            "must be above 0",
+        ),
+        (
+            ["predict", "--keypoints", "MOTION", "-o", "OUT", "--image-size", "ninexnine", "--checkpoint", "TRAINED"],
+            "WIDTHxHEIGHT",
+        ),
         (["demo", "/nowhere", "-o", "OUT", "--checkpoint", "TRAINED"], "no keypoint file at /nowhere"),
         (["demo", "-o", "FILE/out", "--checkpoint", "TRAINED"], "cannot write"),
     ],
 )
-def test_bad_input_is_one_line_exit_code_2_and_nothing_written(unihpe, trained, motion_file, tmp_path, arguments, message):
+def test_bad_input_is_one_line_exit_code_2_and_nothing_written(
+    unihpe, trained, motion_file, tmp_path, arguments, message
+):
     (tmp_path / "file").write_text("")
     names = {"OUT": tmp_path / "out", "TRAINED": trained, "MOTION": motion_file, "FILE/out": tmp_path / "file" / "out"}
     code, _, error = unihpe(*(names.get(word, word) for word in arguments))

@@ -104,5 +104,7 @@ def test_the_page_runs_in_a_browser(tmp_path):
 
     picture = cv2.cvtColor(cv2.imread(str(shot)), cv2.COLOR_BGR2RGB)
     assert near(picture, COLOURS["left"]) > 100 and near(picture, COLOURS["right"]) > 100
-    text = subprocess.run([CHROMIUM, *flags, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120).stdout
+    text = subprocess.run(
+        [CHROMIUM, *flags, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120
+    ).stdout
     assert "<title>turn me</title>" in text

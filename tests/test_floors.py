@@ -18,6 +18,7 @@ FLOORS = (
     "recipe progress",
     "run demo",
     "cli",
+    "__main__",
 )
 
 

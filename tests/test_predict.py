@@ -26,7 +26,9 @@ def model(trained):
 
 @pytest.fixture(scope="module")
 def people(motion):
-    frames = MotionSource(motion.select("test"), "fixed").read(torch.arange(0, 240, 6), torch.Generator().manual_seed(0))
+    frames = MotionSource(motion.select("test"), "fixed").read(
+        torch.arange(0, 240, 6), torch.Generator().manual_seed(0)
+    )
     return frames, root_relative(frames.pose, motion.skeleton)
 
 
@@ -77,7 +79,9 @@ def test_missing_joints_are_masked_not_zero(model, people):
     others = [j for j in range(17) if j != wrist]
     away = lambda r: (r.pose - whole.pose)[:, others].norm(dim=-1).mean()  # noqa: E731
     assert away(missing) < 0.5 * away(zero)
-    hidden = model.lift(points, frames.camera.size, "human36m17", focal=1145.0, confidence=(points.sum(-1) != 0).float())
+    hidden = model.lift(
+        points, frames.camera.size, "human36m17", focal=1145.0, confidence=(points.sum(-1) != 0).float()
+    )
     assert_close(hidden.pose, missing.pose)
 
 
@@ -96,7 +100,9 @@ def test_focal_length_is_said(model, people):
     frames, _ = people
     assert lift(model, frames).focal_source == "given"
     assumed = model.lift(frames.keypoints, (1000, 1000), "human36m17")
-    assert assumed.focal_source.startswith("assumed") and assumed.focal[0].item() == pytest.approx(2**0.5 * 1000, rel=1e-6)
+    assert assumed.focal_source.startswith("assumed") and assumed.focal[0].item() == pytest.approx(
+        2**0.5 * 1000, rel=1e-6
+    )
 
 
 def test_every_joint_set_can_be_lifted(model):
@@ -167,7 +173,9 @@ def test_results_round_trip(model, people, tmp_path):
     write_json(tmp_path / "r.json", result)
     write_npz(tmp_path / "r.npz", result)
     content = json.loads((tmp_path / "r.json").read_text())
-    assert content["units"]["pose"] == "mm" and content["joints"][0] == "pelvis" and len(content["people"]) == len(frames)
+    assert (
+        content["units"]["pose"] == "mm" and content["joints"][0] == "pelvis" and len(content["people"]) == len(frames)
+    )
     np.testing.assert_allclose(content["people"][3]["pose"], result.pose[3], atol=1e-3)
     with np.load(tmp_path / "r.npz") as arrays:
         np.testing.assert_array_equal(arrays["samples"], result.samples)

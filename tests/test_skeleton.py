@@ -23,7 +23,15 @@ KNOWN = {
     "mpi_inf_3dhp17": {"head_top": 0, "neck": 1, "right_hip": 8, "pelvis": 14, "head": 16},
     "smpl24": {"pelvis": 0, "left_hip": 1, "neck": 12, "head": 15, "right_wrist": 21},
     "spin24": {"right_ankle": 0, "neck": 12, "pelvis": 14, "thorax": 15, "spine": 16, "jaw": 17, "nose": 19},
-    "human36m17": {"right_hip": 1, "left_hip": 4, "thorax": 8, "nose": 9, "head": 10, "left_shoulder": 11, "right_wrist": 16},
+    "human36m17": {
+        "right_hip": 1,
+        "left_hip": 4,
+        "thorax": 8,
+        "nose": 9,
+        "head": 10,
+        "left_shoulder": 11,
+        "right_wrist": 16,
+    },
 }
 
 
@@ -38,7 +46,9 @@ def test_counts_and_known_columns(name):
 def test_mirror_swaps_sides_and_undoes_itself(name):
     skeleton = get_skeleton(name)
     assert [skeleton.mirror[n] for n in skeleton.mirror] == list(range(len(skeleton)))
-    assert all(skeleton.joints[m] == other_side(joint) for joint, m in zip(skeleton.joints, skeleton.mirror, strict=True))
+    assert all(
+        skeleton.joints[m] == other_side(joint) for joint, m in zip(skeleton.joints, skeleton.mirror, strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", SKELETONS)
@@ -62,7 +72,9 @@ def test_own_joints_are_copied_and_only_others_are_marked(name):
     points = torch.randn(2, len(source), 3, generator=torch.Generator().manual_seed(0))
     result = convert(points, torch.ones(2, len(source)), source, target)
     for n, joint in enumerate(target.joints):
-        own = joint in source.joints and not (joint == "head" and name in ("smpl24", "mpi_inf_3dhp28", "mpi_inf_3dhp17"))
+        own = joint in source.joints and not (
+            joint == "head" and name in ("smpl24", "mpi_inf_3dhp28", "mpi_inf_3dhp17")
+        )
         assert result.synthesised[n] == (not own and bool(result.confidence[0, n] > 0))
         if own:
             assert_close(result.points[:, n], points[:, source.index(joint)])
@@ -81,7 +93,12 @@ def test_both_leg_orders_are_safe():
 def test_rules_by_hand():
     coco, target = get_skeleton("coco17"), get_skeleton("human36m17")
     points = torch.zeros(17, 2)
-    for joint, place in {"left_shoulder": (20, 0), "right_shoulder": (-20, 0), "left_hip": (10, 50), "right_hip": (-10, 50)}.items():
+    for joint, place in {
+        "left_shoulder": (20, 0),
+        "right_shoulder": (-20, 0),
+        "left_hip": (10, 50),
+        "right_hip": (-10, 50),
+    }.items():
         points[coco.index(joint)] = torch.tensor(place, dtype=torch.float32)
     made = convert(points, torch.ones(17), coco, target).points
     assert_close(made[target.index("pelvis")], torch.tensor([0.0, 50.0]))

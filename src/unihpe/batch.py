@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -71,5 +71,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Self:
         """The same batch on `device`."""
-        moved = {f.name: value.to(device) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        moved: dict[str, Any] = {
+            f.name: value.to(device) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
+        }
         return replace(self, **moved)

@@ -1,7 +1,7 @@
 """A person's box: crop, keypoint normalisation and the box token (§3.1, appendix B, CLIFF).
 
-A box is (centre x, centre y, width, height) in pixels of the full picture, in the last axis of a tensor. Its *side* is the
-larger of width and height; keypoints in box units are (x − c) / (side / 2), the same scale in x and y.
+A box is (centre x, centre y, width, height) in pixels of the full picture, in the last axis of a tensor. Its *side* is
+the larger of width and height; keypoints in box units are (x − c) / (side / 2), the same scale in x and y.
 """
 
 from __future__ import annotations

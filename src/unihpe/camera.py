@@ -138,4 +138,5 @@ def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None
     values = torch.cat([right_hand[..., 0], right_hand[..., 1]], dim=-1)  # (..., 2J)
     weights = torch.cat([w, w], dim=-1)[..., None]
     normal = rows.mT @ (rows * weights)
-    return torch.linalg.solve(normal, (rows * weights).mT @ values[..., None])[..., 0]
+    solution: Tensor = torch.linalg.solve(normal, (rows * weights).mT @ values[..., None])[..., 0]
+    return solution

@@ -101,7 +101,9 @@ def show_report(report: dict[str, Any]) -> None:
         console.print(f"[bold]{name}[/]: {value}")
     errors = report["errors_mm"]
     groups = list(next(iter(errors.values())))
-    table = Table("mm", *(group.replace("mean over groups", "mean") for group in groups), title=f"{report['poses']} poses")
+    table = Table(
+        "mm", *(group.replace("mean over groups", "mean") for group in groups), title=f"{report['poses']} poses"
+    )
     for name, values in errors.items():
         table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
     console.print(table)
@@ -155,14 +157,14 @@ def predict(
 
     predictor = load(checkpoint, device)
     file, skipped = predictor.liftable(read_keypoints(keypoints, skeleton, parse_size(image_size)))
-    results = predictor.lift_file(
-        file, focal=focal, samples=samples, sampler=sampler, steps=steps, seed=seed
-    )
+    results = predictor.lift_file(file, focal=focal, samples=samples, sampler=sampler, steps=steps, seed=seed)
     write_json(out / "poses.json", results)
     write_npz(out / "poses.npz", results)
     pictures = write_pictures(out, "poses", f"unihpe: {keypoints.name}", results)
     made = [joint for joint, is_made in zip(results.skeleton.joints, results.synthesised, strict=True) if is_made]
-    console.print(f"{len(results)} people of {keypoints.name} ({file.skeleton.name}); focal length {results.focal_source}.")
+    console.print(
+        f"{len(results)} people of {keypoints.name} ({file.skeleton.name}); focal length {results.focal_source}."
+    )
     if made:
         console.print(f"Joints made from others: {', '.join(made)}.")
     console.print(f"Poses: {out / 'poses.json'}, {out / 'poses.npz'}. Pictures: {pictures[0]}, {pictures[1]}.")
@@ -179,7 +181,9 @@ def leave_skipped(skipped: list[str]) -> None:
 
 @app.command("demo")
 def run_demo(
-    path: Annotated[Path | None, typer.Argument(help="A BVH folder, a motion npz or a keypoint file; default: none.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="A BVH folder, a motion npz or a keypoint file; default: none.")
+    ] = None,
     out: Out = Path("unihpe-demo"),
     rig: Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")] = None,
     image_size: ImageSize = None,

@@ -84,9 +84,7 @@ def from_prior(predictor: Predictor, out: Path, seed: int) -> Shown:
     size = torch.tensor([1000.0, 1000.0]).expand(len(truth), 2)
     camera = Camera.simple(size, torch.full((len(truth),), 1145.0))
     keypoints = camera.project(truth + torch.tensor([0.0, 0.0, DISTANCE]))
-    results = predictor.lift(
-        keypoints, size, predictor.skeleton.name, focal=1145.0, samples=HYPOTHESES, seed=seed + 1
-    )
+    results = predictor.lift(keypoints, size, predictor.skeleton.name, focal=1145.0, samples=HYPOTHESES, seed=seed + 1)
     return finish(out, f"{len(truth)} poses drawn from the model's own pose prior", results, truth)
 
 

@@ -132,18 +132,24 @@ def floor_lines(centre: Floats, floor: float, reach: float, place: Any) -> list[
     for n in range(-count, count + 1):
         for a, b in (((n, -count), (n, count)), ((-count, n), (count, n))):
             ends.append(
-                [[centre[0] + step * a[0], floor, centre[2] + step * a[1]], [centre[0] + step * b[0], floor, centre[2] + step * b[1]]]
+                [
+                    [centre[0] + step * a[0], floor, centre[2] + step * a[1]],
+                    [centre[0] + step * b[0], floor, centre[2] + step * b[1]],
+                ]
             )
     return [(start, end, GRID, 1.0) for start, end in place(np.array(ends))]
 
 
-def figure_over(picture: Picture, figure: Figure, skeleton: Skeleton, place: Any, turn: Floats, scale: float) -> Picture:
+def figure_over(
+    picture: Picture, figure: Figure, skeleton: Skeleton, place: Any, turn: Floats, scale: float
+) -> Picture:
     """One figure over the picture, far bones first."""
     spots = place(figure.pose)
     depth = figure.pose @ turn[2]
     order = sorted(skeleton.bones, key=lambda bone: -(depth[bone[0]] + depth[bone[1]]))
     lines = [
-        (spots[a], spots[b], figure.colour or COLOURS[bone_side(skeleton, a, b)], figure.width * scale) for a, b in order
+        (spots[a], spots[b], figure.colour or COLOURS[bone_side(skeleton, a, b)], figure.width * scale)
+        for a, b in order
     ]
     colour = figure.colour or INK
     dots = [(spot, colour, 0.95 * figure.width * scale) for spot in spots]
@@ -229,7 +235,9 @@ def plain(values: Floats | None) -> Any:
     if values is None:
         return None
     rounded = np.round(np.asarray(values, dtype=np.float64), 1)
-    return np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
+    objects = rounded.astype(object)
+    objects[~np.isfinite(rounded)] = None
+    return objects.tolist()
 
 
 def write_viewer(path: Path, scenes: Sequence[Scene], skeleton: Skeleton, title: str) -> None:
@@ -249,6 +257,8 @@ def write_viewer(path: Path, scenes: Sequence[Scene], skeleton: Skeleton, title:
             for scene in scenes
         ],
     }
-    data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/").replace("<!--", "<\\!--")
+    data = (
+        json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/").replace("<!--", "<\\!--")
+    )
     page = resources.files("unihpe").joinpath("viewer.html").read_text(encoding="utf-8")
     write_text(path, page.replace("/*DATA*/null", data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,8 @@ class Predictor:
             Poses in mm, camera axes, relative to the root; in the model's own joints.
 
         Raises:
-            InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty picture, or a person with fewer
-                than four joints seen.
+            InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty picture, or a person
+                with fewer than four joints seen.
         """
         frames, converted = self.frames(keypoints, image_size, get_skeleton(skeleton), confidence, focal)
         assumed = focal is None
@@ -124,7 +125,7 @@ class Predictor:
     def lift_file(self, file: KeypointFile, **options: Any) -> Results:
         """`lift` for the people of a keypoint file; the file's names of pictures and people are kept."""
         results = self.lift(file.keypoints, file.image_size, file.skeleton.name, confidence=file.confidence, **options)
-        return Results(**{**vars(results), "image": file.image, "person": file.person})
+        return replace(results, image=file.image, person=file.person)
 
     @torch.no_grad()
     def embed(
@@ -179,11 +180,18 @@ class Predictor:
         return pose - root_of(pose, self.skeleton)
 
     def draw(
-        self, embedding: Tensor, source: Modality, batch: Batch, sampler: Sampler, samples: int, generator: torch.Generator
+        self,
+        embedding: Tensor,
+        source: Modality,
+        batch: Batch,
+        sampler: Sampler,
+        samples: int,
+        generator: torch.Generator,
     ) -> Tensor:
         """Hypotheses (S, B, J, 3), mm, root-relative."""
         drawn = self.model.sample(embedding, source, Modality.POSE_3D, batch.box_token, sampler, samples, generator)
-        return drawn - root_of(drawn.flatten(0, 1), self.skeleton).unflatten(0, drawn.shape[:2])
+        root: Tensor = root_of(drawn.flatten(0, 1), self.skeleton).unflatten(0, drawn.shape[:2])
+        return drawn - root
 
     def estimate_in_words(self) -> str:
         """What `pose` of a result is."""
@@ -196,7 +204,9 @@ class Predictor:
         poses = torch.as_tensor(pose, dtype=torch.float32)
         poses = poses[None] if poses.ndim == 2 else poses
         if poses.ndim != 3 or poses.shape[1:] != (len(self.skeleton), 3):
-            raise InputError(f"poses must be (N, {len(self.skeleton)}, 3), the joints of {self.skeleton.name}; not {tuple(poses.shape)}")
+            raise InputError(
+                f"poses must be (N, {len(self.skeleton)}, 3), the joints of {self.skeleton.name}; not {tuple(poses.shape)}"
+            )
         if bool(torch.isinf(poses).any()):
             raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
         n = len(poses)

@@ -56,12 +56,12 @@ def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise InputError("--tensorboard needs the extra: pip install 'unihpe[plots]'") from error
-    writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(folder))
 
     def write(row: Row) -> None:
         for name, value in row.items():
             if isinstance(value, float):
-                writer.add_scalar(f"{row['stage']}/{name}", value, row["samples"])  # type: ignore[no-untyped-call]
+                writer.add_scalar(f"{row['stage']}/{name}", value, row["samples"])
 
     yield write
-    writer.close()  # type: ignore[no-untyped-call]
+    writer.close()

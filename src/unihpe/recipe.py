@@ -278,7 +278,9 @@ def build_decoder(settings: DecoderSettings, joints: int, coordinates: int, embe
     return DiffusionDecoder(built, Diffusion(build_path(settings.path), settings.prediction))
 
 
-def open_source(data: DataSettings, *, split: str | None, view: View, two_d: TwoD | None = None, stride: int = 1) -> Source:
+def open_source(
+    data: DataSettings, *, split: str | None, view: View, two_d: TwoD | None = None, stride: int = 1
+) -> Source:
     """The recipe's data as a source.
 
     Raises:

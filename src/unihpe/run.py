@@ -166,7 +166,13 @@ def evaluate_checkpoint(
         samples=samples,
         gallery=gallery,
     )
-    return {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, "seed": seed, **report}
+    return {
+        "checkpoint": str(checkpoint),
+        "trained_on": card.data,
+        "training_samples": card.samples,
+        "seed": seed,
+        **report,
+    }
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -61,7 +61,7 @@ def write_pictures(
     """
     chosen = evenly(len(results), rows * 2)
     people = [row_of(results, n, truth, caption_of(results, n, truth)) for n in chosen]
-    lines = [sum(people[k : k + 2], []) for k in range(0, len(people), 2)]
+    lines = [[panel for person in people[k : k + 2] for panel in person] for k in range(0, len(people), 2)]
     picture, page = out / f"{name}.png", out / f"{name}.html"
     save_png(picture, sheet(lines, title))
     scenes = [scene_of(results, n, truth) for n in evenly(len(results), MOST_SCENES)]

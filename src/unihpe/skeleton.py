@@ -1,7 +1,7 @@
 """Joint sets by name, and conversions between them. The one place where joints have numbers.
 
-Conversion goes by name. What a target set needs and a source set lacks is synthesised where a rule below says how, and marked
-as such; what has no rule stays missing.
+Conversion goes by name. What a target set needs and a source set lacks is synthesised where a rule below says how, and
+marked as such; what has no rule stays missing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ class Skeleton:
     @cached_property
     def mirror(self) -> tuple[int, ...]:
         """Columns after a left–right flip: column n of the mirrored pose comes from column mirror[n]."""
-        return tuple(self.index(other_side(joint)) if other_side(joint) in self.joints else n for n, joint in enumerate(self.joints))
+        return tuple(
+            self.index(other_side(joint)) if other_side(joint) in self.joints else n
+            for n, joint in enumerate(self.joints)
+        )
 
     @cached_property
     def bones(self) -> tuple[tuple[int, int], ...]:
@@ -223,8 +226,9 @@ def get_skeleton(name: str) -> Skeleton:
     return SKELETONS[name]
 
 
-# How a joint is made from others: weighted sums, tried in order; the first whose sources the set has (or can make) is used.
-# Weights were fitted to nothing: they are what the sets' own definitions imply, for a person of common proportions.
+# How a joint is made from others: weighted sums, tried in order; the first whose sources the set has (or can make) is
+# used. Weights were fitted to nothing: they are what the sets' own definitions imply, for a person of common
+# proportions.
 Rule = Mapping[str, float]
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {

@@ -54,7 +54,11 @@ def test_kinematics_by_hand(tmp_path):
 
 
 def test_line_ends_blank_lines_and_case_do_not_matter(tmp_path):
-    messy = ARM.replace("\n", "\r\n").replace("Xposition Yposition", "Xposition   Yposition").replace("MOTION", "\r\nMOTION\r\n")
+    messy = (
+        ARM.replace("\n", "\r\n")
+        .replace("Xposition Yposition", "Xposition   Yposition")
+        .replace("MOTION", "\r\nMOTION\r\n")
+    )
     a, b = (read_bvh(write(tmp_path, text, name)) for text, name in ((ARM, "a.bvh"), (messy, "b.bvh")))
     for name, place in a.positions().items():
         np.testing.assert_allclose(place, b.positions()[name])
@@ -113,7 +117,11 @@ up = "z"
 pelvis = "p"
 head = ["p", "h"]
 [joints]
-""" + "\n".join(f'{side}_{limb} = "{side[0]}{limb}"' for side in ("left", "right") for limb in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"))
+""" + "\n".join(
+    f'{side}_{limb} = "{side[0]}{limb}"'
+    for side in ("left", "right")
+    for limb in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+)
 
 
 def test_a_rig_of_ones_own_with_z_up(tmp_path):

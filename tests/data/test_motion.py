@@ -21,7 +21,11 @@ def generator(seed=0):
 def test_the_real_file_has_the_counts_it_should(shared_data):
     motion = open_motion(shared_data / "cmu_mocap" / "cmu_h36m17_30fps.npz")
     assert len(motion) == 95_396
-    assert {split: len(motion.select(split)) for split in ("train", "val", "test")} == {"train": 65_164, "val": 3_900, "test": 26_332}
+    assert {split: len(motion.select(split)) for split in ("train", "val", "test")} == {
+        "train": 65_164,
+        "val": 3_900,
+        "test": 26_332,
+    }
     thigh = (motion.poses[:, SKELETON.index("left_hip")] - motion.poses[:, SKELETON.index("left_knee")]).norm(dim=-1)
     assert 330 < thigh.median() < 480  # millimetres
 
@@ -64,7 +68,9 @@ def test_mirroring_keeps_left_left(motion):
     across = lambda p: p[:, SKELETON.index("left_hip")] - p[:, SKELETON.index("right_hip")]  # noqa: E731
     expected = across(world) * torch.tensor([-1.0, 1.0, 1.0])
     # a mirrored person's left hip is where the right one's image is
-    assert_close(across(varied)[changed], -expected[changed] * torch.tensor([1.0, 1.0, 1.0]) * torch.tensor([1.0, 1.0, 1.0]))
+    assert_close(
+        across(varied)[changed], -expected[changed] * torch.tensor([1.0, 1.0, 1.0]) * torch.tensor([1.0, 1.0, 1.0])
+    )
 
 
 def test_reading_twice_with_one_seed_gives_one_answer(motion):
@@ -180,7 +186,9 @@ def test_npz_is_read_in_any_joint_order(tmp_path):
     with np.load(tmp_path / "a.npz") as archive:
         poses = archive["poses"]
     order = np.random.default_rng(1).permutation(17)
-    shuffled = open_motion(write_npz(tmp_path / "b.npz", poses=poses[:, order], joints=np.array(SKELETON.joints)[order]))
+    shuffled = open_motion(
+        write_npz(tmp_path / "b.npz", poses=poses[:, order], joints=np.array(SKELETON.joints)[order])
+    )
     assert torch.equal(plain.poses, shuffled.poses)
 
 

@@ -27,12 +27,25 @@ def write(tmp_path, content, name="k.json"):
 
 
 def coco(**changes):
-    note = {"id": 7, "image_id": 3, "category_id": 1, "bbox": [1, 2, 3, 4], "keypoints": flat(17, 2, missing=(4,)), "num_keypoints": 16}
+    note = {
+        "id": 7,
+        "image_id": 3,
+        "category_id": 1,
+        "bbox": [1, 2, 3, 4],
+        "keypoints": flat(17, 2, missing=(4,)),
+        "num_keypoints": 16,
+    }
     return {"images": [{"id": 3, "file_name": "a.jpg", "width": 640, "height": 480}], "annotations": [note | changes]}
 
 
 def instance(count=17, **more):
-    return {"keypoints": XY[:count].tolist(), "keypoint_scores": [0.8] * count, "bbox": [[1, 2, 3, 4]], "bbox_score": 0.9, **more}
+    return {
+        "keypoints": XY[:count].tolist(),
+        "keypoint_scores": [0.8] * count,
+        "bbox": [[1, 2, 3, 4]],
+        "bbox_score": 0.9,
+        **more,
+    }
 
 
 def landmark(n):
@@ -95,7 +108,13 @@ def test_arrays(tmp_path):
     assert len(one) == 1 and (one.confidence == 1).all()
     points = np.stack([XY[:16]] * 3)
     points[1, 2] = np.nan
-    np.savez(tmp_path / "a.npz", keypoints=points, confidence=np.full((3, 16), 0.5), skeleton="mpii16", image_size=np.array([8, 6]))
+    np.savez(
+        tmp_path / "a.npz",
+        keypoints=points,
+        confidence=np.full((3, 16), 0.5),
+        skeleton="mpii16",
+        image_size=np.array([8, 6]),
+    )
     three = read_keypoints(tmp_path / "a.npz")
     assert three.skeleton.name == "mpii16" and three.confidence[1, 2] == 0 and three.confidence[0, 2] == 0.5
 

@@ -94,7 +94,10 @@ def test_eigenvalue_and_gradient_agree_with_eigvalsh(width):
 
 
 def test_gradcheck_off_degeneracy():
-    points = [torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in ([0.5, 0.9], [0.3, -0.2], [0.1, 0.4])]
+    points = [
+        torch.tensor(values, dtype=torch.float64, requires_grad=True)
+        for values in ([0.5, 0.9], [0.3, -0.2], [0.1, 0.4])
+    ]
     assert torch.autograd.gradcheck(largest_eigenvalue, points)
 
 
@@ -216,7 +219,10 @@ def test_accidental_positives_are_kept_or_masked():
 
 def test_perfect_alignment_has_finite_gradients():
     x = torch.ones(6, 4, requires_grad=True)
-    for loss in (triplet_loss(x, x, x, 0.1), triplet_loss(x, x, x, 0.1, triplets=sample_triplets(6, torch.Generator()))):
+    for loss in (
+        triplet_loss(x, x, x, 0.1),
+        triplet_loss(x, x, x, 0.1, triplets=sample_triplets(6, torch.Generator())),
+    ):
         (gradient,) = torch.autograd.grad(loss, x)
         assert torch.isfinite(gradient).all()
 

@@ -1,7 +1,8 @@
 """BVH motion capture: hierarchy, channels, forward kinematics, and rigs that name its joints.
 
-A *rig* is a small TOML that says which joints of a file are which of ours, the file's unit and its up axis; known rigs ship in
-`rigs/`, another is given by path. The trunk and head follow one rule for all rigs, so that they mean the same everywhere.
+A *rig* is a small TOML that says which joints of a file are which of ours, the file's unit and its up axis; known rigs
+ship in `rigs/`, another is given by path. The trunk and head follow one rule for all rigs, so that they mean the same
+everywhere.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def read_hierarchy(path: Path, tokens: list[str]) -> tuple[Joint, ...]:
     joints: list[Joint] = []
     above: list[int] = []
     name, first_channel, position = "", 0, 1
-    offset, channels = np.zeros(3), ()
+    offset, channels = np.zeros(3), tuple[str, ...]()
     try:
         while position < len(tokens):
             word = tokens[position]
@@ -203,10 +204,14 @@ class Rig(BaseModel):
             InputError: naming the joints that the file lacks.
         """
         if missing := [name for name in self.needed() if name not in positions]:
-            raise InputError(f"{path}: rig '{self.name}' needs the joints {', '.join(missing)}; give a rig that names them")
+            raise InputError(
+                f"{path}: rig '{self.name}' needs the joints {', '.join(missing)}; give a rig that names them"
+            )
         frames = len(next(iter(positions.values())))
         if frames <= self.skip:
-            raise InputError(f"{path}: {frames} frames, of which rig '{self.name}' skips the first {self.skip}; nothing is left")
+            raise InputError(
+                f"{path}: {frames} frames, of which rig '{self.name}' skips the first {self.skip}; nothing is left"
+            )
         upright = {name: to_y_up(place[self.skip :], self.up) * self.unit_mm for name, place in positions.items()}
         found = {ours: mean_of(theirs, upright) for ours, theirs in self.joints.items()}
         found["pelvis"] = mean_of(self.pelvis, upright)
@@ -217,7 +222,8 @@ class Rig(BaseModel):
 
 def mean_of(names: str | list[str], positions: dict[str, Floats]) -> Floats:
     """The mean of one or more joints, (T, 3)."""
-    return np.mean([positions[name] for name in ([names] if isinstance(names, str) else names)], axis=0)
+    mean: Floats = np.mean([positions[name] for name in ([names] if isinstance(names, str) else names)], axis=0)
+    return mean
 
 
 def to_y_up(points: Floats, up: str) -> Floats:
@@ -306,10 +312,7 @@ def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[
     Raises:
         InputError: for the first file that cannot be used, with the reason; for a folder without BVH files.
     """
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh")
-    else:
-        files = [path] if path.exists() else []
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh")
     if not files:
         raise InputError(f"no BVH file at {path}")
     chosen = read_rig(rig) if rig is not None else None

@@ -1,8 +1,8 @@
 """A detector's errors on exact 2D joints: the noise model behind the *detected* 2D of motion data.
 
 After the taxonomy of Ronchi & Perona (ICCV 2017) and its use in PoseFix (CVPR 2019): each joint is *good*, *jittered*,
-*inverted* (on its left/right partner), *swapped* (on somebody else) or *missed*; how far it lands is set by the keypoint
-similarity KS = exp(−d² / (2·area·(2σ)²)), with COCO's σ of the joint. Every figure stands in the tables below.
+*inverted* (on its left/right partner), *swapped* (on somebody else) or *missed*; how far it lands is set by the
+keypoint similarity KS = exp(−d² / (2·area·(2σ)²)), with COCO's σ of the joint. Every figure stands in the tables below.
 """
 
 from __future__ import annotations
@@ -49,8 +49,14 @@ GOOD_KS, JITTER_KS, MISS_KS = (0.85, 1.0), (0.5, 0.85), (0.1, 0.5)  # keypoint s
 AREA = 0.53  # a person's silhouette as a share of the joints' box, PoseFix
 SWAP_DISTANCE = (0.3, 0.8)  # how far the other person stands, in box sides
 
-# What a detector says of itself, drawn uniformly: sure of what is right, unsure of what is wrong, but never reliably so.
-CONFIDENCE = {"good": (0.6, 1.0), "jitter": (0.35, 0.95), "inversion": (0.3, 0.9), "swap": (0.3, 0.9), "miss": (0.1, 0.6)}
+# What a detector says of itself, drawn uniformly: sure of what is right, unsure of what is wrong, never reliably so.
+CONFIDENCE = {
+    "good": (0.6, 1.0),
+    "jitter": (0.35, 0.95),
+    "inversion": (0.3, 0.9),
+    "swap": (0.3, 0.9),
+    "miss": (0.1, 0.6),
+}
 
 
 def errors_of(joint: str) -> JointErrors:
@@ -101,7 +107,8 @@ def error_radius(outcome: Tensor, sigma: Tensor, extent: Tensor, generator: torc
 def stated_confidence(outcome: Tensor, generator: torch.Generator) -> Tensor:
     """The score a detector gives each joint, (N, J) in [0, 1]."""
     low, high = torch.tensor([CONFIDENCE[name] for name in ("jitter", "inversion", "swap", "miss", "good")]).T
-    return low[outcome] + (high - low)[outcome] * uniform(outcome.shape, (0, 1), generator)
+    confidence: Tensor = low[outcome] + (high - low)[outcome] * uniform(outcome.shape, (0, 1), generator)
+    return confidence
 
 
 def uniform(shape: tuple[int, ...], limits: tuple[float, float], generator: torch.Generator) -> Tensor:

@@ -1,7 +1,7 @@
 """Motion capture seen through virtual cameras: real 3D poses, 2D by projection.
 
-World axes: x and z on the floor, y up; millimetres. A motion's horizontal path is centred and bent into a disc, so that a
-walk across the hall stays before the cameras, and its floor is put at y = 0; neither changes a pose.
+World axes: x and z on the floor, y up; millimetres. A motion's horizontal path is centred and bent into a disc, so that
+a walk across the hall stays before the cameras, and its floor is put at y = 0; neither changes a pose.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ STAGE_RADIUS = 1200.0  # mm, the disc that motions are bent into
 UP = (0.0, 1.0, 0.0)
 
 # Human3.6M's four cameras (subject 1, rounded; its z up becomes our y up), focal length and picture size.
-FIXED_POSITIONS = ((1841.0, 1563.0, -4955.0), (1761.0, 1606.0, 5078.0), (-1847.0, 1491.0, -5215.0), (-1794.0, 1574.0, 3723.0))
+FIXED_POSITIONS = (
+    (1841.0, 1563.0, -4955.0),
+    (1761.0, 1606.0, 5078.0),
+    (-1847.0, 1491.0, -5215.0),
+    (-1794.0, 1574.0, 3723.0),
+)
 FIXED_TARGET = (0.0, 900.0, 0.0)
 FIXED_FOCAL = 1145.0
 FIXED_SIZE = (1000.0, 1000.0)
@@ -150,8 +155,8 @@ class MotionSource:
 
     Args:
         motion: the poses.
-        view: "fixed", four cameras placed like Human3.6M's: index = 4·frame + camera; or "random", a new camera at each read, and
-            half of the poses mirrored.
+        view: "fixed", four cameras placed like Human3.6M's: index = 4·frame + camera; or "random", a new camera at
+            each read, and half of the poses mirrored.
         two_d: "exact", "detected" (`detector.detect`), or "both": half of the people exact, half detected.
         balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws groups alike.
         body_scale: random size of the person, uniform within 1 ± this ("random" view only).

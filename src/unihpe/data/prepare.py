@@ -44,9 +44,7 @@ def prepare(
     keypoints = torch.where(seen[..., None], to_box(frames.keypoints, box), 0.0)
     focal = chosen_focal(frames.camera, unknown_focal, generator)
     pose = None if frames.pose is None else root_relative(frames.pose, skeleton)
-    return Batch(
-        keypoints, confidence, box_token(box, frames.camera.size, focal), pose, box, group=frames.group
-    )
+    return Batch(keypoints, confidence, box_token(box, frames.camera.size, focal), pose, box, group=frames.group)
 
 
 def require_enough(seen: Tensor) -> None:

@@ -183,8 +183,8 @@ def build_sampler(
     """A sampler by name: (denoiser, diffusion, noise (B, ...)) → data (B, ...).
 
     Args:
-        name: one of `DEFAULT_STEPS`, or "auto", which is dpm-solver++: with few steps it keeps the spread that flow-euler
-            narrows.
+        name: one of `DEFAULT_STEPS`, or "auto", which is dpm-solver++: with few steps it keeps the spread that
+            flow-euler narrows.
         steps: 0 takes the sampler's own default.
         generator: the randomness of euler-maruyama; no other sampler has any.
 

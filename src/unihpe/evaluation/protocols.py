@@ -24,9 +24,7 @@ class Protocol(BaseModel):
     data: str
     joints: str
     root: str = "pelvis at the origin, camera axes"
-    alignment: str = (
-        "MPJPE none; PA-MPJPE rotation, translation and scale (no reflection); N-MPJPE scale only"
-    )
+    alignment: str = "MPJPE none; PA-MPJPE rotation, translation and scale (no reflection); N-MPJPE scale only"
     averaging: str = "mean over joints, then over the poses of a group, then the plain mean over groups"
     exclusions: str = "none"
 

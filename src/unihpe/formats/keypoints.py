@@ -1,6 +1,6 @@
 """2D keypoints as the tools of the field write them: COCO, OpenPose, AlphaPose, MMPose, MediaPipe, npy and npz.
 
-The layout is told from the content. Missing joints (whatever a tool writes for them) come out with confidence 0 and NaN.
+The layout is told from the content. Missing joints (whatever a tool writes for them) come out with confidence 0, NaN.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def read_keypoints(path: Path, skeleton: str | None = None, image_size: Size | N
         image_size: width and height in pixels, where the file does not hold them.
 
     Raises:
-        InputError: for a file that cannot be read or understood, a wrong number of joints, coordinates that are infinite, a
-            missing or empty picture size, or a file without anybody in it.
+        InputError: for a file that cannot be read or understood, a wrong number of joints, coordinates that are
+            infinite, a missing or empty picture size, or a file without anybody in it.
     """
     if image_size is not None and not (min(image_size) > 0 and np.isfinite(image_size).all()):
         raise InputError(f"the picture size must be above 0, not {image_size[0]:g}x{image_size[1]:g}")
@@ -114,7 +114,9 @@ def assemble(path: Path, people: list[Person], name: str | None, image_size: Siz
     joints = torch.from_numpy(np.stack([person.joints for person in people]))
     if bool(torch.isinf(joints).any()):
         bad = people[int(torch.isinf(joints).flatten(1).any(1).nonzero()[0, 0])]
-        raise InputError(f"{path}: {bad.image} holds an infinite coordinate; a missing joint is NaN or has confidence 0")
+        raise InputError(
+            f"{path}: {bad.image} holds an infinite coordinate; a missing joint is NaN or has confidence 0"
+        )
     confidence = joints[..., 2].nan_to_num(0.0).clamp(0, 1)
     missing = torch.isnan(joints).any(-1) | (confidence <= 0)
     sizes = [image_size or person.size for person in people]
@@ -138,7 +140,9 @@ def read_json(path: Path, image_size: Size | None) -> tuple[list[Person], str | 
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not whole JSON (line {error.lineno}: {error.msg}); copy or write it again") from error
+        raise InputError(
+            f"{path}: not whole JSON (line {error.lineno}: {error.msg}); copy or write it again"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable text file ({error.__class__.__name__})") from error
     try:
@@ -257,7 +261,11 @@ def read_mmpose_frames(frames: list[dict[str, Any]]) -> tuple[list[Person], str 
 def landmarks_of(content: Any) -> Any:
     """The landmarks of a MediaPipe result, whatever it calls them; None where there are none."""
     if not isinstance(content, dict):
-        return content if isinstance(content, list) and content and isinstance(content[0], dict) and "x" in content[0] else None
+        return (
+            content
+            if isinstance(content, list) and content and isinstance(content[0], dict) and "x" in content[0]
+            else None
+        )
     for key in ("pose_landmarks", "poseLandmarks", "landmarks", "landmark"):
         if content.get(key):
             return landmarks_of(content[key]) or content[key]
@@ -285,14 +293,20 @@ def read_arrays(path: Path) -> tuple[list[Person], str | None]:
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
-            fields = {"keypoints": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+            fields = (
+                {"keypoints": loaded}
+                if isinstance(loaded, np.ndarray)
+                else {name: loaded[name] for name in loaded.files}
+            )
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a whole file of plain numbers ({' '.join(str(error).split())[:80]})") from error
     if "keypoints" not in fields:
         raise InputError(f"{path}: has no array 'keypoints', only {', '.join(fields) or 'nothing'}")
     points = fields["keypoints"]
     if points.dtype.kind not in "fiu" or points.ndim not in (2, 3) or points.shape[-1] not in (2, 3):
-        raise InputError(f"{path}: keypoints are {points.dtype} {points.shape}; they must be numbers (N, J, 2) or (N, J, 3)")
+        raise InputError(
+            f"{path}: keypoints are {points.dtype} {points.shape}; they must be numbers (N, J, 2) or (N, J, 3)"
+        )
     points = points.astype(np.float32).reshape(-1, *points.shape[-2:])
     if points.shape[-1] == 2:
         given = fields.get("confidence", np.ones(points.shape[:2])).reshape(points.shape[:2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,9 @@ class Results:
 def numbers(values: Tensor) -> Any:
     """A tensor as rounded nested lists; NaN becomes null."""
     rounded = np.round(values.double().numpy(), ROUND)
-    return np.where(np.isnan(rounded), None, rounded.astype(object)).tolist()
+    objects = rounded.astype(object)
+    objects[np.isnan(rounded)] = None
+    return objects.tolist()
 
 
 def write_json(path: Path, results: Results) -> None:
@@ -128,15 +130,16 @@ def write_npz(path: Path, results: Results) -> None:
 def select(results: Results, rows: list[int]) -> Results:
     """Some of the people."""
     chosen = torch.tensor(rows)
-    return Results(
-        results.skeleton,
-        *(getattr(results, name)[chosen] for name in ("pose", "keypoints", "confidence")),
-        results.synthesised,
-        *(getattr(results, name)[chosen] for name in ("translation", "image_size", "focal")),
-        results.focal_source,
-        tuple(results.image[n] for n in rows),
-        tuple(results.person[n] for n in rows),
-        None if results.samples is None else results.samples[:, chosen],
-        None if results.spread is None else results.spread[chosen],
-        results.estimate,
+    return replace(
+        results,
+        pose=results.pose[chosen],
+        keypoints=results.keypoints[chosen],
+        confidence=results.confidence[chosen],
+        translation=results.translation[chosen],
+        image_size=results.image_size[chosen],
+        focal=results.focal[chosen],
+        image=tuple(results.image[n] for n in rows),
+        person=tuple(results.person[n] for n in rows),
+        samples=None if results.samples is None else results.samples[:, chosen],
+        spread=None if results.spread is None else results.spread[chosen],
     )

@@ -15,8 +15,8 @@ def pair_loss(
 ) -> Tensor:
     """InfoNCE: row n of `source` (B, D) belongs to row n of `target` (B, D), all other rows are negatives.
 
-    Eq. 1 as printed looks from source to target only ("one"); "both" is the mean of the two directions, as in CLIP. Rows
-    are brought to unit length. Computed in float32 or better, whatever the autocast.
+    Eq. 1 as printed looks from source to target only ("one"); "both" is the mean of the two directions, as in CLIP.
+    Rows are brought to unit length. Computed in float32 or better, whatever the autocast.
     """
     logits = cosine_matrix(source, target) / temperature  # (B, B)
     own = torch.arange(len(logits), device=logits.device)

@@ -22,8 +22,8 @@ BLOCK = 16  # anchors of "all negatives" worked on at a time
 def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3) -> Tensor:
     """Algorithm 1, as it must be meant: which row of each modality makes up each triplet, (B, B, modalities).
 
-    Row n holds the triplets of picture n: column 0 the positive (n, n, n), columns 1 … B−1 negatives (n, π(n), π′(n)) with two
-    fresh permutations for each column. (As printed, the second line of the first loop runs over the axis of length 3.)
+    Row n holds the triplets of picture n: column 0 the positive (n, n, n), columns 1 … B−1 negatives (n, π(n), π′(n))
+    with two fresh permutations for each column. (As printed, the second line of the first loop runs over the axis of length 3.)
     """
     own = torch.arange(batch)
     triplets = own[:, None, None].repeat(1, batch, modalities)
@@ -43,15 +43,18 @@ def triplet_loss(
     eigenvalue: Eigenvalue = "closed",
     accidental: Accidental = "keep",
 ) -> Tensor:
-    """L_triplet: the positive's largest eigenvalue λ₁ against those of negatives; rows n of the three (B, D) belong together.
+    """L_triplet: the positive's largest eigenvalue λ₁ against those of negatives; rows n of the three (B, D) belong
+    together.
 
     λ₁ of the 3 × 3 Gram matrix (= σ₁² of eq. 2's matrix) is 3 where the three agree and 1 where they are orthogonal.
 
     Args:
-        triplets: from `sample_triplets`; None takes all 3B(B − 1) negatives of each anchor, which wants a temperature of 0.1
-            or less (most of them share a pair and have λ₁ = 2).
-        eigenvalue: how λ₁ is found; "eigvalsh" and "svdvals" are the paper's two variants (table 7), for sampled triplets.
-        accidental: sampled triplets that are a positive by chance (about one a batch) are kept, as in the paper, or masked.
+        triplets: from `sample_triplets`; None takes all 3B(B − 1) negatives of each anchor, which wants a temperature
+            of 0.1 or less (most of them share a pair and have λ₁ = 2).
+        eigenvalue: how λ₁ is found; "eigvalsh" and "svdvals" are the paper's two variants (table 7), for sampled
+            triplets.
+        accidental: sampled triplets that are a positive by chance (about one a batch) are kept, as in the paper, or
+            masked.
     """
     if eigenvalue == "svdvals" and triplets is not None:
         return contrast(singular_logits((image, pose_2d, pose_3d), triplets) / temperature, triplets, accidental)
@@ -84,7 +87,10 @@ def multimodal_loss(
     k = len(embeddings)
     rows = triplets.to(embeddings[0].device).unbind(-1)
     columns = [
-        [cosine_matrix(embeddings[m], embeddings[n])[rows[m], rows[n]] if m != n else torch.ones_like(rows[0]) for n in range(k)]
+        [
+            cosine_matrix(embeddings[m], embeddings[n])[rows[m], rows[n]] if m != n else torch.ones_like(rows[0])
+            for n in range(k)
+        ]
         for m in range(k)
     ]
     dtype = columns[0][-1].dtype
@@ -96,8 +102,11 @@ def singular_logits(embeddings: Sequence[Tensor], triplets: Tensor) -> Tensor:
     """σ₁² of the stacked embeddings, as algorithm 2 gathers them: (B, N, 3, D). Kept for table 7's comparison."""
     with torch.autocast(embeddings[0].device.type, enabled=False):
         unit = [F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1) for x in embeddings]
-        stacked = torch.stack([x[rows] for x, rows in zip(unit, triplets.to(unit[0].device).unbind(-1), strict=True)], dim=-2)
-        return torch.linalg.svdvals(stacked)[..., 0] ** 2
+        stacked = torch.stack(
+            [x[rows] for x, rows in zip(unit, triplets.to(unit[0].device).unbind(-1), strict=True)], dim=-2
+        )
+        logits: Tensor = torch.linalg.svdvals(stacked)[..., 0] ** 2
+        return logits
 
 
 def contrast(logits: Tensor, triplets: Tensor, accidental: Accidental) -> Tensor:
@@ -124,8 +133,8 @@ def all_negatives_loss(cosines: Cosines, temperature: Tensor | float) -> Tensor:
 class AllNegatives(torch.autograd.Function):
     """−log softmax of each anchor's positive over all its triplets, block by block.
 
-    The triplets of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j = n}, {i ≠ n, j ≠ n, k = n}.
-    Only one slab of a block of anchors exists at a time, forward and backward.
+    The triplets of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j = n}, {i ≠ n, j ≠ n, k
+    = n}. Only one slab of a block of anchors exists at a time, forward and backward.
     """
 
     @staticmethod
@@ -165,7 +174,8 @@ class AllNegatives(torch.autograd.Function):
 
 def blocks(size: int, like: Tensor) -> tuple[Tensor, ...]:
     """Anchors in blocks."""
-    return torch.arange(size, device=like.device).split(BLOCK)
+    anchors: tuple[Tensor, ...] = torch.arange(size, device=like.device).split(BLOCK)
+    return anchors
 
 
 def slab_values(ab: Tensor, ac: Tensor, bc: Tensor, n: Tensor) -> list[Tensor]:

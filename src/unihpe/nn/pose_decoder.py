@@ -63,7 +63,9 @@ class ScoreDecoder(nn.Module):
         super().__init__()
         self.shape = (joints, coordinates)
         self.condition = Condition(embedding, modality_token=modality_token, box_token=box_token)
-        self.time = nn.Sequential(nn.Linear(TIME_CHANNELS, TIME_CHANNELS), nn.SiLU(), nn.Linear(TIME_CHANNELS, embedding))
+        self.time = nn.Sequential(
+            nn.Linear(TIME_CHANNELS, TIME_CHANNELS), nn.SiLU(), nn.Linear(TIME_CHANNELS, embedding)
+        )
         self.stem = nn.Linear(joints * coordinates, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
         self.project = nn.Linear(embedding, (2 * blocks + 1) * width)  # one slice for the stem, one for each layer
@@ -87,7 +89,7 @@ class ScoreDecoder(nn.Module):
             for k in (i, i + 1):
                 y = self.activate(self.norms[k + 1](self.layers[k](y) + added[k + 1]))
             h = h + y
-        return cast(Tensor, self.head(h)).unflatten(1, self.shape)
+        return cast(Tensor, self.head(h).unflatten(1, self.shape))
 
 
 class MLPDecoder(nn.Module):
@@ -118,7 +120,7 @@ class MLPDecoder(nn.Module):
     ) -> Tensor:
         """Unit embedding (B, D), box token (B, 3) → pose (B, J, C)."""
         x = self.blocks(self.stem(self.condition(embedding, modality, box, drop)))
-        return cast(Tensor, self.head(self.norm(x))).unflatten(1, self.shape)
+        return cast(Tensor, self.head(self.norm(x)).unflatten(1, self.shape))
 
 
 class ResidualBlock(nn.Module):
@@ -137,8 +139,6 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, W) → (B, W)."""
         return cast(Tensor, x + self.layers(x))
-
-
 
 
 def sinusoid(t: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ Both take 2D joints in box units with a box token, or 3D joints over the model's
 
 from __future__ import annotations
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -87,7 +86,8 @@ class MLPPoseEncoder(nn.Module):
         numbers = joints * self.joint_input.channels + BOX_NUMBERS * box_token
         self.stem = linear_layer(numbers, width, dropout)
         self.blocks = nn.ModuleList(
-            nn.Sequential(linear_layer(width, width, dropout), linear_layer(width, width, dropout)) for _ in range(blocks)
+            nn.Sequential(linear_layer(width, width, dropout), linear_layer(width, width, dropout))
+            for _ in range(blocks)
         )
         self.project = nn.Linear(width, embedding)
 

@@ -119,14 +119,15 @@ class UniHPE(nn.Module):
     def estimate(self, embedding: Tensor, source: Modality, target: Modality, box: Tensor) -> Tensor:
         """The point estimate, one network evaluation: (B, D) → (B, J, C), box units (2D) or mm (3D).
 
-        A diffusion decoder is asked at t = 1, at the centre of its noise, where the answer can rest on the embedding alone.
+        A diffusion decoder is asked at t = 1, at the centre of its noise, where the answer can rest on the embedding
+        alone.
 
         Raises:
             InputError: where the decoder's parametrisation has no answer there (ε-prediction): use `sample`.
         """
         decoder = self.decoder(target)
         if isinstance(decoder, MLPDecoder):
-            return decoder(embedding, source, box).float() * self.scale(target)
+            return cast(Tensor, decoder(embedding, source, box).float() * self.scale(target))
         decoder.diffusion.require_posterior_mean()
         x = embedding.new_zeros(len(embedding), *decoder.shape)
         return decoder.denoiser(embedding, source, box)(x, x.new_ones(1)) * self.scale(target)
@@ -155,4 +156,4 @@ class UniHPE(nn.Module):
         shape = (samples * len(embedding), *decoder.shape)
         noise = torch.randn(shape, generator=generator).to(embedding.device) * decoder.diffusion.path.prior_std
         poses = sampler(decoder.denoiser(embedding, source, box, drop, samples), decoder.diffusion, noise)
-        return poses.unflatten(0, (samples, len(embedding))) * self.scale(target)
+        return cast(Tensor, poses.unflatten(0, (samples, len(embedding)))) * self.scale(target)

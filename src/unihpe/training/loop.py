@@ -58,7 +58,7 @@ def train(
     *,
     seed: int,
     fingerprint: str,
-    schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
+    schedule: Schedule = Schedule(),
     device: str = "cpu",
     resume: bool = False,
     validate: Callable[[UniHPE], Scores] | None = None,
@@ -86,7 +86,9 @@ def train(
     progress, optimiser_state = Progress(), None
     if state_path.exists():
         if not resume:
-            raise InputError(f"{out} already holds a training run; add --resume to continue it, or choose another folder")
+            raise InputError(
+                f"{out} already holds a training run; add --resume to continue it, or choose another folder"
+            )
         progress, optimiser_state = load_state(state_path, fingerprint, model, averaged)
     elif resume:
         raise InputError(f"nothing to resume: {state_path} does not exist")
@@ -144,9 +146,11 @@ def train_step(
         terms = stage_losses(model, batch, stage, generator)
         total = torch.stack(list(terms.values())).sum()
     if not bool(torch.isfinite(total)):
-        raise InputError(f"the loss is {total.item()} at step {progress.step} of stage {stage.name}; lower its learning_rate")
+        raise InputError(
+            f"the loss is {total.item()} at step {progress.step} of stage {stage.name}; lower its learning_rate"
+        )
     optimiser.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     trained = [p for group in optimiser.param_groups for p in group["params"]]
     norm = nn.utils.clip_grad_norm_(trained, stage.clip)
     optimiser.step()

@@ -24,7 +24,8 @@ class Decoding(BaseModel):
         share: the share of each batch this path trains on, (0, 1].
         weight: of its loss.
         draws: noise draws for each embedding (amortises the encoder).
-        point: weight of the point estimate's own term: the network at t = 1 and the centre of the noise; 0 leaves it out.
+        point: weight of the point estimate's own term: the network at t = 1 and the centre of the noise; 0 leaves it
+            out.
         point_loss: "square" makes the point estimate the posterior mean; "distance" the geometric median of each joint,
             which is what MPJPE rewards.
     """
@@ -56,7 +57,8 @@ class Stage(BaseModel):
 
     Attributes:
         trains: the parts that learn.
-        contrastive: weight of L_cl (eq. 4); without pictures it is the 2D–3D pair loss (fig. 2, step 1); 0 leaves it out.
+        contrastive: weight of L_cl (eq. 4); without pictures it is the 2D–3D pair loss (fig. 2, step 1); 0 leaves it
+            out.
         decode: the decoding paths (eq. 5).
         steps, batch_size: its length.
         learning_rate: at its highest, after `warm_up` steps.
@@ -106,7 +108,7 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Gen
         )
         terms["pair 2d-3d"] = stage.contrastive * pair
     for decoding in stage.decode:
-        source, target = decoding.path
+        source = decoding.path[0]
         name = f"{decoding.source}→{decoding.target}"
         for kind, loss in decoding_losses(model, batch, embeddings[source], decoding, stage, generator).items():
             terms[f"{kind} {name}"] = decoding.weight * loss
