@@ -55,7 +55,11 @@ def test_what_is_wrong_is_named(change, message):
 
 def test_ill_posed_parametrisations_are_refused_when_built():
     with pytest.raises(InputError, match="not well posed on Linear"):
-        build_model(load_recipe("quick", ("model.decoder_3d.prediction=epsilon",)))
+        build_model(
+            load_recipe(
+                "quick", ("model.decoder_3d.prediction=epsilon", *(f"stage.1.decode.{n}.point=0" for n in range(4)))
+            )
+        )
 
 
 def test_unknown_recipes_and_files():
@@ -86,6 +90,11 @@ def test_data_must_be_named_and_be_there(tmp_path):
         open_source(recipe.data, split="train", view="random")
     with pytest.raises(InputError, match="no data at"):
         open_source(recipe.data.model_copy(update={"root": str(tmp_path / "x")}), split="train", view="random")
+
+
+def test_a_point_estimate_needs_a_prediction_that_has_one():
+    with pytest.raises(InputError, match="ε-predicting decoder has no answer at t = 1"):
+        load_recipe("quick", ("model.decoder_3d.path=sub_vp", "model.decoder_3d.prediction=epsilon"))
 
 
 def test_scales_are_measured(motion_file):

@@ -81,7 +81,7 @@ class DataSettings(Settings):
         skeleton: the joints that are trained on.
         split: the part that is trained on.
         two_d, balance, body_scale: see `MotionSource`.
-        unknown_focal, joint_dropout: see `prepare`.
+        unknown_focal, joint_dropout, part_dropout: see `prepare`.
         licence, description: of the data, for the checkpoint's card.
     """
 
@@ -95,6 +95,7 @@ class DataSettings(Settings):
     body_scale: float = Field(0.0, ge=0, lt=1)
     unknown_focal: float = Field(0.5, ge=0, le=1)
     joint_dropout: float = Field(0.0, ge=0, lt=1)
+    part_dropout: float = Field(0.0, ge=0, le=1)
     description: str = ""
     licence: str = ""
 
@@ -120,6 +121,19 @@ class Recipe(Settings):
     def has_stages(self) -> Recipe:
         if not self.stage:
             raise ValueError("a recipe needs at least one [[stage]]")
+        return self
+
+    @model_validator(mode="after")
+    def points_are_possible(self) -> Recipe:
+        decoders = {"pose_2d": self.model.decoder_2d, "pose_3d": self.model.decoder_3d}
+        for stage in self.stage:
+            for decoding in stage.decode:
+                decoder = decoders[decoding.target]
+                if decoding.point and decoder.kind == "diffusion" and decoder.prediction == "epsilon":
+                    raise ValueError(
+                        f"stage {stage.name}: an ε-predicting decoder has no answer at t = 1;"
+                        f" leave out point for {decoding.target}, or choose another prediction"
+                    )
         return self
 
     def fingerprint(self) -> str:
@@ -316,6 +330,7 @@ def training_stream(source: Source, data: DataSettings) -> Draw:
             generator=generator,
             unknown_focal=data.unknown_focal,
             joint_dropout=data.joint_dropout,
+            part_dropout=data.part_dropout,
         )
 
     return draw

@@ -72,7 +72,7 @@ def write_pictures(
 def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
     """What stands under a person's 2D."""
     if truth is None:
-        return f"{Path(results.image[n]).name[-28:]} · {results.person[n]}"
+        return f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
     error = float((results.pose[n] - truth[n]).norm(dim=-1).mean())
     return f"2D in; MPJPE {error:.0f} mm"
 
@@ -81,7 +81,7 @@ def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
     """One person for the page."""
     width, height = results.image_size[n].tolist()
     return Scene(
-        name=f"{results.image[n]} · {results.person[n]}",
+        name=f"{results.image[n]}, person {results.person[n]}",
         pose=results.pose[n].numpy(),
         keypoints=np.where(results.confidence[n].numpy()[:, None] > 0, results.keypoints[n].numpy(), np.nan),
         size=(width, height),

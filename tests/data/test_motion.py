@@ -151,6 +151,19 @@ def test_unknown_focal_changes_the_token_alone(motion):
     assert torch.equal(known.keypoints, unknown.keypoints)
 
 
+def test_part_dropout_hides_whole_parts(motion):
+    frames = MotionSource(motion, "random").read(torch.zeros(200, dtype=torch.long), generator())
+    hidden = prepare(frames, SKELETON, generator=generator(), part_dropout=1.0).confidence == 0
+    found = {tuple(SKELETON.joints[j] for j in row.nonzero()[:, 0].tolist()) for row in hidden}
+    assert len(found) == 7  # every part, and nothing but parts
+    assert ("right_ankle", "left_ankle") in found and ("left_elbow", "left_wrist") in found
+    assert max(found, key=len) == (
+        "pelvis", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "spine",
+    )  # fmt: skip
+    share = (prepare(frames, SKELETON, generator=generator(), part_dropout=0.3).confidence == 0).any(1).float().mean()
+    assert 0.2 < share < 0.4
+
+
 def test_joint_dropout_hides_joints_from_box_and_encoder(motion):
     frames = MotionSource(motion, "fixed").read(torch.arange(200), generator())
     batch = prepare(frames, SKELETON, generator=generator(), joint_dropout=0.3)

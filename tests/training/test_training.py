@@ -176,9 +176,9 @@ def test_every_variant_learns(motion_file, encoder, kind, path, prediction):
         ]
     for part in ("decoder_2d", "decoder_3d"):
         changes += [f"model.{part}.{k}={v}" for k, v in (("kind", kind), ("path", path), ("prediction", prediction))]
+    changes += [f"stage.1.decode.{n}.point=0.0" for n in range(4)]
     recipe = tiny(motion_file, *changes, "pose_scale=300.0", "keypoint_scale=0.35")
-    decode = tuple(d.model_copy(update={"point": 0.0}) for d in recipe.stage[1].decode)
-    stage = recipe.stage[1].model_copy(update={"decode": decode})
+    stage = recipe.stage[1]
     draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
     model = build_model(recipe)
     batch = draw(64, torch.Generator().manual_seed(0))

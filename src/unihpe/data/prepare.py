@@ -11,6 +11,21 @@ from unihpe.camera import Camera, default_focal
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton
 
+# What a picture's edge or an obstacle hides together: the side, and the joints' names without it.
+FEET = frozenset({"ankle", "heel", "toe", "big_toe", "small_toe", "foot"})
+LEGS = FEET | {"knee"}
+LOWER_BODY = LEGS | {"hip", "pelvis", "spine"}
+ARMS = frozenset({"elbow", "wrist", "hand"})
+PARTS = (
+    ("both", FEET),
+    ("both", LEGS),
+    ("both", LOWER_BODY),
+    ("left", LEGS),
+    ("right", LEGS),
+    ("left", ARMS),
+    ("right", ARMS),
+)
+
 
 def prepare(
     frames: Frames,
@@ -19,6 +34,7 @@ def prepare(
     generator: torch.Generator | None = None,
     unknown_focal: float = 0.0,
     joint_dropout: float = 0.0,
+    part_dropout: float = 0.0,
 ) -> Batch:
     """Frames to a batch: box from the seen joints, keypoints in box units, box token, pose relative to its root.
 
@@ -29,13 +45,14 @@ def prepare(
         unknown_focal: share of the people whose true focal length is replaced by √(W² + H²), so that the model works
             with and without it.
         joint_dropout: share of the joints that are hidden from the encoder, so that it works with missing ones.
+        part_dropout: share of the people of whom one of `PARTS` is hidden, so that it works with people cut off.
 
     Raises:
         InputError: for a person with fewer than four joints seen.
     """
     confidence = frames.confidence
-    if joint_dropout > 0:
-        kept = torch.rand(confidence.shape, generator=generator) >= joint_dropout
+    if joint_dropout > 0 or part_dropout > 0:
+        kept = kept_joints(len(frames), skeleton, joint_dropout, part_dropout, generator)
         enough = (kept & (confidence > 0)).sum(1, keepdim=True) >= FEWEST_JOINTS
         confidence = confidence * (kept | ~enough)
     seen = confidence > 0
@@ -45,6 +62,27 @@ def prepare(
     focal = chosen_focal(frames.camera, unknown_focal, generator)
     pose = None if frames.pose is None else root_relative(frames.pose, skeleton)
     return Batch(keypoints, confidence, box_token(box, frames.camera.size, focal), pose, box, group=frames.group)
+
+
+def kept_joints(
+    people: int, skeleton: Skeleton, joint_dropout: float, part_dropout: float, generator: torch.Generator | None
+) -> Tensor:
+    """Which joints stay, (people, J) bool."""
+    kept = torch.rand(people, len(skeleton), generator=generator) >= joint_dropout
+    part = parts_of(skeleton)[torch.randint(len(PARTS), (people,), generator=generator)]
+    cut = torch.rand(people, 1, generator=generator) < part_dropout
+    return kept & ~(part & cut)
+
+
+def parts_of(skeleton: Skeleton) -> Tensor:
+    """The joints of each of `PARTS`, (parts, J) bool."""
+    return torch.tensor([[is_in(joint, *part) for joint in skeleton.joints] for part in PARTS])
+
+
+def is_in(joint: str, side: str, names: frozenset[str]) -> bool:
+    """Whether a joint belongs to a part."""
+    name = joint.removeprefix("left_").removeprefix("right_")
+    return name in names and (side == "both" or joint.startswith(side))
 
 
 def require_enough(seen: Tensor) -> None:

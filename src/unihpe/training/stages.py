@@ -123,7 +123,7 @@ def decoding_losses(
     count = max(1, round(decoding.share * len(batch)))
     x0, seen = (part[:count] for part in model.target(batch, target))
     embedding, box = embedding[:count], batch.box_token[:count]
-    drop = torch.rand(count, generator=generator) < stage.embedding_dropout
+    drop = (torch.rand(count, generator=generator) < stage.embedding_dropout).to(x0.device)
     decoder = model.decoder(target)
     if isinstance(decoder, MLPDecoder):
         return {"regression": masked_mean_square(decoder(embedding, source, box).float(), x0, seen)}
@@ -144,8 +144,8 @@ def score_loss(
     diffusion = decoder.diffusion
     # stratified over the batch: same law for each time, less variance than independent draws
     t = (torch.arange(len(x0)) + torch.rand(len(x0), generator=generator)) / len(x0)
-    t = diffusion.clamp_time(t[torch.randperm(len(x0), generator=generator)])
-    noise = torch.randn(x0.shape, generator=generator)
+    t = diffusion.clamp_time(t[torch.randperm(len(x0), generator=generator)]).to(x0.device)
+    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
     x_t = diffusion.noised(x0, noise, t)
     output = decoder.network(diffusion.scaled(x_t, t), t, prepared).float()
     return masked_mean_square(output, diffusion.target(x0, noise, t), seen)

@@ -1,0 +1,224 @@
+"""Pickles of data sets, read without running what is in them.
+
+A pickle is a program. This reader knows numpy arrays, numpy scalars, numpy types and plain containers, and refuses every
+other name a file asks for, whatever it is. Arrays and types are rebuilt by the functions below and not by numpy's own,
+because a crafted numpy type can claim that raw bytes are objects. Pickles of Python 2 (text as latin-1) are read too, and so
+are arrays of objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy._core`: both are known.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from unihpe.errors import InputError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# What a broken pickle or npz may raise while it is read.
+BROKEN = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+ARRAY_CLASS = object()  # what a pickle gets for `numpy.ndarray`: a mark that can be neither called nor changed
+PLAIN_TYPE = re.compile(r"[<>|=]?(O|[?bBSU]|[biufcSUV]\d{1,9})\d{0,2}")
+
+
+class Type:
+    """A numpy type as a pickle describes it; only plain ones are accepted."""
+
+    def __init__(self, code: str | bytes, *_: object) -> None:
+        text = code.decode("latin1") if isinstance(code, bytes) else str(code)
+        if not PLAIN_TYPE.fullmatch(text):
+            raise pickle.UnpicklingError(f"an array of type {text[:40]!r}, which is not a plain number, text or object")
+        self.dtype: np.dtype[Any] = np.dtype(text)
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """(version, byte order, sub-array, names, fields, size, alignment, flags, …): only the order is taken."""
+        order, structured = state[1], [part for part in state[2:5] if part is not None]
+        if structured:
+            raise pickle.UnpicklingError("a structured array, which no data set of ours has")
+        order = order.decode("latin1") if isinstance(order, bytes) else str(order)
+        if order in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder("<" if order == "<" else ">")
+
+
+class Rebuilt(np.ndarray):
+    """A numpy array whose pickled state is checked before numpy sees it."""
+
+    def __setstate__(self, state: Sequence[Any], /) -> None:
+        """(version, shape, type, Fortran order, data), the version may be left out."""
+        shape, kind, fortran, data = state[-4:]
+        dtype = checked_type(kind)
+        if dtype.hasobject != isinstance(data, list):
+            raise pickle.UnpicklingError("an array whose data does not fit its type")
+        data = data if isinstance(data, list) else as_bytes(data)
+        super().__setstate__((1, tuple(int(n) for n in shape), dtype, np.bool_(fortran), data))
+
+
+def checked_type(kind: object) -> np.dtype[Any]:
+    """The numpy type that a `Type` stands for; anything else in its place is refused."""
+    if not isinstance(kind, Type):
+        raise pickle.UnpicklingError("an array without a type")
+    return kind.dtype
+
+
+def as_bytes(data: object) -> bytes:
+    """Raw bytes, also where Python 2 stored them as text."""
+    if isinstance(data, str):
+        return data.encode("latin1")
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise pickle.UnpicklingError("an array whose data is no bytes")
+
+
+def rebuild_array(subtype: object, *_: object) -> Rebuilt:
+    """An empty array that waits for its state (numpy's `_reconstruct`)."""
+    if subtype is not ARRAY_CLASS:
+        raise pickle.UnpicklingError("an array of a foreign class")
+    return Rebuilt((0,), np.int8)
+
+
+def rebuild_from_buffer(data: object, kind: object, shape: Sequence[int], order: str) -> Array:
+    """An array out of its bytes (numpy's `_frombuffer`, pickle protocol 5)."""
+    return np.frombuffer(as_bytes(data), checked_type(kind)).reshape(shape, order="F" if order == "F" else "C")
+
+
+def rebuild_scalar(kind: object, data: object = b"") -> Any:
+    """One number (numpy's `scalar`)."""
+    dtype = checked_type(kind)
+    if dtype.hasobject:
+        raise pickle.UnpicklingError("a number that is an object")
+    return np.frombuffer(as_bytes(data), dtype, 1)[0] if dtype.itemsize else dtype.type()
+
+
+def encode_latin(text: str, codec: str) -> bytes:
+    """Bytes that Python 3 wrote into an old-style pickle as text."""
+    if codec not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"bytes in the codec {codec[:20]!r}")
+    return text.encode("latin1")
+
+
+ARRAYS: dict[str, Callable[..., Any]] = {
+    "_reconstruct": rebuild_array,
+    "_frombuffer": rebuild_from_buffer,
+    "scalar": rebuild_scalar,
+    "dtype": Type,
+}
+CONTAINERS: dict[str, Callable[..., Any]] = {
+    "set": set,
+    "frozenset": frozenset,
+    "list": list,
+    "dict": dict,
+    "tuple": tuple,
+    "complex": complex,
+    "OrderedDict": OrderedDict,
+}
+NUMPY_MODULES = re.compile(r"numpy(\._?core(\.(multiarray|_multiarray_umath|numeric))?)?")
+
+
+class Restricted(pickle.Unpickler):
+    """An unpickler that finds nothing but arrays and containers."""
+
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        super().__init__(file, encoding="latin1")
+        self.where = where
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What the names in a pickle stand for: ours, or an InputError."""
+        if NUMPY_MODULES.fullmatch(module) and name == "ndarray":
+            return ARRAY_CLASS
+        if NUMPY_MODULES.fullmatch(module) and name in ARRAYS:
+            return partial(ARRAYS[name])  # a copy each time: a pickle may set attributes of what it is given
+        if module in ("builtins", "__builtin__", "collections") and name in CONTAINERS:
+            return CONTAINERS[name]
+        if (module, name) == ("_codecs", "encode"):
+            return partial(encode_latin)
+        raise InputError(
+            f"{self.where}: asks for {module}.{name}, which is neither an array nor a plain container; a data set has no"
+            " need of it, so nothing of it was run: get the file from the data set's own site"
+        )
+
+
+def load_stream(file: IO[bytes], where: str) -> Any:
+    """The one object pickled in a stream; `where` names it in messages."""
+    try:
+        return Restricted(file, where).load()
+    except InputError:
+        raise
+    except BROKEN as error:
+        raise InputError(f"{where}: not a readable pickle ({reason(error)}); copy it again") from error
+
+
+def load_pickle(path: Path) -> Any:
+    """The object in a pickle file: arrays, numbers, text and containers of them.
+
+    Raises:
+        InputError: for a file that is missing, broken, or asks for anything else.
+    """
+    try:
+        with path.open("rb") as file:
+            return load_stream(file, str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); give the right folder") from error
+
+
+def load_npz(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """Some arrays of an npz by name; an array that holds one object (a dict, in practice) comes out as that object.
+
+    Raises:
+        InputError: for a file that is missing, broken or lacks a key.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the folder that holds it, or make it as docs/data.md describes")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            present = [name.removesuffix(".npy") for name in archive.namelist()]
+            if missing := [key for key in keys if key not in present]:
+                raise InputError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}")
+            return {key: member(archive.read(f"{key}.npy"), f"{path} [{key}]") for key in keys}
+    except InputError:
+        raise
+    except BROKEN as error:
+        raise InputError(f"{path}: not a readable npz ({reason(error)}); copy it again") from error
+
+
+def member(content: bytes, where: str) -> Any:
+    """One npy file: an array; objects go through the restricted unpickler."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(file)
+    if not dtype.hasobject:
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+    loaded = load_stream(file, where)
+    return loaded.item() if isinstance(loaded, np.ndarray) and shape == () else loaded
+
+
+def reason(error: BaseException) -> str:
+    """An error in one short line."""
+    text = " ".join(str(error).split())
+    return (text or type(error).__name__)[:160]

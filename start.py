@@ -1,0 +1,57 @@
+"""Set up and run, with nothing but Python 3.11 or newer.
+
+    python3 start.py demo [ARGUMENTS]    # 2D keypoints become 3D poses: pictures and a measured error
+    python3 start.py test [ARGUMENTS]    # the tests
+
+The first call makes a virtual environment in .venv and installs the package into it; later calls reuse it. Arguments go to
+`unihpe demo` or pytest.
+"""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+FOLDER = ROOT / ".venv"
+PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+COMMANDS = {"demo": ["-m", "unihpe", "demo"], "test": ["-m", "pytest"]}
+OLDEST = (3, 11)
+
+
+def installed() -> Path:
+    """The environment's interpreter, the package and its test tools installed."""
+    done = FOLDER / "installed"
+    recipe = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    if not (done.is_file() and done.read_text(encoding="utf-8") == recipe):
+        print(f"Setting up {FOLDER} (once; torch is a large download)", flush=True)
+        venv.create(FOLDER, with_pip=True, clear=True)
+        install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f"{ROOT}[dev]"]
+        subprocess.run(install, check=True)
+        done.write_text(recipe, encoding="utf-8")
+    return PYTHON
+
+
+def main() -> int:
+    if sys.version_info < OLDEST:
+        print(
+            f"unihpe needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}", file=sys.stderr
+        )
+        return 2
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        python = installed()
+    except subprocess.CalledProcessError as error:
+        print(
+            f"setting up failed: {error.cmd[-1]}; is python3-venv installed, and is PyPI within reach?", file=sys.stderr
+        )
+        return 1
+    place = ROOT if sys.argv[1] == "test" else None
+    return subprocess.run([python, *COMMANDS[sys.argv[1]], *sys.argv[2:]], cwd=place, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
