@@ -229,3 +229,10 @@ def test_truncated_npz(tmp_path):
 def test_an_unknown_split_lists_the_known_ones(motion):
     with pytest.raises(InputError, match="train"):
         motion.select("testing")
+
+
+def test_motions_that_nobody_split_train_and_test_but_do_not_validate(motion):
+    whole = Motion(motion.skeleton, motion.poses, motion.sequence, motion.names, motion.groups, ("any",) * 3)
+    assert len(whole.select("train")) == len(whole.select("test")) == len(whole)
+    with pytest.raises(InputError, match="no motion in split 'val'"):
+        whole.select("val")

@@ -26,6 +26,7 @@ from unihpe.skeleton import Skeleton, get_skeleton
 TwoD = Literal["exact", "detected", "both"]
 View = Literal["fixed", "random"]
 
+UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 STAGE_RADIUS = 1200.0  # mm, the disc that motions are bent into
 UP = (0.0, 1.0, 0.0)
 
@@ -59,7 +60,7 @@ class Motion:
         sequence: the motion each pose belongs to, (N,).
         names: of the motions.
         groups: the part of the data each motion belongs to (its source).
-        splits: train, val or test of each motion.
+        splits: train, val or test of each motion, or `UNSPLIT`.
     """
 
     skeleton: Skeleton
@@ -73,8 +74,11 @@ class Motion:
         return len(self.poses)
 
     def select(self, split: str | None = None, stride: int = 1) -> Motion:
-        """The frames of one split, every `stride`-th of each motion, counted from its first."""
-        wanted = torch.tensor([split in (None, s) for s in self.splits])
+        """The frames of one split, every `stride`-th of each motion, counted from its first.
+
+        Motions that are not split serve training and testing alike, but never pass for validation.
+        """
+        wanted = torch.tensor([split in (None, s) or (s == UNSPLIT and split != "val") for s in self.splits])
         start = torch.searchsorted(self.sequence, self.sequence)  # first frame of each frame's motion
         keep = wanted[self.sequence] & ((torch.arange(len(self)) - start) % stride == 0)
         if not bool(keep.any()):
@@ -105,7 +109,7 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
     names = tuple(name for name, _ in motions)
     sequence = torch.repeat_interleave(torch.arange(len(motions)), lengths)
     groups = tuple(path.stem for _ in names)
-    return on_stage(Motion(get_skeleton("human36m17"), poses, sequence, names, groups, ("test",) * len(names)))
+    return on_stage(Motion(get_skeleton("human36m17"), poses, sequence, names, groups, (UNSPLIT,) * len(names)))
 
 
 def read_npz(path: Path) -> Motion:
