@@ -176,7 +176,7 @@ def train_baselines(args: argparse.Namespace, test: TestData) -> dict[str, Any]:
     draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
     pose_scale = measure_scales(recipe, draw).pose_scale
     record: dict[str, Any] = {**where(), "samples": args.samples, "runs": []}
-    for dropout in DROPOUTS:
+    for dropout in sorted(DROPOUTS):
         for learning_rate in LEARNING_RATES:
             file = args.runs / f"baseline_{args.samples}_{learning_rate:g}_{dropout:g}.safetensors"
             model = train_baseline(draw, args.samples, learning_rate, dropout, pose_scale, file)
@@ -236,7 +236,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--checkpoint", type=Path, help="default: the one in the package")
     parser.add_argument("--train", action="store_true", help="train the baselines and the recipe first")
-    parser.add_argument("--samples", type=int, default=1_280_000, help="training samples of each model")
+    parser.add_argument("--samples", type=int, default=1_996_800, help="training samples of each model")
     parser.add_argument("--runs", type=Path, default=Path("runs/lifting-benchmark"), help="where trainings go")
     parser.add_argument("--baseline-only", action="store_true", help="with --train: train the baselines and stop")
     return parser.parse_args()

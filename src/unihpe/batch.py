@@ -33,6 +33,8 @@ class Frames:
         camera: N cameras.
         group: the name of the part of the data each person belongs to (source, action), length N.
         index: position of each person in its source, (N,).
+        image: the crop of the box, uint8 RGB (N, 3, 256, 192); None where the set has no pictures.
+        box: (N, 4), pixels; None where `prepare` is to take it from the keypoints.
     """
 
     keypoints: Tensor
@@ -41,6 +43,8 @@ class Frames:
     camera: Camera
     group: tuple[str, ...]
     index: Tensor
+    image: Tensor | None = None
+    box: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -54,9 +58,10 @@ class Batch:
         keypoints: box units (see `boxes`), (B, J, 2), 0 where missing.
         confidence: (B, J), in [0, 1]; 0 is a missing joint, which the encoder replaces by its mask token.
         box_token: CLIFF's three numbers, (B, 3).
-        pose: pelvis-relative, camera axes, mm, (B, J, 3).
+        pose: pelvis-relative, camera axes, mm, (B, J, 3); NaN where it is not known.
         box: (B, 4), pixels; takes box units back to pixels.
         group: the part of the data each person belongs to, length B.
+        image: the crop of the box, uint8 RGB (B, 3, 256, 192).
     """
 
     keypoints: Tensor
@@ -64,6 +69,7 @@ class Batch:
     box_token: Tensor
     pose: Tensor | None = None
     box: Tensor | None = None
+    image: Tensor | None = None
     group: tuple[str, ...] = field(default=())
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -15,20 +16,29 @@ from typing import Any, Literal, assert_never
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from unihpe.batch import Batch
+from unihpe.batch import Batch, Modality
 from unihpe.checkpoint import Card, load_checkpoint, load_into
+from unihpe.data.augment import Augmentation
 from unihpe.data.motion import MotionSource, TwoD, View, open_motion
+from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
 from unihpe.data.source import Source
 from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
+from unihpe.nn.hrnet import HeatmapHead, HRNet, Width, plan_of
+from unihpe.nn.image_encoder import ImageEncoder, ViTEncoder, pretrained_vitpose, vitpose_backbone
 from unihpe.nn.pose_decoder import MLPDecoder, ScoreDecoder
 from unihpe.nn.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
+from unihpe.nn.pretrained import load_pretrained
 from unihpe.nn.unihpe import Decoder, DiffusionDecoder, UniHPE
 from unihpe.skeleton import Skeleton, get_skeleton
 from unihpe.training.loop import Draw
 from unihpe.training.stages import Stage
+
+PLACES = {"root", "description", "licence"}  # of data; they do not change training
+Stream = Callable[[int, torch.Generator], Batch]
+HRNETS: dict[str, Width] = {"hrnet_w18_small": "w18_small", "hrnet_w32": "w32", "hrnet_w48": "w48"}
 
 
 class Settings(BaseModel):
@@ -61,10 +71,26 @@ class DecoderSettings(Settings):
     prediction: Prediction = "epsilon"
 
 
+class ImageEncoderSettings(Settings):
+    """The image encoder.
+
+    Attributes:
+        weights: where its backbone begins: a file of public weights (docs/weights.md); empty for random ones.
+        start: of the layers that heat-map checkpoints lack.
+        heatmap_head: whether the model has a head for heat maps; HRNet only.
+    """
+
+    kind: Literal["hrnet_w18_small", "hrnet_w32", "hrnet_w48", "vit_small", "vit_base"] = "hrnet_w32"
+    weights: str = ""
+    start: Literal["identity", "random"] = "identity"
+    heatmap_head: bool = False
+
+
 class ModelSettings(Settings):
-    """The model's parts."""
+    """The model's parts; without an image encoder it is a lifting model."""
 
     embedding: int = 1024
+    image_encoder: ImageEncoderSettings | None = None
     encoder_2d: EncoderSettings = EncoderSettings()
     encoder_3d: EncoderSettings = EncoderSettings()
     decoder_2d: DecoderSettings = DecoderSettings(box_token=True)
@@ -75,7 +101,7 @@ class DataSettings(Settings):
     """The data: where it is and how it is shown.
 
     Attributes:
-        name: of the data set.
+        name: of the data set: "motion", or "people", a folder of packed rendered people (train.pack, val.pack, test.pack).
         root: its file or folder; usually given on the command line.
         rig: names the joints of a BVH rig.
         skeleton: the joints that are trained on.
@@ -85,7 +111,7 @@ class DataSettings(Settings):
         licence, description: of the data, for the checkpoint's card.
     """
 
-    name: Literal["motion"] = "motion"
+    name: Literal["motion", "people"] = "motion"
     root: str = ""
     rig: str = ""
     skeleton: str = "human36m17"
@@ -107,6 +133,7 @@ class Recipe(Settings):
         about: what it trains, what to expect, on which hardware, how long.
         seed: of everything random.
         pose_scale, keypoint_scale: one standard deviation of the data, mm and box units; 0 measures them.
+        poses: more data without pictures, of which stages with a `pose_batch` draw beside `data`.
     """
 
     about: str
@@ -114,6 +141,7 @@ class Recipe(Settings):
     pose_scale: float = Field(0.0, ge=0)
     keypoint_scale: float = Field(0.0, ge=0)
     data: DataSettings = DataSettings()
+    poses: DataSettings | None = None
     model: ModelSettings = ModelSettings()
     stage: tuple[Stage, ...]
 
@@ -121,6 +149,22 @@ class Recipe(Settings):
     def has_stages(self) -> Recipe:
         if not self.stage:
             raise ValueError("a recipe needs at least one [[stage]]")
+        return self
+
+    @model_validator(mode="after")
+    def parts_are_there(self) -> Recipe:
+        image = self.model.image_encoder
+        for stage in self.stage:
+            if image is None and (Modality.IMAGE in stage.embedded or stage.heatmap):
+                raise ValueError(f"stage {stage.name} needs pictures, and the model has no [model.image_encoder]")
+            if stage.heatmap and not (image and image.heatmap_head):
+                raise ValueError(
+                    f"stage {stage.name} trains heat maps: set heatmap_head = true in [model.image_encoder]"
+                )
+            if stage.pose_batch and self.poses is None:
+                raise ValueError(f"stage {stage.name} has a pose_batch, and the recipe no [poses]")
+        if image and image.heatmap_head and image.kind not in HRNETS:
+            raise ValueError("a heat-map head sits on an HRNet; set model.image_encoder.kind to one")
         return self
 
     @model_validator(mode="after")
@@ -141,7 +185,7 @@ class Recipe(Settings):
 
         The data's place may change (a copy elsewhere is the same data).
         """
-        fields = self.model_dump(mode="json", exclude={"about": True, "data": {"root", "description", "licence"}})
+        fields = self.model_dump(mode="json", exclude={"about": True, "data": PLACES, "poses": PLACES})
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
@@ -239,7 +283,46 @@ def build_model(recipe: Recipe) -> UniHPE:
             build_decoder(settings.decoder_3d, joints, 3, settings.embedding),
             pose_scale=recipe.pose_scale or 1.0,
             keypoint_scale=recipe.keypoint_scale or 1.0,
+            image_encoder=build_image_encoder(settings.image_encoder, settings.embedding),
+            heatmap_head=build_heatmap_head(settings.image_encoder, joints),
         )
+
+
+def build_image_encoder(settings: ImageEncoderSettings | None, embedding: int) -> ImageEncoder | ViTEncoder | None:
+    """The image encoder with random weights; public ones are loaded by `start_image_encoder`."""
+    if settings is None:
+        return None
+    match settings.kind:
+        case "vit_small":
+            return ViTEncoder(vitpose_backbone("small"), embedding)
+        case "vit_base":
+            return ViTEncoder(vitpose_backbone("base"), embedding)
+        case _:
+            return ImageEncoder(HRNet(HRNETS[settings.kind]), embedding)
+
+
+def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:
+    """Load the public weights that the recipe names into the image encoder.
+
+    Raises:
+        InputError: for a file that cannot be read, or holds another architecture.
+    """
+    settings = recipe.model.image_encoder
+    if settings is None or not settings.weights:
+        return
+    if isinstance(model.image_encoder, ImageEncoder):
+        load_pretrained(
+            model.image_encoder.backbone, Path(settings.weights), head=model.heatmap_head, start=settings.start
+        )
+    elif model.image_encoder is not None:
+        model.image_encoder.backbone = pretrained_vitpose(Path(settings.weights))
+
+
+def build_heatmap_head(settings: ImageEncoderSettings | None, joints: int) -> HeatmapHead | None:
+    """The heat-map head, where the recipe asks for one."""
+    if settings is None or not settings.heatmap_head:
+        return None
+    return HeatmapHead(plan_of(HRNETS[settings.kind]).channels, joints)
 
 
 def build_encoder(
@@ -305,8 +388,10 @@ def open_source(
     root = Path(data.root)
     if not root.exists():
         raise InputError(f"no data at {root}: check data.root (docs/data.md says where to get some)")
-    motion = open_motion(root, Path(data.rig) if data.rig else None)
     random_view = view == "random"
+    if data.name == "people":
+        return PeopleSource(root / f"{split}.pack", Augmentation() if random_view else None)
+    motion = open_motion(root, Path(data.rig) if data.rig else None)
     return MotionSource(
         motion.select(split, stride),
         view,
@@ -316,7 +401,19 @@ def open_source(
     )
 
 
-def training_stream(source: Source, data: DataSettings) -> Draw:
+def stage_stream(source: Source, data: DataSettings, poses: Source | None, settings: DataSettings | None) -> Draw:
+    """What each step of a stage draws: its batch of `source`, and its `pose_batch` of `poses`."""
+    draw = training_stream(source, data)
+    more = None if poses is None or settings is None else training_stream(poses, settings)
+
+    def batches(stage: Stage, generator: torch.Generator) -> list[Batch]:
+        drawn = [draw(stage.batch_size, generator)]
+        return [*drawn, more(stage.pose_batch, generator)] if more is not None and stage.pose_batch else drawn
+
+    return batches
+
+
+def training_stream(source: Source, data: DataSettings) -> Stream:
     """Batches drawn from a source by its weights, prepared for training: (size, generator) → Batch."""
     cumulative = source.weights().double().cumsum(0)
     cumulative = cumulative / cumulative[-1]
@@ -336,7 +433,7 @@ def training_stream(source: Source, data: DataSettings) -> Draw:
     return draw
 
 
-def measure_scales(recipe: Recipe, draw: Draw) -> Recipe:
+def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
     """The recipe with its two scales filled in from the data, where it leaves them at 0."""
     batch = draw(8192, torch.Generator().manual_seed(recipe.seed))
     update = {}

@@ -26,6 +26,8 @@ from unihpe.recipe import (
     load_model,
     measure_scales,
     open_source,
+    stage_stream,
+    start_image_encoder,
     training_stream,
 )
 from unihpe.training.loop import Progress, Schedule, Scores, train
@@ -57,9 +59,11 @@ def train_recipe(
     source = open_source(recipe.data, split=recipe.data.split, view="random")
     if source.skeleton.name != recipe.data.skeleton:
         raise InputError(f"the data has the joints of {source.skeleton.name}, the recipe names {recipe.data.skeleton}")
-    draw = training_stream(source, recipe.data)
-    recipe = measure_scales(recipe, draw)
+    recipe = measure_scales(recipe, training_stream(source, recipe.data))
+    poses = None if recipe.poses is None else open_source(recipe.poses, split=recipe.poses.split, view="random")
+    draw = stage_stream(source, recipe.data, poses, recipe.poses)
     model = build_model(recipe)
+    start_image_encoder(model, recipe)
     samples = 0
     if start is not None:
         samples = start_from(model, recipe, start)
@@ -78,13 +82,20 @@ def train_recipe(
     )
     card = Card(
         skeleton=recipe.data.skeleton,
-        recipe=recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": ""})}).model_dump(mode="json"),
+        recipe=without_places(recipe).model_dump(mode="json"),
         data=recipe.data.description,
         licence=recipe.data.licence,
         samples=samples + progress.samples,
     )
     save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
     return model, progress
+
+
+def without_places(recipe: Recipe) -> Recipe:
+    """The recipe without the paths of its data, which mean nothing elsewhere."""
+    data = recipe.data.model_copy(update={"root": ""})
+    poses = None if recipe.poses is None else recipe.poses.model_copy(update={"root": ""})
+    return recipe.model_copy(update={"data": data, "poses": poses})
 
 
 def start_from(model: UniHPE, recipe: Recipe, path: Path) -> int:

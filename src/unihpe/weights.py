@@ -153,7 +153,8 @@ def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) 
     for attempt in range(ATTEMPTS):
         time.sleep(attempt)
         try:
-            return receive(address, part, resume=resume, progress=progress)
+            receive(address, part, resume=resume, progress=progress)
+            return
         except urllib.error.HTTPError as error:
             error.close()
             fault = error
@@ -190,13 +191,25 @@ def receive(address: str, part: Path, *, resume: bool, progress: Progress | None
         total = done + int(length) if length is not None else None
         note_stamp(part, answer.headers)
         with part.open("ab" if goes_on else "wb") as file:
-            while chunk := answer.read(CHUNK):
+            while chunk := next_chunk(answer):
                 file.write(chunk)
                 done += len(chunk)
                 if progress is not None:
                     progress(done, total)
     if total is not None and done < total:
         raise BrokenOffError(f"the connection ended after {done} of {total} bytes")
+
+
+def next_chunk(answer: http.client.HTTPResponse) -> bytes:
+    """Some more bytes, none at the end; kept apart from writing, whose faults are of another kind.
+
+    Raises:
+        BrokenOffError: if the connection fails.
+    """
+    try:
+        return answer.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenOffError(f"the connection failed ({error})") from error
 
 
 def range_headers(part: Path, resume: bool) -> dict[str, str]:

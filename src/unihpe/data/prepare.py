@@ -36,7 +36,7 @@ def prepare(
     joint_dropout: float = 0.0,
     part_dropout: float = 0.0,
 ) -> Batch:
-    """Frames to a batch: box from the seen joints, keypoints in box units, box token, pose relative to its root.
+    """Frames to a batch: box as given or from the seen joints, keypoints in box units, box token, pose relative to its root.
 
     Args:
         frames: N people.
@@ -57,11 +57,13 @@ def prepare(
         confidence = confidence * (kept | ~enough)
     seen = confidence > 0
     require_enough(seen)
-    box = box_from_keypoints(frames.keypoints, seen)
+    box = box_from_keypoints(frames.keypoints, seen) if frames.box is None else frames.box
     keypoints = torch.where(seen[..., None], to_box(frames.keypoints, box), 0.0)
     focal = chosen_focal(frames.camera, unknown_focal, generator)
     pose = None if frames.pose is None else root_relative(frames.pose, skeleton)
-    return Batch(keypoints, confidence, box_token(box, frames.camera.size, focal), pose, box, group=frames.group)
+    return Batch(
+        keypoints, confidence, box_token(box, frames.camera.size, focal), pose, box, frames.image, frames.group
+    )
 
 
 def kept_joints(

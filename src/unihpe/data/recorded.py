@@ -19,10 +19,12 @@ from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, side_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Legs = Literal["as named", "swapped", "unclear"]
+Legs = Literal["as named", "swapped", "mirrored", "unclear"]
 
 THIGH = (250.0, 600.0)  # mm, hip to knee of a person of any size
 CHECKED_POSES = 2000  # spread over the data; more prove nothing new
+FITS = 30  # rounds of re-weighting
+FEWEST_VOTES = 20  # fewer frames with bent knees prove nothing
 PROOF = 0.7  # share of the votes that proves a leg order
 
 
@@ -199,45 +201,50 @@ def unit_of(pose: Tensor, skeleton: Skeleton) -> str:
 def legs_of(pose: Tensor, skeleton: Skeleton) -> tuple[Legs, float]:
     """Whether the legs are named as they stand, from geometry alone, and the share of the frames that say so.
 
-    Knees bend forwards and elbows do not matter: with `up` from the pelvis to the neck and `forward` to where the knees
-    point, a person's left is up × forward (camera and world axes are right-handed). Frames in which the
-    legs are straight have no say; a nose or toes add to `forward` where the set has them.
+    Two witnesses. Knees bend forwards: with `up` from the hips to the shoulders and `forward` to where the knees (and toes,
+    where a set has them) point, a person's left is up × forward. And hips and shoulders of one side lie
+    on one side. If the knees speak against the names and the shoulders too, the legs are swapped; if the knees alone, the
+    whole body is mirrored. Too few bent knees leave it to the shoulders.
 
     Args:
-        pose: (N, J, 3), any unit, any right-handed axes.
+        pose: (N, J, 3), any unit, any right-handed axes (camera and world axes are).
     """
     place = {joint: pose[:, n] for n, joint in enumerate(skeleton.joints)}
+    claimed = place["left_hip"] - place["right_hip"]
+    arms = place["left_shoulder"] - place["right_shoulder"]
+    with_arms = float(((claimed * arms).sum(-1) > 0).double().mean())
+    by_arms = verdict(with_arms)
+    cosine = torch.nn.functional.cosine_similarity(left_by_knees(place, skeleton), claimed, dim=-1)
+    votes = cosine[cosine.abs() > 0.3]  # a straight leg gives 0
+    with_knees = float((votes > 0).double().mean()) if len(votes) >= FEWEST_VOTES else 0.5
+    by_knees = verdict(with_knees)
+    if by_knees == "unclear":
+        return by_arms, max(with_arms, 1 - with_arms)
+    share = max(with_knees, 1 - with_knees)
+    return ("mirrored" if by_knees == "swapped" and by_arms == "as named" else by_knees), share
+
+
+def left_by_knees(place: dict[str, Tensor], skeleton: Skeleton) -> Tensor:
+    """A person's left by the bend of both knees, (N, 3); zero where the legs are straight. Names of sides do not matter."""
     hips = (place["left_hip"] + place["right_hip"]) / 2
-    shoulders = (place["left_shoulder"] + place["right_shoulder"]) / 2
+    up = (place["left_shoulder"] + place["right_shoulder"]) / 2 - hips
     forward = torch.zeros_like(hips)
     for side in ("left", "right"):
         hip, knee, ankle = (place[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle"))
         leg = torch.nn.functional.normalize(ankle - hip, dim=-1)
         forward = forward + (knee - hip) - ((knee - hip) * leg).sum(-1, keepdim=True) * leg
-        for toe in ("toe", "foot"):
-            if f"{side}_{toe}" in place:
-                forward = forward + place[f"{side}_{toe}"] - ankle
-    left = torch.linalg.cross(shoulders - hips, forward)
-    claimed = place["left_hip"] - place["right_hip"]
-    cosine = torch.nn.functional.cosine_similarity(left, claimed, dim=-1)
-    bent = forward.norm(dim=-1) > 0.15 * (shoulders - hips).norm(dim=-1)
-    votes = cosine[bent & (cosine.abs() > 0.3)]
-    if len(votes) < 1:
-        return legs_by_shoulders(place)
-    share = float((votes > 0).double().mean())
-    if max(share, 1 - share) < PROOF:
-        return legs_by_shoulders(place)
-    return ("as named", share) if share > 0.5 else ("swapped", 1 - share)
+        tips = [place[f"{side}_{tip}"] - ankle for tip in ("toe", "foot") if f"{side}_{tip}" in skeleton.joints]
+        forward = forward + sum(tips, torch.zeros_like(hips))
+    bent = forward.norm(dim=-1, keepdim=True) > 0.15 * up.norm(dim=-1, keepdim=True)
+    left: Tensor = torch.linalg.cross(up, torch.where(bent, forward, 0.0))
+    return left
 
 
-def legs_by_shoulders(place: dict[str, Tensor]) -> tuple[Legs, float]:
-    """The leg order from the arms: hips and shoulders of one side lie on one side. Weaker: a mirrored body passes."""
-    claimed = place["left_hip"] - place["right_hip"]
-    arms = place["left_shoulder"] - place["right_shoulder"]
-    share = float(((claimed * arms).sum(-1) > 0).double().mean())
+def verdict(share: float) -> Literal["as named", "swapped", "unclear"]:
+    """What a share of frames that agree with the names says."""
     if max(share, 1 - share) < PROOF:
-        return "unclear", max(share, 1 - share)
-    return ("as named", share) if share > 0.5 else ("swapped", 1 - share)
+        return "unclear"
+    return "as named" if share > 0.5 else "swapped"
 
 
 def first_leg(skeleton: Skeleton, legs: Legs) -> str:
@@ -264,6 +271,10 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
             f"{where}: a thigh is {length:.4g} long, so 3D is in {found}, but this layout is in {unit}; convert the file"
         )
     legs, share = legs_of(some, skeleton)
+    if legs == "mirrored":
+        raise InputError(
+            f"{where}: the body is mirrored ({share:.0%} of the frames say so): left and right, or an axis, are exchanged"
+        )
     if legs == "swapped":
         raise InputError(
             f"{where}: left and right legs are swapped ({share:.0%} of the frames say so); this layout has the"
@@ -274,7 +285,7 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
 def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, Tensor]:
     """The focal lengths and principal point that best project points onto keypoints, (2,) and (2,) pixels.
 
-    Least squares, repeated without the pairs that lie further off than three times the median, since detections err.
+    Least absolute errors (least squares, re-weighted by the inverse error), since detections err.
 
     Args:
         points: camera axes, any unit, (N, J, 3).
@@ -288,18 +299,23 @@ def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, 
     pixels = keypoints.double().reshape(-1, 2)
     usable = plane.isfinite().all(1) & pixels.isfinite().all(1) & (points[..., 2].reshape(-1) > 0)
     plane, pixels = plane[usable], pixels[usable]
-    kept = torch.ones(len(plane), dtype=torch.bool)
+    if len(plane) < 8 or bool((plane.var(0) < 1e-8).any()):
+        raise InputError(
+            f"{where}: {len(plane)} joints with 2D and 3D are too few to fit its camera; use whole sequences"
+        )
+    weight = torch.ones(len(plane), 1, dtype=torch.float64)
     focal = centre = torch.zeros(2, dtype=torch.float64)
-    for _ in range(5):
-        x, u = plane[kept], pixels[kept]
-        if len(x) < 2 * len(focal) or bool((x.var(0) < 1e-8).any()):
-            raise InputError(f"{where}: {len(x)} joints with 2D and 3D are too few to fit its camera; use whole sequences")
-        focal = ((x - x.mean(0)) * (u - u.mean(0))).mean(0) / x.var(0, correction=0)
-        centre = u.mean(0) - focal * x.mean(0)
-        error = (plane * focal + centre - pixels).norm(dim=1)
-        kept = error <= 3 * error.median() + 1e-6
+    for _ in range(FITS):
+        weight = weight / weight.sum()
+        x_mean, u_mean = (plane * weight).sum(0), (pixels * weight).sum(0)
+        x, u = plane - x_mean, pixels - u_mean
+        focal = (weight * x * u).sum(0) / (weight * x * x).sum(0)
+        centre = u_mean - focal * x_mean
+        weight = 1 / (plane * focal + centre - pixels).norm(dim=1, keepdim=True).clamp(min=0.1)
     if bool((focal <= 0).any()):
-        raise InputError(f"{where}: 2D and 3D do not belong together (fitted focal lengths {focal.tolist()}); get both again")
+        raise InputError(
+            f"{where}: 2D and 3D do not belong together (fitted focal lengths {focal.tolist()}); get both again"
+        )
     return focal, centre
 
 

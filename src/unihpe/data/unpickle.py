@@ -13,6 +13,7 @@ import pickle
 import re
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,15 +31,15 @@ BROKEN = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
     struct.error,
+    zlib.error,
     ArithmeticError,
     AttributeError,
     EOFError,
     ImportError,
     LookupError,
     MemoryError,
-    NotImplementedError,
     OSError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
 )
@@ -75,7 +76,8 @@ class Rebuilt(np.ndarray):
         if dtype.hasobject != isinstance(data, list):
             raise pickle.UnpicklingError("an array whose data does not fit its type")
         data = data if isinstance(data, list) else as_bytes(data)
-        super().__setstate__((1, tuple(int(n) for n in shape), dtype, np.bool_(fortran), data))
+        clean: Any = (1, tuple(int(n) for n in shape), dtype, bool(fortran), data)
+        super().__setstate__(clean)
 
 
 def checked_type(kind: object) -> np.dtype[Any]:
@@ -121,6 +123,11 @@ def encode_latin(text: str, codec: str) -> bytes:
     return text.encode("latin1")
 
 
+def no_bytes() -> bytes:
+    """The one `bytes` call that old pickles make: for no bytes at all."""
+    return b""
+
+
 ARRAYS: dict[str, Callable[..., Any]] = {
     "_reconstruct": rebuild_array,
     "_frombuffer": rebuild_from_buffer,
@@ -133,6 +140,7 @@ CONTAINERS: dict[str, Callable[..., Any]] = {
     "list": list,
     "dict": dict,
     "tuple": tuple,
+    "bytes": no_bytes,
     "complex": complex,
     "OrderedDict": OrderedDict,
 }
@@ -153,7 +161,7 @@ class Restricted(pickle.Unpickler):
         if NUMPY_MODULES.fullmatch(module) and name in ARRAYS:
             return partial(ARRAYS[name])  # a copy each time: a pickle may set attributes of what it is given
         if module in ("builtins", "__builtin__", "collections") and name in CONTAINERS:
-            return CONTAINERS[name]
+            return CONTAINERS[name] if isinstance(CONTAINERS[name], type) else partial(CONTAINERS[name])
         if (module, name) == ("_codecs", "encode"):
             return partial(encode_latin)
         raise InputError(

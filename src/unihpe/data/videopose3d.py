@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
-from unihpe.data.recorded import Array, Recorded, View, as_floats, require_finite, shown
+from unihpe.data.recorded import Array, Recorded, View, as_floats, require_body, require_finite, shown, spread
 from unihpe.data.unpickle import load_npz
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, convert, get_skeleton
 
 MOST_COORDINATES = 3  # x, y and, in some files, a score
+NORMALISED = 5.0  # 2D within this is not in pixels
 
 # The joint sets of the published 2D files by the `layout_name` of their metadata. Which one a file has is told from the
 # number of joints and from the columns it calls left; the name is often absent, or that of the picture set.
@@ -83,6 +84,13 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
     if not found:
         raise InputError(f"{path}: holds no sequence; make it again as docs/data.md describes")
     return found
+
+
+def require_bodies(sequences: list[Sequence3D], skeleton: Skeleton, path: Path) -> None:
+    """Raise if a subject's poses are not metres or its legs are swapped."""
+    for subject in dict.fromkeys(s.subject for s in sequences):
+        poses = [torch.from_numpy(s.poses[spread(len(s.poses), 100)]) for s in sequences if s.subject == subject]
+        require_body(torch.cat(poses), skeleton, f"{path}: {subject}", "m")
 
 
 def read_2d(path: Path) -> Detections:
@@ -153,12 +161,14 @@ def two_d_of(detections: Detections, sequence: Sequence3D, cameras: int) -> list
     return cut
 
 
-def joined_2d(parts: list[Array], source: Skeleton, target: Skeleton) -> tuple[Tensor, Tensor]:
+def joined_2d(parts: list[Array], source: Skeleton, target: Skeleton, where: str) -> tuple[Tensor, Tensor]:
     """2D of all views one after the other, as the target's joints: (Q, J, 2) pixels and (Q, J) confidence."""
     width = min(part.shape[2] for part in parts)
     joined = torch.from_numpy(np.concatenate([part[..., :width] for part in parts]).astype(np.float32))
     points = joined[..., :2]
     seen = points.isfinite().all(-1)
+    if float(points[seen].abs().max() if bool(seen.any()) else 0) < NORMALISED:
+        raise InputError(f"{where}: 2D lies within {NORMALISED:g} of 0, so it is no pixels; use the set's raw 2D files")
     confidence = joined[..., 2].nan_to_num(0).clamp(0, 1) * seen if width == MOST_COORDINATES else seen.float()
     if source.name == target.name:
         return torch.where(seen[..., None], points, torch.nan), confidence
@@ -205,7 +215,7 @@ def assemble(
             pose_row.append(torch.arange(start, start + length))
             camera.append(torch.full((length,), row))
         start += length
-    two_d = None if detections is None else joined_2d(parts, detections.skeleton, skeleton)
+    two_d = None if detections is None else joined_2d(parts, detections.skeleton, skeleton, layout)
     if extra:
         notes = (*notes, f"2D longer than 3D in {extra} views: cut at its end")
     return Recorded(

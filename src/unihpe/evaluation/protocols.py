@@ -35,8 +35,8 @@ def motion_protocol(skeleton: str, joints: int, split: str, stride: int, two_d: 
     return Protocol(
         name="motion-fixed-cameras",
         data=(
-            f"motion capture, split {split} (motions without a split included), every {stride}th frame of each motion, four fixed virtual cameras placed like"
-            f" Human3.6M's, 2D {two_d}{noise}; focal length in the box token: {focal}"
+            f"motion capture, split {split} (motions without a split included), every {stride}th frame of each"
+            f" motion, four fixed virtual cameras placed like Human3.6M's, 2D {two_d}{noise}; focal length in the box token: {focal}"
         ),
         joints=f"all {joints} of {skeleton}",
     )

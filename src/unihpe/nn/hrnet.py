@@ -345,11 +345,13 @@ def gaussian_heatmaps(
     return torch.where(confidence[..., None, None] > 0, bells, 0.0)
 
 
-def soft_argmax(heatmaps: Tensor, sharpness: float = 20.0, convention: Convention = "centre") -> Tensor:
+def soft_argmax(heatmaps: Tensor, sharpness: float = 25.0, convention: Convention = "centre") -> Tensor:
     """The expected position under softmax(sharpness × heat), (B, J, h, w) → (B, J, 2) box units; differentiable.
 
     Args:
-        sharpness: for maps that peak at 1; much lower, and the flat rest of the map draws the joint to the middle.
+        sharpness: a balance, measured on 48 × 64 bells with sigma 2. Too low, and the flat rest of the map draws the
+            joint to the middle; too high, and it snaps to cells. 25 errs by .05 cells on average for bells of height
+            1 and .06 for height .5; 15 by .01, but by 3.3 for height .5.
     """
     height, width = heatmaps.shape[-2:]
     share = (heatmaps.float().flatten(2) * sharpness).softmax(-1).view(heatmaps.shape)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from unihpe.errors import InputError
@@ -82,24 +83,28 @@ def pretrained_vitpose(folder: Path) -> nn.Module:
     """The backbone of a ViTPose model as Hugging Face keeps it: a folder with config.json and model.safetensors.
 
     Raises:
-        InputError: if transformers is not installed, the folder is not such a model or it lacks tensors.
+        InputError: if transformers is not installed, the folder is not such a model, it lacks tensors, or it is a
+            ViTPose+ model, which has one set of experts a data set instead of one backbone.
     """
     library = transformers()
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json there; give the folder of a downloaded ViTPose model")
     try:
-        backbone, found = library.VitPoseBackbone.from_pretrained(
+        model, found = library.VitPoseForPoseEstimation.from_pretrained(
             folder, output_loading_info=True, local_files_only=True, use_safetensors=True
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: not a ViTPose model ({' '.join(str(error).split())[:200]})") from error
-    lacking = sorted(found["missing_keys"])
+    lacking = sorted(name for name in found["missing_keys"] if name.startswith("backbone."))
     if lacking:
         raise InputError(
-            f"{folder}: {len(lacking)} tensors of the backbone missing (first: {lacking[0]}); download it again"
+            f"{folder}: lacks {len(lacking)} tensors of the backbone (first: {lacking[0]}); download it again"
         )
-    result: nn.Module = backbone
-    return result
+    backbone: nn.Module = model.backbone
+    config: Any = backbone.config
+    if config.num_experts > 1:
+        raise InputError(f"{folder}: a ViTPose+ model with {config.num_experts} experts; take a plain ViTPose one")
+    return backbone
 
 
 def transformers() -> Any:

@@ -88,7 +88,7 @@ def read_weights(path: Path) -> Weights:
     if not any(name.startswith("stage4.") for name in backbone):
         first = next(iter(tensors), "nothing")
         raise InputError(
-            f"{path}: not the weights of an HRNet (it holds {first}); see `unihpe weights` for those there are"
+            f"{path}: not the weights of an HRNet (it holds {first}); `unihpe.weights.public_files` lists public ones"
         )
     return Weights(path, layout, backbone, head)
 
@@ -105,7 +105,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         try:
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
-            raise InputError(f"{path}: not a whole safetensors file ({one_line(error)}); download it again") from error
+            raise InputError(
+                f"{path}: not a whole safetensors file ({one_line(error)[:200]}); download it again"
+            ) from error
     content = read_pickle(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -233,4 +235,4 @@ def compare(path: Path, missing: list[str], left_over: list[str], what: str) -> 
 
 def one_line(error: Exception) -> str:
     """An exception's message on one line."""
-    return " ".join(str(error).split())[:400]
+    return " ".join(str(error).split())

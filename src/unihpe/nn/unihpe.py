@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from unihpe.batch import Batch, Modality
 from unihpe.diffusion.parametrisation import Diffusion
+from unihpe.nn.hrnet import HeatmapHead
+from unihpe.nn.image_encoder import ImageEncoder, ViTEncoder
 from unihpe.nn.pose_decoder import MLPDecoder, ScoreDecoder
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -36,6 +38,8 @@ class DiffusionDecoder(nn.Module):
         return self.network.shape
 
 
+IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB in [0, 1]
+
 Decoder = DiffusionDecoder | MLPDecoder
 Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
 
@@ -51,6 +55,8 @@ class UniHPE(nn.Module):
         pose_scale: one standard deviation of the training poses, mm.
         keypoint_scale: one standard deviation of the training keypoints, box units.
         temperature: τ₀ of the contrastive losses; the log-scale log(1/τ) is learned and shared by them (appendix A).
+        image_encoder: normalised RGB (B, 3, 256, 192) → unit embedding (B, D); None for a model without pictures.
+        heatmap_head: an HRNet's maps → heat maps (B, J, 64, 48); for pre-training, and table 3's HRNet rows.
     """
 
     pose_scale: Tensor
@@ -66,10 +72,13 @@ class UniHPE(nn.Module):
         pose_scale: float,
         keypoint_scale: float,
         temperature: float = 1 / 14,
+        image_encoder: ImageEncoder | ViTEncoder | None = None,
+        heatmap_head: HeatmapHead | None = None,
     ) -> None:
         super().__init__()
         self.encoder_2d, self.encoder_3d = encoder_2d, encoder_3d
         self.decoder_2d, self.decoder_3d = decoder_2d, decoder_3d
+        self.image_encoder, self.heatmap_head = image_encoder, heatmap_head
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.register_buffer("pose_scale", torch.tensor(float(pose_scale)))
         self.register_buffer("keypoint_scale", torch.tensor(float(keypoint_scale)))
@@ -91,7 +100,21 @@ class UniHPE(nn.Module):
                 pose = torch.where(seen[..., None] > 0, batch.pose / self.pose_scale, 0.0)
                 return cast(Tensor, self.encoder_3d(pose, seen))
             case Modality.IMAGE:
-                raise ValueError("this model has no image encoder")
+                if self.image_encoder is None:
+                    raise ValueError("this model has no image encoder")
+                return cast(Tensor, self.image_encoder(normalised(batch)))
+
+    def image_maps(self, batch: Batch) -> list[Tensor]:
+        """The image backbone's feature maps, finest first; HRNet only. `image_encoder.read_out` makes them an embedding."""
+        if not isinstance(self.image_encoder, ImageEncoder):
+            raise ValueError("feature maps come from an HRNet image encoder; this model has none")
+        return cast(list[Tensor], self.image_encoder.backbone(normalised(batch)))
+
+    def heatmaps(self, maps: list[Tensor]) -> Tensor:
+        """Heat maps (B, J, 64, 48) of the backbone's maps."""
+        if self.heatmap_head is None:
+            raise ValueError("this model has no heat-map head")
+        return cast(Tensor, self.heatmap_head(maps))
 
     def decoder(self, target: Modality) -> Decoder:
         """The decoder that makes poses of this kind."""
@@ -157,3 +180,14 @@ class UniHPE(nn.Module):
         noise = torch.randn(shape, generator=generator).to(embedding.device) * decoder.diffusion.path.prior_std
         poses = sampler(decoder.denoiser(embedding, source, box, drop, samples), decoder.diffusion, noise)
         return cast(Tensor, poses.unflatten(0, (samples, len(embedding)))) * self.scale(target)
+
+
+def normalised(batch: Batch) -> Tensor:
+    """The batch's pictures, uint8 RGB (B, 3, H, W), as the backbones want them: ImageNet's mean and deviation, float32."""
+    if batch.image is None:
+        raise ValueError("this batch has no pictures to embed")
+    mean, std = (
+        batch.image.new_tensor(values, dtype=torch.float32)[:, None, None] for values in (IMAGE_MEAN, IMAGE_STD)
+    )
+    scaled = (batch.image.float() / 255 - mean) / std
+    return scaled.contiguous(memory_format=torch.channels_last)

@@ -23,13 +23,13 @@ from unihpe.errors import InputError
 from unihpe.files import replacing
 from unihpe.losses import clamp_log_scale_
 from unihpe.nn.unihpe import UniHPE
-from unihpe.training.stages import PARTS, Stage, stage_losses
+from unihpe.training.stages import PARTS, Part, Stage, stage_losses
 
 STATE_FILE, LOG_FILE = "training.pt", "log.jsonl"
 LARGEST_TEMPERATURE = 1e4  # §4.2's upper end of τ's range
 
 Scores = dict[str, float]
-Draw = Callable[[int, torch.Generator], Batch]
+Draw = Callable[[Stage, torch.Generator], list[Batch]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def train(
 
     Args:
         model: trained in place.
-        draw: a batch of a given size, from a generator.
+        draw: the batches of one step of a stage, from a generator; their losses are added up.
         out: folder for the training state and the log (one JSON object a line).
         seed: of everything random.
         fingerprint: of the recipe; a state saved under another one is refused.
@@ -113,8 +113,8 @@ def train(
 
 def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> torch.optim.Optimizer:
     """Freeze what the stage does not train, set its temperature, and make its optimiser."""
-    for part in PARTS:
-        getattr(model, part).requires_grad_(part in stage.trains)
+    for part, module in parts_of(model).items():
+        module.requires_grad_(part in stage.trains)
     model.log_scale.requires_grad_(stage.contrastive > 0)
     if fresh and stage.temperature is not None:
         with torch.no_grad():
@@ -137,27 +137,29 @@ def train_step(
 ) -> dict[str, Any]:
     """One step of gradient descent; returns its log row."""
     generator = torch.Generator().manual_seed(step_seed(seed, progress.stage, progress.step))
-    batch = draw(stage.batch_size, generator).to(device)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(stage, progress.step)
-    with torch.random.fork_rng(), torch.autocast(device.split(":")[0], torch.bfloat16, enabled=stage.bfloat16):
-        torch.manual_seed(step_seed(seed, progress.stage, progress.step))  # dropout draws from the global generator
-        set_modes(model, stage)
-        terms = stage_losses(model, batch, stage, generator)
-        total = torch.stack(list(terms.values())).sum()
-    if not bool(torch.isfinite(total)):
-        raise InputError(
-            f"the loss is {total.item()} at step {progress.step} of stage {stage.name}; lower its learning_rate"
-        )
     optimiser.zero_grad(set_to_none=True)
-    total.backward()
+    set_modes(model, stage)
+    with torch.random.fork_rng():
+        torch.manual_seed(step_seed(seed, progress.stage, progress.step))  # dropout draws from the global generator
+        for _ in range(stage.accumulate):
+            batches = [batch.to(device) for batch in draw(stage, generator)]
+            with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=stage.bfloat16):
+                terms = summed([stage_losses(model, batch, stage, generator) for batch in batches])
+                total = torch.stack(list(terms.values())).sum()
+            if not bool(torch.isfinite(total)):
+                raise InputError(
+                    f"the loss is {total.item()} at step {progress.step} of stage {stage.name}; lower its learning_rate"
+                )
+            (total / stage.accumulate).backward()
     trained = [p for group in optimiser.param_groups for p in group["params"]]
     norm = nn.utils.clip_grad_norm_(trained, stage.clip)
     optimiser.step()
     clamp_log_scale_(model.log_scale, stage.temperature_min, LARGEST_TEMPERATURE)
-    average(averaged, model, stage.ema, progress.samples // stage.batch_size)
+    average(averaged, model, stage.ema, progress.samples // stage.step_samples)
     progress.step += 1
-    progress.samples += stage.batch_size
+    progress.samples += stage.step_samples
     return {
         "stage": stage.name,
         "step": progress.step,
@@ -171,10 +173,24 @@ def train_step(
     }
 
 
+def summed(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Losses of several batches added up by name."""
+    terms: dict[str, Tensor] = {}
+    for part in parts:
+        for name, loss in part.items():
+            terms[name] = terms[name] + loss if name in terms else loss
+    return terms
+
+
 def set_modes(model: UniHPE, stage: Stage) -> None:
     """Training mode for what is trained, evaluation mode (no dropout) for what is frozen."""
-    for part in PARTS:
-        getattr(model, part).train(part in stage.trains)
+    for part, module in parts_of(model).items():
+        module.train(part in stage.trains)
+
+
+def parts_of(model: UniHPE) -> dict[Part, nn.Module]:
+    """The parts this model has, by name."""
+    return {part: getattr(model, part) for part in PARTS if getattr(model, part) is not None}
 
 
 def learning_rate(stage: Stage, step: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Literal
 
 import torch
@@ -9,12 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from unihpe.batch import Batch, Modality
-from unihpe.losses import masked_distance, masked_mean_square, pair_loss
+from unihpe.losses import masked_distance, masked_mean_square, pair_loss, sample_triplets, triplet_loss
+from unihpe.nn.hrnet import gaussian_heatmaps
+from unihpe.nn.image_encoder import ImageEncoder
 from unihpe.nn.pose_decoder import MLPDecoder
 from unihpe.nn.unihpe import DiffusionDecoder, UniHPE
 
-Part = Literal["encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d"]
-PARTS: tuple[Part, ...] = ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")
+Part = Literal["image_encoder", "heatmap_head", "encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d"]
+PARTS: tuple[Part, ...] = ("image_encoder", "heatmap_head", "encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")
+Kind = Literal["image", "pose_2d", "pose_3d"]
+SHORT: dict[Modality, str] = {Modality.IMAGE: "image", Modality.POSE_2D: "2d", Modality.POSE_3D: "3d"}
 
 
 class Decoding(BaseModel):
@@ -32,7 +37,7 @@ class Decoding(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Literal["pose_2d", "pose_3d"]
+    source: Kind
     target: Literal["pose_2d", "pose_3d"]
     share: float = Field(1.0, gt=0, le=1)
     weight: float = Field(1.0, gt=0)
@@ -57,10 +62,15 @@ class Stage(BaseModel):
 
     Attributes:
         trains: the parts that learn.
-        contrastive: weight of L_cl (eq. 4); without pictures it is the 2D–3D pair loss (fig. 2, step 1); 0 leaves it
-            out.
+        contrastive: weight of L_cl (eq. 4); 0 leaves it out.
+        align: the modalities it brings together: two, and it is their pair loss (fig. 2, step 1); or all three.
+        triplet: α of eq. 4, the weight of L_triplet beside L_pair; needs all three modalities.
+        negatives: of L_triplet: "sampled" (algorithm 1), or "all" 3B(B − 1) of each anchor.
+        heatmap: weight of the heat-map loss, which trains the image backbone through its head.
         decode: the decoding paths (eq. 5).
         steps, batch_size: its length.
+        pose_batch: people without pictures that each step adds, as a batch of their own, from the recipe's `poses`.
+        accumulate: batches whose gradients are averaged in each step; each batch is contrasted on its own.
         learning_rate: at its highest, after `warm_up` steps.
         schedule: "constant" as in the paper, or "cosine" down to 0.
         temperature: τ₀; `temperature_min` is the lower clamp (§4.2).
@@ -74,10 +84,16 @@ class Stage(BaseModel):
     name: str
     trains: tuple[Part, ...] = PARTS
     contrastive: float = Field(1.0, ge=0)
+    align: tuple[Kind, ...] = ("pose_2d", "pose_3d")
+    triplet: float = Field(0.0, ge=0)
+    negatives: Literal["sampled", "all"] = "sampled"
     directions: Literal["both", "one"] = "both"
+    heatmap: float = Field(0.0, ge=0)
     decode: tuple[Decoding, ...] = ()
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=1)
+    pose_batch: int = Field(0, ge=0)
+    accumulate: int = Field(1, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     warm_up: int = Field(0, ge=0)
@@ -92,27 +108,108 @@ class Stage(BaseModel):
     @property
     def samples(self) -> int:
         """Training samples this stage draws."""
-        return self.steps * self.batch_size
+        return self.steps * self.step_samples
+
+    @property
+    def step_samples(self) -> int:
+        """Training samples of one step."""
+        return (self.batch_size + self.pose_batch) * self.accumulate
+
+    @property
+    def aligned(self) -> tuple[Modality, ...]:
+        """The aligned modalities, in the paper's order."""
+        return tuple(sorted(Modality[name.upper()] for name in self.align))
+
+    @property
+    def embedded(self) -> set[Modality]:
+        """The modalities whose embeddings the stage needs."""
+        needed = {decoding.path[0] for decoding in self.decode}
+        return needed | set(self.aligned) if self.contrastive else needed
+
+    @model_validator(mode="after")
+    def aligns_enough(self) -> Stage:
+        if self.contrastive and (len(set(self.align)) < 2 or len(set(self.align)) != len(self.align)):
+            raise ValueError(f"stage {self.name}: align names two or three different modalities")
+        if self.triplet and len(self.align) != 3:
+            raise ValueError(f"stage {self.name}: the triplet loss aligns all three modalities")
+        return self
 
 
 def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Generator) -> dict[str, Tensor]:
-    """The terms of eq. 5, weighted: the loop adds them up and logs each by name. Scalars."""
-    needed = {m for d in stage.decode for m in d.path[:1]}
-    if stage.contrastive:
-        needed |= {Modality.POSE_2D, Modality.POSE_3D}
-    embeddings = {m: model.embed(batch, m) for m in sorted(needed)}
+    """The terms of eq. 5, weighted: the loop adds them up and logs each by name. Scalars.
+
+    A batch without pictures, or without 3D, takes part in what it has evidence for.
+    """
     terms: dict[str, Tensor] = {}
+    embeddings: dict[Modality, Tensor] = {}
+    needed = {modality for modality in stage.embedded if has(batch, modality)}
+    if stage.heatmap and has(batch, Modality.IMAGE):
+        maps = model.image_maps(batch)
+        terms["heatmap"] = stage.heatmap * heatmap_loss(model.heatmaps(maps), batch)
+        if Modality.IMAGE in needed and isinstance(model.image_encoder, ImageEncoder):
+            embeddings[Modality.IMAGE] = model.image_encoder.read_out(maps)
+    for modality in sorted(needed - embeddings.keys()):
+        embeddings[modality] = model.embed(batch, modality)
     if stage.contrastive:
-        pair = pair_loss(
-            embeddings[Modality.POSE_2D], embeddings[Modality.POSE_3D], model.temperature, directions=stage.directions
-        )
-        terms["pair 2d-3d"] = stage.contrastive * pair
+        for name, loss in contrastive_losses(embeddings, batch, model.temperature, stage, generator).items():
+            terms[name] = stage.contrastive * loss
     for decoding in stage.decode:
-        source = decoding.path[0]
+        source, target = decoding.path
+        if source not in embeddings or not has(batch, target):
+            continue
         name = f"{decoding.source}→{decoding.target}"
         for kind, loss in decoding_losses(model, batch, embeddings[source], decoding, stage, generator).items():
             terms[f"{kind} {name}"] = decoding.weight * loss
     return terms
+
+
+def contrastive_losses(
+    embeddings: dict[Modality, Tensor], batch: Batch, temperature: Tensor, stage: Stage, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """L_pair of every two aligned modalities, and α·L_triplet (eqs. 1, 3 and 4), each over the people who have them."""
+    terms: dict[str, Tensor] = {}
+    for a, b in combinations([m for m in stage.aligned if m in embeddings], 2):
+        rows = known(batch, (a, b))
+        if not len(rows):
+            continue
+        pair = pair_loss(embeddings[a][rows], embeddings[b][rows], temperature, directions=stage.directions)
+        terms[f"pair {SHORT[a]}-{SHORT[b]}"] = pair
+    rows = known(batch, stage.aligned)
+    if stage.triplet and len(rows) and all(m in embeddings for m in stage.aligned):
+        drawn = None if stage.negatives == "all" else sample_triplets(len(rows), generator)
+        image, pose_2d, pose_3d = (embeddings[m][rows] for m in stage.aligned)
+        terms["triplet"] = stage.triplet * triplet_loss(image, pose_2d, pose_3d, temperature, triplets=drawn)
+    return terms
+
+
+def has(batch: Batch, modality: Modality) -> bool:
+    """Whether the batch holds this kind of evidence at all."""
+    match modality:
+        case Modality.IMAGE:
+            return batch.image is not None
+        case Modality.POSE_2D:
+            return True
+        case Modality.POSE_3D:
+            return batch.pose is not None
+
+
+def known(batch: Batch, modalities: tuple[Modality, ...]) -> Tensor:
+    """The people who have all of these modalities, as row numbers: masks, not fake labels."""
+    rows = torch.ones(len(batch), dtype=torch.bool, device=batch.keypoints.device)
+    if Modality.POSE_2D in modalities:
+        rows &= (batch.confidence > 0).any(1)
+    if Modality.POSE_3D in modalities and batch.pose is not None:
+        rows &= torch.isfinite(batch.pose).all(-1).any(1)
+    return rows.nonzero()[:, 0]
+
+
+def heatmap_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
+    """Mean square error of heat maps (B, J, h, w) over the joints that are seen, as in HRNet."""
+    height, width = heatmaps.shape[-2:]
+    target = gaussian_heatmaps(batch.keypoints, batch.confidence, width, height)
+    error = (heatmaps.float() - target).square().mean((2, 3))  # (B, J)
+    seen = batch.confidence > 0
+    return torch.where(seen, error, 0.0).sum() / seen.sum().clamp_min(1)
 
 
 def decoding_losses(

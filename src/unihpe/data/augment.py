@@ -1,0 +1,134 @@
+"""Pictures made to vary: what training does to a crop, its 2D, its 3D and its box, so that all four still agree exactly.
+
+Everything is about the principal point, taken at the picture's centre: a picture turned or mirrored about it is what the
+same camera would see, turned or mirrored, so the 3D turns with it about the optical axis. The box then moves and resizes
+on its own, as a detector's would; the box token is made from the new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unihpe.boxes import crop_matrix
+from unihpe.skeleton import Skeleton
+
+Picture = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much a crop may change; everything uniform within the limits unless said.
+
+    Attributes:
+        flip: share of people mirrored.
+        rotation: largest turn, degrees.
+        turned: share of people turned.
+        scale: largest change of the box's size, as a share of it.
+        shift: largest move of the box, as a share of its size.
+        colour: largest change of brightness, contrast and each channel's strength, as a share.
+        blurred: share of crops blurred.
+        compressed: share of crops that went through a poor JPEG.
+        cut_out: share of crops with a rectangle missing.
+    """
+
+    flip: float = 0.5
+    rotation: float = 30.0
+    turned: float = 0.6
+    scale: float = 0.25
+    shift: float = 0.08
+    colour: float = 0.3
+    blurred: float = 0.15
+    compressed: float = 0.2
+    cut_out: float = 0.2
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A person cut out of a picture.
+
+    Attributes:
+        picture: (H, W, 3), RGB.
+        keypoints: (J, 2), pixels of the full picture, NaN where unknown.
+        pose: (J, 3), mm, camera axes, absolute; NaN where unknown.
+        box: (4,), pixels of the full picture.
+        size: of the full picture, (2,).
+    """
+
+    picture: Picture
+    keypoints: Floats
+    pose: Floats
+    box: Floats
+    size: Floats
+
+
+def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Generator) -> Crop:
+    """Another view of the same person; what lies outside the given crop is filled with one colour."""
+    mirrored = bool(rng.random() < how.flip)
+    turn = np.deg2rad(rng.uniform(-how.rotation, how.rotation)) if rng.random() < how.turned else 0.0
+    linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag([1 - 2.0 * mirrored, 1])
+    centre = crop.size / 2
+    keypoints = (crop.keypoints - centre) @ linear.T + centre
+    pose = crop.pose.copy()
+    pose[:, :2] = crop.pose[:, :2] @ linear.T
+    if mirrored:
+        keypoints, pose = keypoints[list(skeleton.mirror)], pose[list(skeleton.mirror)]
+    box = np.concatenate([linear @ (crop.box[:2] - centre) + centre, crop.box[2:]])
+    box[:2] += rng.uniform(-how.shift, how.shift, 2) * box[2:]
+    box[2:] *= rng.uniform(1 - how.scale, 1 + how.scale)
+    height, width = crop.picture.shape[:2]
+    there = whole_picture_map(linear, centre)
+    matrix = (
+        homogeneous(crop_matrix(box, width, height))
+        @ there
+        @ np.linalg.inv(homogeneous(crop_matrix(crop.box, width, height)))
+    )
+    picture = warp(crop.picture, matrix, rng.integers(0, 256, 3))
+    return Crop(change_pixels(picture, how, rng), keypoints, pose, box, crop.size)
+
+
+def homogeneous(matrix: Floats) -> Floats:
+    """A 2 × 3 affine map as 3 × 3."""
+    return np.vstack([matrix, [0.0, 0.0, 1.0]])
+
+
+def whole_picture_map(linear: Floats, centre: Floats) -> Floats:
+    """The map of the full picture's pixels that turns and mirrors about `centre`, (3, 3)."""
+    return homogeneous(np.column_stack([linear, centre - linear @ centre]))
+
+
+def warp(picture: Picture, matrix: Floats, fill: NDArray[np.int64]) -> Picture:
+    """`picture` moved by a map (3, 3) of corner-origin pixels; same size."""
+    half = homogeneous(np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]))  # OpenCV has pixel centres at integers
+    shifted = (np.linalg.inv(half) @ matrix @ half)[:2]
+    height, width = picture.shape[:2]
+    moved = cv2.warpAffine(
+        picture, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=tuple(int(v) for v in fill)
+    )
+    return np.asarray(moved, dtype=np.uint8)
+
+
+def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
+    """Colour, blur, a poor JPEG and cut-out, in this order."""
+    gain = 1 + rng.uniform(-how.colour, how.colour, 3) / 2 + rng.uniform(-how.colour, how.colour) / 2
+    contrast, offset = 1 + rng.uniform(-how.colour, how.colour), 255 * rng.uniform(-how.colour, how.colour) / 2
+    changed = (
+        (picture.astype(np.float32) - 128) * np.float32(contrast) * gain.astype(np.float32) + 128 + np.float32(offset)
+    )
+    result = changed.clip(0, 255).astype(np.uint8)
+    if rng.random() < how.blurred:
+        result = np.asarray(cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.5, 2.0))), dtype=np.uint8)
+    if rng.random() < how.compressed:
+        data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 70))])[1]
+        result = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+    if rng.random() < how.cut_out:
+        height, width = result.shape[:2]
+        h, w = int(height * rng.uniform(0.1, 0.4)), int(width * rng.uniform(0.1, 0.4))
+        top, left = int(rng.integers(0, height - h)), int(rng.integers(0, width - w))
+        result = result.copy()
+        result[top : top + h, left : left + w] = rng.integers(0, 256, 3)
+    return result

@@ -1,0 +1,224 @@
+"""Is this folder the data set it should be? What its own numbers say: unit, left and right, 2D against 3D.
+
+Nothing here trusts a name: the unit follows from the length of thighs, the leg order from the way knees bend, and the
+cameras from how far 3D lands from 2D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unihpe.batch import FEWEST_JOINTS, Frames
+from unihpe.data.human36m import open_human36m
+from unihpe.data.humaneva import open_humaneva
+from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.recorded import Recorded, first_leg, legs_of, shown, spread, unit_of
+from unihpe.data.threedpw import open_threedpw
+from unihpe.errors import InputError
+from unihpe.skeleton import Skeleton, other_side
+
+SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
+
+MOST = 20_000  # people whose 3D is projected
+UNIT_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a set should show.
+
+    Attributes:
+        open: its reader; arguments are the folder, the layout and whether to verify.
+        unit: of 3D in its files.
+        median_px: a larger median re-projection error is a problem.
+        calibration: where the cameras come from, for the report.
+    """
+
+    open: Callable[[Path, str | None, bool], Recorded]
+    unit: str
+    median_px: float
+    calibration: str
+
+
+def open_first_2d(open_set: Callable[[str], Recorded], root: Path, pattern: str, prefix: str) -> Recorded:
+    """A set with its true 2D, else with whichever 2D file there is, else with none (projected 3D)."""
+    present = [path.stem.removeprefix(prefix) for path in sorted(root.glob(pattern))]
+    return open_set("gt" if "gt" in present else next(iter(present), "exact"))
+
+
+def read_human36m(root: Path, layout: str | None, verify: bool) -> Recorded:
+    """Human3.6M with the best 2D that the folder has."""
+    if layout not in (None, "videopose3d", "mmpose"):
+        raise InputError(f"human36m has no layout '{layout}'; there are videopose3d, mmpose")
+    chosen: Any = layout
+    if layout == "mmpose" or not (root / "data_3d_h36m.npz").is_file():
+        return open_human36m(root, "gt", chosen, verify)
+    return open_first_2d(
+        lambda two_d: open_human36m(root, two_d, chosen, verify), root, "data_2d_h36m_*.npz", "data_2d_h36m_"
+    )
+
+
+def read_humaneva(root: Path, layout: str | None, verify: bool) -> Recorded:
+    """HumanEva-I with the best 2D that the folder has."""
+    require_layout("humaneva", layout, ("videopose3d",))
+    prefix = "data_2d_humaneva15_"
+    return open_first_2d(lambda two_d: open_humaneva(root, two_d, verify), root, f"{prefix}*.npz", prefix)
+
+
+def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
+    """MPI-INF-3DHP, its training or its test set."""
+    require_layout("mpi_inf_3dhp", layout, ("train", "test"))
+    chosen: Any = layout
+    return open_mpi_inf_3dhp(root, chosen, verify=verify)
+
+
+def read_threedpw(root: Path, layout: str | None, verify: bool) -> Recorded:
+    """3DPW with its detected 2D."""
+    require_layout("threedpw", layout, ("sequences",))
+    return open_threedpw(root, two_d="detected", verify=verify)
+
+
+def require_layout(name: str, layout: str | None, known: tuple[str, ...]) -> None:
+    """Raise for a layout that a set does not have."""
+    if layout is not None and layout not in known:
+        raise InputError(f"{name} has no layout '{layout}'; there is {', '.join(known)}")
+
+
+EXPECTED: dict[str, Expected] = {
+    "human36m": Expected(read_human36m, "m", 0.5, "the set's own"),
+    "humaneva": Expected(read_humaneva, "m", 3.0, "places the set's own, pinholes fitted"),
+    "mpi_inf_3dhp": Expected(read_mpi_inf_3dhp, "mm", 4.0, "the set's own (training) or fitted pinholes (test)"),
+    "threedpw": Expected(read_threedpw, "m", 25.0, "the set's own"),  # its 2D is detected
+}
+
+
+def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
+    """What a data set's folder holds, and what is wrong with it.
+
+    Args:
+        name: of the set: human36m, humaneva, mpi_inf_3dhp or threedpw.
+        root: its folder.
+        layout: where a set has several; without it, it is told from the files.
+
+    Returns:
+        A dict of plain values: layout, frames (people by camera), subjects, cameras, joints, leg_order ("right first",
+        "left first" or "unclear": what the geometry says of the files), unit (of 3D in the files), reprojection_px
+        (median, p99, max; None without 2D), calibration, notes, problems (one line each; empty is good).
+
+    Raises:
+        InputError: if the files cannot be read at all.
+    """
+    if name not in get_args(SetName):
+        raise InputError(f"no check for '{name}'; there are {', '.join(get_args(SetName))}")
+    expected, problems = EXPECTED[name], list[str]()
+    try:
+        recorded = expected.open(root, layout, True)
+    except InputError as error:
+        problems.append(str(error))
+        try:
+            recorded = expected.open(root, layout, False)
+        except InputError:
+            raise error from None
+    unit, recorded = checked_unit(recorded, expected.unit)
+    reprojection, found = reprojected(recorded, expected.median_px)
+    leg_order, odd = leg_order_of(recorded)
+    return {
+        "layout": recorded.layout,
+        "frames": len(recorded),
+        "subjects": list(recorded.names("subject")),
+        "cameras": list(recorded.names("camera")),
+        "joints": list(recorded.skeleton.joints),
+        "leg_order": leg_order,
+        "unit": unit,
+        "reprojection_px": reprojection,
+        "calibration": expected.calibration,
+        "notes": list(recorded.notes),
+        "problems": [*problems, *odd, *found],
+    }
+
+
+def checked_unit(recorded: Recorded, documented: str) -> tuple[str, Recorded]:
+    """The unit of the files by their bones, and the set in millimetres also where it is not the documented one."""
+    some = recorded.pose[spread(len(recorded.pose))] / UNIT_MM[documented]  # as in the files
+    found = unit_of(some, recorded.skeleton)
+    if found in ("unknown", documented):
+        return found, recorded
+    return found, replace(recorded, pose=recorded.pose * (UNIT_MM[found] / UNIT_MM[documented]))
+
+
+def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
+    """The leg order of the files, and the subjects whose order is another."""
+    orders: dict[str, str] = {}
+    for subject in recorded.names("subject"):
+        of_subject = recorded.select(lambda view, subject=subject: view.subject == subject)  # type: ignore[misc]
+        frames = of_subject.read(spread(len(of_subject)))
+        assert frames.pose is not None
+        orders[subject] = first_leg(recorded.skeleton, legs_of(frames.pose, recorded.skeleton)[0])
+    found = list(orders.values())
+    most = max(dict.fromkeys(found), key=found.count)
+    problems = [
+        f"leg order: {subject} is {order}, most are {most}" for subject, order in orders.items() if order != most
+    ]
+    return most, problems
+
+
+def reprojected(recorded: Recorded, limit: float) -> tuple[dict[str, float] | None, list[str]]:
+    """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it."""
+    if recorded.keypoints is None:
+        return None, ["no 2D in the folder: 3D cannot be compared with it"]
+    frames = recorded.read(spread(len(recorded), MOST))
+    errors = distances(frames, list(range(len(recorded.skeleton))))
+    known = errors[errors.isfinite()].double().numpy()
+    if not len(known):
+        return None, ["no joint has both 2D and 3D"]
+    median, p99 = np.percentile(known, [50, 99])
+    found = {"median": round(float(median), 4), "p99": round(float(p99), 4), "max": round(float(known.max()), 4)}
+    problems = two_d_problems(frames)
+    if median > limit:
+        of_joint = {joint: float(errors[:, n].nanmedian()) for n, joint in enumerate(recorded.skeleton.joints)}
+        worst = sorted((joint for joint in of_joint if of_joint[joint] > limit), key=lambda joint: -of_joint[joint])
+        listed = shown([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
+        problems.append(f"3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual); worst: {listed}")
+    if agrees_better_swapped(frames, recorded.skeleton, limit):
+        problems.append("left and right legs of the 2D are exchanged against the 3D: 3D lands on the other leg's 2D")
+    return found, problems
+
+
+def distances(frames: Frames, columns: list[int]) -> Tensor:
+    """Pixels between projected 3D and the 2D of `columns`, (N, J); NaN where 2D is missing."""
+    assert frames.pose is not None
+    seen = frames.confidence[:, columns] > 0
+    return torch.where(
+        seen, (frames.camera.project(frames.pose) - frames.keypoints[:, columns]).norm(dim=-1), torch.nan
+    )
+
+
+def agrees_better_swapped(frames: Frames, skeleton: Skeleton, limit: float) -> bool:
+    """Whether knees and ankles in 2D fit the 3D of the other leg far better than that of their own."""
+    legs = [n for n, joint in enumerate(skeleton.joints) if joint.endswith(("_knee", "_ankle"))]
+    swapped = [skeleton.index(other_side(joint)) if n in legs else n for n, joint in enumerate(skeleton.joints)]
+    own, other = (distances(frames, columns)[:, legs].nanmedian() for columns in (list(range(len(skeleton))), swapped))
+    return bool(own > limit) and bool(other < own / 3)
+
+
+def two_d_problems(frames: Frames) -> list[str]:
+    """2D that training cannot use: people with too few joints, joints far outside the picture."""
+    problems = []
+    if few := int(((frames.confidence > 0).sum(1) < FEWEST_JOINTS).sum()):
+        problems.append(
+            f"{few} of {len(frames)} people looked at have fewer than {FEWEST_JOINTS} joints in 2D: leave them out"
+        )
+    size = frames.camera.size[:, None]
+    outside = ((frames.keypoints < -size) | (frames.keypoints > 2 * size)).any(-1)
+    if float(outside.double().mean()) > 0.01:
+        problems.append(
+            f"{float(outside.double().mean()):.1%} of the 2D joints lie a picture's width outside their picture"
+        )
+    return problems

@@ -1,0 +1,83 @@
+"""Rendered people as a `Source`: packed crops with their 2D and 3D, augmented for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unihpe.batch import Frames
+from unihpe.camera import Camera
+from unihpe.data.augment import Augmentation, Crop, augment
+from unihpe.data.synthetic.pack import Packed, PackedPeople
+from unihpe.skeleton import Skeleton, get_skeleton
+
+
+class PeopleSource:
+    """A packed set of rendered people (`unihpe.data.synthetic.pack`).
+
+    Args:
+        file: the packed set.
+        augmentation: None gives the crops as they were rendered.
+        with_pose: False withholds the 3D: pictures that have 2D only.
+    """
+
+    def __init__(self, file: Path, augmentation: Augmentation | None = None, with_pose: bool = True) -> None:
+        self.packed, self.augmentation, self.with_pose = PackedPeople(file), augmentation, with_pose
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return get_skeleton("human36m17")
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def weights(self) -> Tensor:
+        """All people alike, (len,)."""
+        return torch.ones(len(self))
+
+    def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
+        """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
+        seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
+        people = [self.packed[n] for n in indices.tolist()]
+        crops = [self.varied(crop_of(person), seed) for person, seed in zip(people, seeds, strict=True)]
+        camera = Camera(
+            *(torch.stack(parts).float() for parts in zip(*(lens(person.camera) for person in people), strict=True))
+        )
+        pose = torch.from_numpy(np.stack([crop.pose for crop in crops])).float()
+        keypoints = torch.from_numpy(np.stack([crop.keypoints for crop in crops])).float()
+        return Frames(
+            keypoints,
+            torch.ones(keypoints.shape[:2]),
+            pose if self.with_pose else torch.full_like(pose, torch.nan),
+            camera,
+            ("rendered",) * len(people),
+            indices,
+            image=torch.from_numpy(np.stack([crop.picture for crop in crops])).permute(0, 3, 1, 2).contiguous(),
+            box=torch.from_numpy(np.stack([crop.box for crop in crops])).float(),
+        )
+
+    def varied(self, crop: Crop, seed: int) -> Crop:
+        """The crop, augmented if this source does that."""
+        if self.augmentation is None:
+            return crop
+        return augment(crop, self.skeleton, self.augmentation, np.random.default_rng(seed))
+
+
+def crop_of(person: Packed) -> Crop:
+    """A packed person as a crop."""
+    size = person.camera.size.numpy().astype(np.float64)
+    return Crop(
+        person.picture,
+        person.keypoints.astype(np.float64),
+        person.pose.astype(np.float64),
+        person.box,
+        size,
+    )
+
+
+def lens(camera: Camera) -> tuple[Tensor, ...]:
+    """A camera's tensors."""
+    return camera.focal, camera.centre, camera.size, camera.rotation, camera.translation

@@ -1,0 +1,89 @@
+"""Augmentation: picture, 2D, 3D and box stay in agreement."""
+
+import numpy as np
+import pytest
+import torch
+
+from unihpe.boxes import crop, crop_matrix
+from unihpe.camera import Camera
+from unihpe.data.augment import Augmentation, Crop, augment
+from unihpe.skeleton import get_skeleton
+
+SKELETON = get_skeleton("human36m17")
+SHAPE_ONLY = Augmentation(colour=0.0, blurred=0.0, compressed=0.0, cut_out=0.0)
+SIZE = 1000.0
+DOTTED = ("left_wrist", "right_wrist", "head", "left_ankle", "right_ankle")
+
+
+def person(seed=0):
+    """A crop with a coloured disc at five joints, and its camera."""
+    rng = np.random.default_rng(seed)
+    pose = rng.uniform(-500, 500, (17, 3)) + np.array([150, -100, 4000])
+    camera = Camera.simple(torch.tensor([SIZE, SIZE]), torch.tensor(1100.0))
+    keypoints = camera.project(torch.from_numpy(pose).float()).double().numpy()
+    picture = np.zeros((int(SIZE), int(SIZE), 3), np.uint8)
+    y, x = np.mgrid[: int(SIZE), : int(SIZE)] + 0.5
+    for n, joint in enumerate(DOTTED):
+        spot = keypoints[SKELETON.index(joint)]
+        picture[(x - spot[0]) ** 2 + (y - spot[1]) ** 2 < 8**2] = colour(n)
+    low, high = keypoints.min(0), keypoints.max(0)
+    side = (high - low).max() * 1.6
+    box = np.array([*(low + high) / 2, side * 0.75, side])
+    return Crop(crop(picture, box, 192, 256), keypoints, pose, box, np.array([SIZE, SIZE])), camera
+
+
+def colour(n):
+    return [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)][n]
+
+
+def dot(picture, n):
+    """Centre of the n-th disc, or None where it is out of the picture."""
+    near = np.abs(picture.astype(int) - colour(n)).sum(-1) < 60
+    rows, columns = near.nonzero()
+    return np.array([columns.mean() + 0.5, rows.mean() + 0.5]) if len(rows) > 8 else None
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_picture_moves_with_the_keypoints(seed):
+    before, _ = person(seed)
+    after = augment(before, SKELETON, SHAPE_ONLY, np.random.default_rng(seed))
+    matrix = crop_matrix(after.box, 192, 256)
+    offsets = []
+    flipped = not np.allclose(
+        np.linalg.norm(after.pose[SKELETON.index("left_wrist")]),
+        np.linalg.norm(before.pose[SKELETON.index("left_wrist")]),
+    )
+    for n, joint in enumerate(DOTTED):
+        swapped = joint.replace("left", "x").replace("right", "left").replace("x", "right") if flipped else joint
+        expected = matrix[:, :2] @ after.keypoints[SKELETON.index(swapped)] + matrix[:, 2]
+        spot = dot(after.picture, n)
+        if spot is not None and (expected > 6).all() and (expected < [186, 250]).all():
+            offsets.append(spot - expected)
+    assert len(offsets) >= 2
+    assert np.abs(np.median(offsets, axis=0)).max() < 0.3 and np.abs(offsets).max() < 4  # discs may hide one another
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_3d_still_projects_onto_the_2d(seed):
+    before, camera = person(seed)
+    after = augment(before, SKELETON, Augmentation(), np.random.default_rng(100 + seed))
+    projected = camera.project(torch.from_numpy(after.pose).float()).double().numpy()
+    assert np.abs(projected - after.keypoints).max() < 0.01
+    assert np.allclose(np.sort(np.linalg.norm(after.pose, axis=1)), np.sort(np.linalg.norm(before.pose, axis=1)))
+
+
+def test_nothing_happens_where_nothing_may():
+    still = Augmentation(flip=0, turned=0, scale=0, shift=0, colour=0, blurred=0, compressed=0, cut_out=0)
+    before, _ = person()
+    after = augment(before, SKELETON, still, np.random.default_rng(0))
+    assert np.abs(after.picture.astype(int) - before.picture).max() <= 1
+    assert np.array_equal(after.keypoints, before.keypoints) and np.array_equal(after.box, before.box)
+
+
+def test_the_same_seed_gives_the_same_picture_and_leaves_the_input_alone():
+    before, _ = person()
+    copy = before.picture.copy()
+    a, b = (augment(before, SKELETON, Augmentation(), np.random.default_rng(5)) for _ in range(2))
+    assert np.array_equal(a.picture, b.picture) and np.array_equal(before.picture, copy)
+    c = augment(before, SKELETON, Augmentation(), np.random.default_rng(6))
+    assert not np.array_equal(a.picture, c.picture)

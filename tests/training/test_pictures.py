@@ -1,0 +1,197 @@
+"""Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
+
+import numpy as np
+import pytest
+import torch
+
+from unihpe.batch import Batch, Modality
+from unihpe.camera import Camera
+from unihpe.data.people import PeopleSource
+from unihpe.data.synthetic.pack import pack
+from unihpe.data.synthetic.scene import Person, Settings
+from unihpe.errors import InputError
+from unihpe.nn.unihpe import UniHPE
+from unihpe.recipe import build_model, parse_recipe
+from unihpe.run import train_recipe
+from unihpe.training.loop import Schedule, begin_stage, set_modes
+from unihpe.training.stages import Stage, heatmap_loss, known, stage_losses
+
+
+class Painted:
+    """People without a renderer: noise with a bright disc at each joint."""
+
+    settings = Settings()
+
+    def __init__(self, motion):
+        self.motion = motion
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng(index)
+        camera = Camera.simple(torch.tensor([1000.0, 1000.0]), torch.tensor(1145.0))
+        pose = self.motion.poses[index] * torch.tensor([1.0, -1.0, -1.0]) + torch.tensor([0.0, 900.0, 4500.0])
+        keypoints = camera.project(pose).double().numpy()
+        low, high = keypoints.min(0), keypoints.max(0)
+        side = (high - low).max() * 1.3
+        box = np.array([*(low + high) / 2, side * 0.75, side])
+        picture = rng.integers(0, 60, (256, 192, 3), dtype=np.uint8)
+        spots = (keypoints - box[:2]) * (256 / side) + [96, 128]
+        y, x = np.mgrid[:256, :192] + 0.5
+        for n, (u, v) in enumerate(spots):
+            picture[(x - u) ** 2 + (y - v) ** 2 < 16] = 100 + 9 * n
+        seen = np.full(17, 2, np.uint8)
+        return Person(picture, keypoints, pose.double().numpy(), seen, box, camera, np.zeros((256, 192), np.float32))
+
+
+@pytest.fixture(scope="module")
+def folder(motion, tmp_path_factory):
+    path = tmp_path_factory.mktemp("people")
+    pack(Painted(motion), range(24), path / "train.pack")
+    pack(Painted(motion), range(24, 32), path / "val.pack")
+    return path
+
+
+DECODE = [
+    {"source": "image", "target": "pose_3d", "point": 1.0},
+    {"source": "image", "target": "pose_2d", "point": 1.0},
+]
+
+
+def recipe(folder, motion_file, **changes):
+    small = {"kind": "mlp", "width": 32, "depth": 1, "dropout": 0.0}
+    decoder = {"width": 32, "path": "linear", "prediction": "x0"}
+    three = ["image", "pose_2d", "pose_3d"]
+    fields = {
+        "about": "pictures",
+        "pose_scale": 300.0,
+        "keypoint_scale": 0.35,
+        "data": {"name": "people", "root": str(folder), "two_d": "exact"},
+        "poses": {"name": "motion", "root": str(motion_file)},
+        "model": {
+            "embedding": 64,
+            "image_encoder": {"kind": "hrnet_w18_small", "heatmap_head": True},
+            "encoder_2d": small,
+            "encoder_3d": small,
+            "decoder_2d": decoder,
+            "decoder_3d": decoder,
+        },
+        "stage": [
+            {"name": "heat maps", "trains": ["image_encoder", "heatmap_head"], "contrastive": 0, "heatmap": 1.0}
+            | {"steps": 2, "batch_size": 4},
+            {"name": "poses", "trains": ["encoder_2d", "encoder_3d"], "steps": 2, "batch_size": 4, "pose_batch": 16},
+            {"name": "align", "trains": ["image_encoder"], "align": three, "triplet": 1.0, "temperature": 0.2}
+            | {"steps": 2, "batch_size": 4, "accumulate": 2},
+            {"name": "joint", "align": three, "triplet": 1.0, "decode": DECODE, "steps": 1, "batch_size": 4}
+            | {"pose_batch": 8, "bfloat16": True},
+        ],
+    }
+    return parse_recipe(fields | changes, "test")
+
+
+def test_all_four_stages_train_and_resume(folder, motion_file, tmp_path):
+    rows = []
+    whole = recipe(folder, motion_file)
+    model, progress = train_recipe(
+        whole, tmp_path / "a", schedule=Schedule(log_every=1, save_every=1), report=rows.append
+    )
+    assert progress.samples == 2 * 4 + 2 * (4 + 16) + 2 * 4 * 2 + (4 + 8)
+    terms = {row["stage"]: row.keys() for row in rows}
+    assert "heatmap" in terms["heat maps"] and "triplet" not in terms["heat maps"]
+    assert {"pair image-2d", "pair image-3d", "pair 2d-3d", "triplet"} <= terms["align"]
+    assert {"score image→pose_3d", "point image→pose_2d"} <= terms["joint"]
+    assert model.image_encoder is not None
+
+
+def batch_of(folder, n=6, with_pose=True):
+    from unihpe.data.prepare import prepare
+
+    source = PeopleSource(folder / "train.pack", with_pose=with_pose)
+    return prepare(source.read(torch.arange(n), torch.Generator().manual_seed(0)), source.skeleton)
+
+
+def test_frozen_encoders_stay_as_they_are(folder, motion_file):
+    settings = recipe(folder, motion_file)
+    model, stage = build_model(settings), settings.stage[2]
+    optimiser = begin_stage(model, stage, fresh=True)
+    set_modes(model, stage)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    total = sum(stage_losses(model, batch_of(folder), stage, torch.Generator().manual_seed(0)).values())
+    total.backward()
+    optimiser.step()
+    changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"image_encoder", "log_scale"}
+
+
+def test_pictures_without_3d_are_masked_not_guessed(folder, motion_file):
+    settings = recipe(folder, motion_file)
+    model, stage = build_model(settings).eval(), settings.stage[3]
+    whole, flat = batch_of(folder), batch_of(folder, with_pose=False)
+    assert bool(torch.isnan(flat.pose).all()) and not bool(torch.isnan(flat.keypoints).any())
+    terms = stage_losses(model, flat, stage, torch.Generator().manual_seed(0))
+    assert "pair image-2d" in terms and "pair image-3d" not in terms and "triplet" not in terms
+    assert terms["point image→pose_3d"].item() == 0 and terms["point image→pose_2d"].item() > 0
+    assert all(bool(torch.isfinite(term)) for term in terms.values())
+    mixed = Batch(
+        whole.keypoints,
+        whole.confidence,
+        whole.box_token,
+        torch.cat([whole.pose[:4], flat.pose[4:]]),
+        whole.box,
+        whole.image,
+    )
+    assert known(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+    head = Batch(
+        whole.keypoints[:4], whole.confidence[:4], whole.box_token[:4], whole.pose[:4], whole.box[:4], whole.image[:4]
+    )
+    pair = "pair image-3d"
+    some = stage_losses(model, mixed, stage, torch.Generator().manual_seed(0))[pair]
+    torch.testing.assert_close(some, stage_losses(model, head, stage, torch.Generator().manual_seed(0))[pair])
+
+
+def test_the_heat_map_loss_looks_at_seen_joints(folder):
+    batch = batch_of(folder, 2)
+    heat = torch.zeros(2, 17, 64, 48)
+    batch.confidence[0, 3] = 0
+    loss = heatmap_loss(heat, batch)
+    heat[0, 3] = 100.0
+    assert torch.equal(loss, heatmap_loss(heat, batch)) and loss > 0
+    heat[0, 4] = 100.0
+    assert heatmap_loss(heat, batch) > loss
+
+
+def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
+    fields = recipe(folder, motion_file).model_dump()
+    with pytest.raises(InputError, match="no \\[model.image_encoder\\]"):
+        parse_recipe(fields | {"model": fields["model"] | {"image_encoder": None}}, "test")
+    with pytest.raises(InputError, match="heatmap_head = true"):
+        parse_recipe(fields | {"model": fields["model"] | {"image_encoder": {"kind": "hrnet_w32"}}}, "test")
+    with pytest.raises(InputError, match="recipe no \\[poses\\]"):
+        parse_recipe(fields | {"poses": None}, "test")
+    with pytest.raises(InputError, match="aligns all three"):
+        parse_recipe(fields | {"stage": [{"name": "x", "steps": 1, "batch_size": 2, "triplet": 1.0}]}, "test")
+
+
+def test_a_missing_pack_and_a_wrong_weight_file_say_so(folder, motion_file, tmp_path):
+    with pytest.raises(InputError, match="test.pack"):
+        settings = recipe(folder, motion_file)
+        train_recipe(
+            settings.model_copy(update={"data": settings.data.model_copy(update={"split": "test"})}), tmp_path / "a"
+        )
+    wrong = tmp_path / "weights.pth"
+    torch.save({"something": torch.zeros(3)}, wrong)
+    encoder = {"kind": "hrnet_w18_small", "heatmap_head": True, "weights": str(wrong)}
+    fields = recipe(folder, motion_file).model_dump()
+    with pytest.raises(InputError, match="weights.pth"):
+        train_recipe(
+            parse_recipe(fields | {"model": fields["model"] | {"image_encoder": encoder}}, "t"), tmp_path / "b"
+        )
+
+
+def test_models_without_pictures_say_so(motion_file):
+    from unihpe.recipe import load_recipe
+
+    model: UniHPE = build_model(load_recipe("quick"))
+    batch = Batch(torch.zeros(1, 17, 2), torch.ones(1, 17), torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="no image encoder"):
+        model.embed(batch, Modality.IMAGE)
+    stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, heatmap=1.0)
+    assert stage_losses(model, batch, stage, torch.Generator()) == {}
