@@ -16,7 +16,7 @@ FLOORS = (
     "losses checkpoint formats",
     "training evaluation predict show",
     "recipe progress",
-    "run demo",
+    "run demo cli_data",
     "cli",
     "__main__",
 )

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from unihpe.cli_data import data_app, weights_app
 from unihpe.errors import InputError
 
 app = typer.Typer(
@@ -18,7 +19,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
 console = Console(highlight=False, soft_wrap=True)
+
+DATA_SETS = ("motion", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for what is written.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps.")]
@@ -53,16 +58,18 @@ def train(
 def evaluate(
     checkpoint: Checkpoint,
     root: Annotated[Path, typer.Option(help="The data's file or folder.")],
-    data: Annotated[str, typer.Option(help="Data set: motion.")] = "motion",
+    data: Annotated[str, typer.Option(help=f"Data set: {', '.join(DATA_SETS)}.")] = "motion",
     rig: Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     stride: Annotated[int, typer.Option(min=1, help="Every n-th frame of each motion.")] = 10,
-    two_d: Annotated[str, typer.Option(help="exact or detected.")] = "exact",
+    two_d: Annotated[str, typer.Option(help="Of motion: exact or detected.")] = "exact",
+    keypoints: Annotated[str, typer.Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")] = "gt",
     unknown_focal: Annotated[bool, typer.Option(help="Assume √(W² + H²) instead of the true focal length.")] = False,
     samples: Annotated[int, typer.Option(min=0, help="Hypotheses for each pose.")] = 0,
     sampler: Annotated[str, typer.Option(help="How they are drawn; see docs/samplers.md.")] = "auto",
     steps: Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")] = 0,
     gallery: Annotated[int, typer.Option(min=0, help="People in the retrieval gallery.")] = 2000,
+    flip: Annotated[bool, typer.Option("--flip", help="Also score the mean with the mirrored estimate.")] = False,
     seed: Seed = 0,
     device: Device = "cpu",
     json: Json = None,
@@ -70,8 +77,8 @@ def evaluate(
     """Score a checkpoint; the protocol is printed in words."""
     from unihpe.run import evaluate_checkpoint, write_report
 
-    if data != "motion":
-        raise InputError(f"--data {data}: known data sets are motion")
+    if data not in DATA_SETS:
+        raise InputError(f"--data {data}: known data sets are {', '.join(DATA_SETS)}")
     if two_d not in ("exact", "detected"):
         raise InputError(f"--two-d {two_d}: it is exact or detected")
     report = evaluate_checkpoint(
@@ -82,11 +89,13 @@ def evaluate(
         split=split,
         stride=stride,
         two_d=two_d,  # type: ignore[arg-type]
+        keypoints=keypoints,
         focal_known=not unknown_focal,
         samples=samples,
         sampler=sampler,
         steps=steps,
         gallery=gallery,
+        flip=flip,
         seed=seed,
         device=device,
     )

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from unihpe.errors import InputError
 from unihpe.training.stages import Stage
@@ -32,13 +41,13 @@ def training_report(
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(tensorboard_writer(tensorboard)) if tensorboard else None
         bar = stack.enter_context(Progress(*columns, console=console, disable=not console.is_terminal))
+        people = {stage.name: stage.step_samples for stage in stages}
         tasks = {stage.name: bar.add_task(stage.name, total=stage.steps, rate="") for stage in stages}
 
         def report(row: Row) -> None:
             task = tasks[row["stage"]]
             speed = bar.tasks[task].speed
-            samples = row["samples"] / max(row["step"], 1)
-            rate = f"{speed * samples:,.0f} samples/s" if speed else ""
+            rate = f"{speed * people[row['stage']]:,.0f} samples/s" if speed else ""
             score = f" · {row['validation mpjpe']:.1f} mm" if "validation mpjpe" in row else ""
             bar.update(
                 task, completed=row["step"], rate=rate, description=f"{row['stage']} · loss {row['loss']:.3f}{score}"
@@ -65,3 +74,18 @@ def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
 
     yield write
     writer.close()
+
+
+@contextlib.contextmanager
+def download_report(console: Console, name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A function for a download to hand its byte counts to."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda have, whole: bar.update(task, completed=have, total=whole)

@@ -22,6 +22,7 @@ from unihpe.data.augment import Augmentation
 from unihpe.data.motion import MotionSource, TwoD, View, open_motion
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
+from unihpe.data.sets import open_recorded
 from unihpe.data.source import Source
 from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
@@ -101,27 +102,30 @@ class DataSettings(Settings):
     """The data: where it is and how it is shown.
 
     Attributes:
-        name: of the data set: "motion", or "people", a folder of packed rendered people (train.pack, val.pack, test.pack).
+        name: of the data set: "motion"; a recorded set; or "people", a folder of packed rendered people (train.pack, val.pack, test.pack).
         root: its file or folder; usually given on the command line.
         rig: names the joints of a BVH rig.
         skeleton: the joints that are trained on.
         split: the part that is trained on.
         two_d, balance, body_scale: see `MotionSource`.
-        unknown_focal, joint_dropout, part_dropout: see `prepare`.
+        keypoints: which 2D of a recorded set, see `open_recorded`.
+        unknown_focal, joint_dropout, part_dropout, flip: see `prepare`.
         licence, description: of the data, for the checkpoint's card.
     """
 
-    name: Literal["motion", "people"] = "motion"
+    name: Literal["motion", "people", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"] = "motion"
     root: str = ""
     rig: str = ""
     skeleton: str = "human36m17"
     split: str = "train"
     two_d: TwoD = "both"
+    keypoints: str = "gt"
     balance: float = Field(0.0, ge=0, le=1)
     body_scale: float = Field(0.0, ge=0, lt=1)
     unknown_focal: float = Field(0.5, ge=0, le=1)
     joint_dropout: float = Field(0.0, ge=0, lt=1)
     part_dropout: float = Field(0.0, ge=0, le=1)
+    flip: float = Field(0.0, ge=0, le=1)
     description: str = ""
     licence: str = ""
 
@@ -391,6 +395,8 @@ def open_source(
     random_view = view == "random"
     if data.name == "people":
         return PeopleSource(root / f"{split}.pack", Augmentation() if random_view else None)
+    if data.name != "motion":
+        return open_recorded(data.name, root, data.keypoints, split, stride)
     motion = open_motion(root, Path(data.rig) if data.rig else None)
     return MotionSource(
         motion.select(split, stride),
@@ -428,6 +434,7 @@ def training_stream(source: Source, data: DataSettings) -> Stream:
             unknown_focal=data.unknown_focal,
             joint_dropout=data.joint_dropout,
             part_dropout=data.part_dropout,
+            flip=data.flip,
         )
 
     return draw

@@ -12,10 +12,11 @@ import torch
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
 from unihpe.data.prepare import prepare
+from unihpe.data.recorded import Recorded
 from unihpe.data.source import Source
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.protocols import motion_protocol
+from unihpe.evaluation.protocols import motion_protocol, recorded_protocol
 from unihpe.evaluation.report import Report, evaluate_lifting
 from unihpe.files import write_text
 from unihpe.nn.unihpe import UniHPE
@@ -147,11 +148,13 @@ def evaluate_checkpoint(
     split: str = "test",
     stride: int = 10,
     two_d: Literal["exact", "detected"] = "exact",
+    keypoints: str = "gt",
     focal_known: bool = True,
     samples: int = 0,
     sampler: str = "auto",
     steps: int = 0,
     gallery: int = 2000,
+    flip: bool = False,
     seed: int = 0,
     device: str = "cpu",
 ) -> Report:
@@ -161,12 +164,18 @@ def evaluate_checkpoint(
         InputError: for an unreadable checkpoint or data, or joints that do not agree.
     """
     model, recipe, card = load_model(checkpoint, device)
-    settings = recipe.data.model_copy(update={"name": data, "root": str(root), "rig": str(rig or "")})
+    settings = recipe.data.model_copy(
+        update={"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
+    )
     source = open_source(settings, split=split, view="fixed", two_d=two_d, stride=stride)
     check_skeleton(recipe, source.skeleton, str(root))
     generator = torch.Generator().manual_seed(seed)
     focal = "true" if focal_known else "assumed √(W² + H²)"
-    protocol = motion_protocol(source.skeleton.name, len(source.skeleton), split, stride, two_d, seed, focal)
+    joints = source.skeleton.name, len(source.skeleton)
+    if isinstance(source, Recorded):
+        protocol = recorded_protocol(data, source.layout, *joints, split, stride, focal)
+    else:
+        protocol = motion_protocol(*joints, split, stride, two_d, seed, focal)
     chosen = build_sampler(sampler, steps, generator)
     report = evaluate_lifting(
         model,
@@ -176,6 +185,7 @@ def evaluate_checkpoint(
         sampler=chosen,
         samples=samples,
         gallery=gallery,
+        mirror=source.skeleton if flip else None,
     )
     return {
         "checkpoint": str(checkpoint),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from torch import Tensor
 from unihpe.batch import FEWEST_JOINTS, Frames
 from unihpe.data.human36m import open_human36m
 from unihpe.data.humaneva import open_humaneva
+from unihpe.data.motion import open_motion
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded, first_leg, legs_of, shown, spread, unit_of
+from unihpe.data.sets import SetName
 from unihpe.data.threedpw import open_threedpw
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, other_side
-
-SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
 
 MOST = 20_000  # people whose 3D is projected
 UNIT_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
@@ -103,7 +103,7 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
     """What a data set's folder holds, and what is wrong with it.
 
     Args:
-        name: of the set: human36m, humaneva, mpi_inf_3dhp or threedpw.
+        name: of the set: motion, human36m, humaneva, mpi_inf_3dhp or threedpw.
         root: its folder.
         layout: where a set has several; without it, it is told from the files.
 
@@ -115,6 +115,8 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
     Raises:
         InputError: if the files cannot be read at all.
     """
+    if name == "motion":
+        return check_motion(root)
     if name not in get_args(SetName):
         raise InputError(f"no check for '{name}'; there are {', '.join(get_args(SetName))}")
     expected, problems = EXPECTED[name], list[str]()
@@ -141,6 +143,27 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         "calibration": expected.calibration,
         "notes": list(recorded.notes),
         "problems": [*problems, *odd, *found],
+    }
+
+
+def check_motion(root: Path) -> dict[str, Any]:
+    """The same of motion capture, which has neither cameras nor 2D: those are virtual."""
+    motion = open_motion(root)
+    some = motion.poses[spread(len(motion))]
+    legs = legs_of(some, motion.skeleton)[0]
+    problems = ["left and right legs are exchanged: knees bend backwards"] if legs == "swapped" else []
+    return {
+        "layout": "motion npz" if root.suffix == ".npz" else "BVH",
+        "frames": len(motion),
+        "subjects": sorted(set(motion.groups)),
+        "cameras": [],
+        "joints": list(motion.skeleton.joints),
+        "leg_order": first_leg(motion.skeleton, legs),
+        "unit": unit_of(some, motion.skeleton),
+        "reprojection_px": None,
+        "calibration": "virtual cameras",
+        "notes": [f"{len(motion.names)} motions; splits: {', '.join(sorted(set(motion.splits)))}"],
+        "problems": problems,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -35,21 +37,25 @@ def prepare(
     unknown_focal: float = 0.0,
     joint_dropout: float = 0.0,
     part_dropout: float = 0.0,
+    flip: float = 0.0,
 ) -> Batch:
     """Frames to a batch: box as given or from the seen joints, keypoints in box units, box token, pose relative to its root.
 
     Args:
         frames: N people.
         skeleton: the frames' joints.
-        generator: needed where one of the two shares is above 0.
+        generator: needed where one of the shares is above 0.
         unknown_focal: share of the people whose true focal length is replaced by √(W² + H²), so that the model works
             with and without it.
         joint_dropout: share of the joints that are hidden from the encoder, so that it works with missing ones.
+        flip: share of the people that are mirrored; not for people with pictures, whose source does it.
         part_dropout: share of the people of whom one of `PARTS` is hidden, so that it works with people cut off.
 
     Raises:
         InputError: for a person with fewer than four joints seen.
     """
+    if flip > 0:
+        frames = mirrored(frames, skeleton, torch.rand(len(frames), generator=generator) < flip)
     confidence = frames.confidence
     if joint_dropout > 0 or part_dropout > 0:
         kept = kept_joints(len(frames), skeleton, joint_dropout, part_dropout, generator)
@@ -63,6 +69,30 @@ def prepare(
     pose = None if frames.pose is None else root_relative(frames.pose, skeleton)
     return Batch(
         keypoints, confidence, box_token(box, frames.camera.size, focal), pose, box, frames.image, frames.group
+    )
+
+
+def mirrored(frames: Frames, skeleton: Skeleton, which: Tensor) -> Frames:
+    """The frames with the people of `which` (N,) bool seen in a mirror: left is right, the picture's centre stays.
+
+    Cameras keep their distortion, which a mirror image would not: project nothing with them afterwards.
+    """
+    camera, columns = frames.camera, list(skeleton.mirror)
+    chosen = which[:, None, None]
+    across = frames.keypoints.new_tensor([-1.0, 1.0])
+    keypoints = frames.keypoints * across + camera.size[:, None] * frames.keypoints.new_tensor([1.0, 0.0])
+    centre = torch.where(
+        which[:, None], camera.centre * across + camera.size * camera.centre.new_tensor([1, 0]), camera.centre
+    )
+    pose = frames.pose
+    if pose is not None:
+        pose = torch.where(chosen, pose[:, columns] * pose.new_tensor([-1.0, 1.0, 1.0]), pose)
+    return replace(
+        frames,
+        keypoints=torch.where(chosen, keypoints[:, columns], frames.keypoints),
+        confidence=torch.where(which[:, None], frames.confidence[:, columns], frames.confidence),
+        pose=pose,
+        camera=replace(camera, centre=centre),
     )
 
 

@@ -40,3 +40,14 @@ def motion_protocol(skeleton: str, joints: int, split: str, stride: int, two_d: 
         ),
         joints=f"all {joints} of {skeleton}",
     )
+
+
+def recorded_protocol(
+    name: str, layout: str, skeleton: str, joints: int, split: str, stride: int, focal: str
+) -> Protocol:
+    """A recorded set's split as it is: every joint, every camera, groups as the set's scores are usually averaged."""
+    return Protocol(
+        name=f"{name}-all-joints",
+        data=f"{layout}, split {split}, every {stride}th frame of each sequence, all cameras; focal length in the box token: {focal}",
+        joints=f"all {joints} of {skeleton}",
+    )

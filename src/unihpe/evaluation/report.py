@@ -15,6 +15,7 @@ from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.hypotheses import geometric_median
 from unihpe.metrics import mpjpe, n_mpjpe, pa_mpjpe
 from unihpe.nn.unihpe import Sampler, UniHPE
+from unihpe.skeleton import Skeleton
 
 Report = dict[str, Any]
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe, "N-MPJPE": n_mpjpe}
@@ -30,6 +31,7 @@ def evaluate_lifting(
     sampler: Sampler | None = None,
     samples: int = 0,
     gallery: int = 2000,
+    mirror: Skeleton | None = None,
 ) -> Report:
     """2D → 3D over batches that carry 3D poses, as a report ready for JSON.
 
@@ -38,6 +40,8 @@ def evaluate_lifting(
             none.
         samples: hypotheses for each pose; adds their mean, geometric median and best. The best (marked *) needs ground
             truth: it is a bound, not a prediction.
+        mirror: the joints; adds the mean of the point estimate and that of the mirrored keypoints, mirrored back (the
+            field's "flip test").
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
     """
     rows: dict[str, list[Tensor]] = {}
@@ -46,6 +50,8 @@ def evaluate_lifting(
     for batch in batches:
         embedding = model.embed(batch, Modality.POSE_2D)
         guesses = lift(model, embedding, batch, sampler, samples, generator)
+        if mirror is not None and "point" in guesses:
+            guesses["point, flip test"] = (guesses["point"] + mirrored_point(model, batch, mirror)) / 2
         assert batch.pose is not None
         for name, guess in guesses.items():
             for label, metric in METRICS.items():
@@ -84,6 +90,16 @@ def lift(
         answers[f"median of {samples}"] = geometric_median(drawn)
         answers[f"best of {samples}*"] = best(drawn, batch)
     return answers
+
+
+def mirrored_point(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Tensor:
+    """The point estimate of the mirrored keypoints, mirrored back: (B, J, 3), mm."""
+    columns = list(skeleton.mirror)
+    flat, deep = (batch.keypoints.new_tensor(signs) for signs in ([-1.0, 1.0], [-1.0, 1.0, 1.0]))
+    seen = Batch(batch.keypoints[:, columns] * flat, batch.confidence[:, columns], batch.box_token * deep)
+    embedding = model.embed(seen, Modality.POSE_2D)
+    pose = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, seen.box_token)
+    return pose[:, columns] * deep
 
 
 def best(samples: Tensor, batch: Batch) -> Tensor:

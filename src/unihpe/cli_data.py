@@ -1,0 +1,99 @@
+"""`unihpe data …` and `unihpe weights …`: what is on disk, and what can be fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from unihpe.errors import InputError
+
+data_app = typer.Typer(help="Look at data sets, and make rendered people.", no_args_is_help=True)
+weights_app = typer.Typer(help="Public weights of image backbones.", no_args_is_help=True)
+console = Console(highlight=False, soft_wrap=True)
+
+SOURCES = {
+    "motion": ("CMU motion capture as BVH, mocap.cs.cmu.edu", "free to use, not to be resold as data"),
+    "human36m": ("vision.imar.ro/human3.6m; VideoPose3D's and MMPose's packagings", "academic, by agreement"),
+    "humaneva": ("humaneva.is.tue.mpg.de; VideoPose3D's packaging", "research, by agreement"),
+    "mpi_inf_3dhp": ("vcai.mpi-inf.mpg.de/3dhp-dataset", "research only"),
+    "threedpw": ("virtualhumans.mpi-inf.mpg.de/3DPW", "research only, by agreement"),
+}
+
+
+@data_app.command("info")
+def data_info() -> None:
+    """Where each data set comes from, and its terms in a line."""
+    table = Table("name", "where", "terms")
+    for name, row in SOURCES.items():
+        table.add_row(name, *row)
+    console.print(table)
+    console.print("Layouts that are understood: docs/data.md.")
+
+
+@data_app.command("check")
+def data_check(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
+    root: Annotated[Path, typer.Option(help="The data set's folder, or a motion's file.")],
+    layout: Annotated[str | None, typer.Option(help="Where a set has several.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")] = None,
+) -> None:
+    """Prove a data set's unit, leg order and calibration from its own numbers; exit code 1 if something disagrees."""
+    import json as library
+
+    from unihpe.data.check import check
+    from unihpe.files import write_text
+
+    if name not in SOURCES:
+        raise InputError(f"no data set '{name}'; there are {', '.join(SOURCES)}")
+    if not root.exists():
+        raise InputError(f"no data at {root}: check --root")
+    report = check(name, root, layout)
+    show_check(report)
+    if json is not None:
+        write_text(json, library.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if report["problems"]:
+        raise typer.Exit(1)
+
+
+def show_check(report: dict[str, Any]) -> None:
+    """The report as lines; problems last."""
+    for key, value in report.items():
+        if key not in ("problems", "notes"):
+            shown = ", ".join(str(entry) for entry in value) if isinstance(value, list) else value
+            console.print(f"[bold]{key}[/]: {shown}")
+    for note in report["notes"]:
+        console.print(f"note: {note}")
+    for problem in report["problems"]:
+        console.print(f"[red]problem[/]: {problem}")
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """The public weight files we know."""
+    from unihpe.weights import public_files
+
+    table = Table("name", "what", "licence", "SHA-256")
+    for name, entry in public_files().items():
+        table.add_row(name, entry.about, entry.licence, entry.sha256 or "not published")
+    console.print(table)
+
+
+@weights_app.command("download")
+def weights_download(
+    names: Annotated[list[str], typer.Argument(help="See `unihpe weights list`.")],
+    cache: Annotated[Path | None, typer.Option(help="Folder; default $UNIHPE_CACHE or ~/.cache/unihpe.")] = None,
+    mirror: Annotated[str | None, typer.Option(help="Address of a folder that holds the same files.")] = None,
+    offline: Annotated[bool, typer.Option(help="Never use the network.")] = False,
+) -> None:
+    """Fetch weight files, checked and resumable; prints where they are."""
+    from unihpe.progress import download_report
+    from unihpe.weights import download
+
+    for name in names:
+        with download_report(console, name) as progress:
+            path = download(name, cache, mirror, offline, progress)
+        print(path)

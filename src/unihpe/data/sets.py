@@ -1,0 +1,48 @@
+"""The recorded data sets by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from unihpe.data.human36m import open_human36m
+from unihpe.data.humaneva import open_humaneva
+from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.recorded import Recorded
+from unihpe.data.threedpw import open_threedpw
+from unihpe.errors import InputError
+
+SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
+
+
+def open_recorded(name: SetName, root: Path, keypoints: str, split: str | None, stride: int = 1) -> Recorded:
+    """One split of a recorded set, every `stride`-th frame of each view.
+
+    Args:
+        root: the set's folder; each reader finds its layout.
+        keypoints: which 2D: "gt"; "exact", projected 3D; or what the reader offers besides, such as "cpn_ft_h36m_dbb" or, for
+            3DPW, "detected".
+        split: train, val or test; None takes all.
+
+    Raises:
+        InputError: for what cannot be read, or a split without a frame.
+    """
+    match name:
+        case "human36m":
+            recorded = open_human36m(root, keypoints)
+        case "humaneva":
+            recorded = open_humaneva(root, keypoints)
+        case "mpi_inf_3dhp":
+            recorded = open_mpi_inf_3dhp(root)
+        case "threedpw":
+            recorded = open_threedpw(root, split, three_dpw_2d(keypoints))
+    return recorded.select(lambda view: split in (None, view.split), stride)
+
+
+def three_dpw_2d(keypoints: str) -> Literal["exact", "detected"]:
+    """3DPW has detections and projections, no annotated 2D."""
+    if keypoints in ("gt", "exact"):
+        return "exact"
+    if keypoints == "detected":
+        return "detected"
+    raise InputError(f"3DPW has no 2D '{keypoints}'; there are exact and detected")

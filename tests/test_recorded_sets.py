@@ -1,0 +1,104 @@
+"""A recorded set through the commands: check, train, evaluate; and what mirroring does."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+sys.path.insert(0, str(Path(__file__).parent / "data"))
+from miniatures import write_humaneva
+
+from unihpe import cli
+from unihpe.batch import Modality
+from unihpe.data.humaneva import open_humaneva
+from unihpe.data.prepare import mirrored, prepare
+from unihpe.evaluation.report import mirrored_point
+from unihpe.recipe import build_model, load_recipe
+
+
+def run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["unihpe", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+        raise SystemExit(0)
+    printed = capsys.readouterr()
+    return stop.value.code or 0, printed.out, printed.err
+
+
+SMALL = (
+    "stage.0.steps=2", "stage.0.batch_size=16", "stage.1.steps=2", "stage.1.batch_size=16",
+    *(f"model.encoder_{d}d.width=32" for d in (2, 3)), *(f"model.decoder_{d}d.width=32" for d in (2, 3)),
+)  # fmt: skip
+
+
+def test_humaneva_trains_and_is_scored_by_subject_and_action(monkeypatch, capsys, tmp_path):
+    (tmp_path / "data").mkdir()
+    write_humaneva(tmp_path / "data")
+    changes = [word for change in (f"data.root={tmp_path / 'data'}", *SMALL) for word in ("--set", change)]
+    code, _, text = run(monkeypatch, capsys, "train", "humaneva", "-o", tmp_path / "run", *changes)
+    assert code == 0, text
+    options = ("--data", "humaneva", "--root", tmp_path / "data", "--split", "val", "--stride", 1, "--flip")
+    report = tmp_path / "report.json"
+    code, text, _ = run(monkeypatch, capsys, "eval", tmp_path / "run", *options, "--json", report)
+    found = json.loads(report.read_text())
+    assert code == 0 and "HumanEva-I, VideoPose3D npz" in text
+    assert (
+        found["errors_mm"]["MPJPE point, flip test"].keys() == {"S2 Box", "mean over groups"} and found["poses"] == 24
+    )
+
+
+def test_check_tells_what_it_found(monkeypatch, capsys, tmp_path, motion_file):
+    (tmp_path / "data").mkdir()
+    write_humaneva(tmp_path / "data")
+    code, text, _ = run(
+        monkeypatch, capsys, "data", "check", "humaneva", "--root", tmp_path / "data", "--json", tmp_path / "r.json"
+    )
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["unit"] == "m" and report["frames"] == 57 and code == (1 if report["problems"] else 0)
+    assert "leg_order" in text
+    code, text, _ = run(monkeypatch, capsys, "data", "check", "motion", "--root", motion_file)
+    assert "3 motions" in text
+    for arguments in (
+        ("data", "check", "penn", "--root", tmp_path),
+        ("data", "check", "human36m", "--root", tmp_path / "x"),
+    ):
+        code, _, error = run(monkeypatch, capsys, *arguments)
+        assert code == 2 and error.startswith("unihpe: ") and error.count("\n") == 1
+
+
+def test_data_info_and_weights_list(monkeypatch, capsys):
+    assert "threedpw" in run(monkeypatch, capsys, "data", "info")[1]
+    assert "hrnet_w32_coco" in run(monkeypatch, capsys, "weights", "list")[1]
+    code, _, error = run(monkeypatch, capsys, "weights", "download", "nothing", "--offline")
+    assert code == 2 and "hrnet_w32_coco" in error
+
+
+def test_mirrored_people_still_project_onto_their_2d(tmp_path):
+    write_humaneva(tmp_path)
+    source = open_humaneva(tmp_path)
+    frames = source.read(torch.arange(20))
+    which = torch.arange(20) % 2 == 0
+    after = mirrored(frames, source.skeleton, which)
+    assert_close(after.camera.project(after.pose), after.keypoints, atol=0.5, rtol=0)
+    assert torch.equal(after.keypoints[1::2], frames.keypoints[1::2])
+    left, right = (source.skeleton.index(f"{side}_wrist") for side in ("left", "right"))
+    assert_close(after.keypoints[0, left, 0], frames.camera.size[0, 0] - frames.keypoints[0, right, 0])
+    twice = mirrored(after, source.skeleton, which)
+    assert_close(twice.pose, frames.pose)
+    assert_close(twice.camera.centre, frames.camera.centre)
+
+
+def test_the_flip_test_undoes_its_mirror(tmp_path):
+    write_humaneva(tmp_path)
+    source = open_humaneva(tmp_path)
+    everybody = torch.ones(6, dtype=torch.bool)
+    frames = source.read(torch.arange(6))
+    model = build_model(load_recipe("humaneva", SMALL)).eval()
+    batch, other = (prepare(f, source.skeleton) for f in (frames, mirrored(frames, source.skeleton, everybody)))
+    embedding = model.embed(other, Modality.POSE_2D)
+    pose = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, other.box_token)
+    expected = pose[:, list(source.skeleton.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
+    assert_close(mirrored_point(model, batch, source.skeleton), expected, atol=0.01, rtol=1e-4)
