@@ -10,7 +10,7 @@ import unihpe
 PACKAGE = Path(unihpe.__file__).parent
 FLOORS = (
     "errors",
-    "files skeleton camera boxes diffusion hypotheses weights",
+    "files skeleton camera boxes diffusion hypotheses weights picture",
     "batch metrics draw",
     "data nn",
     "losses checkpoint formats",

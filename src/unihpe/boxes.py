@@ -15,7 +15,8 @@ from torch import Tensor
 from unihpe.errors import InputError
 
 PADDING = 1.25
-ASPECT = 3 / 4  # width : height, the 192 × 256 input
+ASPECT = 3 / 4  # width : height
+CROP_WIDTH, CROP_HEIGHT = 192, 256  # of the crop that image encoders see, pixels
 
 
 def box_from_keypoints(

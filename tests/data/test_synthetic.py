@@ -21,7 +21,8 @@ from unihpe.data.synthetic.extra import needed
 from unihpe.data.synthetic.pack import PackedPeople, pack
 from unihpe.data.synthetic.paint import CUTS, HEM, NEVER, SLEEVE, WAIST, Cover, cover_at, load_skins
 from unihpe.data.synthetic.raster import NOTHING, normals_of, rasterise, weights
-from unihpe.data.synthetic.scene import HEIGHT, HIDDEN, OUTSIDE, SEEN, WIDTH, People, Settings
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH
+from unihpe.data.synthetic.scene import HIDDEN, OUTSIDE, SEEN, People, Settings
 from unihpe.data.synthetic.sheet import contact_sheet
 
 LIMBS = [
@@ -242,8 +243,8 @@ def test_labels_are_the_cameras_and_the_boxes_own(people: People):
         torch.testing.assert_close(person.camera.project(pose), keypoints)
         box = box_from_keypoints(keypoints, torch.ones(len(keypoints), dtype=torch.bool))
         torch.testing.assert_close(torch.from_numpy(person.box), box)
-        assert person.picture.shape == (HEIGHT, WIDTH, 3) and person.picture.dtype == np.uint8
-        assert ((person.crop_keypoints >= 0) & (person.crop_keypoints <= (WIDTH, HEIGHT))).all()
+        assert person.picture.shape == (CROP_HEIGHT, CROP_WIDTH, 3) and person.picture.dtype == np.uint8
+        assert ((person.crop_keypoints >= 0) & (person.crop_keypoints <= (CROP_WIDTH, CROP_HEIGHT))).all()
 
 
 def off_the_body(person, reach: int = 4) -> list[str]:
@@ -286,10 +287,10 @@ def test_a_truncated_person_ends_at_the_pictures_edge(motion: Motion):
         x, y = person.keypoints.T
         outside = (x < 0) | (y < 0) | (x > width) | (y > height)
         assert outside.any() and (person.visibility[outside] == OUTSIDE).all()
-        column, row = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
-        scale = min(WIDTH / person.box[2], HEIGHT / person.box[3])
-        full_x = person.box[0] + (column - WIDTH / 2) / scale
-        full_y = person.box[1] + (row - HEIGHT / 2) / scale
+        column, row = np.meshgrid(np.arange(CROP_WIDTH) + 0.5, np.arange(CROP_HEIGHT) + 0.5)
+        scale = min(CROP_WIDTH / person.box[2], CROP_HEIGHT / person.box[3])
+        full_x = person.box[0] + (column - CROP_WIDTH / 2) / scale
+        full_y = person.box[1] + (row - CROP_HEIGHT / 2) / scale
         beyond = (full_x < -0.01) | (full_y < -0.01) | (full_x > width + 0.01) | (full_y > height + 0.01)
         assert (person.picture[beyond] == 0).all()  # as a crop of a file has it
         black.append(beyond.mean())
@@ -303,7 +304,7 @@ def test_poses_of_another_shape_are_refused():
 
 def test_contact_sheet(people: People, tmp_path: Path):
     contact_sheet(people, tmp_path / "sheet.png", 1, 2)
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (HEIGHT, 2 * WIDTH, 3)
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (CROP_HEIGHT, 2 * CROP_WIDTH, 3)
 
 
 # --- packed sets ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,13 +11,17 @@ from unihpe.batch import Batch, Modality
 from unihpe.camera import Camera
 from unihpe.data.people import PeopleSource
 from unihpe.data.synthetic.pack import pack
-from unihpe.data.synthetic.scene import Person, Settings
 from unihpe.errors import InputError
 from unihpe.nn.unihpe import UniHPE
 from unihpe.recipe import build_model, parse_recipe
 from unihpe.run import train_recipe
 from unihpe.training.loop import Schedule, begin_stage, set_modes
 from unihpe.training.stages import Stage, heatmap_loss, known, stage_losses
+
+
+@dataclass(frozen=True)
+class Settings:
+    seed: int = 0
 
 
 class Painted:
@@ -39,7 +46,9 @@ class Painted:
         for n, (u, v) in enumerate(spots):
             picture[(x - u) ** 2 + (y - v) ** 2 < 16] = 100 + 9 * n
         seen = np.full(17, 2, np.uint8)
-        return Person(picture, keypoints, pose.double().numpy(), seen, box, camera, np.zeros((256, 192), np.float32))
+        return SimpleNamespace(
+            picture=picture, keypoints=keypoints, pose=pose.double().numpy(), visibility=seen, box=box, camera=camera
+        )
 
 
 @pytest.fixture(scope="module")

@@ -179,12 +179,11 @@ def skirt_of(points: Floats, heads: Doubles, names: Sequence[str]) -> Doubles:
     waist, knee = heads[names.index("spine04"), 1], heads[names.index("lowerleg01.L"), 1]
     angle = np.linspace(0, 2 * np.pi, ROUND, endpoint=False)
     around = np.stack([np.sin(angle), np.cos(angle)], axis=1)  # x, z; starts in front, goes to the left
-    lower = np.abs(points[:, 0]) < 0.26 * (points[:, 1].max() - points[:, 1].min()) * 0.62
     rings, reach = [], np.zeros(ROUND)
     for t in np.linspace(0, 1, RINGS):
         height = waist + 20 + t * (knee - 60 - waist - 20)
-        slab = points[lower & (np.abs(points[:, 1] - height) < 25)][:, [0, 2]].astype(np.float64)
-        slab = slab[np.abs(slab[:, 0]) < 1.45 * heads[names.index("lowerleg01.L"), 0]]  # no hands
+        slab = points[np.abs(points[:, 1] - height) < 25][:, [0, 2]].astype(np.float64)
+        slab = slab[np.abs(slab[:, 0]) < 1.45 * heads[names.index("lowerleg01.L"), 0]]  # the hands hang beside
         reach = np.maximum(support(slab, around), 0.985 * reach)  # cloth hangs from the widest place
         out = around * (reach + SKIRT_MARGIN + FLARE * t * (waist - knee))[:, None]
         rings.append(np.stack([out[:, 0], np.full(ROUND, height), out[:, 1]], axis=1))
@@ -192,7 +191,7 @@ def skirt_of(points: Floats, heads: Doubles, names: Sequence[str]) -> Doubles:
 
 
 def skirt_skin(names: Sequence[str], ring_points: Floats) -> tuple[Floats, Ints]:
-    """Skinning of the skirt, (RINGS·ROUND, 9) each: the pelvis at the waist, both thighs below, each its own side more."""
+    """Skinning of the skirt, (RINGS·ROUND, 9) each: the pelvis at the waist, the thighs below it, each its side."""
     weights, bones = np.zeros((len(ring_points), 9), np.float32), np.zeros((len(ring_points), 9), np.int32)
     down = np.repeat(np.linspace(0, 1, RINGS), ROUND)
     legs = np.clip((down - 0.12) / 0.35, 0, 1)
@@ -244,6 +243,4 @@ def grid(rows: int, columns: int, first: int, closed: bool) -> Ints:
         for column in range(columns if closed else columns - 1):
             a, b = first + row * columns + column, first + row * columns + (column + 1) % columns
             faces += [[a, a + columns, b], [b, a + columns, b + columns]]
-    if not closed:  # the same number of triangles in each row either way
-        return np.array(faces, dtype=np.int32)
     return np.array(faces, dtype=np.int32)

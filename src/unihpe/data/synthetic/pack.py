@@ -12,17 +12,20 @@ import struct
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.camera import Camera
-from unihpe.data.synthetic.scene import HEIGHT, WIDTH, Person, Settings
 from unihpe.errors import InputError
 from unihpe.files import replacing
+
+if TYPE_CHECKING:  # reading a packed set needs no renderer
+    from unihpe.data.synthetic.scene import Person, Settings
 
 MAGIC = b"unihpe1\n"
 QUALITY = 92
@@ -161,7 +164,7 @@ class PackedPeople:
             raise IndexError(f"{n}: the set holds {len(self)} people")
         offset, length = int(self.arrays["offset"][n]), int(self.arrays["length"][n])
         picture = cv2.imdecode(np.asarray(self.data[offset : offset + length]), cv2.IMREAD_COLOR)
-        if picture is None or picture.shape != (HEIGHT, WIDTH, 3):
+        if picture is None or picture.shape != (CROP_HEIGHT, CROP_WIDTH, 3):
             raise InputError(f"person {n} of the packed set cannot be decoded: pack it again")
         lens = torch.from_numpy(self.arrays["camera"][n].copy())
         camera = Camera(lens[:2], lens[2:4], lens[4:6], lens[6:15].view(3, 3), lens[15:])

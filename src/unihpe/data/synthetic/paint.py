@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unihpe.data.synthetic.extra import compiled
-from unihpe.data.synthetic.garment import ACROSS, RINGS, ROUND, STRIPS, Garments
+from unihpe.data.synthetic.garment import ACROSS, RINGS, ROUND, STRIPS, Garments, Kind
 from unihpe.data.synthetic.raster import Floats, Ints, weights
 from unihpe.errors import InputError
 
@@ -64,6 +64,11 @@ SHIRT_LOW, SLEEVE, NECK_RADIUS, NECK_V, WAIST, HEM, SHOE_TOP, HAIRLINE, CAP_LINE
 )
 CUTS = 13
 NEVER = 1e6
+BIAS = 14.0  # mm that a surface may lie under the shadow map before it is in shadow
+# What compiled functions are given in one piece: `Garments`' kind, place, arm and hair; `Outfit`'s cut, colour,
+# pattern, waves, texture and tint.
+Fields = tuple[Ints, Floats, Floats, Floats]
+Look = tuple[Floats, Floats, Floats, Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -234,7 +239,7 @@ def draw_waves(rng: np.random.Generator) -> Floats:
 
 
 def worn(garments: Garments, faces: Ints, outfit: Outfit) -> Ints:
-    """The faces (·, 3) of a dressed person as numbers into all faces: the body's and the worn rows of skirt and hair, (·,)."""
+    """Numbers of the faces (F, 3) that a dressed person shows: the body's and the worn rows of skirt and hair, (·,)."""
     body = len(faces) - len(garments.faces)
     skirt = body + np.arange(2 * ROUND * max(0, outfit.skirt_rows - 1))
     hair = body + garments.skirt_faces + np.arange(2 * (ACROSS - 1) * max(0, outfit.hair_rows - 1))
@@ -244,65 +249,63 @@ def worn(garments: Garments, faces: Ints, outfit: Outfit) -> Ints:
 @compiled
 def cover_at(kind: int, x: float, y: float, z: float, arm: float, hair: float, cut: Floats) -> int:
     """The `Cover` of a place on the reference body."""
-    if kind == 1:
-        return 8 if hair < 5.5 else 7
-    if kind == 2:
-        return 2
-    if kind == 3:
-        return 4
-    if hair > cut[8]:
-        return 5
-    if hair > cut[7]:
-        return 4
+    if kind == Kind.EYE.value:
+        return Cover.IRIS.value if hair < 5.5 else Cover.EYE.value
+    if kind == Kind.SKIRT.value:
+        return Cover.BOTTOMS.value
+    if kind == Kind.HAIR.value:
+        return Cover.HAIR.value
+    if hair > cut[CAP_LINE]:
+        return Cover.CAP.value
+    if hair > cut[HAIRLINE]:
+        return Cover.HAIR.value
     if hair > -99.0:
-        return 0
+        return Cover.SKIN.value
     if arm >= 0:
-        if arm < cut[1]:
-            return 1
-        return 1 if arm > 1.02 and cut[12] < 1.0 else 0
-    if y < cut[6]:
-        return 3
-    rise, away = y - cut[10], z - cut[11]
+        if arm < cut[SLEEVE]:
+            return Cover.SHIRT.value
+        return Cover.SHIRT.value if arm > 1.02 and cut[HAND] < 1.0 else Cover.SKIN.value
+    if y < cut[SHOE_TOP]:
+        return Cover.SHOES.value
+    rise, away = y - cut[NECK_Y], z - cut[NECK_Z]
     reach = math.sqrt(x * x + rise * rise + away * away)
     front = max(0.0, away / max(reach, 1.0)) * max(0.0, 1.0 - abs(x) / 70.0)
-    if y > cut[0]:
-        return 1 if rise < 25.0 and reach > cut[2] + cut[3] * front else 0
-    if y < cut[4] and y > cut[5]:
-        return 2
-    return 6 if y < cut[9] else 0
+    if y > cut[SHIRT_LOW]:
+        return Cover.SHIRT.value if rise < 25.0 and reach > cut[NECK_RADIUS] + cut[NECK_V] * front else Cover.SKIN.value
+    if y < cut[WAIST] and y > cut[HEM]:
+        return Cover.BOTTOMS.value
+    return Cover.SOCKS.value if y < cut[SOCK_TOP] else Cover.SKIN.value
 
 
 @compiled
 def dress(
     points: Floats,
     normals: Floats,
-    kind: Ints,
-    place: Floats,
-    arm: Floats,
-    hair: Floats,
+    fields: Fields,
     cut: Floats,
     thickness: Floats,
     crease: Floats,
     waves: Floats,
 ) -> tuple[Floats, Floats]:
     """Corners (V, 3) moved out along their normals by the thickness of what covers them, mm; normals with wrinkles."""
+    kind, place, arm, hair = fields
     out, bent = points.copy(), normals.copy()
     for v in range(len(points)):
         cover = cover_at(kind[v], place[v, 0], place[v, 1], place[v, 2], arm[v], hair[v], cut)
         thick = thickness[cover]
-        if kind[v] >= 2:
+        if kind[v] >= Kind.SKIRT.value:
             thick = np.float32(0.0)
-        elif cover == 4:
-            thick *= np.float32(min(1.0, max(0.0, (hair[v] - cut[7]) / 40.0)))
-        elif cover == 2:  # wider towards the hem
-            thick *= np.float32(1.0 + max(0.0, cut[4] - 150.0 - place[v, 1]) / 900.0)
+        elif cover == Cover.HAIR.value:
+            thick *= np.float32(min(1.0, max(0.0, (hair[v] - cut[HAIRLINE]) / 40.0)))
+        elif cover == Cover.BOTTOMS.value:  # wider towards the hem
+            thick *= np.float32(1.0 + max(0.0, cut[WAIST] - 150.0 - place[v, 1]) / 900.0)
         for axis in range(3):
             out[v, axis] += thick * normals[v, axis]
         deep = crease[cover]
         if deep > 0:
             x, y, z = place[v, 0], place[v, 1], place[v, 2]
             bend = 1.5 * math.sin(0.02 * x + 0.013 * y + waves[0, 3])
-            scale = 4.0 if cover == 4 else 1.0  # hair is finer than cloth
+            scale = 4.0 if cover == Cover.HAIR.value else 1.0  # hair is finer than cloth
             for k in range(waves.shape[0]):
                 phase = scale * (waves[k, 0] * x + waves[k, 1] * y + waves[k, 2] * z) + waves[k, 3]
                 slope = deep * math.cos(phase + bend) * 14.0
@@ -316,25 +319,25 @@ def second_colour(pattern: Floats, x: float, y: float, z: float, arm: float, wav
     """Whether a place on the reference body shows a garment's second colour."""
     kind, period, share = int(pattern[0]), float(pattern[1]), float(pattern[2])
     u, v = (z, arm * 560.0) if arm >= 0 else (x + 0.6 * z, y)
-    if kind == 1:
+    if kind == Pattern.ACROSS.value:
         return (v / period) % 1.0 < share
-    if kind == 2:
+    if kind == Pattern.UPRIGHT.value:
         return (u / period) % 1.0 < share
-    if kind == 3:
+    if kind == Pattern.CHECK.value:
         return ((u / period) % 1.0 < share) != ((v / period) % 1.0 < share)
-    if kind == 4:
+    if kind == Pattern.DOTS.value:
         du, dv = (u / period) % 1.0 - 0.5, (v / period) % 1.0 - 0.5
         return du * du + dv * dv < 0.3 * share * share
-    if kind == 5:
+    if kind == Pattern.BLOTCH.value:
         total = 0.0
         for n in range(4):
             total += math.sin(waves[n, 0] * x + waves[n, 1] * y + waves[n, 2] * z + waves[n, 3])
         return total > 1.2 - 2 * share
-    if kind == 6:
+    if kind == Pattern.PRINT.value:
         inside = arm < 0 and z > 0 and abs(x) < 40 + period * 0.6 and abs(y - 520.0) < 25 + 130 * share
         cell = math.sin(math.floor(x / 17.0) * 12.9898 + math.floor(y / 23.0) * 78.233 + period) * 43758.5453
         return inside and cell % 1.0 < 0.75
-    if kind == 7:
+    if kind == Pattern.SEAM.value:
         return abs(z - 10.0) < 16.0 and abs(x) > 90.0
     return False
 
@@ -368,6 +371,23 @@ def lit(shadow: Floats, x: float, y: float, height: float, bias: float) -> float
 
 
 @compiled
+def mix(out: NDArray[np.float64], values: Floats, corners: Ints, w: tuple[float, float, float]) -> None:
+    """The mean (3,) of a field (V, 3) over a face's corners (3,), weighted, into `out`."""
+    for i in range(3):
+        out[i] = w[0] * values[corners[0], i] + w[1] * values[corners[1], i] + w[2] * values[corners[2], i]
+
+
+@compiled
+def sunlight(n: NDArray[np.float64], s: NDArray[np.float64], shadow: Floats, light: Floats) -> tuple[float, float]:
+    """Shares of the sun and of the sky that reach a place of normal n (3,) at s (3,) on the shadow map."""
+    length = math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9
+    sun = (n[0] * light[3, 0] + n[1] * light[3, 1] + n[2] * light[3, 2]) / length
+    if sun > 0:
+        sun *= lit(shadow, s[0], s[1], s[2], BIAS)
+    return max(0.0, sun), 0.5 + 0.5 * n[1] / length
+
+
+@compiled
 def shade(
     shown: Ints,
     drawn: Ints,
@@ -376,16 +396,8 @@ def shade(
     screen: Floats,
     normals: Floats,
     sunward: Floats,
-    kind: Ints,
-    place: Floats,
-    arm: Floats,
-    hair: Floats,
-    cut: Floats,
-    colour: Floats,
-    pattern: Floats,
-    waves: Floats,
-    texture: Floats,
-    tint: Floats,
+    fields: Fields,
+    look: Look,
     shadow: Floats,
     light: Floats,
 ) -> Floats:
@@ -393,46 +405,38 @@ def shade(
 
     Args:
         shown: number among `drawn` of the face each pixel shows, (H, W).
-        drawn: numbers of the faces on show.
+        drawn: numbers of the faces on show, of all `faces` (F, 3); `uv` (F, 3, 2) their places on the skin texture.
         screen: corners on the picture, (V, 3): pixels and inverse depth.
         normals, sunward: world normals, and places on the shadow map, (V, 3).
+        fields: of the garments; look: of the outfit.
         light: sky, ground and sun colours and the direction to the sun, (4, 3).
     """
+    kind, place, arm, hair = fields
+    cut, colour, pattern, waves, texture, tint = look
     height, width = shown.shape
     out = np.zeros((height, width, 4), dtype=np.float32)
-    rgb, p, n, s = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3)
+    p, n, s = np.zeros(3), np.zeros(3), np.zeros(3)
     for row in range(height):
         for column in range(width):
             if shown[row, column] < 0:
                 continue
             f = drawn[shown[row, column]]
-            w0, w1, w2 = weights(screen, faces, f, column + 0.5, row + 0.5)
             a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-            for i in range(3):
-                p[i] = w0 * place[a, i] + w1 * place[b, i] + w2 * place[c, i]
-                n[i] = w0 * normals[a, i] + w1 * normals[b, i] + w2 * normals[c, i]
-                s[i] = w0 * sunward[a, i] + w1 * sunward[b, i] + w2 * sunward[c, i]
-            reach = w0 * arm[a] + w1 * arm[b] + w2 * arm[c]
-            line = w0 * hair[a] + w1 * hair[b] + w2 * hair[c]
+            w = weights(screen, faces, f, column + 0.5, row + 0.5)
+            mix(p, place, faces[f], w)
+            mix(n, normals, faces[f], w)
+            mix(s, sunward, faces[f], w)
+            reach = w[0] * arm[a] + w[1] * arm[b] + w[2] * arm[c]
+            line = w[0] * hair[a] + w[1] * hair[b] + w[2] * hair[c]
             cover = cover_at(kind[a], p[0], p[1], p[2], reach, line, cut)
-            length = math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9
-            sun = (n[0] * light[3, 0] + n[1] * light[3, 1] + n[2] * light[3, 2]) / length
-            if sun > 0:
-                sun *= lit(shadow, s[0], s[1], s[2], 14.0)
-            up = 0.5 + 0.5 * n[1] / length
-            second = 0
-            if cover == 0:
-                u = w0 * uv[f, 0, 0] + w1 * uv[f, 1, 0] + w2 * uv[f, 2, 0]
-                v = w0 * uv[f, 0, 1] + w1 * uv[f, 1, 1] + w2 * uv[f, 2, 1]
-                for i in range(3):
-                    rgb[i] = tint[i] * texel(texture, u, v, i)
-            else:
-                if second_colour(pattern[cover], p[0], p[1], p[2], reach, waves):
-                    second = 1
-                for i in range(3):
-                    rgb[i] = colour[cover, second, i]
+            sun, up = sunlight(n, s, shadow, light)
+            second = (
+                1 if cover != Cover.SKIN.value and second_colour(pattern[cover], p[0], p[1], p[2], reach, waves) else 0
+            )
+            u = w[0] * uv[f, 0, 0] + w[1] * uv[f, 1, 0] + w[2] * uv[f, 2, 0]
+            v = w[0] * uv[f, 0, 1] + w[1] * uv[f, 1, 1] + w[2] * uv[f, 2, 1]
             for i in range(3):
-                arriving = light[0, i] * up + light[1, i] * (1 - up) + light[2, i] * max(0.0, sun)
-                out[row, column, i] = rgb[i] * arriving
+                own = tint[i] * texel(texture, u, v, i) if cover == Cover.SKIN.value else colour[cover, second, i]
+                out[row, column, i] = own * (light[0, i] * up + light[1, i] * (1 - up) + light[2, i] * sun)
             out[row, column, 3] = 1.0
     return out

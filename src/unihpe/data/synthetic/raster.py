@@ -22,13 +22,14 @@ def rasterise(points: Floats, faces: Ints, two_sided: int, width: int, height: i
     """Which triangle each pixel shows.
 
     Args:
-        points: corners on the picture, (V, 3): x and y in pixels, inverse depth (> 0; a triangle with another is left out).
+        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; a triangle with a corner whose
+            inverse depth is not positive (it lies behind the camera) is left out.
         faces: corner numbers, (F, 3), anticlockwise as seen from outside the body.
         two_sided: faces from this number on are drawn from both sides; those before it from outside only.
         width, height: of the picture, pixels.
 
     Returns:
-        face of each pixel, (height, width), `NOTHING` where there is none; inverse depth there, (height, width), else 0.
+        face of each pixel, `NOTHING` where there is none, and inverse depth there, else 0; (height, width) each.
     """
     shown = np.full((height, width), -1, dtype=np.int32)
     nearest = np.zeros((height, width), dtype=np.float32)

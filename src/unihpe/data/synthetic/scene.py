@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unihpe.boxes import box_from_keypoints, crop_matrix
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop_matrix
 from unihpe.camera import Camera
 from unihpe.data.motion import FIXED_POSITIONS, STAGE_RADIUS, Motion, fixed_cameras, random_cameras
 from unihpe.data.synthetic.background import Backgrounds, behind, load_backgrounds
@@ -30,7 +30,6 @@ from unihpe.skeleton import Skeleton
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 
-WIDTH, HEIGHT = 192, 256  # of the crop, pixels
 ENLARGE = 2  # drawn larger and averaged: smooth outlines
 INSIDE = 0.46  # how far from the picture's centre a joint of an untruncated person may lie, of its size
 OUTSIDE, HIDDEN, SEEN = 0, 1, 2  # visibility
@@ -86,7 +85,7 @@ class Person:
     @property
     def crop_keypoints(self) -> Doubles:
         """The keypoints in pixels of the crop, (17, 2)."""
-        matrix = crop_matrix(self.box, WIDTH, HEIGHT)
+        matrix = crop_matrix(self.box, CROP_WIDTH, CROP_HEIGHT)
         return np.asarray(self.keypoints @ matrix[:, :2].T + matrix[:, 2])
 
 
@@ -134,7 +133,7 @@ class People:
         seen = ((keypoints >= 0) & (keypoints <= camera.size)).all(-1)
         box = box_from_keypoints(keypoints, seen).numpy()
         view = view_of(camera, box)
-        background = behind(self.backgrounds, view.rays(WIDTH, HEIGHT), rng)
+        background = behind(self.backgrounds, view.rays(CROP_WIDTH, CROP_HEIGHT), rng)
         person, depth = self.draw(body, view, background, rng)
         picture, before = compose(person, background, self.backgrounds, view, rng, self.settings.occluded)
         inside = inside_picture(camera, view)
@@ -145,26 +144,28 @@ class People:
         return Person(finished.astype(np.uint8), keypoints.numpy(), pose.numpy(), visibility, box, camera, cover)
 
     def draw(self, body: Body, view: View, background: Bytes, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """The person (H, W, 4), linear and premultiplied, the fifth channel the floor's light; inverse depth (2H, 2W)."""
+        """The dressed and lit person, and the depth of its surface.
+
+        Returns:
+            (H, W, 5): linear colour times cover, cover, and how much light the floor keeps; inverse depth (2H, 2W).
+        """
         model, garments = self.model, self.model.garments
         outfit, light = draw_outfit(garments, rng, self.skins), draw_light(background, rng)
         normals = normals_of(body.points, model.faces)
         fields = (garments.kind, garments.place, garments.arm, garments.hair)
-        points, normals = dress(
-            body.points, normals, *fields, outfit.cut, outfit.thickness, outfit.crease, outfit.waves
-        )
+        points, normals = dress(body.points, normals, fields, outfit.cut, outfit.thickness, outfit.crease, outfit.waves)
         drawn = worn(garments, model.faces, outfit)
         faces = model.faces[drawn]
         closed = len(model.faces) - len(garments.faces)
         screen = view.screen(points, ENLARGE)
-        shown, depth = rasterise(screen, faces, closed, WIDTH * ENLARGE, HEIGHT * ENLARGE)
+        shown, depth = rasterise(screen, faces, closed, CROP_WIDTH * ENLARGE, CROP_HEIGHT * ENLARGE)
         shadow, sunward = shadow_map(points, faces, light)
         look = (outfit.cut, outfit.colour, outfit.pattern, outfit.waves, outfit.texture, outfit.tint)
         large = shade(
-            shown, drawn, model.faces, model.texture, screen, normals, sunward, *fields, *look, shadow, light.rows
+            shown, drawn, model.faces, model.texture, screen, normals, sunward, fields, look, shadow, light.rows
         )
-        small = np.asarray(cv2.resize(large, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA))
-        kept = floor_shadow(points, faces, view, light, WIDTH, HEIGHT)
+        small = np.asarray(cv2.resize(large, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_AREA))
+        kept = floor_shadow(points, faces, view, light, CROP_WIDTH, CROP_HEIGHT)
         return np.concatenate([small, kept[..., None]], axis=-1), depth
 
 
@@ -208,7 +209,7 @@ def cut_picture(camera: Camera, body: Body, rng: np.random.Generator) -> Camera:
 
 def view_of(camera: Camera, box: Doubles) -> View:
     """Where the world is on the crop."""
-    matrix = crop_matrix(box, WIDTH, HEIGHT)
+    matrix = crop_matrix(box, CROP_WIDTH, CROP_HEIGHT)
     rotation, translation = camera.rotation.numpy(), camera.translation.numpy()
     return View(rotation, translation, camera.focal.numpy(), camera.centre.numpy(), float(matrix[0, 0]), matrix[:, 2])
 
@@ -216,7 +217,7 @@ def view_of(camera: Camera, box: Doubles) -> View:
 def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:
     """Which pixels of the crop lie on the picture, (256, 192)."""
     low, high = view.offset, camera.size.numpy() * view.scale + view.offset
-    x, y = np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5
+    x, y = np.arange(CROP_WIDTH) + 0.5, np.arange(CROP_HEIGHT) + 0.5
     return np.asarray(((y >= low[1]) & (y <= high[1]))[:, None] & ((x >= low[0]) & (x <= high[0])))
 
 
@@ -229,7 +230,7 @@ def compose(
         the picture, (H, W, 3), linear; how much of each pixel is that something, (H, W).
     """
     picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
-    before = np.zeros((HEIGHT, WIDTH), np.float32)
+    before = np.zeros((CROP_HEIGHT, CROP_WIDTH), np.float32)
     if rng.random() >= rate:
         return picture, before
     for _ in range(4):
@@ -237,8 +238,10 @@ def compose(
         if (before * person[..., 3]).sum() < 0.45 * person[..., 3].sum():
             break
     else:
-        return picture, np.zeros((HEIGHT, WIDTH), np.float32)
-    stuff = linear(behind(backgrounds, view.rays(WIDTH, HEIGHT)[::-1, ::-1], rng)) * np.float32(rng.uniform(0.4, 1.3))
+        return picture, np.zeros((CROP_HEIGHT, CROP_WIDTH), np.float32)
+    stuff = linear(behind(backgrounds, view.rays(CROP_WIDTH, CROP_HEIGHT)[::-1, ::-1], rng)) * np.float32(
+        rng.uniform(0.4, 1.3)
+    )
     if rng.random() < 0.25:
         stuff = (0.2 * stuff + 0.8 * cloth_colour(rng)).astype(np.float32)
     return np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None]), before
@@ -246,8 +249,8 @@ def compose(
 
 def draw_occluder(rng: np.random.Generator) -> Floats:
     """A shape before the person, (H, W) in [0, 1]: a bar, a slab at the bottom, a polygon or an ellipse."""
-    mask = np.zeros((HEIGHT, WIDTH), np.float32)
-    kind, centre = rng.integers(4), rng.uniform(0.1, 0.9, 2) * (WIDTH, HEIGHT)
+    mask = np.zeros((CROP_HEIGHT, CROP_WIDTH), np.float32)
+    kind, centre = rng.integers(4), rng.uniform(0.1, 0.9, 2) * (CROP_WIDTH, CROP_HEIGHT)
     if kind == 0:
         half, lean = rng.uniform(5, 18), rng.uniform(-25, 25)
         x = centre[0]
@@ -255,7 +258,7 @@ def draw_occluder(rng: np.random.Generator) -> Floats:
             [[x - half + lean, -5], [x + half + lean, -5], [x + half - lean, 261], [x - half - lean, 261]]
         )
     elif kind == 1:
-        top, lean = rng.uniform(0.6, 0.85) * HEIGHT, rng.uniform(-20, 20)
+        top, lean = rng.uniform(0.6, 0.85) * CROP_HEIGHT, rng.uniform(-20, 20)
         corners = np.array([[-5, top + lean], [197, top - lean], [197, 261], [-5, 261]])
     else:
         angle = np.sort(rng.uniform(0, 2 * np.pi, 5 if kind == 2 else 24))
@@ -271,16 +274,16 @@ def finish(picture: Floats, box: Doubles, rng: np.random.Generator) -> Bytes:
     gain = exposure * rng.normal(1, 0.03, 3)
     gamma = rng.uniform(0.85, 1.15) / GAMMA
     out = np.asarray(cv2.pow(np.clip(picture * gain.astype(np.float32), 0, 1), gamma)) * np.float32(255)
-    share = float(box[3]) / HEIGHT
+    share = float(box[3]) / CROP_HEIGHT
     if share < 1:  # the full picture has fewer pixels than the crop
         small = cv2.resize(
-            out, (max(24, int(WIDTH * share)), max(32, int(HEIGHT * share))), interpolation=cv2.INTER_AREA
+            out, (max(24, int(CROP_WIDTH * share)), max(32, int(CROP_HEIGHT * share))), interpolation=cv2.INTER_AREA
         )
-        out = np.asarray(cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR))
+        out = np.asarray(cv2.resize(small, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR))
     if (blur := rng.uniform(-0.6, 0.9)) > 0.2:
         out = np.asarray(cv2.GaussianBlur(out, (0, 0), blur))
     grain = max(0.0, rng.uniform(-3, 7))
-    out = out + rng.standard_normal((HEIGHT, WIDTH, 1), np.float32) * grain
+    out = out + rng.standard_normal((CROP_HEIGHT, CROP_WIDTH, 1), np.float32) * grain
     whole = np.clip(out, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
@@ -301,7 +304,7 @@ def visible(crop: Doubles, depth: Doubles, inverse: Floats, before: Floats, insi
     out = np.zeros(len(SKELETON), np.uint8)
     for n, joint in enumerate(SKELETON.joints):
         x, y = crop[n]
-        if not (inside[n] and 0 <= x < WIDTH and 0 <= y < HEIGHT):
+        if not (inside[n] and 0 <= x < CROP_WIDTH and 0 <= y < CROP_HEIGHT):
             continue
         surface = float(inverse[int(y * ENLARGE), int(x * ENLARGE)])
         deep = DEEP.get(joint.removeprefix("left_").removeprefix("right_"), DEEP_LIMB)
