@@ -14,6 +14,7 @@ import json
 import math
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,8 +30,9 @@ from torch import Tensor
 from unihpe.batch import Batch, Modality
 from unihpe.checkpoint import load_checkpoint
 from unihpe.data.motion import MotionSource, TwoD, open_motion
-from unihpe.data.prepare import prepare
+from unihpe.data.prepare import root_relative
 from unihpe.diffusion.sampling import build_sampler, evaluations
+from unihpe.errors import InputError
 from unihpe.evaluation.report import by_group
 from unihpe.evaluation.retrieval import retrieve
 from unihpe.files import write_text
@@ -38,7 +40,8 @@ from unihpe.metrics import mpjpe
 from unihpe.nn.unihpe import UniHPE
 from unihpe.predict import default_checkpoint
 from unihpe.recipe import load_model, load_recipe, measure_scales, open_source, training_stream
-from unihpe.run import train_recipe
+from unihpe.run import prepared, train_recipe
+from unihpe.skeleton import get_skeleton
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data" / "cmu_mocap" / "cmu_h36m17_30fps.npz"
@@ -59,12 +62,14 @@ class TestData:
 
 
 def read_test(path: Path) -> TestData:
-    """The test split; the detector's noise is seeded with 0."""
+    """The test split, read as `unihpe eval` reads it; the detector's noise is seeded with 0."""
     motion = open_motion(path).select("test", 10)
 
     def whole(two_d: TwoD) -> Batch:
-        source, generator = MotionSource(motion, "fixed", two_d), torch.Generator().manual_seed(0)
-        return prepare(source.read(torch.arange(len(source)), generator), source.skeleton)
+        batches = list(prepared(MotionSource(motion, "fixed", two_d), torch.Generator().manual_seed(0), "cpu"))
+        columns = ("keypoints", "confidence", "box_token", "pose")
+        parts = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in columns}
+        return Batch(**parts, group=tuple(group for batch in batches for group in batch.group))
 
     return TestData(whole("exact"), whole("detected"))
 
@@ -87,7 +92,8 @@ def in_parts(function: Estimator, batch: Batch) -> Tensor:
 def errors(estimate: Estimator, batch: Batch) -> dict[str, float]:
     """MPJPE in mm, by source and overall."""
     assert batch.pose is not None
-    return by_group(mpjpe(in_parts(estimate, batch), batch.pose), list(batch.group))
+    pose = root_relative(in_parts(estimate, batch), get_skeleton("human36m17"))
+    return by_group(mpjpe(pose, batch.pose), list(batch.group))
 
 
 def point_of(model: UniHPE) -> Estimator:
@@ -109,17 +115,20 @@ def against_samplers(model: UniHPE, batch: Batch) -> dict[str, Any]:
     assert part.pose is not None
     truth = part.pose
 
+    def score(pose: Tensor) -> float:
+        return float(mpjpe(root_relative(pose, get_skeleton("human36m17")), truth).mean())
+
     def draw(name: str, samples: int) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         sampler = build_sampler(name, 0, generator)
         path = (Modality.POSE_2D, Modality.POSE_3D)
         return model.sample(embedding, *path, part.box_token, sampler, samples, generator)
 
-    found = {"point": float(mpjpe(point_of(model)(part), truth).mean())}
+    found = {"point": score(point_of(model)(part))}
     for name, samples in (("zero-temperature", 1), ("euler-maruyama", HYPOTHESES), ("dpm-solver++", HYPOTHESES)):
         drawn = draw(name, samples)
         label = f"mean of {samples}, {name} {evaluations(name)} evaluations"
-        found[label] = float(mpjpe(drawn.mean(0), truth).mean())
+        found[label] = score(drawn.mean(0))
         print(f"{label}: {found[label]:.2f} mm", flush=True)
     reference = min(value for name, value in found.items() if "zero-temp" in name or "euler" in name)
     return {
@@ -243,7 +252,14 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    args = parse()
+    try:
+        measure(parse())
+    except InputError as error:
+        sys.exit(f"lifting: {error}")
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Train if asked, measure, and write the figures."""
     test = read_test(args.data)
     baseline = train_baselines(args, test) if args.train else json.loads(BASELINE.read_text())
     if args.baseline_only:

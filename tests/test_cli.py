@@ -134,3 +134,48 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_written(
 def test_as_a_program_without_a_traceback():
     done = subprocess.run([sys.executable, "-m", "unihpe.cli", "info", "/nowhere"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr == "unihpe: no checkpoint at /nowhere\n" and done.stdout == ""
+
+
+def test_models_with_mlp_decoders_predict_and_evaluate(unihpe, motion_file, tmp_path):
+    changes = ["--set", f"data.root={motion_file}", *TINY]
+    for dimension in ("2d", "3d"):
+        changes += ["--set", f"model.decoder_{dimension}.kind=mlp"]
+    assert unihpe("train", "quick", "-o", tmp_path / "run", *changes)[0] == 0
+    np.save(tmp_path / "k.npy", np.random.default_rng(0).uniform(0, 100, (2, 17, 2)))
+    options = ("--keypoints", tmp_path / "k.npy", "--skeleton", "coco17", "--image-size", "100x100")
+    code, _, error = unihpe("predict", *options, "--checkpoint", tmp_path / "run", "-o", tmp_path / "out")
+    assert code == 0, error
+    found = json.loads((tmp_path / "out" / "poses.json").read_text())
+    assert found["estimate"] == "the MLP decoder's answer" and "samples" not in found["people"][0]
+    code, text, error = unihpe("eval", tmp_path / "run", "--root", motion_file, "--samples", 3, "--stride", 5)
+    assert code == 0 and "mean of 3" not in text, error
+    code, _, error = unihpe("demo", "--checkpoint", tmp_path / "run", "-o", tmp_path / "demo")
+    assert code == 2 and "no pose prior" in error
+
+
+def test_samples_do_not_change_the_noise_of_the_data(unihpe, motion_file, trained, tmp_path):
+    found = []
+    for samples in (0, 2):
+        report = tmp_path / f"{samples}.json"
+        options = ("--root", motion_file, "--stride", 5, "--two-d", "detected", "--samples", samples, "--json", report)
+        assert unihpe("eval", trained, *options)[0] == 0
+        found.append(json.loads(report.read_text())["errors_mm"]["MPJPE point"])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "quick", "-o", "x", "--device", "cuda:99"), "--device cuda:99"),
+        (("train", "quick", "-o", "x", "--device", "foo"), "--device foo"),
+        (("train", "quick", "-o", "x", "--set", "model.embedding=0"), "greater than 0"),
+        (("train", "quick", "-o", "x", "--set", "model.decoder_3d.width=100"), "multiple of 32"),
+        (("train", "quick", "-o", "x", "--set", "model.encoder_2d.dropout=5"), "less than 1"),
+        (("train", "quick", "-o", "x", "--set", "stage.0.contrastive=0"), "has no loss"),
+        (("train", "quick", "-o", "x", "--set", "stage.0.trains=[]"), "trains names nothing"),
+    ],
+)
+def test_impossible_settings_are_one_line(unihpe, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = unihpe(*arguments)
+    assert code == 2 and message in error and error.count("\n") == 1 and not list(tmp_path.iterdir())

@@ -143,3 +143,19 @@ def test_synthesised_trunk_is_near_the_real_one(shared_data):
 def test_an_unknown_skeleton_lists_the_known_ones():
     with pytest.raises(InputError, match="coco17"):
         get_skeleton("coco")
+
+
+def test_rules_are_chosen_for_each_person():
+    """A profile hides an ear, a table the hips: the next rule steps in for that person alone."""
+    coco, ours = get_skeleton("coco17"), get_skeleton("human36m17")
+    points = torch.rand(3, 17, 2) * 100
+    seen = torch.ones(3, 17)
+    seen[1, coco.index("left_ear")] = 0
+    seen[2, coco.index("left_hip")] = 0
+    made = convert(points, seen, coco, ours)
+    present = {joint: made.confidence[:, ours.index(joint)].tolist() for joint in ("head", "thorax", "pelvis", "spine")}
+    assert present == {"head": [1, 1, 1], "thorax": [1, 1, 1], "pelvis": [1, 1, 0], "spine": [1, 1, 0]}
+    whole = convert(points, torch.ones(3, 17), coco, ours)
+    torch.testing.assert_close(made.points[0], whole.points[0])
+    shoulders = points[2, [coco.index("left_shoulder"), coco.index("right_shoulder")]].mean(0)
+    torch.testing.assert_close(made.points[2, ours.index("thorax")], shoulders)

@@ -97,12 +97,16 @@ def parse_card(path: Path, text: str) -> Card:
     try:
         fields = json.loads(text)
         version = int(fields["format_version"])
+        if version < 1:
+            raise ValueError(f"format version {version}")
         if version > FORMAT_VERSION:
             raise InputError(
                 f"{path}: format version {version}, this unihpe reads up to {FORMAT_VERSION}; upgrade unihpe"
             )
         return Card.model_validate(fields)
-    except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, ValidationError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged ({one_line(error)}); copy or train it again") from error
 
 

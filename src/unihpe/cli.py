@@ -26,8 +26,21 @@ console = Console(highlight=False, soft_wrap=True)
 DATA_SETS = ("motion", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for what is written.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps.")]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
+
+
+def usable_device(name: str) -> str:
+    """The device, if torch knows it and it is there."""
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"--device {name}: not usable here ({str(error).splitlines()[0][:80]}); try cpu") from error
+    return name
+
+
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps.", callback=usable_device)]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Of everything random.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
 Checkpoint = Annotated[Path, typer.Argument(help="A .safetensors file, or the folder of a training run.")]
 
@@ -202,11 +215,11 @@ def run_demo(
 ) -> None:
     """See 2D keypoints become 3D poses, with a measured error and pictures."""
     from unihpe import load
-    from unihpe.demo import HYPOTHESES, demo
+    from unihpe.demo import demo
 
     predictor = load(checkpoint)
     shown = demo(predictor, out, path, rig=rig, image_size=parse_size(image_size), skeleton=skeleton, seed=seed)
-    console.print(f"Lifted {shown.what}: a point estimate and {HYPOTHESES} hypotheses each.")
+    console.print(f"Lifted {shown.what}: a point estimate and {shown.hypotheses} hypotheses each.")
     for name, value in shown.errors.items():
         console.print(f"{name}: {value:.1f} mm over {shown.people} poses, exact 2D, known focal length.")
     console.print("Look at " + ", ".join(str(file) for file in shown.files) + ".")

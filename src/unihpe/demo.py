@@ -31,6 +31,7 @@ class Shown:
     Attributes:
         what: in words.
         people: how many.
+        hypotheses: for each of them.
         errors: MPJPE and PA-MPJPE in mm; empty without ground truth.
         files: what was written.
         skipped: who was left out, in words.
@@ -38,6 +39,7 @@ class Shown:
 
     what: str
     people: int
+    hypotheses: int
     errors: dict[str, float]
     files: tuple[Path, ...]
     skipped: tuple[str, ...] = ()
@@ -117,4 +119,5 @@ def finish(out: Path, what: str, results: Results, truth: Tensor | None) -> Show
     pictures = write_pictures(out, "demo", f"unihpe: 2D to 3D, {what}", results, truth)
     write_json(out / "demo.json", results)
     write_npz(out / "demo.npz", results)
-    return Shown(what, len(results), errors, (*pictures, out / "demo.json", out / "demo.npz"))
+    hypotheses = 0 if results.samples is None else len(results.samples)
+    return Shown(what, len(results), hypotheses, errors, (*pictures, out / "demo.json", out / "demo.npz"))

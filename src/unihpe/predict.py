@@ -23,6 +23,7 @@ from unihpe.hypotheses import spread
 from unihpe.nn.unihpe import Sampler, UniHPE
 from unihpe.skeleton import Converted, Skeleton, convert, get_skeleton
 
+FARTHEST = 20  # pictures from the middle of the picture; beyond lies nobody
 CHUNK = 4096  # people at a time
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
 
@@ -43,6 +44,7 @@ class Predictor:
     def device(self) -> torch.device:
         return self.model.pose_scale.device
 
+    @torch.no_grad()
     def lift(
         self,
         keypoints: Any,
@@ -64,7 +66,7 @@ class Predictor:
             skeleton: which joints they are, by name (`unihpe.skeleton.SKELETONS`).
             confidence: (N, J) or (J,) in [0, 1], 0 is missing; without it every joint that is not NaN counts fully.
             focal: in pixels; without it √(W² + H²) is assumed.
-            samples: hypotheses for each person; adds `samples` and `spread` to the result.
+            samples: hypotheses for each person; adds `samples` and `spread` to the result, if the decoder can be sampled.
             sampler, steps: how hypotheses are drawn, see `unihpe.diffusion.sampling`.
 
         Returns:
@@ -82,7 +84,7 @@ class Predictor:
         poses, drawn = [], []
         for batch in batches:
             embedding = self.model.embed(batch, Modality.POSE_2D)
-            if samples:
+            if samples and self.model.can_be_sampled(Modality.POSE_3D):
                 drawn.append(self.draw(embedding, Modality.POSE_2D, batch, chosen, samples, generator))
             poses.append(self.point(embedding, batch, chosen, generator))
         pose = torch.cat(poses).cpu()
@@ -111,13 +113,10 @@ class Predictor:
         Raises:
             InputError: if nobody is left.
         """
-        seen = (convert(file.keypoints, file.confidence, file.skeleton, self.skeleton).confidence > 0).sum(1).tolist()
-        kept = [n for n, count in enumerate(seen) if count >= FEWEST_JOINTS]
-        skipped = [
-            f"{file.image[n]}, person {file.person[n]}: {count} joints seen, at least {FEWEST_JOINTS} are needed"
-            for n, count in enumerate(seen)
-            if count < FEWEST_JOINTS
-        ]
+        converted = convert(file.keypoints, file.confidence, file.skeleton, self.skeleton)
+        reasons = reasons_against(converted, file.image_size)
+        kept = [n for n, reason in enumerate(reasons) if not reason]
+        skipped = [f"{file.image[n]}, person {file.person[n]}: {reason}" for n, reason in enumerate(reasons) if reason]
         if not kept:
             raise InputError(f"nobody to lift: {skipped[0]}")
         return file.select(kept), skipped
@@ -156,8 +155,11 @@ class Predictor:
 
         The decoder has learned to do without its embedding; recipes without embedding dropout have no such prior.
         """
-        if not any(stage.get("embedding_dropout") for stage in self.card.recipe.get("stage", [])):
-            raise InputError("this model has no pose prior: it was trained without embedding_dropout")
+        dropped = any(stage.get("embedding_dropout") for stage in self.card.recipe.get("stage", []))
+        if not dropped or not self.model.can_be_sampled(Modality.POSE_3D):
+            raise InputError(
+                "this model has no pose prior: it was trained without embedding_dropout, or its decoder is an MLP"
+            )
         generator = torch.Generator().manual_seed(seed)
         width = self.model.log_scale.new_zeros(samples, self.embedding_width)
         box = self.model.log_scale.new_tensor([0.0, 0.0, 1 / LIKELY_FOCAL]).expand(samples, 3)
@@ -195,6 +197,8 @@ class Predictor:
 
     def estimate_in_words(self) -> str:
         """What `pose` of a result is."""
+        if not self.model.can_be_sampled(Modality.POSE_3D):
+            return "the MLP decoder's answer"
         if not self.model.has_point_estimate(Modality.POSE_3D):
             return "one sample of the decoder"
         return "point estimate, one network evaluation at t = 1"
@@ -224,15 +228,30 @@ class Predictor:
         if focal is not None and not 0 < focal < float("inf"):
             raise InputError(f"the focal length must be above 0 pixels, not {focal:g}")
         converted = convert(points, seen, skeleton, self.skeleton)
-        count = (converted.confidence > 0).sum(1)
-        if bool((count < FEWEST_JOINTS).any()):
-            person = int((count < FEWEST_JOINTS).nonzero()[0, 0])
-            raise InputError(
-                f"person {person} has {int(count[person])} joints seen; at least {FEWEST_JOINTS} are needed: leave them out"
-            )
+        reasons = reasons_against(converted, size)
+        if any(reasons):
+            person = next(n for n, reason in enumerate(reasons) if reason)
+            raise InputError(f"person {person}: {reasons[person]}; leave them out")
         camera = Camera.simple(size, default_focal(size) if focal is None else torch.full((len(points),), float(focal)))
         n = torch.arange(len(points))
         return Frames(converted.points, converted.confidence, None, camera, ("",) * len(points), n), converted
+
+
+def reasons_against(converted: Converted, size: Tensor) -> list[str]:
+    """Why each person cannot be lifted, in words; empty for those who can. Picture sizes (N, 2)."""
+    seen = converted.confidence > 0
+    points = torch.where(seen[..., None], converted.points, torch.nan)
+    far = ((points - size[:, None] / 2).abs() > FARTHEST * size[:, None]).any(-1).any(-1)
+    spread = points.nan_to_num(-torch.inf).amax(1) - points.nan_to_num(torch.inf).amin(1)
+    reasons = []
+    for count, is_far, extent in zip(seen.sum(1).tolist(), far.tolist(), spread.amax(1).tolist(), strict=True):
+        if count < FEWEST_JOINTS:
+            reasons.append(f"{count} joints seen, at least {FEWEST_JOINTS} are needed")
+        elif is_far:
+            reasons.append(f"a joint lies more than {FARTHEST} pictures away from the picture")
+        else:
+            reasons.append("" if extent > 0 else "all joints lie on one spot")
+    return reasons
 
 
 def split(frames: Frames) -> Sequence[Frames]:

@@ -72,8 +72,10 @@ def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
             if isinstance(value, float):
                 writer.add_scalar(f"{row['stage']}/{name}", value, row["samples"])
 
-    yield write
-    writer.close()
+    try:
+        yield write
+    finally:
+        writer.close()
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
 from unihpe.nn.hrnet import HeatmapHead, HRNet, Width, plan_of
 from unihpe.nn.image_encoder import ImageEncoder, ViTEncoder, pretrained_vitpose, vitpose_backbone
-from unihpe.nn.pose_decoder import MLPDecoder, ScoreDecoder
+from unihpe.nn.pose_decoder import GROUPS, MLPDecoder, ScoreDecoder
 from unihpe.nn.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
 from unihpe.nn.pretrained import load_pretrained
 from unihpe.nn.unihpe import Decoder, DiffusionDecoder, UniHPE
@@ -52,24 +52,38 @@ class EncoderSettings(Settings):
     """A pose encoder: `depth` is the transformer's layers or the MLP's blocks; heads and feedforward are the transformer's."""
 
     kind: Literal["transformer", "mlp"] = "transformer"
-    width: int = 256
-    depth: int = 3
-    heads: int = 8
-    feedforward: int = 512
-    dropout: float = 0.1
+    width: int = Field(256, gt=0)
+    depth: int = Field(3, gt=0)
+    heads: int = Field(8, gt=0)
+    feedforward: int = Field(512, gt=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def heads_divide(self) -> EncoderSettings:
+        if self.kind == "transformer" and self.width % self.heads:
+            raise ValueError(
+                f"a transformer's width must be a multiple of its heads: {self.width} is none of {self.heads}"
+            )
+        return self
 
 
 class DecoderSettings(Settings):
     """A pose decoder; path and prediction are the diffusion's."""
 
     kind: Literal["diffusion", "mlp"] = "diffusion"
-    width: int = 1024
-    blocks: int = 2
-    dropout: float = 0.0
+    width: int = Field(1024, gt=0)
+    blocks: int = Field(2, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
     modality_token: bool = True
     box_token: bool = False
     path: PathKind = "sub_vp"
     prediction: Prediction = "epsilon"
+
+    @model_validator(mode="after")
+    def groups_divide(self) -> DecoderSettings:
+        if self.kind == "diffusion" and self.width % GROUPS:
+            raise ValueError(f"a score network's width must be a multiple of {GROUPS}, not {self.width}")
+        return self
 
 
 class ImageEncoderSettings(Settings):
@@ -90,7 +104,7 @@ class ImageEncoderSettings(Settings):
 class ModelSettings(Settings):
     """The model's parts; without an image encoder it is a lifting model."""
 
-    embedding: int = 1024
+    embedding: int = Field(1024, gt=0)
     image_encoder: ImageEncoderSettings | None = None
     encoder_2d: EncoderSettings = EncoderSettings()
     encoder_3d: EncoderSettings = EncoderSettings()
@@ -209,7 +223,10 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
     if path.suffix == ".toml":
         if not path.is_file():
             raise InputError(f"no recipe at {path}")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{name}: not a readable text file ({error.__class__.__name__})") from error
     elif name in shipped_recipes():
         text = resources.files("unihpe").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
     else:
@@ -258,7 +275,7 @@ def explain(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        return (f"{where}: " if where else "") + first["msg"].removeprefix("Value error, ")
     *parents, key = first["loc"]
     table = settings_at([part for part in parents if isinstance(part, str)])
     place = ".".join(str(part) for part in parents) or "recipe"
@@ -397,7 +414,7 @@ def open_source(
         return PeopleSource(root / f"{split}.pack", Augmentation() if random_view else None)
     if data.name != "motion":
         return open_recorded(data.name, root, data.keypoints, split, stride)
-    motion = open_motion(root, Path(data.rig) if data.rig else None)
+    motion = open_motion(root, Path(data.rig) if data.rig else None).converted(get_skeleton(data.skeleton))
     return MotionSource(
         motion.select(split, stride),
         view,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
@@ -60,14 +62,18 @@ def train_recipe(
     source = open_source(recipe.data, split=recipe.data.split, view="random")
     if source.skeleton.name != recipe.data.skeleton:
         raise InputError(f"the data has the joints of {source.skeleton.name}, the recipe names {recipe.data.skeleton}")
-    recipe = measure_scales(recipe, training_stream(source, recipe.data))
+    begun = None if start is None else load_start(recipe, start)
+    if begun is None:
+        recipe = measure_scales(recipe, training_stream(source, recipe.data))
+    else:
+        scales = {name: float(begun.tensors[name]) for name in ("pose_scale", "keypoint_scale")}
+        recipe = recipe.model_copy(update=scales)
     poses = None if recipe.poses is None else open_source(recipe.poses, split=recipe.poses.split, view="random")
     draw = stage_stream(source, recipe.data, poses, recipe.poses)
     model = build_model(recipe)
     start_image_encoder(model, recipe)
-    samples = 0
-    if start is not None:
-        samples = start_from(model, recipe, start)
+    if begun is not None:
+        load_into(model, begun.tensors, begun.file)
     model, progress = train(
         model,
         recipe.stage,
@@ -86,7 +92,7 @@ def train_recipe(
         recipe=without_places(recipe).model_dump(mode="json"),
         data=recipe.data.description,
         licence=recipe.data.licence,
-        samples=samples + progress.samples,
+        samples=progress.samples + (0 if begun is None else begun.card.samples),
     )
     save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
     return model, progress
@@ -99,14 +105,22 @@ def without_places(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"data": data, "poses": poses})
 
 
-def start_from(model: UniHPE, recipe: Recipe, path: Path) -> int:
-    """Load a checkpoint's weights into the model; returns the samples it has seen."""
+@dataclass(frozen=True)
+class Start:
+    """A checkpoint that training begins from."""
+
+    file: Path
+    tensors: dict[str, Tensor]
+    card: Card
+
+
+def load_start(recipe: Recipe, path: Path) -> Start:
+    """The checkpoint at `path`, a file or a training folder, if it has the recipe's joints."""
     file = path / MODEL_FILE if path.is_dir() else path
     tensors, card = load_checkpoint(file)
     if card.skeleton != recipe.data.skeleton:
         raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {recipe.data.skeleton}")
-    load_into(model, tensors, file)
-    return card.samples
+    return Start(file, tensors, card)
 
 
 def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
@@ -121,7 +135,9 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
         protocol = motion_protocol(recipe.data.skeleton, len(source.skeleton), "val", 10, "exact", 0, "true")
         sampler = build_sampler("zero-temperature", 50)
         batches = prepared(source, generator, device)
-        report = evaluate_lifting(model, batches, protocol, generator=generator, sampler=sampler, gallery=0)
+        report = evaluate_lifting(
+            model, batches, protocol, generator=generator, sampler=sampler, gallery=0, skeleton=source.skeleton
+        )
         name = next(name for name in report["errors_mm"] if name.startswith("MPJPE"))
         return {
             "validation mpjpe": report["errors_mm"][name]["mean over groups"],
@@ -132,7 +148,7 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
 
 
 def prepared(source: Source, generator: torch.Generator, device: str, focal_known: bool = True) -> Iterator[Batch]:
-    """All people of a source, in order, in batches."""
+    """All people of a source, in order, in batches; a detector's noise is drawn batch by batch, so the size is part of it."""
     for indices in torch.arange(len(source)).split(EVALUATION_BATCH):
         unknown = 0.0 if focal_known else 1.0
         frames = source.read(indices, generator)
@@ -169,7 +185,7 @@ def evaluate_checkpoint(
     )
     source = open_source(settings, split=split, view="fixed", two_d=two_d, stride=stride)
     check_skeleton(recipe, source.skeleton, str(root))
-    generator = torch.Generator().manual_seed(seed)
+    noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))  # samples must not change the data
     focal = "true" if focal_known else "assumed √(W² + H²)"
     joints = source.skeleton.name, len(source.skeleton)
     if isinstance(source, Recorded):
@@ -179,13 +195,14 @@ def evaluate_checkpoint(
     chosen = build_sampler(sampler, steps, generator)
     report = evaluate_lifting(
         model,
-        prepared(source, generator, device, focal_known),
+        prepared(source, noise, device, focal_known),
         protocol,
         generator=generator,
         sampler=chosen,
         samples=samples,
         gallery=gallery,
-        mirror=source.skeleton if flip else None,
+        skeleton=source.skeleton,
+        flip=flip,
     )
     return {
         "checkpoint": str(checkpoint),

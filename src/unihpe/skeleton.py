@@ -226,8 +226,8 @@ def get_skeleton(name: str) -> Skeleton:
     return SKELETONS[name]
 
 
-# How a joint is made from others: weighted sums, tried in order; the first whose sources the set has (or can make) is
-# used. Weights were fitted to nothing: they are what the sets' own definitions imply, for a person of common
+# How a joint is made from others: weighted sums, tried in order; for each person the first whose sources are seen (or can
+# be made) is used. Weights were fitted to nothing: they are what the sets' own definitions imply, for a person of common
 # proportions.
 Rule = Mapping[str, float]
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
@@ -237,6 +237,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
         "thorax": (
             {"left_shoulder": 0.55, "right_shoulder": 0.55, "left_hip": -0.05, "right_hip": -0.05},
             {"neck": 1.0},
+            {"left_shoulder": 0.5, "right_shoulder": 0.5},
         ),
         "neck": (
             {"left_shoulder": 0.55, "right_shoulder": 0.55, "left_hip": -0.05, "right_hip": -0.05},
@@ -300,16 +301,27 @@ def convert(points: Tensor, confidence: Tensor, source: Skeleton, target: Skelet
 
 
 def make(joint: str, made: dict[str, tuple[Tensor, Tensor]], asked: tuple[str, ...]) -> tuple[Tensor, Tensor] | None:
-    """A joint's place and confidence, its own or by the first rule that works; `made` remembers it."""
+    """A joint's place and confidence: its own, or for each person by the first rule whose sources are seen.
+
+    `made` remembers it.
+    """
     if joint in made:
         return made[joint]
     if joint in asked:
         return None
+    best: tuple[Tensor, Tensor] | None = None
     for rule in RULES.get(joint, ()):
         parts = {name: make(name, made, (*asked, joint)) for name in rule}
-        if all(part is not None for part in parts.values()):
-            found = {name: part for name, part in parts.items() if part is not None}
-            place = torch.stack([weight * found[name][0] for name, weight in rule.items()]).sum(0)
-            made[joint] = place, torch.stack([score for _, score in found.values()]).amin(0)
-            return made[joint]
-    return None
+        found = {name: part for name, part in parts.items() if part is not None}
+        if len(found) < len(rule):
+            continue
+        place = torch.stack([weight * found[name][0] for name, weight in rule.items()]).sum(0)
+        score = torch.stack([score for _, score in found.values()]).amin(0)
+        if best is None:
+            best = place, score
+        else:
+            open_ = (best[1] <= 0) & (score > 0)
+            best = torch.where(open_[..., None], place, best[0]), torch.where(open_, score, best[1])
+    if best is not None:
+        made[joint] = best
+    return best

@@ -192,3 +192,25 @@ def test_resampled_poses_are_tensors_in_millimetres(shared_data):
     ((name, poses),) = load_folder(shared_data / "cmu_mocap" / "bvh" / "02_01.bvh")
     assert name == "02_01" and poses.dtype == torch.float32 and poses.shape == (86, 17, 3)
     assert_close(poses, load_folder(shared_data / "cmu_mocap" / "bvh" / "02_01.bvh")[0][1])
+
+
+def test_position_channels_stand_in_place_of_the_offset(tmp_path):
+    """Some programs write six channels for every joint."""
+    text = ARM.replace("CHANNELS 3 Zrotation", "CHANNELS 6 Xposition Yposition Zposition Zrotation")
+    rows = ("0 0 0 0 0 0 4 5 6 0 0 0", "1 2 3 0 0 0 4 5 6 0 0 0", "0 0 0 90 0 0 4 5 6 0 0 0")
+    text = text[: text.index("0 0 0 0 0 0 0 0 0")] + "\n".join(rows) + "\n"
+    places = read_bvh(write(tmp_path, text)).positions()
+    assert_close(torch.from_numpy(places["elbow"][:2]), torch.tensor([[4.0, 5, 6], [5, 7, 9]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("CHANNELS 3 Zrotation", "CHANNELS 3 Wrotation", "no channel is called Wrotation"),
+        ("OFFSET 10 0 0", "OFFSET nan 0 0", "not finite"),
+        ("Frame Time: .0333333", "Frame Time: 1e", "not a number"),
+    ],
+)
+def test_odd_channels_offsets_and_frame_times(tmp_path, old, new, message):
+    with pytest.raises(InputError, match=message):
+        read_bvh(write(tmp_path, ARM.replace(old, new)))

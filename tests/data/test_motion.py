@@ -236,3 +236,31 @@ def test_motions_that_nobody_split_train_and_test_but_do_not_validate(motion):
     assert len(whole.select("train")) == len(whole.select("test")) == len(whole)
     with pytest.raises(InputError, match="no motion in split 'val'"):
         whole.select("val")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seq_index": np.array([1, 0])}, "must rise"),
+        ({"seq_index": np.array([0, 7])}, "must rise"),
+        ({"seq_index": np.array([0.0, 1.0])}, "whole number"),
+        ({"seq_index": np.array([0])}, "whole number"),
+        ({"poses": np.zeros((2, 5, 3), np.float32)}, "they must be floats"),
+        ({"poses": np.zeros((2, 17, 2), np.float32)}, "they must be floats"),
+        ({"poses": np.zeros((0, 17, 3), np.float32)}, "they must be floats"),
+        ({"seq_source": np.array(["a"])}, "of one length"),
+    ],
+)
+def test_arrays_that_do_not_fit_together(tmp_path, changes, message):
+    names = np.array(["a", "b"])
+    fields = {
+        "poses": np.random.default_rng(0).normal(size=(2, 17, 3)).astype(np.float32) * 0.3,
+        "joints": np.array(SKELETON.joints),
+        "seq_index": np.array([0, 1]),
+        "seq_names": names,
+        "seq_source": names,
+        "seq_split": np.array(["train", "test"]),
+    }
+    np.savez(tmp_path / "a.npz", **fields | changes)
+    with pytest.raises(InputError, match=message):
+        open_motion(tmp_path / "a.npz")

@@ -15,13 +15,13 @@ pytest.importorskip("anny", reason="needs the extra 'synthetic': pip install 'un
 pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
 
 
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.data.synthetic.background import Backgrounds, behind, load_backgrounds
 from unihpe.data.synthetic.body import COLUMN, SKELETON, TO_WORLD, chain, draw_shape, load_model, pose_body, skin
 from unihpe.data.synthetic.extra import needed
 from unihpe.data.synthetic.pack import PackedPeople, pack
 from unihpe.data.synthetic.paint import CUTS, HEM, NEVER, SLEEVE, WAIST, Cover, cover_at, load_skins
 from unihpe.data.synthetic.raster import NOTHING, normals_of, rasterise, weights
-from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.data.synthetic.scene import HIDDEN, OUTSIDE, SEEN, People, Settings
 from unihpe.data.synthetic.sheet import contact_sheet
 

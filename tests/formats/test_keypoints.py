@@ -1,6 +1,7 @@
 """Keypoint files: each tool's own layout, written here by hand, and every way a file can be wrong."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -197,3 +198,71 @@ def test_skeleton_names_are_the_ones_we_have():
 
     for table in (keypoints.COCO_SETS, keypoints.ALPHAPOSE_SETS, keypoints.OPENPOSE_SETS, keypoints.MMPOSE_SETS):
         assert all(len(get_skeleton(name)) <= count for count, name in table.items())
+
+
+def instances(joints=17):
+    return [{"keypoints": [[10.0 * n, 20.0 + n] for n in range(joints)], "keypoint_scores": [0.9] * joints}]
+
+
+def dump(path, content):
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dataset", "skeleton"), [("h36m", "human36m17"), ("coco", "coco17"), ("coco_wholebody", "coco17"), ("", "coco17")]
+)
+def test_mmpose_says_whose_joints_they_are(tmp_path, dataset, skeleton):
+    content = {"meta_info": {"dataset_name": dataset}, "instance_info": [{"frame_id": 0, "instances": instances()}]}
+    assert read_keypoints(dump(tmp_path / "a.json", content), image_size=(100, 100)).skeleton.name == skeleton
+
+
+def test_mmpose_joints_we_do_not_know_must_be_named(tmp_path):
+    content = {"meta_info": {"dataset_name": "lapa"}, "instance_info": [{"frame_id": 0, "instances": instances()}]}
+    path = dump(tmp_path / "a.json", content)
+    with pytest.raises(InputError, match="--skeleton"):
+        read_keypoints(path, image_size=(100, 100))
+    assert read_keypoints(path, "coco17", (100, 100)).skeleton.name == "coco17"
+
+
+def marks():
+    return [{"x": 0.01 * n, "y": 0.02 * n, "visibility": 1.0} for n in range(33)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"pose_landmarks": []}, {"pose_landmarks": marks()}],
+        [None, [marks()]],
+        marks(),
+        [{"pose_landmarks": None}, [marks()]],
+    ],
+)
+def test_mediapipe_frames_without_anybody(tmp_path, content):
+    assert len(read_keypoints(dump(tmp_path / "a.json", content), image_size=(100, 200))) == 1
+
+
+def test_each_person_may_have_a_picture_size(tmp_path):
+    sizes = np.array([[100.0, 200.0], [300.0, 400.0]])
+    np.savez(tmp_path / "a.npz", keypoints=np.ones((2, 17, 2)), skeleton="coco17", image_size=sizes)
+    assert read_keypoints(tmp_path / "a.npz").image_size.tolist() == sizes.tolist()
+
+
+@pytest.mark.parametrize("people", [[5], None, [{"pose_keypoints_2d": "text"}], [{"pose_keypoints_2d": [1, 2]}]])
+def test_damaged_openpose_folders(tmp_path, people):
+    dump(tmp_path / "a_keypoints.json", {"people": people})
+    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
+        read_keypoints(tmp_path, image_size=(10, 10))
+
+
+def test_damaged_arrays_and_deep_json(tmp_path):
+    for n, fields in enumerate(
+        ({"confidence": np.ones(3)}, {"confidence": np.array(["a"])}, {"image_size": np.ones(1)[:0]})
+    ):
+        path = tmp_path / f"{n}.npz"
+        np.savez(path, keypoints=np.ones((2, 17, 2)), skeleton="coco17", **fields)
+        with pytest.raises(InputError, match=re.escape(str(path))):
+            read_keypoints(path, image_size=(10, 10))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"deep\.json"):
+        read_keypoints(tmp_path / "deep.json", image_size=(10, 10))

@@ -14,7 +14,7 @@ from unihpe.batch import Modality
 from unihpe.checkpoint import load_checkpoint
 from unihpe.errors import InputError
 from unihpe.recipe import build_model, load_recipe, open_source, training_stream
-from unihpe.run import start_from, train_recipe
+from unihpe.run import load_start, train_recipe
 from unihpe.training.loop import Schedule, learning_rate, read_log, step_seed
 from unihpe.training.stages import Stage, stage_losses
 
@@ -146,11 +146,14 @@ def test_fine_tuning_starts_from_a_checkpoint(motion_file, tmp_path):
     train_recipe(tiny(motion_file), tmp_path / "a")
     still = ("stage.0.learning_rate=1e-12", "stage.1.learning_rate=1e-12", "stage.0.steps=1", "stage.1.steps=1")
     recipe = tiny(motion_file, *still)
-    model = build_model(recipe)
-    assert start_from(model, recipe, tmp_path / "a") == 640
-    assert same(model.state_dict(), weights(tmp_path / "a"))
+    begun = load_start(recipe, tmp_path / "a")
+    assert begun.card.samples == 640 and same(begun.tensors, weights(tmp_path / "a"))
     _, progress = train_recipe(recipe, tmp_path / "b", start=tmp_path / "a")
-    assert load_checkpoint(tmp_path / "b" / "model.safetensors")[1].samples == 640 + progress.samples
+    tensors, card = load_checkpoint(tmp_path / "b" / "model.safetensors")
+    assert card.samples == 640 + progress.samples
+    assert card.recipe["pose_scale"] == pytest.approx(
+        tensors["pose_scale"].item()
+    )  # the kept scale, not the new data's
     with pytest.raises(InputError, match="another skeleton or width|built another way"):
         train_recipe(tiny(motion_file, "model.embedding=16"), tmp_path / "c", start=tmp_path / "a")
 
@@ -211,8 +214,10 @@ def test_other_skeletons_train_too(motion_file, tmp_path):
     assert model.estimate(
         model.embed(batch, Modality.POSE_2D), Modality.POSE_2D, Modality.POSE_3D, batch.box_token
     ).shape == (16, 15, 3)
-    with pytest.raises(InputError, match="the recipe names humaneva15"):
-        train_recipe(recipe, tmp_path / "a")
+    _, progress = train_recipe(recipe, tmp_path / "a", schedule=Schedule(save_every=1000))
+    assert load_checkpoint(tmp_path / "a" / "model.safetensors")[1].skeleton == "humaneva15" and progress.samples > 0
+    with pytest.raises(InputError, match="smpl24 has joints that human36m17 cannot make"):
+        train_recipe(tiny(motion_file, "data.skeleton=smpl24"), tmp_path / "b")
 
 
 def test_temperature_is_clamped_to_the_stages_range(motion_file, tmp_path):

@@ -58,13 +58,13 @@ class BVH:
         for joint in self.joints:
             local = np.broadcast_to(np.eye(3), (frames, 3, 3))
             shift = np.broadcast_to(joint.offset, (frames, 3)).copy()
-            moved = False
             for k, channel in enumerate(joint.channels):
                 values = self.rows[:, joint.first_channel + k]
                 axis = "xyz".index(channel[0].lower())
                 if channel.lower().endswith("position"):
-                    shift[:, axis] = values + (shift[:, axis] if moved and joint.parent >= 0 else 0)
-                    moved = True
+                    shift[:, axis] = (
+                        values  # in place of the offset, for the root and, where they have such, other joints
+                    )
                 else:
                     local = local @ axis_rotation(axis, np.radians(values))
             if joint.parent >= 0:
@@ -85,6 +85,9 @@ def axis_rotation(axis: int, angle: Floats) -> Floats:
     rotation[:, b, a] = np.sin(angle)
     rotation[:, a, b] = -rotation[:, b, a]
     return rotation
+
+
+CHANNEL = re.compile("[xyz](position|rotation)", re.IGNORECASE)
 
 
 def read_bvh(path: Path) -> BVH:
@@ -126,10 +129,14 @@ def read_hierarchy(path: Path, tokens: list[str]) -> tuple[Joint, ...]:
                 if tokens[position] != "OFFSET":
                     raise ValueError("OFFSET expected")
                 offset = np.array([float(value) for value in tokens[position + 1 : position + 4]])
+                if not np.isfinite(offset).all():
+                    raise ValueError("an offset that is not finite")
                 position += 4
                 if tokens[position] == "CHANNELS":
                     count = int(tokens[position + 1])
                     channels = tuple(tokens[position + 2 : position + 2 + count])
+                    if unknown := [channel for channel in channels if not CHANNEL.fullmatch(channel)]:
+                        raise ValueError(f"no channel is called {unknown[0]}")
                     position += 2 + count
                 joints.append(Joint(name, above[-1] if above else -1, offset, channels, first_channel))
                 above.append(len(joints) - 1)
@@ -151,7 +158,10 @@ def read_motion(path: Path, text: str, channels: int) -> tuple[Floats, float]:
     header = re.match(r"\s*Frames:\s*(\d+)\s+Frame\s+Time:\s*([-+.\deE]+)", text)
     if header is None:
         raise InputError(f"{path}: cut short, no 'Frames' and 'Frame Time' after MOTION; copy it again")
-    frames, frame_time = int(header[1]), float(header[2])
+    try:
+        frames, frame_time = int(header[1]), float(header[2])
+    except ValueError as error:
+        raise InputError(f"{path}: the frame time {header[2]} is not a number; correct it") from error
     if frames < 1 or not 0 < frame_time < 10:
         raise InputError(f"{path}: {frames} frames of {frame_time} s; both must be above 0")
     try:
@@ -216,6 +226,8 @@ class Rig(BaseModel):
         found = {ours: mean_of(theirs, upright) for ours, theirs in self.joints.items()}
         found["pelvis"] = mean_of(self.pelvis, upright)
         direction = mean_of(self.head[1], upright) - mean_of(self.head[0], upright)
+        if not np.ptp(np.stack(list(found.values())), axis=0).any(-1).all():
+            raise InputError(f"{path}: all joints lie on one spot; its offsets must give a body")
         found |= trunk_and_head(found, direction)
         return np.stack([found[joint] for joint in get_skeleton("human36m17").joints], axis=1)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from unihpe.camera import Camera, look_at
 from unihpe.data.bvh import load_folder
 from unihpe.data.detector import detect, uniform
 from unihpe.errors import InputError
-from unihpe.skeleton import Skeleton, get_skeleton
+from unihpe.skeleton import Skeleton, convert, get_skeleton
 
 TwoD = Literal["exact", "detected", "both"]
 View = Literal["fixed", "random"]
@@ -85,6 +85,22 @@ class Motion:
             raise InputError(f"no motion in split '{split}': there are {', '.join(sorted(set(self.splits)))}")
         return Motion(self.skeleton, self.poses[keep], self.sequence[keep], self.names, self.groups, self.splits)
 
+    def converted(self, skeleton: Skeleton) -> Motion:
+        """The same poses in another joint set; joints it lacks are made from others where a rule says how.
+
+        Raises:
+            InputError: for a set with joints that cannot be made.
+        """
+        if skeleton.name == self.skeleton.name:
+            return self
+        made = convert(self.poses, torch.ones(self.poses.shape[:2]), self.skeleton, skeleton)
+        if bool((made.confidence[0] == 0).any()):
+            missing = [
+                joint for joint, seen in zip(skeleton.joints, made.confidence[0].tolist(), strict=True) if not seen
+            ]
+            raise InputError(f"{skeleton.name} has joints that {self.skeleton.name} cannot make: {', '.join(missing)}")
+        return replace(self, skeleton=skeleton, poses=made.points)
+
     def group_of(self, frames: Tensor) -> tuple[str, ...]:
         """The group of each of the frames (N,)."""
         return tuple(self.groups[s] for s in self.sequence[frames].tolist())
@@ -124,6 +140,7 @@ def read_npz(path: Path) -> Motion:
     skeleton, joints = get_skeleton("human36m17"), [str(joint) for joint in arrays["joints"]]
     if absent := set(skeleton.joints) - set(joints):
         raise InputError(f"{path}: lacks the joints {', '.join(sorted(absent))}")
+    check_arrays(path, arrays)
     poses = arrays["poses"][:, [joints.index(joint) for joint in skeleton.joints]]
     if not np.isfinite(poses).all():
         raise InputError(f"{path}: pose {int(np.argwhere(~np.isfinite(poses))[0, 0])} is not finite; leave it out")
@@ -137,6 +154,22 @@ def read_npz(path: Path) -> Motion:
             *(tuple(str(value) for value in arrays[key]) for key in ("seq_names", "seq_source", "seq_split")),
         )
     )
+
+
+def check_arrays(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Raise for arrays that do not fit together."""
+    poses, index, joints = arrays["poses"], arrays["seq_index"], arrays["joints"]
+    if poses.dtype.kind != "f" or poses.ndim != 3 or poses.shape[1:] != (len(joints), 3) or not len(poses):
+        raise InputError(f"{path}: poses are {poses.dtype} {poses.shape}; they must be floats (N, {len(joints)}, 3)")
+    motions = len(arrays["seq_names"])
+    if not len(arrays["seq_source"]) == len(arrays["seq_split"]) == motions:
+        raise InputError(f"{path}: seq_names, seq_source and seq_split must be of one length")
+    if index.dtype.kind not in "iu" or index.shape != (len(poses),):
+        raise InputError(f"{path}: seq_index is {index.dtype} {index.shape}; it must be one whole number for each pose")
+    if index.min() < 0 or index.max() >= motions or bool((np.diff(index.astype(np.int64)) < 0).any()):
+        raise InputError(
+            f"{path}: seq_index must rise from 0 to at most {motions - 1}, the frames of a motion together"
+        )
 
 
 def on_stage(motion: Motion) -> Motion:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from unihpe.batch import Batch, Modality
+from unihpe.data.prepare import root_relative
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.hypotheses import geometric_median
@@ -31,7 +32,8 @@ def evaluate_lifting(
     sampler: Sampler | None = None,
     samples: int = 0,
     gallery: int = 2000,
-    mirror: Skeleton | None = None,
+    skeleton: Skeleton,
+    flip: bool = False,
 ) -> Report:
     """2D → 3D over batches that carry 3D poses, as a report ready for JSON.
 
@@ -40,8 +42,9 @@ def evaluate_lifting(
             none.
         samples: hypotheses for each pose; adds their mean, geometric median and best. The best (marked *) needs ground
             truth: it is a bound, not a prediction.
-        mirror: the joints; adds the mean of the point estimate and that of the mirrored keypoints, mirrored back (the
-            field's "flip test").
+        skeleton: the joints.
+        flip: adds the mean of the point estimate and that of the mirrored keypoints, mirrored back (the field's "flip
+            test").
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
     """
     rows: dict[str, list[Tensor]] = {}
@@ -50,8 +53,9 @@ def evaluate_lifting(
     for batch in batches:
         embedding = model.embed(batch, Modality.POSE_2D)
         guesses = lift(model, embedding, batch, sampler, samples, generator)
-        if mirror is not None and "point" in guesses:
-            guesses["point, flip test"] = (guesses["point"] + mirrored_point(model, batch, mirror)) / 2
+        if flip and "point" in guesses:
+            guesses["point, flip test"] = (guesses["point"] + mirrored_point(model, batch, skeleton)) / 2
+        guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
         assert batch.pose is not None
         for name, guess in guesses.items():
             for label, metric in METRICS.items():
@@ -84,7 +88,7 @@ def lift(
         answers["point"] = model.estimate(embedding, source, target, box)
     elif sampler is not None:
         answers["sample"] = model.sample(embedding, source, target, box, sampler, 1, generator)[0]
-    if samples and sampler is not None:
+    if samples and sampler is not None and model.can_be_sampled(target):
         drawn = model.sample(embedding, source, target, box, sampler, samples, generator)
         answers[f"mean of {samples}"] = drawn.mean(0)
         answers[f"median of {samples}"] = geometric_median(drawn)

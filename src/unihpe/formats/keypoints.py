@@ -24,10 +24,16 @@ Size = tuple[float, float]
 
 # Which joint set a tool means by a number of joints.
 COCO_SETS = {17: "coco17", 26: "halpe26"}
-ALPHAPOSE_SETS = {17: "coco17", 26: "halpe26", 136: "halpe26"}  # the first 26 of Halpe's 136 are Halpe-26
+ALPHAPOSE_SETS = {
+    17: "coco17",
+    26: "halpe26",
+    136: "halpe26",
+    133: "coco17",
+}  # the first 26 of Halpe's 136 are Halpe-26
 OPENPOSE_SETS = {25: "body25", 18: "coco18"}
 MMPOSE_SETS = {17: "coco17", 26: "halpe26", 16: "mpii16", 133: "coco17"}  # the first 17 of COCO-WholeBody are COCO's
-MEDIAPIPE_JOINTS = 33
+# What MMPose calls its data sets → whose joints they are; the first that occurs in the name counts.
+MMPOSE_DATASETS = {"halpe26": "halpe26", "coco": "coco17", "ochuman": "coco17", "mpii": "mpii16", "h36m": "human36m17"}
 
 
 @dataclass(frozen=True)
@@ -88,17 +94,29 @@ def read_keypoints(path: Path, skeleton: str | None = None, image_size: Size | N
     """
     if image_size is not None and not (min(image_size) > 0 and np.isfinite(image_size).all()):
         raise InputError(f"the picture size must be above 0, not {image_size[0]:g}x{image_size[1]:g}")
-    if path.is_dir():
-        people, found = read_openpose_folder(path)
-    elif not path.is_file():
+    if not path.exists():
         raise InputError(f"no keypoint file at {path}")
-    elif path.suffix in (".npy", ".npz"):
-        people, found = read_arrays(path)
-    else:
-        people, found = read_json(path, image_size)
-    if not people:
-        raise InputError(f"{path}: nobody in it")
-    return assemble(path, people, skeleton or found, image_size)
+    try:
+        people, found = read_people(path, image_size)
+        if not people:
+            raise InputError(f"{path}: nobody in it")
+        return assemble(path, people, skeleton or found, image_size)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:80]
+        raise InputError(
+            f"{path}: not as its layout says ({error.__class__.__name__}: {reason}); docs/formats.md"
+        ) from error
+
+
+def read_people(path: Path, image_size: Size | None) -> tuple[list[Person], str | None]:
+    """The people of a file or folder, and the name of their joint set where it is known."""
+    if path.is_dir():
+        return read_openpose_folder(path)
+    if path.suffix in (".npy", ".npz"):
+        return read_arrays(path)
+    return read_json(path, image_size)
 
 
 def assemble(path: Path, people: list[Person], name: str | None, image_size: Size | None) -> KeypointFile:
@@ -145,12 +163,7 @@ def read_json(path: Path, image_size: Size | None) -> tuple[list[Person], str | 
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable text file ({error.__class__.__name__})") from error
-    try:
-        return read_content(path, content, image_size)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not as its layout says ({error.__class__.__name__}: {error})") from error
+    return read_content(path, content, image_size)
 
 
 def read_content(path: Path, content: Any, image_size: Size | None) -> tuple[list[Person], str | None]:
@@ -161,20 +174,22 @@ def read_content(path: Path, content: Any, image_size: Size | None) -> tuple[lis
         if "people" in content:
             return read_openpose([(path.stem, content)])
         if "instance_info" in content:
-            return read_mmpose_frames(content["instance_info"])
+            return read_mmpose_frames(content["instance_info"], content.get("meta_info"))
         if landmarks_of(content) is not None:
             return read_mediapipe(path, [content], image_size)
     elif isinstance(content, list):
         if not content:
             return [], None
         first = content[0]
+        if landmarks_of(content) is not None:
+            return read_mediapipe(path, [content], image_size)
         if isinstance(first, dict) and "image_id" in first:
             return read_results(content)
         if isinstance(first, dict) and "instances" in first:
             return read_mmpose_frames(content)
         if isinstance(first, dict) and "keypoint_scores" in first:
             return read_mmpose_frames([{"frame_id": path.stem, "instances": content}])
-        if landmarks_of(first) is not None:
+        if any(landmarks_of(frame) is not None for frame in content):  # nobody may be in the first frames
             return read_mediapipe(path, content, image_size)
     raise InputError(
         f"{path}: not a known keypoint layout; known are COCO, OpenPose, AlphaPose, MMPose and MediaPipe JSON (docs/formats.md)"
@@ -245,8 +260,11 @@ def read_openpose(frames: list[tuple[str, dict[str, Any]]]) -> tuple[list[Person
     return people, OPENPOSE_SETS.get(len(people[0].joints)) if people else None
 
 
-def read_mmpose_frames(frames: list[dict[str, Any]]) -> tuple[list[Person], str | None]:
-    """MMPose 1.x: frames of instances, each with keypoints (J, 2) and keypoint_scores (J,)."""
+def read_mmpose_frames(frames: list[dict[str, Any]], meta: Any = None) -> tuple[list[Person], str | None]:
+    """MMPose 1.x: frames of instances, each with keypoints (J, 2) and keypoint_scores (J,).
+
+    `meta` names the data set whose joints they are; without it the number of joints tells.
+    """
     people = []
     for n, frame in enumerate(frames):
         for k, instance in enumerate(frame["instances"]):
@@ -254,18 +272,22 @@ def read_mmpose_frames(frames: list[dict[str, Any]]) -> tuple[list[Person], str 
             scores = np.asarray(instance["keypoint_scores"], dtype=np.float32)
             joined = np.concatenate([joints[:, :2], scores[:, None]], axis=1)
             people.append(Person(str(frame.get("frame_id", n)), str(instance.get("track_id", k)), joined))
-    name = MMPOSE_SETS.get(len(people[0].joints)) if people else None
+    dataset = str(meta.get("dataset_name", "")) if isinstance(meta, dict) else ""
+    if dataset:
+        name = next((ours for theirs, ours in MMPOSE_DATASETS.items() if theirs in dataset.lower()), None)
+    else:
+        name = MMPOSE_SETS.get(len(people[0].joints)) if people else None
     return [cut(person, name) for person in people], name
 
 
 def landmarks_of(content: Any) -> Any:
     """The landmarks of a MediaPipe result, whatever it calls them; None where there are none."""
+    if isinstance(content, list) and content:
+        first = content[0]
+        is_marks = isinstance(first, dict) and "x" in first
+        return content if is_marks or (isinstance(first, list) and landmarks_of(first) is not None) else None
     if not isinstance(content, dict):
-        return (
-            content
-            if isinstance(content, list) and content and isinstance(content[0], dict) and "x" in content[0]
-            else None
-        )
+        return None
     for key in ("pose_landmarks", "poseLandmarks", "landmarks", "landmark"):
         if content.get(key):
             return landmarks_of(content[key]) or content[key]
@@ -311,7 +333,9 @@ def read_arrays(path: Path) -> tuple[list[Person], str | None]:
     if points.shape[-1] == 2:
         given = fields.get("confidence", np.ones(points.shape[:2])).reshape(points.shape[:2])
         points = np.concatenate([points, given.astype(np.float32)[..., None]], axis=-1)
-    size = tuple(float(v) for v in fields["image_size"].reshape(-1)[:2]) if "image_size" in fields else None
+    sizes: list[Size | None] = [None] * len(points)
+    if "image_size" in fields:
+        given = np.broadcast_to(fields["image_size"].astype(np.float64), (len(points), 2))
+        sizes = [(float(width), float(height)) for width, height in given]
     name = str(fields["skeleton"]) if "skeleton" in fields else None
-    people = [Person(str(n), "0", joints, (size[0], size[1]) if size else None) for n, joints in enumerate(points)]
-    return people, name
+    return [Person(str(n), "0", joints, size) for n, (joints, size) in enumerate(zip(points, sizes, strict=True))], name

@@ -114,6 +114,8 @@ def write_npz(path: Path, results: Results) -> None:
         "skeleton": np.array(results.skeleton.name),
         "units": np.array("mm, pixels"),
         "axes": np.array(AXES),
+        "bones": np.array(results.skeleton.bones),
+        "estimate": np.array(results.estimate),
         "image": np.array(results.image),
         "person": np.array(results.person),
         "focal_source": np.array(results.focal_source),

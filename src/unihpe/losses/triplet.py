@@ -112,7 +112,7 @@ def singular_logits(embeddings: Sequence[Tensor], triplets: Tensor) -> Tensor:
 def contrast(logits: Tensor, triplets: Tensor, accidental: Accidental) -> Tensor:
     """Cross entropy with column 0 as the positive: logits (B, N)."""
     if accidental == "mask":
-        own = torch.arange(len(triplets))[:, None, None]
+        own = torch.arange(len(triplets), device=triplets.device)[:, None, None]
         chance = (triplets == own).all(-1)
         chance[:, 0] = False
         logits = logits.masked_fill(chance.to(logits.device), -torch.inf)

@@ -12,6 +12,7 @@ from unihpe.batch import Modality
 from unihpe.nn.pose_encoder import BOX_NUMBERS, require_box
 
 TIME_CHANNELS = 512
+GROUPS = 32  # of the group norms; widths are multiples of it
 TIME_PERIOD = 10_000.0
 
 
@@ -69,7 +70,7 @@ class ScoreDecoder(nn.Module):
         self.stem = nn.Linear(joints * coordinates, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
         self.project = nn.Linear(embedding, (2 * blocks + 1) * width)  # one slice for the stem, one for each layer
-        self.norms = nn.ModuleList(nn.GroupNorm(32, width) for _ in range(2 * blocks + 1))
+        self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
         self.activate = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
         self.head = nn.Linear(width, joints * coordinates)
 

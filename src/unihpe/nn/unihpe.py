@@ -138,6 +138,10 @@ class UniHPE(nn.Module):
         decoder = self.decoder(target)
         return isinstance(decoder, MLPDecoder) or decoder.diffusion.allows_posterior_mean
 
+    def can_be_sampled(self, target: Modality) -> bool:
+        """Whether `sample` works: an MLP decoder has one answer only."""
+        return isinstance(self.decoder(target), DiffusionDecoder)
+
     @torch.no_grad()
     def estimate(self, embedding: Tensor, source: Modality, target: Modality, box: Tensor) -> Tensor:
         """The point estimate, one network evaluation: (B, D) → (B, J, C), box units (2D) or mm (3D).

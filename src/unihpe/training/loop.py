@@ -81,6 +81,8 @@ def train(
         InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite.
     """
     state_path = out / STATE_FILE
+    for left_over in out.glob(f".{STATE_FILE}.*.tmp"):  # of a run that was killed while it saved
+        left_over.unlink()
     model.to(device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
     progress, optimiser_state = Progress(), None

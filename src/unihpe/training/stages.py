@@ -127,6 +127,14 @@ class Stage(BaseModel):
         return needed | set(self.aligned) if self.contrastive else needed
 
     @model_validator(mode="after")
+    def learns_something(self) -> Stage:
+        if not self.trains:
+            raise ValueError(f"stage {self.name}: trains names nothing; there are {', '.join(PARTS)}")
+        if not (self.contrastive or self.decode or self.heatmap):
+            raise ValueError(f"stage {self.name} has no loss: set contrastive, decode or heatmap")
+        return self
+
+    @model_validator(mode="after")
     def aligns_enough(self) -> Stage:
         if self.contrastive and (len(set(self.align)) < 2 or len(set(self.align)) != len(self.align)):
             raise ValueError(f"stage {self.name}: align names two or three different modalities")
