@@ -17,17 +17,19 @@ ROOT = Path(__file__).resolve().parent
 FOLDER = ROOT / ".venv"
 PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 COMMANDS = {"demo": ["-m", "unihpe", "demo"], "test": ["-m", "pytest"]}
+EXTRAS = {"demo": "", "test": "[dev,data,synthetic]"}
 OLDEST = (3, 11)
 
 
-def installed() -> Path:
-    """The environment's interpreter, the package and its test tools installed."""
-    done = FOLDER / "installed"
+def installed(command: str) -> Path:
+    """The environment's interpreter, with what the command needs installed."""
+    done = FOLDER / f"installed-for-{command}"
     recipe = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     if not (done.is_file() and done.read_text(encoding="utf-8") == recipe):
         print(f"Setting up {FOLDER} (once; torch is a large download)", flush=True)
-        venv.create(FOLDER, with_pip=True, clear=True)
-        install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f"{ROOT}[dev]"]
+        venv.create(FOLDER, with_pip=True)
+        package = f"{ROOT}{EXTRAS[command]}"
+        install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", package]
         subprocess.run(install, check=True)
         done.write_text(recipe, encoding="utf-8")
     return PYTHON
@@ -43,7 +45,7 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        python = installed()
+        python = installed(sys.argv[1])
     except subprocess.CalledProcessError as error:
         print(
             f"setting up failed: {error.cmd[-1]}; is python3-venv installed, and is PyPI within reach?", file=sys.stderr

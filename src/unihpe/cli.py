@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +13,10 @@ from rich.table import Table
 
 from unihpe.cli_data import data_app, weights_app
 from unihpe.errors import InputError
+
+if TYPE_CHECKING:
+    from unihpe.formats.results import Results
+    from unihpe.predict import Predictor
 
 app = typer.Typer(
     help="One embedding space for a person's picture, 2D keypoints and 3D pose.",
@@ -159,8 +164,12 @@ SkeletonName = Annotated[str | None, typer.Option(help="The file's joints, where
 
 @app.command()
 def predict(
-    keypoints: Annotated[Path, typer.Option(help="Keypoint file, or a folder of OpenPose files.")],
     out: Out,
+    picture: Annotated[Path | None, typer.Argument(help="A picture, or a folder of pictures.")] = None,
+    keypoints: Annotated[Path | None, typer.Option(help="Keypoint file, or a folder of OpenPose files.")] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="JSON with the people's boxes in the pictures (docs/formats.md).")
+    ] = None,
     image_size: ImageSize = None,
     skeleton: SkeletonName = None,
     checkpoint: Model = None,
@@ -171,26 +180,63 @@ def predict(
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """Lift 2D keypoints to 3D poses: JSON, NPZ, a picture and a page."""
+    """2D keypoints, or pictures, to 3D poses: JSON, NPZ, a picture and a page."""
     from unihpe import load
     from unihpe.formats.keypoints import read_keypoints
+
+    if (picture is None) == (keypoints is None):
+        raise InputError("predict takes a picture (or folder), or --keypoints FILE; one of the two")
+    predictor = load(checkpoint, device)
+    options = {"focal": focal, "samples": samples, "sampler": sampler, "steps": steps, "seed": seed}
+    if picture is not None:
+        predict_pictures(predictor, picture, boxes, out, options)
+        return
+    assert keypoints is not None
+    file, skipped = predictor.liftable(read_keypoints(keypoints, skeleton, parse_size(image_size)))
+    results = predictor.lift_file(file, **options)
+    console.print(f"{len(results)} people of {keypoints.name} ({file.skeleton.name}).")
+    write_results(out, keypoints.name, results)
+    leave_skipped(skipped)
+
+
+def predict_pictures(predictor: Predictor, path: Path, boxes: Path | None, out: Path, options: dict[str, Any]) -> None:
+    """Every picture that can be read; the others are listed at the end."""
+    from unihpe.formats.boxes import read_boxes
+    from unihpe.formats.results import join
+    from unihpe.picture import pictures_in, read_picture
+
+    known = read_boxes(boxes) if boxes is not None else {}
+    parts, skipped, places = [], [], {}
+    for file in pictures_in(path):
+        if boxes is not None and file.name not in known:
+            skipped.append(f"{file.name}: no box for it in {boxes}")
+            continue
+        try:
+            parts.append(predictor.predict(file, known.get(file.name), name=file.name, **options))
+            places[file.name] = file
+        except InputError as error:
+            skipped.append(str(error))
+    if not parts:
+        raise InputError(f"no picture to predict from: {skipped[0]}")
+    results = join(parts)
+    console.print(f"{len(results)} people in {len(parts)} pictures of {path.name}.")
+    write_results(out, path.name, results, lambda name: read_picture(places[name]))
+    leave_skipped(skipped)
+
+
+def write_results(out: Path, name: str, results: Results, photo: Callable[[str], Any] | None = None) -> None:
+    """JSON, NPZ, a sheet and a page; and where they are."""
     from unihpe.formats.results import write_json, write_npz
     from unihpe.show import write_pictures
 
-    predictor = load(checkpoint, device)
-    file, skipped = predictor.liftable(read_keypoints(keypoints, skeleton, parse_size(image_size)))
-    results = predictor.lift_file(file, focal=focal, samples=samples, sampler=sampler, steps=steps, seed=seed)
     write_json(out / "poses.json", results)
     write_npz(out / "poses.npz", results)
-    pictures = write_pictures(out, "poses", f"unihpe: {keypoints.name}", results)
+    pictures = write_pictures(out, "poses", f"unihpe: {name}", results, photo=photo)
     made = [joint for joint, is_made in zip(results.skeleton.joints, results.synthesised, strict=True) if is_made]
-    console.print(
-        f"{len(results)} people of {keypoints.name} ({file.skeleton.name}); focal length {results.focal_source}."
-    )
+    console.print(f"Focal length {results.focal_source}.")
     if made:
         console.print(f"Joints made from others: {', '.join(made)}.")
     console.print(f"Poses: {out / 'poses.json'}, {out / 'poses.npz'}. Pictures: {pictures[0]}, {pictures[1]}.")
-    leave_skipped(skipped)
 
 
 def leave_skipped(skipped: list[str]) -> None:

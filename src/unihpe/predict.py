@@ -8,10 +8,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS, Batch, Frames, Modality
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_corners, box_token, crop, from_box
 from unihpe.camera import Camera, default_focal, place
 from unihpe.checkpoint import Card
 from unihpe.data.prepare import prepare, root_of
@@ -21,6 +24,7 @@ from unihpe.formats.keypoints import KeypointFile
 from unihpe.formats.results import Results
 from unihpe.hypotheses import spread
 from unihpe.nn.unihpe import Sampler, UniHPE
+from unihpe.picture import read_picture
 from unihpe.skeleton import Converted, Skeleton, convert, get_skeleton
 
 FARTHEST = 20  # pictures from the middle of the picture; beyond lies nobody
@@ -107,6 +111,71 @@ class Predictor:
             self.estimate_in_words(),
         )
 
+    @torch.no_grad()
+    def predict(
+        self,
+        picture: Any,
+        boxes: Any = None,
+        *,
+        focal: float | None = None,
+        samples: int = 0,
+        sampler: str = "auto",
+        steps: int = 0,
+        seed: int = 0,
+        name: str = "picture",
+    ) -> Results:
+        """A picture's people to 2D and 3D poses.
+
+        Args:
+            picture: RGB (H, W, 3) uint8, or the path of a file.
+            boxes: (N, 4), left, top, right, bottom, pixels; without it the whole picture is one box.
+            focal: in pixels; without it √(W² + H²) is assumed.
+            samples, sampler, steps: as in `lift`.
+            name: of the picture in the results.
+
+        Returns:
+            As `lift`; `keypoints` are the estimated 2D in pixels of the picture.
+
+        Raises:
+            InputError: for a model without an image encoder, a picture that cannot be read, a box that is empty, not finite
+                or wholly outside the picture.
+        """
+        if self.model.image_encoder is None:
+            raise InputError(
+                "this model has no image encoder: it lifts keypoints; name a checkpoint trained on pictures"
+            )
+        pixels = checked_picture(picture)
+        box = checked_boxes(boxes, pixels)
+        size = torch.tensor([float(pixels.shape[1]), float(pixels.shape[0])]).expand(len(box), 2)
+        assumed = default_focal(size) if focal is None else torch.full((len(box),), float(focal))
+        camera = Camera.simple(size, assumed)
+        batch = picture_batch(pixels, box, size, camera.focal[:, 0], len(self.skeleton)).to(self.device)
+        embedding = self.model.embed(batch, Modality.IMAGE)
+        generator = torch.Generator().manual_seed(seed)
+        chosen = build_sampler(sampler, steps, generator)
+        flat = self.model.estimate(embedding, Modality.IMAGE, Modality.POSE_2D, batch.box_token).cpu()
+        keypoints = from_box(flat, box)
+        pose = self.point(embedding, batch, chosen, generator, Modality.IMAGE).cpu()
+        drawn = None
+        if samples and self.model.can_be_sampled(Modality.POSE_3D):
+            drawn = self.draw(embedding, Modality.IMAGE, batch, chosen, samples, generator).cpu()
+        return Results(
+            self.skeleton,
+            pose,
+            keypoints,
+            torch.ones(keypoints.shape[:2]),
+            (False,) * len(self.skeleton),
+            place(pose, keypoints, camera),
+            size,
+            camera.focal[:, 0],
+            "assumed √(W² + H²)" if focal is None else "given",
+            (name,) * len(box),
+            tuple(str(n) for n in range(len(box))),
+            drawn,
+            None if drawn is None else spread(drawn),
+            self.estimate_in_words(),
+        )
+
     def liftable(self, file: KeypointFile) -> tuple[KeypointFile, list[str]]:
         """The people of a file with enough joints seen, and who was left out, in words.
 
@@ -173,12 +242,19 @@ class Predictor:
         """D."""
         return int(self.card.recipe["model"]["embedding"])
 
-    def point(self, embedding: Tensor, batch: Batch, sampler: Sampler, generator: torch.Generator) -> Tensor:
+    def point(
+        self,
+        embedding: Tensor,
+        batch: Batch,
+        sampler: Sampler,
+        generator: torch.Generator,
+        source: Modality = Modality.POSE_2D,
+    ) -> Tensor:
         """The point estimate (B, J, 3) in mm; one sample where the parametrisation has none."""
         if self.model.has_point_estimate(Modality.POSE_3D):
-            pose = self.model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
+            pose = self.model.estimate(embedding, source, Modality.POSE_3D, batch.box_token)
         else:
-            pose = self.draw(embedding, Modality.POSE_2D, batch, sampler, 1, generator)[0]
+            pose = self.draw(embedding, source, batch, sampler, 1, generator)[0]
         return pose - root_of(pose, self.skeleton)
 
     def draw(
@@ -235,6 +311,40 @@ class Predictor:
         camera = Camera.simple(size, default_focal(size) if focal is None else torch.full((len(points),), float(focal)))
         n = torch.arange(len(points))
         return Frames(converted.points, converted.confidence, None, camera, ("",) * len(points), n), converted
+
+
+def checked_picture(picture: Any) -> NDArray[np.uint8]:
+    """A picture as RGB (H, W, 3)."""
+    if isinstance(picture, str | Path):
+        return read_picture(Path(picture))
+    pixels = np.asarray(picture)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise InputError(f"a picture must be uint8 RGB (H, W, 3), not {pixels.dtype} {pixels.shape}")
+    return pixels
+
+
+def checked_boxes(boxes: Any, picture: NDArray[np.uint8]) -> Tensor:
+    """Padded boxes (N, 4) round the people, from corners (N, 4) or (4,); without any, the whole picture as it is."""
+    height, width = picture.shape[:2]
+    if boxes is None:
+        return box_from_corners(torch.tensor([[0.0, 0.0, float(width), float(height)]]), padding=1.0)
+    corners = torch.as_tensor(boxes, dtype=torch.float32)
+    corners = corners[None] if corners.ndim == 1 else corners
+    if corners.ndim != 2 or corners.shape[1] != 4 or not len(corners):
+        raise InputError(f"boxes must be (N, 4), left, top, right, bottom; not {tuple(corners.shape)}")
+    box = box_from_corners(corners)
+    outside = (corners[:, 2] <= 0) | (corners[:, 3] <= 0) | (corners[:, 0] >= width) | (corners[:, 1] >= height)
+    if bool(outside.any()):
+        raise InputError(f"box {int(outside.nonzero()[0, 0])} lies outside the {width} × {height} picture")
+    return box
+
+
+def picture_batch(picture: NDArray[np.uint8], box: Tensor, size: Tensor, focal: Tensor, joints: int) -> Batch:
+    """The crops of boxes (N, 4) as a batch without keypoints."""
+    cut = [crop(picture, one.double().numpy(), CROP_WIDTH, CROP_HEIGHT) for one in box]
+    image = torch.from_numpy(np.stack(cut)).permute(0, 3, 1, 2).contiguous()
+    empty = torch.zeros(len(box), joints, 2)
+    return Batch(empty, empty[..., 0], box_token(box, size, focal), box=box, image=image)
 
 
 def reasons_against(converted: Converted, size: Tensor) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.boxes import box_from_keypoints, to_box
+from unihpe.boxes import box_from_keypoints, crop, to_box
 from unihpe.draw import TRUTH, Figure, Picture, Scene, blank, draw_2d, draw_3d, save_png, sheet, write_viewer
 from unihpe.formats.results import Results
 
@@ -17,8 +18,10 @@ SHOWN_SAMPLES = 12  # hypotheses drawn behind a pose
 MOST_SCENES = 400  # in the page: beyond, every n-th is taken
 
 
-def row_of(results: Results, n: int, truth: Tensor | None, caption: str) -> list[tuple[Picture, str]]:
-    """One person: 2D, the 3D from the camera's side, the 3D from aside."""
+def row_of(
+    results: Results, n: int, truth: Tensor | None, caption: str, photo: Picture | None = None
+) -> list[tuple[Picture, str]]:
+    """One person: 2D, over the photograph where there is one, the 3D from the camera's side, the 3D from aside."""
     pose = results.pose[n].numpy()
     figures = []
     if results.samples is not None:
@@ -29,7 +32,7 @@ def row_of(results: Results, n: int, truth: Tensor | None, caption: str) -> list
     figures.append(Figure(pose))
     views = (("3D, the camera's side", 0.0, 8.0), ("3D, from aside", 70.0, 14.0))
     return [
-        (flat(results, n), caption),
+        (flat(results, n, photo), caption),
         *(
             (draw_3d(figures, results.skeleton, size=PANEL, azimuth=azimuth, elevation=elevation), text)
             for text, azimuth, elevation in views
@@ -37,12 +40,13 @@ def row_of(results: Results, n: int, truth: Tensor | None, caption: str) -> list
     ]
 
 
-def flat(results: Results, n: int) -> Picture:
-    """The 2D joints of one person, filling a panel."""
+def flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
+    """The 2D joints of one person, filling a panel; over the photograph they came from, if it is given."""
     keypoints, seen = results.keypoints[n : n + 1], results.confidence[n : n + 1] > 0
-    box = box_from_keypoints(keypoints, seen, aspect=1.0)
+    box = box_from_keypoints(keypoints, seen, padding=1.25 if photo is None else 1.6, aspect=1.0)
     spots = (to_box(keypoints, box)[0] + 1) * PANEL / 2
-    return draw_2d(blank(PANEL, PANEL), spots.numpy(), results.confidence[n].numpy(), results.skeleton)
+    paper = blank(PANEL, PANEL) if photo is None else crop(photo, box[0].double().numpy(), PANEL, PANEL)
+    return draw_2d(paper, spots.numpy(), results.confidence[n].numpy(), results.skeleton)
 
 
 def evenly(total: int, most: int) -> list[int]:
@@ -51,16 +55,26 @@ def evenly(total: int, most: int) -> list[int]:
 
 
 def write_pictures(
-    out: Path, name: str, title: str, results: Results, truth: Tensor | None = None, rows: int = 4
+    out: Path,
+    name: str,
+    title: str,
+    results: Results,
+    truth: Tensor | None = None,
+    rows: int = 4,
+    photo: Callable[[str], Picture] | None = None,
 ) -> tuple[Path, Path]:
     """Write `<name>.png` (a sheet of some people) and `<name>.html` (all of them, up to a limit).
 
     Args:
         truth: true poses (N, J, 3), mm, where they are known.
         rows: people on the sheet, two a line.
+        photo: a picture by the name that results have for it, to draw the 2D on.
     """
     chosen = evenly(len(results), rows * 2)
-    people = [row_of(results, n, truth, caption_of(results, n, truth)) for n in chosen]
+    people = [
+        row_of(results, n, truth, caption_of(results, n, truth), photo(results.image[n]) if photo else None)
+        for n in chosen
+    ]
     lines = [[panel for person in people[k : k + 2] for panel in person] for k in range(0, len(people), 2)]
     picture, page = out / f"{name}.png", out / f"{name}.html"
     save_png(picture, sheet(lines, title))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,4 +145,23 @@ def select(results: Results, rows: list[int]) -> Results:
         person=tuple(results.person[n] for n in rows),
         samples=None if results.samples is None else results.samples[:, chosen],
         spread=None if results.spread is None else results.spread[chosen],
+    )
+
+
+def join(parts: Sequence[Results]) -> Results:
+    """The people of several results, one after the other; all of one model and one way."""
+    first = parts[0]
+
+    def rows(name: str, axis: int = 0) -> Tensor | None:
+        tensors = [getattr(part, name) for part in parts]
+        return None if tensors[0] is None else torch.cat(tensors, dim=axis)
+
+    names = ("pose", "keypoints", "confidence", "translation", "image_size", "focal", "spread")
+    together: dict[str, Any] = {name: rows(name) for name in names}
+    return replace(
+        first,
+        **together,
+        samples=rows("samples", axis=1),
+        image=tuple(name for part in parts for name in part.image),
+        person=tuple(name for part in parts for name in part.person),
     )

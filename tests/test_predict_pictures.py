@@ -1,0 +1,146 @@
+"""Pictures in, 2D and 3D out: units, boxes, folders with broken files; with an untrained model, which is as good for that."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.testing import assert_close
+
+import unihpe
+from unihpe import cli
+from unihpe.batch import Modality
+from unihpe.checkpoint import Card, save_checkpoint
+from unihpe.errors import InputError
+from unihpe.formats.boxes import read_boxes
+from unihpe.recipe import build_model, load_recipe, parse_recipe
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    fields = load_recipe("quick", ("model.embedding=64", "pose_scale=250.0", "keypoint_scale=0.3")).model_dump()
+    fields["model"]["image_encoder"] = {"kind": "hrnet_w18_small"}
+    recipe = parse_recipe(fields, "test")
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_checkpoint(
+        path, build_model(recipe).state_dict(), Card(skeleton="human36m17", recipe=recipe.model_dump(mode="json"))
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return unihpe.load(checkpoint)
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+
+
+def test_2d_comes_in_pixels_of_the_picture(model, photo):
+    boxes = torch.tensor([[20.0, 30.0, 120.0, 230.0], [200.0, 40.0, 380.0, 280.0]])
+    result = model.predict(photo, boxes, samples=4)
+    assert result.pose.shape == (2, 17, 3) and result.samples.shape == (4, 2, 17, 3)
+    assert (result.pose[:, 0] == 0).all() and torch.isfinite(result.translation).all()
+    centre = result.keypoints.mean(1)  # an untrained decoder answers near the middle of the box
+    assert (centre > boxes[:, :2] - 60).all() and (centre < boxes[:, 2:] + 60).all()
+    again = model.predict(photo, boxes[1])
+    assert_close(again.keypoints[0], result.keypoints[1], atol=1e-2, rtol=0)
+    assert result.focal_source.startswith("assumed") and result.focal[0].item() == pytest.approx(500.0)
+
+
+def test_the_crop_is_what_the_box_says(model, photo, monkeypatch):
+    """A box moved with the picture's content gives the same answer, moved."""
+    wide = np.zeros((400, 600, 3), np.uint8)
+    wide[60:360, 100:500] = photo
+    box = torch.tensor([100.0, 60.0, 300.0, 260.0])
+    here, there = model.predict(photo, box), model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0]))
+    seen = []
+    original = model.model.embed
+    monkeypatch.setattr(
+        model.model, "embed", lambda batch, modality: (seen.append(batch.image), original(batch, modality))[1]
+    )
+    model.predict(photo, box)
+    model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0]))
+    difference = (seen[0].int() - seen[1].int()).abs()
+    assert difference.float().mean() < 0.2 and modality_ok(here, there)
+
+
+def modality_ok(here, there):
+    """The 2D differs by the move and by the box token, which knows where in the picture the box lies."""
+    move = there.keypoints.mean((0, 1)) - here.keypoints.mean((0, 1))
+    return bool((move - torch.tensor([100.0, 60.0])).abs().max() < 40) and Modality.IMAGE == 0
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ([[10.0, 10.0, 5.0, 20.0]], "right > left"),
+        ([[float("nan"), 0.0, 5.0, 5.0]], "finite"),
+        ([[500.0, 10.0, 600.0, 20.0]], "outside the 400 × 300 picture"),
+        ([[1.0, 2.0, 3.0]], "must be"),
+        (np.zeros((0, 4)), "must be"),
+    ],
+)
+def test_boxes_that_are_none(model, photo, boxes, message):
+    with pytest.raises(InputError, match=message):
+        model.predict(photo, boxes)
+
+
+def test_pictures_that_are_none(model, photo):
+    for picture in (photo.astype(np.float32), photo[..., 0], np.zeros((0, 5, 3), np.uint8)):
+        with pytest.raises(InputError, match="uint8 RGB"):
+            model.predict(picture)
+    assert model.predict(photo[:1, :1]).pose.shape == (1, 17, 3)  # one pixel is a picture
+    assert unihpe.load
+
+
+def run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["unihpe", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+        raise SystemExit(0)
+    printed = capsys.readouterr()
+    return stop.value.code or 0, printed.out, printed.err
+
+
+def test_a_folder_with_broken_files(monkeypatch, capsys, tmp_path, checkpoint, photo):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    Image.fromarray(photo).save(folder / "a.png")
+    Image.fromarray(photo).save(folder / "b.jpg")
+    (folder / "c.jpg").write_bytes((folder / "b.jpg").read_bytes()[:100])
+    (folder / "d.png").write_bytes(b"")
+    boxes = {"a.png": [[10, 10, 100, 200], [150, 20, 300, 280]], "b.jpg": [[0, 0, 400, 300]], "c.jpg": [[0, 0, 9, 9]]}
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    options = ("--checkpoint", checkpoint, "-o", out, "--samples", 2)
+    code, text, error = run(monkeypatch, capsys, "predict", folder, "--boxes", tmp_path / "boxes.json", *options)
+    assert code == 1 and "3 people in 2 pictures" in text and "c.jpg" in error and "d.png: no box" in error
+    found = json.loads((out / "poses.json").read_text())
+    assert [(p["image"], p["person"]) for p in found["people"]] == [("a.png", "0"), ("a.png", "1"), ("b.jpg", "0")]
+    assert (out / "poses.png").is_file() and (out / "poses.html").is_file()
+    code, _, error = run(monkeypatch, capsys, "predict", folder / "d.png", *options)
+    assert code == 2 and "no picture to predict from" in error
+    code, _, error = run(monkeypatch, capsys, "predict", *options)
+    assert code == 2 and "one of the two" in error
+
+
+def test_boxes_from_coco_and_broken_ones(tmp_path):
+    notes = [{"image_id": 1, "bbox": [1, 2, 3, 4]}, {"image_id": 1, "bbox": [0, 0, 9, 9], "iscrowd": 1}]
+    content = {"images": [{"id": 1, "file_name": "x/a.jpg"}], "annotations": notes}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert read_boxes(tmp_path / "a.json") == {"a.jpg": [[1, 2, 4, 6]]}
+    for text in ("[1]", "{", '{"a.jpg": [[1, 2]]}', '{"a.jpg": 5}'):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(InputError, match="no boxes as we know them"):
+            read_boxes(tmp_path / "a.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_boxes(tmp_path / "none.json")
+
+
+def test_lifting_models_say_that_they_see_no_pictures(trained, photo):
+    with pytest.raises(InputError, match="no image encoder"):
+        unihpe.load(trained).predict(photo)
