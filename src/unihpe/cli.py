@@ -28,7 +28,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 console = Console(highlight=False, soft_wrap=True)
 
-DATA_SETS = ("motion", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
+DATA_SETS = ("motion", "people", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for what is written.")]
 
@@ -134,8 +134,11 @@ def show_report(report: dict[str, Any]) -> None:
     for name, values in errors.items():
         table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
     console.print(table)
-    cosine = report["cosine_2d_3d"]
-    console.print(f"cosine 2D–3D: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}")
+    for name, value in report.get("image_to_2d", {}).items():
+        console.print(f"image → 2D {name}: {value:.3f}")
+    cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
+    for pair, cosine in cosines.items():
+        console.print(f"cosine {pair}: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}")
     for way, found in report.get("retrieval", {}).items():
         recall = ", ".join(f"@{k} {share:.3f}" for k, share in found["recall"].items())
         console.print(

@@ -71,6 +71,38 @@ def show_check(report: dict[str, Any]) -> None:
         console.print(f"[red]problem[/]: {problem}")
 
 
+@data_app.command("render")
+def data_render(
+    motion: Annotated[Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The packed set to write, such as people/train.pack.")],
+    count: Annotated[int, typer.Option(min=1, help="How many people.")] = 10_000,
+    split: Annotated[str, typer.Option(help="Of the motion: train, val or test.")] = "train",
+    skins: Annotated[Path | None, typer.Option(help="Folder of skin textures.")] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="Folder of photographs and panoramas.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet (PNG) of the first people.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Another seed, other people.")] = 0,
+) -> None:
+    """Render people in the poses of motion capture into one file for training (unihpe[synthetic])."""
+    import torch
+
+    from unihpe.data.motion import open_motion
+    from unihpe.data.synthetic.render import render_set
+    from unihpe.data.synthetic.scene import People, Settings
+    from unihpe.data.synthetic.sheet import contact_sheet
+    from unihpe.progress import counted
+
+    poses = open_motion(motion).select(split).poses
+    order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))[:count]
+    settings = Settings(seed=seed, skins=skins, backgrounds=backgrounds)
+    if sheet is not None:
+        contact_sheet(People(poses[order], settings), sheet, 4, 8)
+        console.print(f"Look at {sheet}.")
+    with counted(console, "people", count) as done:
+        render_set(poses[order], settings, range(count), out, workers, done)
+    console.print(f"{count} people in {out}.")
+
+
 @weights_app.command("list")
 def weights_list() -> None:
     """The public weight files we know."""

@@ -91,3 +91,18 @@ def download_report(console: Console, name: str) -> Iterator[Callable[[int, int 
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=None)
         yield lambda have, whole: bar.update(task, completed=have, total=whole)
+
+
+@contextlib.contextmanager
+def counted(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A function to tell how many of `total` are done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda done: bar.update(task, completed=done)

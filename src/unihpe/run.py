@@ -13,12 +13,14 @@ from torch import Tensor
 
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
+from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
 from unihpe.data.recorded import Recorded
 from unihpe.data.source import Source
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.protocols import motion_protocol, recorded_protocol
+from unihpe.evaluation.pictures import evaluate_pictures
+from unihpe.evaluation.protocols import motion_protocol, people_protocol, recorded_protocol
 from unihpe.evaluation.report import Report, evaluate_lifting
 from unihpe.files import write_text
 from unihpe.nn.unihpe import UniHPE
@@ -192,6 +194,18 @@ def evaluate_checkpoint(
         protocol = recorded_protocol(data, source.layout, *joints, split, stride, focal)
     else:
         protocol = motion_protocol(*joints, split, stride, two_d, seed, focal)
+    if isinstance(source, PeopleSource):
+        if model.image_encoder is None:
+            raise InputError(f"{checkpoint} has no image encoder; evaluate it on keypoints, such as --data motion")
+        report = evaluate_pictures(
+            model,
+            prepared(source, noise, device, focal_known),
+            people_protocol(split, len(source.skeleton)),
+            skeleton=source.skeleton,
+            generator=generator,
+            gallery=gallery,
+        )
+        return {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, **report}
     chosen = build_sampler(sampler, steps, generator)
     report = evaluate_lifting(
         model,

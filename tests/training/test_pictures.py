@@ -204,3 +204,33 @@ def test_models_without_pictures_say_so(motion_file):
         model.embed(batch, Modality.IMAGE)
     stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, heatmap=1.0)
     assert stage_losses(model, batch, stage, torch.Generator()) == {}
+
+
+def test_pictures_are_scored_on_every_path(folder, motion_file):
+    from unihpe.evaluation.pictures import evaluate_pictures
+    from unihpe.evaluation.protocols import people_protocol
+    from unihpe.skeleton import get_skeleton
+
+    model = build_model(recipe(folder, motion_file)).eval()
+    report = evaluate_pictures(
+        model,
+        [batch_of(folder, 8), batch_of(folder, 4)],
+        people_protocol("test", 17),
+        skeleton=get_skeleton("human36m17"),
+        generator=torch.Generator().manual_seed(0),
+        gallery=10,
+    )
+    assert report["poses"] == 12 and len(report["retrieval"]) == 6
+    assert {"MPJPE image", "MPJPE lifting", "PA-MPJPE image and 2D"} <= report["errors_mm"].keys()
+    assert set(report["cosine"]) == {"image–2d", "image–3d", "2d–3d"}
+    pck = [report["image_to_2d"][f"PCK@{share}"] for share in (0.05, 0.1, 0.2)]
+    assert 0 <= pck[0] <= pck[1] <= pck[2] <= 1 and report["image_to_2d"]["EPE px"] > 0
+
+
+def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
+    model, batch = build_model(recipe(folder, motion_file)).eval(), batch_of(folder)
+    embedding = model.embed(batch, Modality.POSE_2D)
+    alone = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
+    torch.testing.assert_close(model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch.box_token), alone)
+    both = {Modality.POSE_2D: embedding, Modality.IMAGE: model.embed(batch, Modality.IMAGE)}
+    assert not torch.equal(model.fuse(both, Modality.POSE_3D, batch.box_token), alone)

@@ -51,3 +51,12 @@ def recorded_protocol(
         data=f"{layout}, split {split}, every {stride}th frame of each sequence, all cameras; focal length in the box token: {focal}",
         joints=f"all {joints} of {skeleton}",
     )
+
+
+def people_protocol(split: str, joints: int) -> Protocol:
+    """Rendered people of one packed set, as they were rendered."""
+    return Protocol(
+        name="rendered-people",
+        data=f"rendered people, split {split}, every picture as rendered; true focal length in the box token",
+        joints=f"all {joints}, seen or not",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -158,6 +158,23 @@ class UniHPE(nn.Module):
         decoder.diffusion.require_posterior_mean()
         x = embedding.new_zeros(len(embedding), *decoder.shape)
         return decoder.denoiser(embedding, source, box)(x, x.new_ones(1)) * self.scale(target)
+
+    @torch.no_grad()
+    def fuse(self, embeddings: Mapping[Modality, Tensor], target: Modality, box: Tensor) -> Tensor:
+        """The point estimate from several kinds of evidence of the same people: (B, D) each → (B, J, C), as `estimate`.
+
+        A diffusion decoder is conditioned on the mean of what each kind would tell it; an MLP's answers are averaged.
+        """
+        decoder = self.decoder(target)
+        if isinstance(decoder, MLPDecoder):
+            answers = [self.estimate(embedding, source, target, box) for source, embedding in embeddings.items()]
+            return torch.stack(answers).mean(0)
+        decoder.diffusion.require_posterior_mean()
+        told = [decoder.network.prepare(embedding, source, box) for source, embedding in embeddings.items()]
+        prepared = torch.stack(told).mean(0)
+        denoise = decoder.diffusion.denoiser(lambda x, t: decoder.network(x, t, prepared).float())
+        x = prepared.new_zeros(len(prepared), *decoder.shape)
+        return denoise(x, x.new_ones(1)) * self.scale(target)
 
     @torch.no_grad()
     def sample(

@@ -1,0 +1,108 @@
+"""Scoring a model on pictures: image to 3D and to 2D, beside lifting and fusion; retrieval and cosines of all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from itertools import combinations, permutations
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unihpe.batch import Batch, Modality
+from unihpe.boxes import from_box, side
+from unihpe.data.prepare import root_relative
+from unihpe.evaluation.protocols import Protocol
+from unihpe.evaluation.report import METRICS, Report, by_group
+from unihpe.evaluation.retrieval import cosines, retrieve
+from unihpe.metrics import epe_2d, pck_2d
+from unihpe.nn.unihpe import UniHPE
+from unihpe.skeleton import Skeleton
+
+THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
+NAMES = {Modality.IMAGE: "image", Modality.POSE_2D: "2d", Modality.POSE_3D: "3d"}
+
+
+@torch.no_grad()
+def evaluate_pictures(
+    model: UniHPE,
+    batches: Iterable[Batch],
+    protocol: Protocol,
+    *,
+    skeleton: Skeleton,
+    generator: torch.Generator,
+    gallery: int = 2000,
+) -> Report:
+    """Every path of a model with an image encoder, over batches with pictures, 2D and 3D; a report ready for JSON.
+
+    EPE is in pixels of the full picture; PCK counts joints nearer than a share of the box's larger side.
+    """
+    errors: dict[str, list[Tensor]] = {}
+    flat: dict[str, list[Tensor]] = {}
+    kept: dict[Modality, list[Tensor]] = {modality: [] for modality in Modality}
+    poses: list[Tensor] = []
+    groups: list[str] = []
+    for batch in batches:
+        assert batch.pose is not None
+        embeddings = {modality: model.embed(batch, modality) for modality in Modality}
+        for name, pose in answers(model, embeddings, batch).items():
+            for label, metric in METRICS.items():
+                score = metric(root_relative(pose, skeleton).cpu(), batch.pose.cpu())
+                errors.setdefault(f"{label} {name}", []).append(score)
+        for name, score in scores_2d(model, embeddings[Modality.IMAGE], batch).items():
+            flat.setdefault(name, []).append(score)
+        for modality, embedding in embeddings.items():
+            kept[modality].append(embedding.cpu())
+        poses.append(batch.pose.cpu())
+        groups += batch.group
+    whole = {modality: torch.cat(parts) for modality, parts in kept.items()}
+    return {
+        "protocol": protocol.model_dump(),
+        "poses": len(groups),
+        "errors_mm": {name: by_group(torch.cat(parts), groups) for name, parts in errors.items()},
+        "image_to_2d": {name: float(torch.cat(parts).mean()) for name, parts in flat.items()},
+        "cosine": pair_cosines(whole, generator),
+        "retrieval": retrievals(whole, torch.cat(poses), gallery),
+    }
+
+
+def answers(model: UniHPE, embeddings: dict[Modality, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """The 3D point estimate from the picture, from the keypoints, and from both: (B, J, 3), mm."""
+    image, pose_2d, target = Modality.IMAGE, Modality.POSE_2D, Modality.POSE_3D
+    both = {modality: embeddings[modality] for modality in (image, pose_2d)}
+    return {
+        "image": model.estimate(embeddings[image], image, target, batch.box_token),
+        "lifting": model.estimate(embeddings[pose_2d], pose_2d, target, batch.box_token),
+        "image and 2D": model.fuse(both, target, batch.box_token),
+    }
+
+
+def scores_2d(model: UniHPE, embedding: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Image → 2D in pixels of the full picture, (B,) each."""
+    assert batch.box is not None
+    estimate = model.estimate(embedding, Modality.IMAGE, Modality.POSE_2D, batch.box_token)
+    found, truth = (from_box(points, batch.box).cpu() for points in (estimate, batch.keypoints))
+    seen, size = (batch.confidence > 0).cpu(), side(batch.box).cpu()
+    pck = {f"PCK@{share:g}": pck_2d(found, truth, size, share, seen) for share in THRESHOLDS}
+    return {"EPE px": epe_2d(found, truth, seen), **pck}
+
+
+def pair_cosines(embeddings: dict[Modality, Tensor], generator: torch.Generator) -> dict[str, dict[str, float]]:
+    """Mean cosine of matched and of unmatched embeddings, for every pair of modalities (fig. 5)."""
+    found = {}
+    for a, b in combinations(Modality, 2):
+        matched, unmatched = cosines(embeddings[a], embeddings[b], generator)
+        found[f"{NAMES[a]}–{NAMES[b]}"] = {"matched": matched, "unmatched": unmatched}
+    return found
+
+
+def retrievals(embeddings: dict[Modality, Tensor], poses: Tensor, gallery: int) -> dict[str, Any]:
+    """Retrieval in all six directions, among people evenly spread over the data."""
+    if not gallery:
+        return {}
+    chosen = torch.linspace(0, len(poses) - 1, min(gallery, len(poses))).long()
+    return {
+        f"{NAMES[a]}→{NAMES[b]}": asdict(retrieve(embeddings[a][chosen], embeddings[b][chosen], poses[chosen]))
+        for a, b in permutations(Modality, 2)
+    }
