@@ -67,6 +67,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], card: Card, *, ha
     with replacing(path) as temporary:
         try:
             save_file(stored, temporary, metadata={HEADER: text})
+            temporary.chmod(0o644)  # the library makes files that nobody else can read
         except SafetensorError as error:  # the library's own wrapping of a full disk
             raise OSError(str(error)) from error
     write_text(path.with_suffix(".json"), json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n")
