@@ -102,7 +102,7 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
     ]
     for kind, path, prediction in [("mlp", PATHS[0], "epsilon"), *pairs]:
         for point, weight in POINTS.items():
-            if point != "none" and (kind == "mlp" or prediction == "epsilon"):
+            if point != "none" and (kind == "mlp" or prediction == "epsilon" or path == "vp"):
                 continue
             settings = DecoderSettings(kind=kind, width=args.width, path=path, prediction=prediction)
             torch.manual_seed(0)

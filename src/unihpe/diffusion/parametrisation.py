@@ -25,6 +25,10 @@ Prediction = Literal["epsilon", "v", "x0", "flow"]
 Network = Callable[[Tensor, Tensor], Tensor]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
+EPSILON_START = (
+    0.08  # α/σ where ODE samplers begin with ε-prediction; above, an error of ε̂ counts over twelvefold in x̂₀
+)
+LIMIT = 6.0  # standard deviations of the data that an x̂₀ made from ε̂ may reach
 T_MIN = 1e-5  # the shortest time that is trained on, as in score_sde
 
 
@@ -68,6 +72,18 @@ class Diffusion:
         if not self.allows_posterior_mean:
             raise InputError("an ε-predicting decoder has no one-evaluation estimate; choose a sampler")
 
+    def ode_start(self) -> float:
+        """The time at which samplers that follow an ODE begin: the path's first, but later for ε-prediction.
+
+        An ODE never forgets its first steps, as the SDE does with its fresh noise; and near t = 1 they would rest on an x̂₀ in
+        which the network's error counts a hundredfold.
+        """
+        if self.prediction != "epsilon":
+            return self.path.t_max
+        t = torch.linspace(self.path.t_max, T_MIN, 10_001, dtype=torch.float64)
+        alpha, sigma = self.path.marginal(t)
+        return float(t[(alpha / sigma >= EPSILON_START).nonzero()[0, 0]])
+
     def clamp_time(self, t: Tensor) -> Tensor:
         """Times in [0, 1) moved into the range that is trained on."""
         return T_MIN + (1 - T_MIN) * t
@@ -104,7 +120,7 @@ class Diffusion:
         alpha, sigma = (over(part, x_t) for part in self.path.marginal(t))
         match self.prediction:
             case "epsilon":
-                return (x_t - sigma * output) / alpha
+                return ((x_t - sigma * output) / alpha).clamp(-LIMIT, LIMIT)
             case "v":
                 return (alpha * x_t - sigma * output) / (alpha**2 + sigma**2)
             case "x0":

@@ -79,43 +79,47 @@ def probability_flow(
     steps: int = 50,
     *,
     method: Literal["euler", "heun"] = "heun",
+    t_start: float | None = None,
     t_end: float = T_END,
 ) -> Tensor:
     """The true probability-flow ODE, dx/dt = f·x − ½g²·score: deterministic, and samples the posterior.
 
-    NFE = 2 · steps by Heun's method, steps by Euler's.
+    NFE = 2 · steps by Heun's method, steps by Euler's. x is noise of the standard deviation σ(t_start).
     """
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
         f, g2 = (over(part, x) for part in path.coefficients(t))
         return f * x - 0.5 * g2 * score(denoise, path, x, t)
 
-    for now, then in pairwise(flow_times(path, steps, t_end, x)):
+    for now, then in pairwise(flow_times(path, steps, path.t_max if t_start is None else t_start, t_end, x)):
         first = slope(x, now[None])
         guess = x + (then - now) * first
         x = guess if method == "euler" else x + (then - now) * 0.5 * (first + slope(guess, then[None]))
     return x
 
 
-def flow_times(path: Path, steps: int, end: float, x: Tensor) -> Tensor:
+def flow_times(path: Path, steps: int, start: float, end: float, x: Tensor) -> Tensor:
     """Times for the probability flow, (steps + 1,): even in √t, so that steps shorten where σ falls towards 0.
 
     VE's are even in t, since its σ is geometric in t already.
     """
     if isinstance(path, VE):
-        return times(path, steps, end, x)
-    roots = torch.linspace(path.t_max**0.5, end**0.5, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
+        return torch.linspace(start, end, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
+    roots = torch.linspace(start**0.5, end**0.5, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
     return roots.square()
 
 
 @torch.no_grad()
-def dpm_solver_pp_2m(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Tensor:
+def dpm_solver_pp_2m(
+    denoise: Denoiser, path: Path, x: Tensor, steps: int = 10, *, t_start: float | None = None
+) -> Tensor:
     """DPM-Solver++(2M) (Lu et al. 2022) on an even grid of log(α/σ), then one last x̂₀. NFE = steps + 1.
 
     It holds for every Gaussian path, sub-VP included: the formula knows α and σ only. The last x̂₀ is a mean, so that a
-    posterior much narrower than `DPM_END` comes out narrower still: by √½ where its spread equals it.
+    posterior much narrower than `DPM_END` comes out narrower still: by √½ where its spread equals it. x is noise of
+    the standard deviation σ(t_start).
     """
-    grid = log_snr_times(path, steps, x)
+    grid = log_snr_times(path, steps, x, t_start)
     alpha, sigma = path.marginal(grid)
     log_snr = (alpha / sigma).log()
     previous = None
@@ -127,9 +131,9 @@ def dpm_solver_pp_2m(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) 
     return denoise(x, grid[-1][None])
 
 
-def log_snr_times(path: Path, steps: int, x: Tensor) -> Tensor:
+def log_snr_times(path: Path, steps: int, x: Tensor, start: float | None = None) -> Tensor:
     """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
-    dense = torch.linspace(path.t_max, T_END, 20_001, dtype=torch.float64)
+    dense = torch.linspace(path.t_max if start is None else start, T_END, 20_001, dtype=torch.float64)
     alpha, sigma = path.marginal(dense)
     log_snr = (alpha / sigma).log()  # rises along `dense`
     end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
@@ -201,7 +205,9 @@ def build_sampler(
         require_steps(steps)
 
     def sampler(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
-        path = diffusion.path
+        path, start = diffusion.path, diffusion.ode_start()
+        late = start != path.t_max
+        begin = x * float(path.marginal(torch.tensor([start]))[1]) / path.prior_std if late else x
         count = steps or DEFAULT_STEPS[chosen]
         match chosen:
             case "euler-maruyama":
@@ -210,9 +216,9 @@ def build_sampler(
             case "zero-temperature":
                 return zero_temperature(denoise, path, x, count)
             case "probability-flow":
-                return probability_flow(denoise, path, x, count)
+                return probability_flow(denoise, path, begin, count, t_start=start)
             case "dpm-solver++":
-                return dpm_solver_pp_2m(denoise, path, x, count)
+                return dpm_solver_pp_2m(denoise, path, begin, count, t_start=start)
             case "flow-euler":
                 return flow_euler(denoise, path, x, count)
             case _:
