@@ -48,6 +48,7 @@ EVALUATED, SAMPLED, SLOWLY = (
     200,
 )  # poses of the test split, evenly spread: points, samples, 1000-step samples
 HYPOTHESES = 10
+ALIGN_STEPS = 10  # of whole models; short, since a transformer takes minutes for each ten
 POINTS = {"none": 0.0, "distance": 2.0}  # weight of the point term, by its kind
 ENCODERS = {
     "mlp": (EncoderSettings(kind="mlp", width=1024, depth=3, dropout=0.0), 2e-3),
@@ -160,6 +161,7 @@ def architectures(args: argparse.Namespace) -> dict[str, Any]:
     for encoder, (settings, learning_rate) in ENCODERS.items():
         for decoder in ("mlp", "diffusion"):
             align, joint = base.stage
+            align = align.model_copy(update={"steps": ALIGN_STEPS})
             joint = joint.model_copy(update={"steps": args.steps, "learning_rate": learning_rate})
             decoders = {
                 f"decoder_{d}d": getattr(base.model, f"decoder_{d}d").model_copy(update={"kind": decoder})
