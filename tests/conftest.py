@@ -1,6 +1,7 @@
 """What many tests share."""
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,19 @@ def trained(motion: Motion, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = load_recipe("quick", (f"data.root={folder / 'motion.npz'}", "stage.1.steps=250", "stage.1.batch_size=128"))
     train_recipe(recipe, folder / "run")
     return folder / "run"
+
+
+@pytest.fixture
+def unihpe(monkeypatch, capsys):
+    """Run a command in this process: (exit code, standard output, standard error)."""
+    from unihpe import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["unihpe", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+            raise SystemExit(0)
+        printed = capsys.readouterr()
+        return stop.value.code or 0, printed.out, printed.err
+
+    return run

@@ -7,24 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from unihpe import cli
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit code, standard output and error of a command."""
-    monkeypatch.setattr(sys, "argv", ["unihpe", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-        raise SystemExit(0)
-    printed = capsys.readouterr()
-    return stop.value.code or 0, printed.out, printed.err
-
-
-@pytest.fixture
-def unihpe(monkeypatch, capsys):
-    return lambda *arguments: run(monkeypatch, capsys, *arguments)
-
-
 TINY = [word for pair in ("stage.0.steps=2", "stage.1.steps=3", "model.embedding=32") for word in ("--set", pair)]
 
 

@@ -1,7 +1,6 @@
 """Pictures in, 2D and 3D out: units, boxes, folders with broken files; with an untrained model, which is as good for that."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from PIL import Image
 from torch.testing import assert_close
 
 import unihpe
-from unihpe import cli
 from unihpe.batch import Modality
 from unihpe.checkpoint import Card, save_checkpoint
 from unihpe.errors import InputError
@@ -98,16 +96,7 @@ def test_pictures_that_are_none(model, photo):
     assert unihpe.load
 
 
-def run(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["unihpe", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-        raise SystemExit(0)
-    printed = capsys.readouterr()
-    return stop.value.code or 0, printed.out, printed.err
-
-
-def test_a_folder_with_broken_files(monkeypatch, capsys, tmp_path, checkpoint, photo):
+def test_a_folder_with_broken_files(unihpe, tmp_path, checkpoint, photo):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     Image.fromarray(photo).save(folder / "a.png")
@@ -117,14 +106,14 @@ def test_a_folder_with_broken_files(monkeypatch, capsys, tmp_path, checkpoint, p
     boxes = {"a.png": [[10, 10, 100, 200], [150, 20, 300, 280]], "b.jpg": [[0, 0, 400, 300]], "c.jpg": [[0, 0, 9, 9]]}
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     options = ("--checkpoint", checkpoint, "-o", out, "--samples", 2)
-    code, text, error = run(monkeypatch, capsys, "predict", folder, "--boxes", tmp_path / "boxes.json", *options)
+    code, text, error = unihpe("predict", folder, "--boxes", tmp_path / "boxes.json", *options)
     assert code == 1 and "3 people in 2 pictures" in text and "c.jpg" in error and "d.png: no box" in error
     found = json.loads((out / "poses.json").read_text())
     assert [(p["image"], p["person"]) for p in found["people"]] == [("a.png", "0"), ("a.png", "1"), ("b.jpg", "0")]
     assert (out / "poses.png").is_file() and (out / "poses.html").is_file()
-    code, _, error = run(monkeypatch, capsys, "predict", folder / "d.png", *options)
+    code, _, error = unihpe("predict", folder / "d.png", *options)
     assert code == 2 and "no picture to predict from" in error
-    code, _, error = run(monkeypatch, capsys, "predict", *options)
+    code, _, error = unihpe("predict", *options)
     assert code == 2 and "one of the two" in error
 
 

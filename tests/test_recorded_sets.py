@@ -4,29 +4,17 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 from torch.testing import assert_close
 
 sys.path.insert(0, str(Path(__file__).parent / "data"))
 from miniatures import write_humaneva
 
-from unihpe import cli
 from unihpe.batch import Modality
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.prepare import mirrored, prepare
 from unihpe.evaluation.report import mirrored_point
 from unihpe.recipe import build_model, load_recipe
-
-
-def run(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["unihpe", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-        raise SystemExit(0)
-    printed = capsys.readouterr()
-    return stop.value.code or 0, printed.out, printed.err
-
 
 SMALL = (
     "stage.0.steps=2", "stage.0.batch_size=16", "stage.1.steps=2", "stage.1.batch_size=16",
@@ -34,15 +22,15 @@ SMALL = (
 )  # fmt: skip
 
 
-def test_humaneva_trains_and_is_scored_by_subject_and_action(monkeypatch, capsys, tmp_path):
+def test_humaneva_trains_and_is_scored_by_subject_and_action(unihpe, tmp_path):
     (tmp_path / "data").mkdir()
     write_humaneva(tmp_path / "data")
     changes = [word for change in (f"data.root={tmp_path / 'data'}", *SMALL) for word in ("--set", change)]
-    code, _, text = run(monkeypatch, capsys, "train", "humaneva", "-o", tmp_path / "run", *changes)
+    code, _, text = unihpe("train", "humaneva", "-o", tmp_path / "run", *changes)
     assert code == 0, text
     options = ("--data", "humaneva", "--root", tmp_path / "data", "--split", "val", "--stride", 1, "--flip")
     report = tmp_path / "report.json"
-    code, text, _ = run(monkeypatch, capsys, "eval", tmp_path / "run", *options, "--json", report)
+    code, text, _ = unihpe("eval", tmp_path / "run", *options, "--json", report)
     found = json.loads(report.read_text())
     assert code == 0 and "HumanEva-I, VideoPose3D npz" in text
     assert (
@@ -50,29 +38,27 @@ def test_humaneva_trains_and_is_scored_by_subject_and_action(monkeypatch, capsys
     )
 
 
-def test_check_tells_what_it_found(monkeypatch, capsys, tmp_path, motion_file):
+def test_check_tells_what_it_found(unihpe, tmp_path, motion_file):
     (tmp_path / "data").mkdir()
     write_humaneva(tmp_path / "data")
-    code, text, _ = run(
-        monkeypatch, capsys, "data", "check", "humaneva", "--root", tmp_path / "data", "--json", tmp_path / "r.json"
-    )
+    code, text, _ = unihpe("data", "check", "humaneva", "--root", tmp_path / "data", "--json", tmp_path / "r.json")
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["unit"] == "m" and report["frames"] == 57 and code == (1 if report["problems"] else 0)
     assert "leg_order" in text
-    code, text, _ = run(monkeypatch, capsys, "data", "check", "motion", "--root", motion_file)
+    code, text, _ = unihpe("data", "check", "motion", "--root", motion_file)
     assert "3 motions" in text
     for arguments in (
         ("data", "check", "penn", "--root", tmp_path),
         ("data", "check", "human36m", "--root", tmp_path / "x"),
     ):
-        code, _, error = run(monkeypatch, capsys, *arguments)
+        code, _, error = unihpe(*arguments)
         assert code == 2 and error.startswith("unihpe: ") and error.count("\n") == 1
 
 
-def test_data_info_and_weights_list(monkeypatch, capsys):
-    assert "threedpw" in run(monkeypatch, capsys, "data", "info")[1]
-    assert "hrnet_w32_coco" in run(monkeypatch, capsys, "weights", "list")[1]
-    code, _, error = run(monkeypatch, capsys, "weights", "download", "nothing", "--offline")
+def test_data_info_and_weights_list(unihpe):
+    assert "threedpw" in unihpe("data", "info")[1]
+    assert "hrnet_w32_coco" in unihpe("weights", "list")[1]
+    code, _, error = unihpe("weights", "download", "nothing", "--offline")
     assert code == 2 and "hrnet_w32_coco" in error
 
 

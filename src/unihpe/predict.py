@@ -81,7 +81,6 @@ class Predictor:
                 with fewer than four joints seen.
         """
         frames, converted = self.frames(keypoints, image_size, get_skeleton(skeleton), confidence, focal)
-        assumed = focal is None
         batches = [prepare(part, self.skeleton).to(self.device) for part in split(frames)]
         generator = torch.Generator().manual_seed(seed)
         chosen = build_sampler(sampler, steps, generator)
@@ -93,23 +92,7 @@ class Predictor:
             poses.append(self.point(embedding, batch, chosen, generator))
         pose = torch.cat(poses).cpu()
         hypotheses = torch.cat(drawn, dim=1).cpu() if drawn else None
-        seen = converted.confidence
-        return Results(
-            self.skeleton,
-            pose,
-            converted.points,
-            seen,
-            converted.synthesised,
-            place(pose, frames.keypoints, frames.camera, seen),
-            frames.camera.size,
-            frames.camera.focal[:, 0],
-            "assumed √(W² + H²)" if assumed else "given",
-            tuple(str(n) for n in range(len(pose))),
-            tuple("0" for _ in range(len(pose))),
-            hypotheses,
-            None if hypotheses is None else spread(hypotheses),
-            self.estimate_in_words(),
-        )
+        return self.results(pose, converted, frames.keypoints, frames.camera, focal is not None, hypotheses)
 
     @torch.no_grad()
     def predict(
@@ -153,26 +136,40 @@ class Predictor:
         embedding = self.model.embed(batch, Modality.IMAGE)
         generator = torch.Generator().manual_seed(seed)
         chosen = build_sampler(sampler, steps, generator)
-        flat = self.model.estimate(embedding, Modality.IMAGE, Modality.POSE_2D, batch.box_token).cpu()
-        keypoints = from_box(flat, box)
+        flat = self.point(embedding, batch, chosen, generator, Modality.IMAGE, Modality.POSE_2D)
         pose = self.point(embedding, batch, chosen, generator, Modality.IMAGE).cpu()
         drawn = None
         if samples and self.model.can_be_sampled(Modality.POSE_3D):
             drawn = self.draw(embedding, Modality.IMAGE, batch, chosen, samples, generator).cpu()
+        keypoints = from_box(flat.cpu(), box)
+        found = Converted(keypoints, torch.ones(keypoints.shape[:2]), (False,) * len(self.skeleton))
+        results = self.results(pose, found, keypoints, camera, focal is not None, drawn)
+        return replace(results, image=(name,) * len(box), person=tuple(str(n) for n in range(len(box))))
+
+    def results(
+        self,
+        pose: Tensor,
+        flat: Converted,
+        keypoints: Tensor,
+        camera: Camera,
+        focal_given: bool,
+        samples: Tensor | None,
+    ) -> Results:
+        """Everything together: poses (N, J, 3) and their 2D, placed before the camera."""
         return Results(
             self.skeleton,
             pose,
-            keypoints,
-            torch.ones(keypoints.shape[:2]),
-            (False,) * len(self.skeleton),
-            place(pose, keypoints, camera),
-            size,
+            flat.points,
+            flat.confidence,
+            flat.synthesised,
+            place(pose, keypoints, camera, flat.confidence),
+            camera.size,
             camera.focal[:, 0],
-            "assumed √(W² + H²)" if focal is None else "given",
-            (name,) * len(box),
-            tuple(str(n) for n in range(len(box))),
-            drawn,
-            None if drawn is None else spread(drawn),
+            "given" if focal_given else "assumed √(W² + H²)",
+            tuple(str(n) for n in range(len(pose))),
+            ("0",) * len(pose),
+            samples,
+            None if samples is None else spread(samples),
             self.estimate_in_words(),
         )
 
@@ -249,13 +246,14 @@ class Predictor:
         sampler: Sampler,
         generator: torch.Generator,
         source: Modality = Modality.POSE_2D,
+        target: Modality = Modality.POSE_3D,
     ) -> Tensor:
-        """The point estimate (B, J, 3) in mm; one sample where the parametrisation has none."""
-        if self.model.has_point_estimate(Modality.POSE_3D):
-            pose = self.model.estimate(embedding, source, Modality.POSE_3D, batch.box_token)
+        """The point estimate, (B, J, 3) in mm relative to the root or (B, J, 2) in box units; one sample where there is none."""
+        if self.model.has_point_estimate(target):
+            pose = self.model.estimate(embedding, source, target, batch.box_token)
         else:
-            pose = self.draw(embedding, source, batch, sampler, 1, generator)[0]
-        return pose - root_of(pose, self.skeleton)
+            pose = self.model.sample(embedding, source, target, batch.box_token, sampler, 1, generator)[0]
+        return pose - root_of(pose, self.skeleton) if target is Modality.POSE_3D else pose
 
     def draw(
         self,

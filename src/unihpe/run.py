@@ -20,7 +20,7 @@ from unihpe.data.source import Source
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.pictures import evaluate_pictures
-from unihpe.evaluation.protocols import motion_protocol, people_protocol, recorded_protocol
+from unihpe.evaluation.protocols import Protocol, motion_protocol, people_protocol, recorded_protocol
 from unihpe.evaluation.report import Report, evaluate_lifting
 from unihpe.files import write_text
 from unihpe.nn.unihpe import UniHPE
@@ -188,43 +188,39 @@ def evaluate_checkpoint(
     source = open_source(settings, split=split, view="fixed", two_d=two_d, stride=stride)
     check_skeleton(recipe, source.skeleton, str(root))
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))  # samples must not change the data
+    protocol = protocol_of(source, data, split, stride, two_d, seed, focal_known)
+    batches = prepared(source, noise, device, focal_known)
+    if isinstance(source, PeopleSource):
+        report = evaluate_pictures(
+            model, batches, protocol, skeleton=source.skeleton, generator=generator, gallery=gallery
+        )
+    else:
+        report = evaluate_lifting(
+            model,
+            batches,
+            protocol,
+            generator=generator,
+            sampler=build_sampler(sampler, steps, generator),
+            samples=samples,
+            gallery=gallery,
+            skeleton=source.skeleton,
+            flip=flip,
+        )
+    about = {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, "seed": seed}
+    return {**about, **report}
+
+
+def protocol_of(
+    source: Source, data: str, split: str, stride: int, two_d: str, seed: int, focal_known: bool
+) -> Protocol:
+    """The protocol of a data set, in words."""
     focal = "true" if focal_known else "assumed √(W² + H²)"
     joints = source.skeleton.name, len(source.skeleton)
-    if isinstance(source, Recorded):
-        protocol = recorded_protocol(data, source.layout, *joints, split, stride, focal)
-    else:
-        protocol = motion_protocol(*joints, split, stride, two_d, seed, focal)
     if isinstance(source, PeopleSource):
-        if model.image_encoder is None:
-            raise InputError(f"{checkpoint} has no image encoder; evaluate it on keypoints, such as --data motion")
-        report = evaluate_pictures(
-            model,
-            prepared(source, noise, device, focal_known),
-            people_protocol(split, len(source.skeleton)),
-            skeleton=source.skeleton,
-            generator=generator,
-            gallery=gallery,
-        )
-        return {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, **report}
-    chosen = build_sampler(sampler, steps, generator)
-    report = evaluate_lifting(
-        model,
-        prepared(source, noise, device, focal_known),
-        protocol,
-        generator=generator,
-        sampler=chosen,
-        samples=samples,
-        gallery=gallery,
-        skeleton=source.skeleton,
-        flip=flip,
-    )
-    return {
-        "checkpoint": str(checkpoint),
-        "trained_on": card.data,
-        "training_samples": card.samples,
-        "seed": seed,
-        **report,
-    }
+        return people_protocol(split, joints[1], focal)
+    if isinstance(source, Recorded):
+        return recorded_protocol(data, source.layout, *joints, split, stride, focal)
+    return motion_protocol(*joints, split, stride, two_d, seed, focal)
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -215,7 +215,7 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     report = evaluate_pictures(
         model,
         [batch_of(folder, 8), batch_of(folder, 4)],
-        people_protocol("test", 17),
+        people_protocol("test", 17, "true"),
         skeleton=get_skeleton("human36m17"),
         generator=torch.Generator().manual_seed(0),
         gallery=10,

@@ -13,6 +13,7 @@ from torch import Tensor
 from unihpe.batch import Batch, Modality
 from unihpe.boxes import from_box, side
 from unihpe.data.prepare import root_relative
+from unihpe.errors import InputError
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
@@ -37,7 +38,12 @@ def evaluate_pictures(
     """Every path of a model with an image encoder, over batches with pictures, 2D and 3D; a report ready for JSON.
 
     EPE is in pixels of the full picture; PCK counts joints nearer than a share of the box's larger side.
+
+    Raises:
+        InputError: for a model without an image encoder.
     """
+    if model.image_encoder is None:
+        raise InputError("this model has no image encoder; evaluate it on keypoints, such as --data motion")
     errors: dict[str, list[Tensor]] = {}
     flat: dict[str, list[Tensor]] = {}
     kept: dict[Modality, list[Tensor]] = {modality: [] for modality in Modality}

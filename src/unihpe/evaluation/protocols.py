@@ -53,10 +53,10 @@ def recorded_protocol(
     )
 
 
-def people_protocol(split: str, joints: int) -> Protocol:
+def people_protocol(split: str, joints: int, focal: str) -> Protocol:
     """Rendered people of one packed set, as they were rendered."""
     return Protocol(
         name="rendered-people",
-        data=f"rendered people, split {split}, every picture as rendered; true focal length in the box token",
+        data=f"rendered people, split {split}, every picture as rendered; focal length in the box token: {focal}",
         joints=f"all {joints}, seen or not",
     )
