@@ -111,14 +111,20 @@ def parse_card(path: Path, text: str) -> Card:
         raise InputError(f"{path}: its header is damaged ({one_line(error)}); copy or train it again") from error
 
 
-def load_into(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+def load_into(
+    model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path, may_lack: tuple[str, ...] = ()
+) -> None:
     """Put tensors into a model built from the same recipe.
+
+    Args:
+        may_lack: beginnings of names that the file need not have; those parts stay as they are.
 
     Raises:
         InputError: if names or shapes disagree, naming the first that does.
     """
     wanted = model.state_dict()
-    missing, unknown = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    missing = sorted(name for name in wanted.keys() - tensors.keys() if not name.startswith(may_lack))
+    unknown = sorted(tensors.keys() - wanted.keys())
     if missing or unknown:
         raise InputError(
             f"{path}: {len(missing)} tensors missing, {len(unknown)} unknown (first: {(missing + unknown)[0]});"
@@ -130,7 +136,7 @@ def load_into(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path)
                 f"{path}: {name} is {tuple(tensor.shape)}, the model needs {tuple(wanted[name].shape)}:"
                 " another skeleton or width"
             )
-    model.load_state_dict(dict(tensors))
+    model.load_state_dict(wanted | dict(tensors))
 
 
 def one_line(error: Exception) -> str:

@@ -38,6 +38,7 @@ from unihpe.recipe import (
 from unihpe.training.loop import Progress, Schedule, Scores, train
 
 EVALUATION_BATCH = 2048
+NEW_PARTS = ("image_encoder.", "heatmap_head.")  # a lifting model may grow eyes
 MODEL_FILE = "model.safetensors"
 
 
@@ -75,7 +76,7 @@ def train_recipe(
     model = build_model(recipe)
     start_image_encoder(model, recipe)
     if begun is not None:
-        load_into(model, begun.tensors, begun.file)
+        load_into(model, begun.tensors, begun.file, may_lack=NEW_PARTS)
     model, progress = train(
         model,
         recipe.stage,

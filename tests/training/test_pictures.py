@@ -234,3 +234,24 @@ def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
     torch.testing.assert_close(model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch.box_token), alone)
     both = {Modality.POSE_2D: embedding, Modality.IMAGE: model.embed(batch, Modality.IMAGE)}
     assert not torch.equal(model.fuse(both, Modality.POSE_3D, batch.box_token), alone)
+
+
+def test_a_lifting_model_may_grow_eyes(folder, motion_file, tmp_path):
+    """Pose encoders and decoders of a checkpoint without pictures are where training with pictures begins."""
+    whole = recipe(folder, motion_file)
+    blind = whole.model.model_copy(update={"image_encoder": None})
+    poses = whole.stage[1].model_copy(update={"pose_batch": 0})
+    first = whole.model_copy(update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)})
+    train_recipe(first, tmp_path / "a")
+    still = whole.stage[0].model_copy(update={"learning_rate": 1e-12})
+    model, _ = train_recipe(whole.model_copy(update={"stage": (still,)}), tmp_path / "b", start=tmp_path / "a")
+    kept = build_model(first)
+    from unihpe.checkpoint import load_checkpoint
+
+    tensors, card = load_checkpoint(tmp_path / "a" / "model.safetensors")
+    kept.load_state_dict(tensors)
+    for name, value in model.encoder_2d.state_dict().items():
+        torch.testing.assert_close(value, kept.encoder_2d.state_dict()[name])
+    with pytest.raises(InputError, match="built another way"):
+        wider = whole.model.model_copy(update={"decoder_3d": whole.model.decoder_3d.model_copy(update={"blocks": 3})})
+        train_recipe(whole.model_copy(update={"model": wider, "stage": (still,)}), tmp_path / "c", start=tmp_path / "a")
