@@ -55,7 +55,9 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (see `unihpe recipes`), or a .toml file.")],
     out: Out,
     change: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = [],  # noqa: B006
-    start: Annotated[Path | None, typer.Option("--from", help="Fine-tune this checkpoint.")] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Begin from this checkpoint; 'shipped' is the package's.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Also log for TensorBoard (unihpe[plots]).")] = False,
     half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,

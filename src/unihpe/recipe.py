@@ -319,7 +319,8 @@ def build_image_encoder(settings: ImageEncoderSettings | None, embedding: int) -
         case "vit_base":
             return ViTEncoder(vitpose_backbone("base"), embedding)
         case _:
-            return ImageEncoder(HRNet(HRNETS[settings.kind]), embedding)
+            encoder = ImageEncoder(HRNet(HRNETS[settings.kind]), embedding)
+            return encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:

@@ -24,6 +24,7 @@ from unihpe.evaluation.protocols import Protocol, motion_protocol, people_protoc
 from unihpe.evaluation.report import Report, evaluate_lifting
 from unihpe.files import write_text
 from unihpe.nn.unihpe import UniHPE
+from unihpe.predict import default_checkpoint
 from unihpe.recipe import (
     Recipe,
     build_model,
@@ -39,6 +40,7 @@ from unihpe.training.loop import Progress, Schedule, Scores, train
 
 EVALUATION_BATCH = 2048
 NEW_PARTS = ("image_encoder.", "heatmap_head.")  # a lifting model may grow eyes
+SHIPPED = Path("shipped")
 MODEL_FILE = "model.safetensors"
 
 
@@ -118,8 +120,8 @@ class Start:
 
 
 def load_start(recipe: Recipe, path: Path) -> Start:
-    """The checkpoint at `path`, a file or a training folder, if it has the recipe's joints."""
-    file = path / MODEL_FILE if path.is_dir() else path
+    """The checkpoint at `path` if it has the recipe's joints: a file, a training folder, or `SHIPPED` for the package's."""
+    file = default_checkpoint() if path == SHIPPED else path / MODEL_FILE if path.is_dir() else path
     tensors, card = load_checkpoint(file)
     if card.skeleton != recipe.data.skeleton:
         raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {recipe.data.skeleton}")
