@@ -160,7 +160,7 @@ def test_bad_input_says_what_is_wrong(model, points, options, message):
 
 
 def test_bad_poses_and_mixed_evidence(model):
-    with pytest.raises(InputError, match="one of the two"):
+    with pytest.raises(InputError, match="one of the three"):
         model.embed()
     with pytest.raises(InputError, match=r"must be \(N, 17, 3\)"):
         model.embed(pose=np.zeros((2, 15, 3)))

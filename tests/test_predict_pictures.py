@@ -117,6 +117,17 @@ def test_a_folder_with_broken_files(unihpe, tmp_path, checkpoint, photo):
     assert code == 2 and "one of the two" in error
 
 
+def test_the_three_kinds_of_evidence_share_a_space(model, photo):
+    pose = torch.randn(2, 17, 3) * 200
+    found = model.embed(picture=photo, boxes=[[10, 10, 90, 200], [50, 20, 300, 290]])
+    assert found.shape == model.embed(pose=pose).shape == (2, 64)
+    assert_close(found.norm(dim=1), torch.ones(2))
+    with pytest.raises(InputError, match="one of the three"):
+        model.embed(picture=photo, pose=pose)
+    with pytest.raises(InputError, match="focal length"):
+        model.predict(photo, focal=float("nan"))
+
+
 def test_boxes_from_coco_and_broken_ones(tmp_path):
     notes = [{"image_id": 1, "bbox": [1, 2, 3, 4]}, {"image_id": 1, "bbox": [0, 0, 9, 9], "iscrowd": 1}]
     content = {"images": [{"id": 1, "file_name": "x/a.jpg"}], "annotations": notes}

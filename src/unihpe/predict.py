@@ -123,16 +123,7 @@ class Predictor:
             InputError: for a model without an image encoder, a picture that cannot be read, a box that is empty, not finite
                 or wholly outside the picture.
         """
-        if self.model.image_encoder is None:
-            raise InputError(
-                "this model has no image encoder: it lifts keypoints; name a checkpoint trained on pictures"
-            )
-        pixels = checked_picture(picture)
-        box = checked_boxes(boxes, pixels)
-        size = torch.tensor([float(pixels.shape[1]), float(pixels.shape[0])]).expand(len(box), 2)
-        assumed = default_focal(size) if focal is None else torch.full((len(box),), float(focal))
-        camera = Camera.simple(size, assumed)
-        batch = picture_batch(pixels, box, size, camera.focal[:, 0], len(self.skeleton)).to(self.device)
+        batch, box, camera = self.people_in(picture, boxes, focal)
         embedding = self.model.embed(batch, Modality.IMAGE)
         generator = torch.Generator().manual_seed(seed)
         chosen = build_sampler(sampler, steps, generator)
@@ -145,6 +136,21 @@ class Predictor:
         found = Converted(keypoints, torch.ones(keypoints.shape[:2]), (False,) * len(self.skeleton))
         results = self.results(pose, found, keypoints, camera, focal is not None, drawn)
         return replace(results, image=(name,) * len(box), person=tuple(str(n) for n in range(len(box))))
+
+    def people_in(self, picture: Any, boxes: Any, focal: float | None) -> tuple[Batch, Tensor, Camera]:
+        """The crops of a picture as a batch, with their boxes (N, 4) and cameras."""
+        if self.model.image_encoder is None:
+            raise InputError(
+                "this model has no image encoder: it lifts keypoints; name a checkpoint trained on pictures"
+            )
+        require_focal(focal)
+        pixels = checked_picture(picture)
+        box = checked_boxes(boxes, pixels)
+        size = torch.tensor([float(pixels.shape[1]), float(pixels.shape[0])]).expand(len(box), 2)
+        assumed = default_focal(size) if focal is None else torch.full((len(box),), float(focal))
+        camera = Camera.simple(size, assumed)
+        batch = picture_batch(pixels, box, size, camera.focal[:, 0], len(self.skeleton))
+        return batch.to(self.device), box, camera
 
     def results(
         self,
@@ -202,10 +208,20 @@ class Predictor:
         confidence: Any = None,
         focal: float | None = None,
         pose: Any = None,
+        picture: Any = None,
+        boxes: Any = None,
     ) -> Tensor:
-        """Unit embeddings (N, D), of 2D keypoints (as in `lift`) or of 3D poses (N, J, 3) in mm, the model's joints, camera axes."""
-        if (keypoints is None) == (pose is None):
-            raise InputError("embed takes keypoints or a pose, one of the two")
+        """Unit embeddings (N, D) of one kind of evidence.
+
+        Args:
+            keypoints, image_size, skeleton, confidence, focal: 2D keypoints, as in `lift`.
+            pose: 3D poses (N, J, 3), mm, the model's joints, camera axes.
+            picture, boxes: the people in a picture, as in `predict`.
+        """
+        if sum(evidence is not None for evidence in (keypoints, pose, picture)) != 1:
+            raise InputError("embed takes keypoints, a pose or a picture, one of the three")
+        if picture is not None:
+            return self.model.embed(self.people_in(picture, boxes, focal)[0], Modality.IMAGE).cpu()
         if pose is not None:
             batch = self.pose_batch(pose)
             return self.model.embed(batch.to(self.device), Modality.POSE_3D).cpu()
@@ -299,8 +315,7 @@ class Predictor:
         """Checked keypoints in the model's joints, with cameras."""
         points, seen = checked(keypoints, skeleton, confidence)
         size = checked_size(image_size, len(points))
-        if focal is not None and not 0 < focal < float("inf"):
-            raise InputError(f"the focal length must be above 0 pixels, not {focal:g}")
+        require_focal(focal)
         converted = convert(points, seen, skeleton, self.skeleton)
         reasons = reasons_against(converted, size)
         if any(reasons):
@@ -309,6 +324,12 @@ class Predictor:
         camera = Camera.simple(size, default_focal(size) if focal is None else torch.full((len(points),), float(focal)))
         n = torch.arange(len(points))
         return Frames(converted.points, converted.confidence, None, camera, ("",) * len(points), n), converted
+
+
+def require_focal(focal: float | None) -> None:
+    """Raise for a focal length that is none."""
+    if focal is not None and not 0 < focal < float("inf"):
+        raise InputError(f"the focal length must be above 0 pixels, not {focal:g}")
 
 
 def checked_picture(picture: Any) -> NDArray[np.uint8]:
