@@ -36,6 +36,7 @@ from unihpe.errors import InputError
 from unihpe.evaluation.report import by_group
 from unihpe.evaluation.retrieval import retrieve
 from unihpe.files import write_text
+from unihpe.hypotheses import spread
 from unihpe.metrics import mpjpe
 from unihpe.nn.unihpe import UniHPE
 from unihpe.predict import default_checkpoint
@@ -137,6 +138,26 @@ def against_samplers(model: UniHPE, batch: Batch) -> dict[str, Any]:
         "subset_mpjpe_mm": found,
         "subset": f"{SUBSET} poses of the test split, evenly spread, exact 2D",
     }
+
+
+@torch.no_grad()
+def hypotheses(model: UniHPE, test: TestData) -> dict[str, Any]:
+    """How 20 samples spread beside how far their mean is off, on 400 poses; and whether the two go together."""
+    found = {}
+    for kind, whole in (("exact", test.exact), ("detected", test.detected)):
+        part = rows(whole, torch.linspace(0, len(whole) - 1, 400).long())
+        generator = torch.Generator().manual_seed(0)
+        sampler = build_sampler("auto", 0, generator)
+        embedding, path = model.embed(part, Modality.POSE_2D), (Modality.POSE_2D, Modality.POSE_3D)
+        drawn = model.sample(embedding, *path, part.box_token, sampler, HYPOTHESES, generator)
+        assert part.pose is not None
+        error, width = mpjpe(drawn.mean(0), part.pose), spread(drawn).mean(1)
+        found[kind] = {
+            "rms_error_mm": float((drawn.mean(0) - part.pose).square().sum(-1).mean().sqrt()),
+            "rms_spread_mm": float(spread(drawn).square().mean().sqrt()),
+            "correlation": float(torch.corrcoef(torch.stack([width, error]))[0, 1]),
+        }
+    return found
 
 
 def retrieval(model: UniHPE, batch: Batch) -> dict[str, Any]:
@@ -281,6 +302,7 @@ def measure(args: argparse.Namespace) -> None:
         **matched,
         **speeds(model, test.exact, float(model.pose_scale)),
         **against_samplers(model, test.exact),
+        "hypotheses": hypotheses(model, test),
         "per_source": found["per_source"],
     }
     write_text(args.json, json.dumps(result, indent=2) + "\n")
