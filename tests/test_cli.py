@@ -161,3 +161,23 @@ def test_impossible_settings_are_one_line(unihpe, arguments, message, tmp_path, 
     monkeypatch.chdir(tmp_path)
     code, _, error = unihpe(*arguments)
     assert code == 2 and message in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("eval", "x", "--root", "y", "--samples", "-1"),
+        ("eval", "x", "--root", "y", "--stride", "0"),
+        ("train",),
+        ("fly",),
+        ("train", "--fast"),
+    ],
+)
+def test_usage_errors_are_one_line(unihpe, arguments):
+    code, _, error = unihpe(*arguments)
+    assert code == 2 and error.startswith("unihpe: ") and error.count("\n") == 1, error
+
+
+def test_no_arguments_show_the_help(unihpe):
+    code, text, error = unihpe()
+    assert "predict" in text + error and code in (0, 2)

@@ -301,10 +301,23 @@ def info(checkpoint: Annotated[Path | None, typer.Argument(help="Default: the on
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2."""
     try:
-        app(standalone_mode=True)
+        code = app(standalone_mode=False)
     except InputError as error:
         print(f"unihpe: {error}", file=sys.stderr)
         sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)  # interrupted
+    except Exception as error:
+        said = getattr(error, "format_message", None)  # of a usage error, whichever click typer carries
+        if said is None:
+            raise
+        text = said()
+        if "\n" in text:  # no arguments at all: the help
+            print(text)
+        else:
+            print(f"unihpe: {text.rstrip('.')}; see --help", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":
