@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from unihpe.errors import InputError
-from unihpe.recipe import build_model, load_recipe, measure_scales, open_source, shipped_recipes, training_stream
+from unihpe.recipe import (
+    build_model,
+    load_recipe,
+    measure_scales,
+    open_source,
+    parse_recipe,
+    shipped_recipes,
+    training_stream,
+)
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -103,3 +111,17 @@ def test_scales_are_measured(motion_file):
     measured = measure_scales(recipe, draw)
     assert 100 < measured.pose_scale < 600 and 0.2 < measured.keypoint_scale < 0.6
     assert measure_scales(measured, draw) == measured
+
+
+def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipe():
+    from unihpe.checkpoint import load_checkpoint
+    from unihpe.predict import default_checkpoint
+
+    path = default_checkpoint()
+    tensors, card = load_checkpoint(path)
+    trained, shipped = parse_recipe(card.recipe, "card"), load_recipe("lifting")
+    scales = {"pose_scale": trained.pose_scale, "keypoint_scale": trained.keypoint_scale}
+    assert trained.fingerprint() == shipped.model_copy(update=scales).fingerprint()
+    assert card.samples == sum(stage.samples for stage in shipped.stage)
+    assert tensors["pose_scale"].item() == pytest.approx(trained.pose_scale)
+    assert path.stat().st_size <= 40e6 and "command" in card.scores and card.licence == "Apache-2.0"
