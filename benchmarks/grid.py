@@ -39,14 +39,12 @@ from unihpe.recipe import (
     training_stream,
 )
 from unihpe.run import train_recipe
+from unihpe.skeleton import get_skeleton
 from unihpe.training.stages import Decoding, Stage, decoding_losses
 
 PATHS: tuple[PathKind, ...] = ("sub_vp", "vp", "ve", "linear")
-EVALUATED, SAMPLED, SLOWLY = (
-    4000,
-    1000,
-    200,
-)  # poses of the test split, evenly spread: points, samples, 1000-step samples
+# Poses of the test split, evenly spread: for points, samples, 1000-step samples.
+EVALUATED, SAMPLED, SLOWLY = 4000, 1000, 200
 HYPOTHESES = 10
 ALIGN_STEPS = 10  # of whole models; short, since a transformer takes minutes for each ten
 POINTS = {"none": 0.0, "distance": 2.0}  # weight of the point term, by its kind
@@ -84,7 +82,7 @@ def scores(model: UniHPE, test: TestData) -> dict[str, float]:
     found = {}
     if model.has_point_estimate(Modality.POSE_3D):
         found["point"] = errors(point_of(model), part)[MEAN]
-    if not hasattr(model.decoder_3d, "diffusion"):
+    if not model.can_be_sampled(Modality.POSE_3D):
         return found
     return {**found, **sampled(model, test.exact)}
 
@@ -107,7 +105,9 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
                 continue
             settings = DecoderSettings(kind=kind, width=args.width, path=path, prediction=prediction)
             torch.manual_seed(0)
-            model.decoder_3d = build_decoder(settings, len(recipe_joints(test)), 3, recipe.model.embedding)
+            model.decoder_3d = build_decoder(
+                settings, len(get_skeleton(recipe.data.skeleton)), 3, recipe.model.embedding
+            )
             term = "distance" if point == "distance" else "square"
             fit(model, cached, Decoding(source="pose_2d", target="pose_3d", point=weight, point_loss=term))
             name = "MLP, mean square" if kind == "mlp" else f"{path} {prediction}"
@@ -115,12 +115,6 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
             print(result["rows"][-1], flush=True)
             write_text(args.json, json.dumps(result, indent=2) + "\n")
     return result
-
-
-def recipe_joints(test: TestData) -> Tensor:
-    """The joints of the test poses, for their number."""
-    assert test.exact.pose is not None
-    return test.exact.pose[0]
 
 
 def cache(model: UniHPE, draw: Any, steps: int, size: int) -> list[tuple[Tensor, Batch]]:

@@ -51,12 +51,10 @@ def motion() -> Motion:
     return on_stage(Motion(get_skeleton("human36m17"), poses, sequence, ("a", "b", "c"), ("one", "two", "two"), splits))
 
 
-@pytest.fixture
-def motion_file(motion: Motion, tmp_path: Path) -> Path:
-    """The same as an npz in the documented layout."""
+def write_motion(path: Path, motion: Motion) -> Path:
+    """A motion as an npz in the documented layout."""
     import numpy as np
 
-    path = tmp_path / "motion.npz"
     np.savez(
         path,
         poses=motion.poses.numpy() / 1000,
@@ -69,24 +67,20 @@ def motion_file(motion: Motion, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def motion_file(motion: Motion, tmp_path: Path) -> Path:
+    """The same as an npz in the documented layout."""
+    return write_motion(tmp_path / "motion.npz", motion)
+
+
 @pytest.fixture(scope="session")
 def trained(motion: Motion, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small model trained for a few seconds."""
-    import numpy as np
-
     from unihpe.recipe import load_recipe
     from unihpe.run import train_recipe
 
     folder = tmp_path_factory.mktemp("trained")
-    np.savez(
-        folder / "motion.npz",
-        poses=motion.poses.numpy() / 1000,
-        joints=np.array(motion.skeleton.joints),
-        seq_index=motion.sequence.numpy().astype(np.int32),
-        seq_names=np.array(motion.names),
-        seq_source=np.array(motion.groups),
-        seq_split=np.array(motion.splits),
-    )
+    write_motion(folder / "motion.npz", motion)
     recipe = load_recipe("quick", (f"data.root={folder / 'motion.npz'}", "stage.1.steps=250", "stage.1.batch_size=128"))
     train_recipe(recipe, folder / "run")
     return folder / "run"

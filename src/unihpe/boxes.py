@@ -93,11 +93,18 @@ def crop_matrix(box: NDArray[np.float64], width: int, height: int) -> NDArray[np
     return np.array([[scale, 0.0, width / 2 - scale * box[0]], [0.0, scale, height / 2 - scale * box[1]]])
 
 
-def crop(picture: NDArray[np.uint8], box: NDArray[np.float64], width: int, height: int) -> NDArray[np.uint8]:
-    """Cut `box` (4,) out of an (H, W, 3) picture and resize it to (height, width, 3); outside the picture is black."""
-    matrix = crop_matrix(box, width, height)
-    # warpAffine has pixel centres at integers, we have them at .5: T(−.5)·M·T(+.5)
+def for_opencv(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A 2 × 3 map of our pixels as `warpAffine` wants it.
+
+    It has pixel centres at integers, we have them at .5: T(−.5)·M·T(+.5).
+    """
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
-    warped = cv2.warpAffine(picture, shifted, (width, height), flags=cv2.INTER_LINEAR)
+    return shifted
+
+
+def crop(picture: NDArray[np.uint8], box: NDArray[np.float64], width: int, height: int) -> NDArray[np.uint8]:
+    """Cut `box` (4,) out of an (H, W, 3) picture and resize it to (height, width, 3); outside the picture is black."""
+    matrix = for_opencv(crop_matrix(box, width, height))
+    warped = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(warped, dtype=np.uint8)

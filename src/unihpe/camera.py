@@ -6,6 +6,7 @@ Camera axes: x right, y down, z forward; millimetres. Pixels: the origin is the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -40,6 +41,18 @@ class Camera:
         focal = default_focal(size) if focal is None else focal
         eye = torch.eye(3, dtype=size.dtype, device=size.device).expand(*size.shape[:-1], 3, 3)
         return cls(focal[..., None].expand_as(size), size / 2, size, eye, size.new_zeros(*size.shape[:-1], 3))
+
+    def select(self, rows: Tensor) -> Self:
+        """Some of C cameras, by row: (n,) → n cameras."""
+        return replace(
+            self,
+            focal=self.focal[rows],
+            centre=self.centre[rows],
+            size=self.size[rows],
+            rotation=self.rotation[rows],
+            translation=self.translation[rows],
+            distortion=None if self.distortion is None else self.distortion[rows],
+        )
 
     def to_camera(self, world: Tensor) -> Tensor:
         """World points (..., J, 3) to camera axes (..., J, 3), mm."""

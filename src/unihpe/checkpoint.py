@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -107,7 +107,7 @@ def parse_card(path: Path, text: str) -> Card:
         return Card.model_validate(fields)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, ValidationError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged ({one_line(error)}); copy or train it again") from error
 
 

@@ -392,13 +392,11 @@ def split(frames: Frames) -> Sequence[Frames]:
 
 def take(frames: Frames, rows: Tensor) -> Frames:
     """Some of the people."""
-    camera = frames.camera
-    parts = (camera.focal, camera.centre, camera.size, camera.rotation, camera.translation)
     return Frames(
         frames.keypoints[rows],
         frames.confidence[rows],
         None if frames.pose is None else frames.pose[rows],
-        Camera(*(part[rows] for part in parts)),
+        frames.camera.select(rows),
         tuple(frames.group[n] for n in rows.tolist()),
         frames.index[rows],
     )

@@ -137,7 +137,7 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
 
     def validate(model: UniHPE) -> Scores:
         generator = torch.Generator().manual_seed(recipe.seed)
-        protocol = motion_protocol(recipe.data.skeleton, len(source.skeleton), "val", 10, "exact", 0, "true")
+        protocol = protocol_of(source, recipe.data.name, "val", 10, "exact", recipe.seed, focal_known=True)
         sampler = build_sampler("zero-temperature", 50)
         batches = prepared(source, generator, device)
         report = evaluate_lifting(

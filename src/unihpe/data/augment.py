@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unihpe.boxes import crop_matrix
+from unihpe.boxes import crop_matrix, for_opencv
 from unihpe.skeleton import Skeleton
 
 Picture = NDArray[np.uint8]
@@ -103,8 +103,7 @@ def whole_picture_map(linear: Floats, centre: Floats) -> Floats:
 
 def warp(picture: Picture, matrix: Floats, fill: NDArray[np.int64]) -> Picture:
     """`picture` moved by a map (3, 3) of corner-origin pixels; same size."""
-    half = homogeneous(np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]))  # OpenCV has pixel centres at integers
-    shifted = (np.linalg.inv(half) @ matrix @ half)[:2]
+    shifted = for_opencv(matrix[:2])
     height, width = picture.shape[:2]
     moved = cv2.warpAffine(
         picture, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=tuple(int(v) for v in fill)

@@ -94,7 +94,7 @@ class Recorded:
 
     def read(self, indices: Tensor, generator: torch.Generator | None = None) -> Frames:
         """The people at `indices` (n,); nothing is drawn at random."""
-        camera = camera_rows(self.cameras, self.camera[indices])
+        camera = self.cameras.select(self.camera[indices])
         pose = self.pose[self.pose_row[indices]]
         pose = camera.to_camera(pose) if self.in_world else pose
         if self.keypoints is None or self.confidence is None:
@@ -126,19 +126,6 @@ class Recorded:
             )
         columns = {name: getattr(self, name)[keep] for name in ("view", "frame", "pose_row", "keypoint_row", "camera")}
         return replace(self, **columns)
-
-
-def camera_rows(cameras: Camera, rows: Tensor) -> Camera:
-    """Some of C cameras, by row: (n,) → n cameras."""
-    return replace(
-        cameras,
-        focal=cameras.focal[rows],
-        centre=cameras.centre[rows],
-        size=cameras.size[rows],
-        rotation=cameras.rotation[rows],
-        translation=cameras.translation[rows],
-        distortion=None if cameras.distortion is None else cameras.distortion[rows],
-    )
 
 
 def rotation_of(quaternion: Tensor) -> Tensor:

@@ -81,19 +81,9 @@ def train(
         InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite.
     """
     state_path = out / STATE_FILE
-    for left_over in out.glob(f".{STATE_FILE}.*.tmp"):  # of a run that was killed while it saved
-        left_over.unlink()
     model.to(device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
-    progress, optimiser_state = Progress(), None
-    if state_path.exists():
-        if not resume:
-            raise InputError(
-                f"{out} already holds a training run; add --resume to continue it, or choose another folder"
-            )
-        progress, optimiser_state = load_state(state_path, fingerprint, model, averaged)
-    elif resume:
-        raise InputError(f"nothing to resume: {state_path} does not exist")
+    progress, optimiser_state = begin_run(state_path, resume, fingerprint, model, averaged)
     log = Log(out / LOG_FILE, progress.samples, report)
     while progress.stage < len(stages):
         stage = stages[progress.stage]
@@ -111,6 +101,23 @@ def train(
         progress.stage, progress.step = progress.stage + 1, 0
         save_state(state_path, fingerprint, model, averaged, None, progress)
     return averaged, progress
+
+
+def begin_run(
+    state_path: Path, resume: bool, fingerprint: str, model: nn.Module, averaged: nn.Module
+) -> tuple[Progress, dict[str, Tensor] | None]:
+    """Where a run begins: at nothing, or at its saved state, which is loaded; progress and the optimiser's state."""
+    if not resume:
+        if state_path.exists():
+            raise InputError(
+                f"{state_path.parent} already holds a training run; add --resume to continue it, or choose another folder"
+            )
+        return Progress(), None
+    if not state_path.exists():
+        raise InputError(f"nothing to resume: {state_path} does not exist")
+    for left_over in state_path.parent.glob(f".{STATE_FILE}.*.tmp"):  # of a run that was killed while it saved
+        left_over.unlink()
+    return load_state(state_path, fingerprint, model, averaged)
 
 
 def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> torch.optim.Optimizer:

@@ -182,8 +182,9 @@ def contrastive_losses(
             continue
         pair = pair_loss(embeddings[a][rows], embeddings[b][rows], temperature, directions=stage.directions)
         terms[f"pair {SHORT[a]}-{SHORT[b]}"] = pair
-    rows = known(batch, stage.aligned)
-    if stage.triplet and len(rows) and all(m in embeddings for m in stage.aligned):
+    if not stage.triplet or any(m not in embeddings for m in stage.aligned):
+        return terms
+    if len(rows := known(batch, stage.aligned)):
         drawn = None if stage.negatives == "all" else sample_triplets(len(rows), generator)
         image, pose_2d, pose_3d = (embeddings[m][rows] for m in stage.aligned)
         terms["triplet"] = stage.triplet * triplet_loss(image, pose_2d, pose_3d, temperature, triplets=drawn)
