@@ -28,7 +28,7 @@ from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
 from unihpe.nn.hrnet import HeatmapHead, HRNet, Width, plan_of
-from unihpe.nn.image_encoder import ImageEncoder, ViTEncoder, pretrained_vitpose, vitpose_backbone
+from unihpe.nn.image_encoder import ImageEncoder, JointReadOut, ViTEncoder, pretrained_vitpose, vitpose_backbone
 from unihpe.nn.pose_decoder import GROUPS, MLPDecoder, ScoreDecoder
 from unihpe.nn.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
 from unihpe.nn.pretrained import load_pretrained
@@ -93,12 +93,16 @@ class ImageEncoderSettings(Settings):
         weights: where its backbone begins: a file of public weights (docs/weights.md); empty for random ones.
         start: of the layers that heat-map checkpoints lack.
         heatmap_head: whether the model has a head for heat maps; HRNet only.
+        read_out: "pooled" is the paper's; "joints" adds what the heat maps point at (`JointReadOut`).
+        shrink: 2 halves the picture's sides before the backbone, for CPUs; HRNet only.
     """
 
     kind: Literal["hrnet_w18_small", "hrnet_w32", "hrnet_w48", "vit_small", "vit_base"] = "hrnet_w32"
     weights: str = ""
     start: Literal["identity", "random"] = "identity"
     heatmap_head: bool = False
+    read_out: Literal["pooled", "joints"] = "pooled"
+    shrink: Literal[1, 2] = 1
 
 
 class ModelSettings(Settings):
@@ -183,6 +187,10 @@ class Recipe(Settings):
                 raise ValueError(f"stage {stage.name} has a pose_batch, and the recipe no [poses]")
         if image and image.heatmap_head and image.kind not in HRNETS:
             raise ValueError("a heat-map head sits on an HRNet; set model.image_encoder.kind to one")
+        if image and image.read_out == "joints" and not image.heatmap_head:
+            raise ValueError("reading at the joints needs heat maps: set heatmap_head = true in [model.image_encoder]")
+        if image and image.shrink > 1 and image.kind not in HRNETS:
+            raise ValueError("a ViT takes pictures of one size only: leave out shrink")
         return self
 
     @model_validator(mode="after")
@@ -304,12 +312,14 @@ def build_model(recipe: Recipe) -> UniHPE:
             build_decoder(settings.decoder_3d, joints, 3, settings.embedding),
             pose_scale=recipe.pose_scale or 1.0,
             keypoint_scale=recipe.keypoint_scale or 1.0,
-            image_encoder=build_image_encoder(settings.image_encoder, settings.embedding),
+            image_encoder=build_image_encoder(settings.image_encoder, joints, settings.embedding),
             heatmap_head=build_heatmap_head(settings.image_encoder, joints),
         )
 
 
-def build_image_encoder(settings: ImageEncoderSettings | None, embedding: int) -> ImageEncoder | ViTEncoder | None:
+def build_image_encoder(
+    settings: ImageEncoderSettings | None, joints: int, embedding: int
+) -> ImageEncoder | ViTEncoder | None:
     """The image encoder with random weights; public ones are loaded by `start_image_encoder`."""
     if settings is None:
         return None
@@ -319,7 +329,10 @@ def build_image_encoder(settings: ImageEncoderSettings | None, embedding: int) -
         case "vit_base":
             return ViTEncoder(vitpose_backbone("base"), embedding)
         case _:
-            encoder = ImageEncoder(HRNet(HRNETS[settings.kind]), embedding)
+            backbone = HRNet(HRNETS[settings.kind])
+            at_joints = settings.read_out == "joints"
+            read_out = JointReadOut(backbone.channels, joints, embedding=embedding) if at_joints else None
+            encoder = ImageEncoder(backbone, embedding, shrink=settings.shrink, joints=read_out)
             return encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

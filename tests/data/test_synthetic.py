@@ -1,6 +1,7 @@
 """Rendered people: body, rasteriser, backgrounds, scenes, packed sets."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from unihpe.boxes import box_from_keypoints
-from unihpe.data.motion import Motion, open_motion
+from unihpe.camera import Camera
+from unihpe.data.motion import Motion, open_motion, random_cameras
 from unihpe.errors import InputError
 
 pytest.importorskip("anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
@@ -22,7 +24,7 @@ from unihpe.data.synthetic.extra import needed
 from unihpe.data.synthetic.pack import PackedPeople, pack
 from unihpe.data.synthetic.paint import CUTS, HEM, NEVER, SLEEVE, WAIST, Cover, cover_at, load_skins
 from unihpe.data.synthetic.raster import NOTHING, normals_of, rasterise, weights
-from unihpe.data.synthetic.scene import HIDDEN, OUTSIDE, SEEN, People, Settings
+from unihpe.data.synthetic.scene import FEWEST_LEFT, HIDDEN, OUTSIDE, SEEN, People, Settings, cut_picture
 from unihpe.data.synthetic.sheet import contact_sheet
 
 LIMBS = [
@@ -30,6 +32,7 @@ LIMBS = [
     for side in ("left", "right")
     for a, b in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 ]
+PARTS = ("focal", "centre", "size", "rotation", "translation")  # of a camera
 PLAIN = Settings(seed=3, occluded=0.0, truncated=0.0)
 
 
@@ -295,6 +298,22 @@ def test_a_truncated_person_ends_at_the_pictures_edge(motion: Motion):
         assert (person.picture[beyond] == 0).all()  # as a crop of a file has it
         black.append(beyond.mean())
     assert max(black) > 0.03
+
+
+def test_no_cut_leaves_fewer_than_six_joints():
+    joints = np.zeros((len(SKELETON), 3))
+    joints[:, 1] = np.linspace(200, 1600, len(SKELETON))
+    joints[COLUMN["left_wrist"]] = [900, 1000, 0]  # an arm held out is most of the width
+    body = SimpleNamespace(joints=joints)
+    generator = torch.Generator().manual_seed(0)
+    cameras = random_cameras(torch.tensor([[0.0, 900.0, 0.0]]).expand(40, 3), generator)
+    left = []
+    for n in range(40):
+        camera = Camera(*(getattr(cameras, name)[n].double() for name in PARTS))
+        cut = cut_picture(camera, body, np.random.default_rng(n))
+        points = cut.project(cut.to_camera(torch.from_numpy(joints)))
+        left.append(int(((points >= 0) & (points <= cut.size)).all(-1).sum()))
+    assert min(left) >= FEWEST_LEFT and len(set(left)) > 3  # and others are cut
 
 
 def test_poses_of_another_shape_are_refused():

@@ -18,10 +18,18 @@ from unihpe.nn.hrnet import (
     box_to_cells,
     cells_to_box,
     gaussian_heatmaps,
+    sharpened,
     soft_argmax,
     start_coarse_fuse_layers,
 )
-from unihpe.nn.image_encoder import ImageEncoder, ViTEncoder, pretrained_vitpose, vitpose_backbone
+from unihpe.nn.image_encoder import (
+    ImageEncoder,
+    JointReadOut,
+    ViTEncoder,
+    averaged,
+    pretrained_vitpose,
+    vitpose_backbone,
+)
 from unihpe.nn.pretrained import load_pretrained, read_weights
 
 
@@ -208,6 +216,41 @@ def test_image_encoder_pools_each_branch():
     pooled = torch.cat([x.flatten(2).mean(-1) for x in maps], dim=1)
     wanted = torch.nn.functional.normalize(encoder.project(pooled), dim=-1)
     torch.testing.assert_close(encoder.read_out(maps), wanted)
+
+
+def test_features_are_read_where_the_heat_map_points():
+    channels, heat = [2, 4], torch.zeros(1, 3, 8, 6)
+    heat[0, 0, 2, 4], heat[0, 1, 7, 1] = 2.0, 1.5
+    maps = [torch.randn(1, 2, 8, 6, generator=seed()), torch.randn(1, 4, 4, 3, generator=seed())]
+    share = sharpened(heat)
+    torch.testing.assert_close(averaged(maps[0], share)[0, 0], maps[0][0, :, 2, 4])
+    torch.testing.assert_close(averaged(maps[1], share)[0, 1], maps[1][0, :, 3, 0])
+    torch.testing.assert_close(averaged(maps[1], share)[0, 2], maps[1][0].mean((1, 2)))  # a flat map: everywhere alike
+    read_out = JointReadOut(channels, 3, width=16, reduced=4, embedding=8).eval()
+    with torch.no_grad():
+        out = read_out(maps, heat, torch.zeros(1, 3))
+        heat[0, 0, 2, 4], heat[0, 0, 5, 1] = 0.0, 2.0
+        assert not torch.allclose(out, read_out(maps, heat, torch.zeros(1, 3)))
+        assert not torch.allclose(out, read_out(maps, heat, torch.ones(1, 3)))
+
+
+def test_an_encoder_that_reads_at_the_joints_wants_heat_maps_and_boxes():
+    backbone = HRNet("w18_small")
+    encoder = ImageEncoder(backbone, 32, shrink=2, joints=JointReadOut(backbone.channels, 17, embedding=32)).eval()
+    picture = torch.randn(2, 3, 128, 64, generator=seed())
+    with torch.no_grad():
+        maps = encoder.maps(picture)
+        assert maps[0].shape == (2, 16, 16, 8)  # half of 64 × 128, over 4
+        out = encoder.read_out(maps, torch.randn(2, 17, 16, 8, generator=seed()), torch.zeros(2, 3))
+    torch.testing.assert_close(out.norm(dim=-1), torch.ones(2))
+    with pytest.raises(ValueError, match="pass heat maps and box tokens"):
+        encoder(picture)
+
+
+def test_bells_keep_their_size_in_the_picture():
+    points, seen = torch.zeros(1, 1, 2), torch.ones(1, 1)
+    large, small = gaussian_heatmaps(points, seen, 48, 64), gaussian_heatmaps(points, seen, 24, 32)
+    torch.testing.assert_close(large.mean(), small.mean(), rtol=1e-3, atol=0)
 
 
 def test_without_transformers_a_vit_is_refused_clearly(monkeypatch, tmp_path):

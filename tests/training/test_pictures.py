@@ -77,7 +77,7 @@ def recipe(folder, motion_file, **changes):
         "poses": {"name": "motion", "root": str(motion_file)},
         "model": {
             "embedding": 64,
-            "image_encoder": {"kind": "hrnet_w18_small", "heatmap_head": True},
+            "image_encoder": {"kind": "hrnet_w18_small", "heatmap_head": True, "read_out": "joints", "shrink": 2},
             "encoder_2d": small,
             "encoder_3d": small,
             "decoder_2d": decoder,
@@ -173,6 +173,12 @@ def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
         parse_recipe(fields | {"model": fields["model"] | {"image_encoder": None}}, "test")
     with pytest.raises(InputError, match="heatmap_head = true"):
         parse_recipe(fields | {"model": fields["model"] | {"image_encoder": {"kind": "hrnet_w32"}}}, "test")
+    lacking = {"image_encoder": {"kind": "hrnet_w18_small", "read_out": "joints"}}
+    with pytest.raises(InputError, match="needs heat maps: set heatmap_head = true"):
+        parse_recipe(fields | {"model": fields["model"] | lacking, "stage": fields["stage"][1:]}, "test")
+    with pytest.raises(InputError, match="leave out shrink"):
+        shrunk = {"image_encoder": {"kind": "vit_small", "shrink": 2}}
+        parse_recipe(fields | {"model": fields["model"] | shrunk, "stage": fields["stage"][1:]}, "test")
     with pytest.raises(InputError, match="recipe no \\[poses\\]"):
         parse_recipe(fields | {"poses": None}, "test")
     with pytest.raises(InputError, match="aligns all three"):

@@ -21,6 +21,7 @@ Convention = Literal["centre", "official"]
 
 BRANCHES = 4
 LARGEST_STRIDE = 32
+SHARPNESS = 25.0  # of heat maps, see `soft_argmax`
 STEM = 64  # channels after the two strided convolutions
 
 
@@ -325,7 +326,7 @@ def gaussian_heatmaps(
     confidence: Tensor,
     width: int = 48,
     height: int = 64,
-    sigma: float = 2.0,
+    sigma: float | None = None,
     convention: Convention = "centre",
 ) -> Tensor:
     """Target heat maps (B, J, height, width), float32, 1 at the joint.
@@ -335,8 +336,9 @@ def gaussian_heatmaps(
     Args:
         points: (B, J, 2), box units; outside the box only the bell's flank is seen, or nothing.
         confidence: (B, J); a joint of confidence 0 has an empty map, and a loss should leave it out.
-        sigma: in cells; 2 belongs to 48 × 64.
+        sigma: in cells; without it 2 for 48 × 64, and in proportion.
     """
+    sigma = height / 32 if sigma is None else sigma
     cells = box_to_cells(points.float(), width, height, convention)  # (B, J, 2)
     across = torch.arange(width, device=points.device) - cells[..., :1]  # (B, J, w)
     down = torch.arange(height, device=points.device) - cells[..., 1:]  # (B, J, h)
@@ -345,7 +347,12 @@ def gaussian_heatmaps(
     return torch.where(confidence[..., None, None] > 0, bells, 0.0)
 
 
-def soft_argmax(heatmaps: Tensor, sharpness: float = 25.0, convention: Convention = "centre") -> Tensor:
+def sharpened(heatmaps: Tensor, sharpness: float = SHARPNESS) -> Tensor:
+    """softmax(sharpness × heat) over each map, (B, J, h, w), float32."""
+    return (heatmaps.float().flatten(2) * sharpness).softmax(-1).view(heatmaps.shape)
+
+
+def soft_argmax(heatmaps: Tensor, sharpness: float = SHARPNESS, convention: Convention = "centre") -> Tensor:
     """The expected position under softmax(sharpness × heat), (B, J, h, w) → (B, J, 2) box units; differentiable.
 
     Args:
@@ -354,7 +361,7 @@ def soft_argmax(heatmaps: Tensor, sharpness: float = 25.0, convention: Conventio
             1 and .06 for height .5; 15 by .01, but by 3.3 for height .5.
     """
     height, width = heatmaps.shape[-2:]
-    share = (heatmaps.float().flatten(2) * sharpness).softmax(-1).view(heatmaps.shape)
+    share = sharpened(heatmaps, sharpness)
     x = (share.sum(-2) * torch.arange(width, device=heatmaps.device)).sum(-1)
     y = (share.sum(-1) * torch.arange(height, device=heatmaps.device)).sum(-1)
     return cells_to_box(torch.stack([x, y], dim=-1), width, height, convention)

@@ -1,4 +1,8 @@
-"""A person's picture to one unit embedding (§3.1): pooled HRNet branches, or a ViT's mean token, and one linear layer."""
+"""A person's picture to one unit embedding (§3.1): pooled HRNet branches, or a ViT's mean token, and one linear layer.
+
+Beside the paper's read-out there is one at the joints, for networks that learn from few pictures: an average over the
+picture has to learn anew where things are, and a heat map says it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from unihpe.errors import InputError
-from unihpe.nn.hrnet import HRNet
-from unihpe.nn.pose_encoder import unit
+from unihpe.nn.hrnet import HRNet, sharpened, soft_argmax
+from unihpe.nn.pose_encoder import BOX_NUMBERS, linear_layer, unit
 
 VIT_WIDTHS = {"small": 384, "base": 768}
 VIT_DEPTH = 12
@@ -24,21 +29,81 @@ class ImageEncoder(nn.Module):
     """HRNet's branches, each averaged over the picture, concatenated, → linear → unit length.
 
     With all four branches of w32 that is 480 numbers, of w48 720, of w18_small 240.
+
+    Args:
+        shrink: pixels of the picture, along each side, that are averaged into one first; 2 makes 96 × 128 of 192 × 256
+            and costs a quarter.
+        joints: adds what it reads at the joints; needs heat maps.
     """
 
-    def __init__(self, backbone: HRNet, embedding: int = 1024) -> None:
+    def __init__(
+        self, backbone: HRNet, embedding: int = 1024, *, shrink: int = 1, joints: JointReadOut | None = None
+    ) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.shrink = backbone, shrink
         self.project = nn.Linear(sum(backbone.channels), embedding)
+        self.joints = joints
 
     def forward(self, picture: Tensor) -> Tensor:
-        """Normalised RGB (B, 3, H, W), sides multiples of 32 → unit embedding (B, D), float32."""
-        return self.read_out(self.backbone(picture))
+        """Normalised RGB (B, 3, H, W), sides multiples of 32 · shrink → unit embedding (B, D), float32; pooled read-out only."""
+        return self.read_out(self.maps(picture))
 
-    def read_out(self, maps: list[Tensor]) -> Tensor:
-        """The backbone's maps → unit embedding (B, D); for a caller who needs the maps for a heat-map head as well."""
+    def maps(self, picture: Tensor) -> list[Tensor]:
+        """The backbone's maps of normalised RGB (B, 3, H, W), finest first."""
+        maps: list[Tensor] = self.backbone(F.avg_pool2d(picture, self.shrink) if self.shrink > 1 else picture)
+        return maps
+
+    def read_out(self, maps: list[Tensor], heatmaps: Tensor | None = None, box: Tensor | None = None) -> Tensor:
+        """The backbone's maps → unit embedding (B, D).
+
+        Args:
+            heatmaps: (B, J, h, w); box: token (B, 3). For the read-out at the joints, which needs both.
+        """
         pooled = torch.cat([x.mean(dim=(2, 3), dtype=torch.float32) for x in maps], dim=1)  # (B, ΣC)
-        return unit(self.project(pooled))
+        read = self.project(pooled)
+        if self.joints is None:
+            return unit(read)
+        if heatmaps is None or box is None:
+            raise ValueError("this image encoder reads at the joints: pass heat maps and box tokens")
+        return unit(read + self.joints(maps, heatmaps, box))
+
+
+class JointReadOut(nn.Module):
+    """What a network saw at each joint: where the heat map points, how high it is, and the features there.
+
+    Features are averaged with the sharpened heat map as weights, as part attention does (Kocabas et al., PARE, ICCV 2021). The box
+    token comes in as in the 2D encoder: how a pose lies before the camera depends on where in the picture it is seen.
+
+    Args:
+        channels: of the maps.
+        reduced: numbers that are kept of each joint's features.
+    """
+
+    def __init__(
+        self, channels: list[int], joints: int, *, width: int = 1024, reduced: int = 32, embedding: int = 1024
+    ) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(sum(channels), reduced)
+        self.stem = linear_layer(joints * (reduced + 3) + BOX_NUMBERS, width, 0.0)
+        self.block = nn.Sequential(linear_layer(width, width, 0.0), linear_layer(width, width, 0.0))
+        self.project = nn.Linear(width, embedding)
+
+    def forward(self, maps: list[Tensor], heatmaps: Tensor, box: Tensor) -> Tensor:
+        """Maps (B, C, h, w) finest first, heat maps (B, J, h, w) of the finest's size, box token (B, 3) → (B, D)."""
+        share = sharpened(heatmaps)
+        features = torch.cat([averaged(x.float(), share) for x in maps], dim=-1)  # (B, J, ΣC)
+        height = heatmaps.float().amax((2, 3))[..., None]
+        joints = torch.cat([self.reduce(features), soft_argmax(heatmaps), height], dim=-1)
+        x = self.stem(torch.cat([joints.flatten(1), box], dim=1))
+        result: Tensor = self.project(x + self.block(x))
+        return result
+
+
+def averaged(features: Tensor, share: Tensor) -> Tensor:
+    """Features (B, C, h, w) averaged with weights (B, J, H, W) that add up to 1, H a multiple of h: (B, J, C)."""
+    height, width = features.shape[-2:]
+    pooled = F.adaptive_avg_pool2d(share, (height, width)).flatten(2)
+    return pooled / pooled.sum(-1, keepdim=True) @ features.flatten(2).transpose(1, 2)
 
 
 class ViTEncoder(nn.Module):

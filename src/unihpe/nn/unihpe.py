@@ -56,7 +56,8 @@ class UniHPE(nn.Module):
         keypoint_scale: one standard deviation of the training keypoints, box units.
         temperature: τ₀ of the contrastive losses; the log-scale log(1/τ) is learned and shared by them (appendix A).
         image_encoder: normalised RGB (B, 3, 256, 192) → unit embedding (B, D); None for a model without pictures.
-        heatmap_head: an HRNet's maps → heat maps (B, J, 64, 48); for pre-training, and table 3's HRNet rows.
+        heatmap_head: an HRNet's maps → heat maps (B, J, 64, 48); for pre-training, for table 3's HRNet rows, and for
+            an image encoder that reads at the joints.
     """
 
     pose_scale: Tensor
@@ -102,16 +103,26 @@ class UniHPE(nn.Module):
             case Modality.IMAGE:
                 if self.image_encoder is None:
                     raise ValueError("this model has no image encoder")
+                if isinstance(self.image_encoder, ImageEncoder):
+                    return self.read_out(self.image_maps(batch), batch)
                 return cast(Tensor, self.image_encoder(normalised(batch)))
 
     def image_maps(self, batch: Batch) -> list[Tensor]:
-        """The image backbone's feature maps, finest first; HRNet only. `image_encoder.read_out` makes them an embedding."""
+        """The image backbone's feature maps, finest first; HRNet only. `read_out` makes them an embedding."""
         if not isinstance(self.image_encoder, ImageEncoder):
             raise ValueError("feature maps come from an HRNet image encoder; this model has none")
-        return cast(list[Tensor], self.image_encoder.backbone(normalised(batch)))
+        return self.image_encoder.maps(normalised(batch))
+
+    def read_out(self, maps: list[Tensor], batch: Batch, heatmaps: Tensor | None = None) -> Tensor:
+        """The maps of the batch's pictures → unit embedding (B, D); for a caller who has the maps, or heat maps, already."""
+        assert isinstance(self.image_encoder, ImageEncoder)
+        if self.image_encoder.joints is None:
+            return self.image_encoder.read_out(maps)
+        heat = self.heatmaps(maps) if heatmaps is None else heatmaps
+        return self.image_encoder.read_out(maps, heat, batch.box_token)
 
     def heatmaps(self, maps: list[Tensor]) -> Tensor:
-        """Heat maps (B, J, 64, 48) of the backbone's maps."""
+        """Heat maps (B, J, 64, 48), less where the encoder shrinks pictures, of the backbone's maps."""
         if self.heatmap_head is None:
             raise ValueError("this model has no heat-map head")
         return cast(Tensor, self.heatmap_head(maps))

@@ -12,7 +12,6 @@ from torch import Tensor
 from unihpe.batch import Batch, Modality
 from unihpe.losses import masked_distance, masked_mean_square, pair_loss, sample_triplets, triplet_loss
 from unihpe.nn.hrnet import gaussian_heatmaps
-from unihpe.nn.image_encoder import ImageEncoder
 from unihpe.nn.pose_decoder import MLPDecoder
 from unihpe.nn.unihpe import DiffusionDecoder, UniHPE
 
@@ -153,9 +152,10 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Gen
     needed = {modality for modality in stage.embedded if has(batch, modality)}
     if stage.heatmap and has(batch, Modality.IMAGE):
         maps = model.image_maps(batch)
-        terms["heatmap"] = stage.heatmap * heatmap_loss(model.heatmaps(maps), batch)
-        if Modality.IMAGE in needed and isinstance(model.image_encoder, ImageEncoder):
-            embeddings[Modality.IMAGE] = model.image_encoder.read_out(maps)
+        heatmaps = model.heatmaps(maps)
+        terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, batch)
+        if Modality.IMAGE in needed:
+            embeddings[Modality.IMAGE] = model.read_out(maps, batch, heatmaps)
     for modality in sorted(needed - embeddings.keys()):
         embeddings[modality] = model.embed(batch, modality)
     if stage.contrastive:

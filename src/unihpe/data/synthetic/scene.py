@@ -32,6 +32,7 @@ Doubles = NDArray[np.float64]
 
 ENLARGE = 2  # drawn larger and averaged: smooth outlines
 INSIDE = 0.46  # how far from the picture's centre a joint of an untruncated person may lie, of its size
+FEWEST_LEFT = 6  # joints that a cut off person keeps
 OUTSIDE, HIDDEN, SEEN = 0, 1, 2  # visibility
 # A joint lies inside its limb: it is hidden when the surface before it is nearer than this, mm.
 DEEP = {"hip": 190.0, "pelvis": 230.0, "spine": 230.0, "thorax": 220.0, "nose": 150.0, "head": 150.0, "shoulder": 140.0}
@@ -193,7 +194,10 @@ def draw_camera(body: Body, fixed: bool, truncated: bool, rng: np.random.Generat
 
 
 def cut_picture(camera: Camera, body: Body, rng: np.random.Generator) -> Camera:
-    """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off: mostly the legs, or a side."""
+    """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off: mostly the legs, or a side.
+
+    A cut that would leave fewer than `FEWEST_LEFT` joints is not made: an arm held out may be half of the width.
+    """
     keypoints = camera.project(camera.to_camera(torch.from_numpy(body.joints)))
     low, high = keypoints.amin(0), keypoints.amax(0)
     axis, far = [(1, True), (0, True), (0, False), (1, False)][rng.choice(4, p=[0.6, 0.15, 0.15, 0.1])]
@@ -204,7 +208,8 @@ def cut_picture(camera: Camera, body: Body, rng: np.random.Generator) -> Camera:
         size[axis] = edge
     else:
         size[axis], centre[axis] = size[axis] - edge, centre[axis] - edge
-    return replace(camera, size=size, centre=centre)
+    left = (keypoints[:, axis] < edge) == far
+    return replace(camera, size=size, centre=centre) if int(left.sum()) >= FEWEST_LEFT else camera
 
 
 def view_of(camera: Camera, box: Doubles) -> View:
