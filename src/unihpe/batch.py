@@ -81,3 +81,14 @@ class Batch:
             f.name: value.to(device) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
         }
         return replace(self, **moved)
+
+
+def joined(first: Batch, second: Batch) -> Batch:
+    """The people of both, those of `first` before the others; evidence that only one of them has at all is left out."""
+    pairs = {f.name: (getattr(first, f.name), getattr(second, f.name)) for f in fields(Batch)}
+    tensors = {
+        name: torch.cat([a, b]) if isinstance(a, Tensor) and isinstance(b, Tensor) else None
+        for name, (a, b) in pairs.items()
+        if name != "group"
+    }
+    return Batch(**tensors, group=first.group + second.group)  # type: ignore[arg-type]

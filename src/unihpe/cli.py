@@ -28,7 +28,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 console = Console(highlight=False, soft_wrap=True)
 
-DATA_SETS = ("motion", "people", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
+DATA_SETS = ("motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for what is written.")]
 
@@ -128,6 +128,8 @@ def show_report(report: dict[str, Any]) -> None:
     """The protocol in words, and the figures as a table."""
     for name, value in report["protocol"].items():
         console.print(f"[bold]{name}[/]: {value}")
+    if "errors_mm" not in report:
+        return show_photographs(report)
     errors = report["errors_mm"]
     groups = list(next(iter(errors.values())))
     table = Table(
@@ -147,6 +149,16 @@ def show_report(report: dict[str, Any]) -> None:
             f"retrieval {way} among {found['gallery']}: recall {recall};"
             f" MPJPE of the nearest {found['pose_error']:.1f} mm"
         )
+
+
+def show_photographs(report: dict[str, Any]) -> None:
+    """The figures of photographs as a table."""
+    figures = list(next(iter(report["visible"].values())))
+    table = Table("", "", *figures, title=f"{report['people']} people")
+    for kind in ("visible", "marked"):
+        for name, values in report[kind].items():
+            table.add_row(kind, name, *(f"{value:.3f}".rstrip("0").rstrip(".") for value in values.values()))
+    console.print(table)
 
 
 def parse_size(text: str | None) -> tuple[float, float] | None:

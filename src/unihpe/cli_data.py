@@ -17,6 +17,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 SOURCES = {
     "motion": ("CMU motion capture as BVH, mocap.cs.cmu.edu", "free to use, not to be resold as data"),
+    "coco": (
+        "cocodataset.org: train2017, val2017, annotations_trainval2017",
+        "annotations CC BY 4.0; photographs: Flickr's terms",
+    ),
     "human36m": ("vision.imar.ro/human3.6m; VideoPose3D's and MMPose's packagings", "academic, by agreement"),
     "humaneva": ("humaneva.is.tue.mpg.de; VideoPose3D's packaging", "research, by agreement"),
     "mpi_inf_3dhp": ("vcai.mpi-inf.mpg.de/3dhp-dataset", "research only"),

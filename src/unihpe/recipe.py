@@ -16,9 +16,10 @@ from typing import Any, Literal, assert_never
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from unihpe.batch import Batch, Modality
+from unihpe.batch import Batch, Modality, joined
 from unihpe.checkpoint import Card, load_checkpoint, load_into
 from unihpe.data.augment import Augmentation
+from unihpe.data.coco import CocoSource, read_annotations
 from unihpe.data.motion import MotionSource, TwoD, View, open_motion
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
@@ -120,23 +121,26 @@ class DataSettings(Settings):
     """The data: where it is and how it is shown.
 
     Attributes:
-        name: of the data set: "motion"; a recorded set; or "people", a folder of packed rendered people (train.pack, val.pack, test.pack).
+        name: of the data set: "motion"; a recorded set; or "people", a folder of packed rendered people (train.pack, val.pack,
+            test.pack); or "coco", photographs with 2D only.
         root: its file or folder; usually given on the command line.
         rig: names the joints of a BVH rig.
         skeleton: the joints that are trained on.
         split: the part that is trained on.
         two_d, balance, body_scale: see `MotionSource`.
+        with_pose: of people; false withholds their 3D.
         keypoints: which 2D of a recorded set, see `open_recorded`.
         unknown_focal, joint_dropout, part_dropout, flip: see `prepare`.
         licence, description: of the data, for the checkpoint's card.
     """
 
-    name: Literal["motion", "people", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"] = "motion"
+    name: Literal["motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"] = "motion"
     root: str = ""
     rig: str = ""
     skeleton: str = "human36m17"
     split: str = "train"
     two_d: TwoD = "both"
+    with_pose: bool = True
     keypoints: str = "gt"
     balance: float = Field(0.0, ge=0, le=1)
     body_scale: float = Field(0.0, ge=0, lt=1)
@@ -156,6 +160,7 @@ class Recipe(Settings):
         seed: of everything random.
         pose_scale, keypoint_scale: one standard deviation of the data, mm and box units; 0 measures them.
         poses: more data without pictures, of which stages with a `pose_batch` draw beside `data`.
+        photographs: more data without 3D, of which stages with a `photo_batch` draw beside `data`, in one batch with it.
     """
 
     about: str
@@ -164,6 +169,7 @@ class Recipe(Settings):
     keypoint_scale: float = Field(0.0, ge=0)
     data: DataSettings = DataSettings()
     poses: DataSettings | None = None
+    photographs: DataSettings | None = None
     model: ModelSettings = ModelSettings()
     stage: tuple[Stage, ...]
 
@@ -185,6 +191,8 @@ class Recipe(Settings):
                 )
             if stage.pose_batch and self.poses is None:
                 raise ValueError(f"stage {stage.name} has a pose_batch, and the recipe no [poses]")
+            if stage.photo_batch and self.photographs is None:
+                raise ValueError(f"stage {stage.name} has a photo_batch, and the recipe no [photographs]")
         if image and image.heatmap_head and image.kind not in HRNETS:
             raise ValueError("a heat-map head sits on an HRNet; set model.image_encoder.kind to one")
         if image and image.read_out == "joints" and not image.heatmap_head:
@@ -211,7 +219,9 @@ class Recipe(Settings):
 
         The data's place may change (a copy elsewhere is the same data).
         """
-        fields = self.model_dump(mode="json", exclude={"about": True, "data": PLACES, "poses": PLACES})
+        fields = self.model_dump(
+            mode="json", exclude={"about": True, "data": PLACES, "poses": PLACES, "photographs": PLACES}
+        )
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
@@ -425,7 +435,9 @@ def open_source(
         raise InputError(f"no data at {root}: check data.root (docs/data.md says where to get some)")
     random_view = view == "random"
     if data.name == "people":
-        return PeopleSource(root / f"{split}.pack", Augmentation() if random_view else None)
+        return PeopleSource(root / f"{split}.pack", Augmentation() if random_view else None, data.with_pose)
+    if data.name == "coco":
+        return CocoSource(read_annotations(root, split), Augmentation() if random_view else None)
     if data.name != "motion":
         return open_recorded(data.name, root, data.keypoints, split, stride)
     motion = open_motion(root, Path(data.rig) if data.rig else None).converted(get_skeleton(data.skeleton))
@@ -438,16 +450,21 @@ def open_source(
     )
 
 
-def stage_stream(source: Source, data: DataSettings, poses: Source | None, settings: DataSettings | None) -> Draw:
-    """What each step of a stage draws: its batch of `source`, and its `pose_batch` of `poses`."""
-    draw = training_stream(source, data)
-    more = None if poses is None or settings is None else training_stream(poses, settings)
+def stage_stream(data: Stream, poses: Stream | None, photographs: Stream | None) -> Draw:
+    """What each step of a stage draws: people of `data` and `photographs` in one batch, and its `pose_batch` in another."""
 
     def batches(stage: Stage, generator: torch.Generator) -> list[Batch]:
-        drawn = [draw(stage.batch_size, generator)]
-        return [*drawn, more(stage.pose_batch, generator)] if more is not None and stage.pose_batch else drawn
+        people = data(stage.batch_size, generator)
+        if photographs is not None and stage.photo_batch:
+            people = joined(people, photographs(stage.photo_batch, generator))
+        return [people, poses(stage.pose_batch, generator)] if poses is not None and stage.pose_batch else [people]
 
     return batches
+
+
+def open_stream(data: DataSettings | None) -> Stream | None:
+    """The training stream of a table of the recipe that may be missing."""
+    return None if data is None else training_stream(open_source(data, split=data.split, view="random"), data)
 
 
 def training_stream(source: Source, data: DataSettings) -> Stream:

@@ -13,14 +13,22 @@ from torch import Tensor
 
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
+from unihpe.data.coco import VISIBLE, CocoSource
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
 from unihpe.data.recorded import Recorded
 from unihpe.data.source import Source
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
+from unihpe.evaluation.photographs import evaluate_photographs
 from unihpe.evaluation.pictures import evaluate_pictures
-from unihpe.evaluation.protocols import Protocol, motion_protocol, people_protocol, recorded_protocol
+from unihpe.evaluation.protocols import (
+    Protocol,
+    motion_protocol,
+    people_protocol,
+    photographs_protocol,
+    recorded_protocol,
+)
 from unihpe.evaluation.report import Report, evaluate_lifting
 from unihpe.files import write_text
 from unihpe.nn.unihpe import UniHPE
@@ -32,6 +40,7 @@ from unihpe.recipe import (
     load_model,
     measure_scales,
     open_source,
+    open_stream,
     stage_stream,
     start_image_encoder,
     training_stream,
@@ -68,13 +77,13 @@ def train_recipe(
     if source.skeleton.name != recipe.data.skeleton:
         raise InputError(f"the data has the joints of {source.skeleton.name}, the recipe names {recipe.data.skeleton}")
     begun = None if start is None else load_start(recipe, start)
+    stream = training_stream(source, recipe.data)
     if begun is None:
-        recipe = measure_scales(recipe, training_stream(source, recipe.data))
+        recipe = measure_scales(recipe, stream)
     else:
         scales = {name: float(begun.tensors[name]) for name in ("pose_scale", "keypoint_scale")}
         recipe = recipe.model_copy(update=scales)
-    poses = None if recipe.poses is None else open_source(recipe.poses, split=recipe.poses.split, view="random")
-    draw = stage_stream(source, recipe.data, poses, recipe.poses)
+    draw = stage_stream(stream, open_stream(recipe.poses), open_stream(recipe.photographs))
     model = build_model(recipe)
     start_image_encoder(model, recipe)
     if begun is not None:
@@ -105,9 +114,9 @@ def train_recipe(
 
 def without_places(recipe: Recipe) -> Recipe:
     """The recipe without the paths of its data, which mean nothing elsewhere."""
-    data = recipe.data.model_copy(update={"root": ""})
-    poses = None if recipe.poses is None else recipe.poses.model_copy(update={"root": ""})
-    return recipe.model_copy(update={"data": data, "poses": poses})
+    tables = {name: getattr(recipe, name) for name in ("data", "poses", "photographs")}
+    moved = {name: table and table.model_copy(update={"root": ""}) for name, table in tables.items()}
+    return recipe.model_copy(update=moved)
 
 
 @dataclass(frozen=True)
@@ -193,7 +202,17 @@ def evaluate_checkpoint(
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))  # samples must not change the data
     protocol = protocol_of(source, data, split, stride, two_d, seed, focal_known)
     batches = prepared(source, noise, device, focal_known)
-    if isinstance(source, PeopleSource):
+    if isinstance(source, CocoSource):
+        low, high = source.annotations.corners.split(2, dim=1)
+        report = evaluate_photographs(
+            model,
+            batches,
+            protocol,
+            skeleton=source.skeleton,
+            reference=(high - low).amax(1),
+            visible=VISIBLE,
+        )
+    elif isinstance(source, PeopleSource):
         report = evaluate_pictures(
             model, batches, protocol, skeleton=source.skeleton, generator=generator, gallery=gallery
         )
@@ -219,6 +238,8 @@ def protocol_of(
     """The protocol of a data set, in words."""
     focal = "true" if focal_known else "assumed √(W² + H²)"
     joints = source.skeleton.name, len(source.skeleton)
+    if isinstance(source, CocoSource):
+        return photographs_protocol(split, source.annotations.notes)
     if isinstance(source, PeopleSource):
         return people_protocol(split, joints[1], focal)
     if isinstance(source, Recorded):

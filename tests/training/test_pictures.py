@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from unihpe.batch import Batch, Modality
+from unihpe.batch import Batch, Modality, joined
 from unihpe.camera import Camera
 from unihpe.data.people import PeopleSource
 from unihpe.data.synthetic.pack import pack
@@ -156,6 +156,31 @@ def test_pictures_without_3d_are_masked_not_guessed(folder, motion_file):
     torch.testing.assert_close(some, stage_losses(model, head, stage, torch.Generator().manual_seed(0))[pair])
 
 
+def test_rendered_people_and_pictures_without_3d_in_one_batch(folder, motion_file, tmp_path):
+    """What has no 3D moves nothing that 3D alone teaches, and the rest as it should."""
+    fields = recipe(folder, motion_file).model_dump()
+    flat = fields["data"] | {"with_pose": False}
+    joint = fields["stage"][3] | {"photo_batch": 3, "pose_batch": 0, "heatmap": 1.0, "bfloat16": False}
+    rows = []
+    whole = parse_recipe(fields | {"photographs": flat, "stage": [joint]}, "test")
+    train_recipe(whole, tmp_path / "a", schedule=Schedule(log_every=1), report=rows.append)
+    assert rows[0]["samples"] == 4 + 3 and rows[0]["heatmap"] > 0
+
+    model, stage = build_model(whole), whole.stage[0]
+    only_flat = batch_of(folder, with_pose=False)
+    sum(stage_losses(model, only_flat, stage, torch.Generator().manual_seed(0)).values()).backward()
+    parts = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
+    assert parts == {"image_encoder", "heatmap_head", "encoder_2d", "decoder_2d", "log_scale"}
+
+
+def test_joined_batches_keep_their_rows(folder):
+    whole, flat = batch_of(folder, 4), batch_of(folder, 3, with_pose=False)
+    both = joined(whole, flat)
+    assert len(both) == 7 and both.group == whole.group + flat.group
+    assert torch.equal(both.image[4:], flat.image) and torch.equal(both.pose[:4], whole.pose)
+    assert known(both, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+
+
 def test_the_heat_map_loss_looks_at_seen_joints(folder):
     batch = batch_of(folder, 2)
     heat = torch.zeros(2, 17, 64, 48)
@@ -181,6 +206,8 @@ def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
         parse_recipe(fields | {"model": fields["model"] | shrunk, "stage": fields["stage"][1:]}, "test")
     with pytest.raises(InputError, match="recipe no \\[poses\\]"):
         parse_recipe(fields | {"poses": None}, "test")
+    with pytest.raises(InputError, match="recipe no \\[photographs\\]"):
+        parse_recipe(fields | {"stage": [fields["stage"][3] | {"photo_batch": 2}]}, "test")
     with pytest.raises(InputError, match="aligns all three"):
         parse_recipe(fields | {"stage": [{"name": "x", "steps": 1, "batch_size": 2, "triplet": 1.0}]}, "test")
 

@@ -60,3 +60,16 @@ def people_protocol(split: str, joints: int, focal: str) -> Protocol:
         data=f"rendered people, split {split}, every picture as rendered; focal length in the box token: {focal}",
         joints=f"all {joints}, seen or not",
     )
+
+
+def photographs_protocol(split: str, notes: tuple[str, ...]) -> Protocol:
+    """Photographs with annotated keypoints, image → 2D only."""
+    return Protocol(
+        name="photographs",
+        data=f"COCO's people, split {split}, crops of the annotated boxes; focal length in the box token: assumed √(W² + H²)",
+        joints="the 12 limb joints: shoulders, elbows, wrists, hips, knees, ankles; visible (v = 2), and all marked (v > 0)",
+        root="none: pixels of the picture",
+        alignment="none; PCK by the larger side of the annotated box, EPE in pixels of the picture",
+        averaging="mean over all joints of all people together",
+        exclusions="; ".join(notes) or "none",
+    )

@@ -1,0 +1,149 @@
+"""Table 6 on rendered people: does alignment pay? The same model, with and without it, for as many pictures.
+
+    python benchmarks/alignment.py --people FOLDER --json alignment.json     # hours; resumable, arm by arm
+
+Every arm draws `--pictures` pictures, all its stages counted, and begins with the same heat-map stage (the paper begins from
+COCO weights). Its pose parts begin as the lifting checkpoint (stage 1, which needs no pictures) or as nothing:
+
+    pairs          from the lifting checkpoint; align with L_pair, then jointly
+    triplet        the same with L_triplet beside
+    no token       as triplet, decoders without the modality token (these layers begin afresh, and get as many poses first)
+    end to end     pose parts from nothing, no contrastive loss: table 6's first row
+    warm           pose parts from the lifting checkpoint, no contrastive loss: the harsher opponent
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from lifting import DATA, where
+
+from unihpe.checkpoint import load_checkpoint, save_checkpoint
+from unihpe.errors import InputError
+from unihpe.files import write_text
+from unihpe.predict import default_checkpoint
+from unihpe.recipe import Recipe, build_model, load_recipe
+from unihpe.run import evaluate_checkpoint, train_recipe
+from unihpe.training.loop import Schedule
+from unihpe.training.stages import Stage
+
+SHARES = {"heat maps": 0.4, "align": 0.2, "joint": 0.4}  # of an arm's pictures
+ARMS = ("triplet", "end to end", "warm", "pairs")
+IMAGE_PARTS = ("image_encoder.", "heatmap_head.")
+
+
+def shortened(stage: Stage, pictures: int) -> Stage:
+    """A stage with fewer pictures, its warm-up in proportion."""
+    steps = max(1, pictures // (stage.batch_size * stage.accumulate))
+    return stage.model_copy(update={"steps": steps, "warm_up": min(stage.warm_up, steps // 10)})
+
+
+def stages_of(arm: str, stages: dict[str, Stage], pictures: int) -> tuple[Stage, ...]:
+    """What an arm does after the heat maps."""
+    align, joint = (shortened(stages[name], round(SHARES[name] * pictures)) for name in ("align", "joint"))
+    both = round((SHARES["align"] + SHARES["joint"]) * pictures)
+    match arm:
+        case "triplet":
+            return align, joint
+        case "pairs":
+            return tuple(stage.model_copy(update={"triplet": 0.0}) for stage in (align, joint))
+        case "end to end" | "warm":
+            return (shortened(stages["joint"], both).model_copy(update={"contrastive": 0.0, "triplet": 0.0}),)
+        case _:
+            raise InputError(f"no arm {arm!r}: {', '.join(ARMS)}")
+
+
+def trained(recipe: Recipe, out: Path, start: Path | None) -> Path:
+    """A recipe's checkpoint, trained unless it is there."""
+    file = out / "model.safetensors"
+    if not file.exists():
+        resume = (out / "training.pt").exists()
+        train_recipe(recipe, out, start=start, resume=resume, schedule=Schedule(save_every=200))
+    return file
+
+
+def with_fresh_poses(heatmaps: Path, recipe: Recipe, out: Path) -> Path:
+    """The heat maps' checkpoint with its pose parts as after construction."""
+    tensors, card = load_checkpoint(heatmaps)
+    scales = {name: float(tensors[name]) for name in ("pose_scale", "keypoint_scale")}
+    fresh = build_model(recipe.model_copy(update=scales)).state_dict()
+    mixed = {name: tensors[name] if name.startswith(IMAGE_PARTS) else value for name, value in fresh.items()}
+    save_checkpoint(out, mixed, card)
+    return out
+
+
+def run_arm(arm: str, seed: int, base: Recipe, args: argparse.Namespace) -> dict[str, Any]:
+    """Train one arm, and score it on the held-out people."""
+    stages = {stage.name: stage for stage in base.stage}
+    folder = args.runs / f"{args.pictures}_{seed}"
+    recipe = base.model_copy(update={"seed": seed})
+    first = shortened(stages["heat maps"], round(SHARES["heat maps"] * args.pictures))
+    heatmaps = trained(recipe.model_copy(update={"stage": (first,)}), folder / "heat maps", args.start)
+    afresh = arm == "end to end"
+    start = with_fresh_poses(heatmaps, recipe, folder / "fresh.safetensors") if afresh else heatmaps
+    arm_recipe = recipe.model_copy(update={"stage": stages_of(arm, stages, args.pictures)})
+    file = trained(arm_recipe, folder / arm, start)
+    report = evaluate_checkpoint(file, "people", args.people, split="test", gallery=2000)
+    scores = {name: value["mean over groups"] for name, value in report["errors_mm"].items()}
+    return {
+        "seed": seed,
+        "errors_mm": scores,
+        "image_to_2d": report["image_to_2d"],
+        "cosine": report["cosine"],
+        "recall_at_1": report["retrieval"]["image→3d"]["recall"],
+    }
+
+
+def summary(arms: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """The ratios of image → 3D MPJPE, means over seeds."""
+
+    def mean(arm: str) -> float:
+        errors = [run["errors_mm"]["MPJPE image"] for run in arms.get(arm, [])]
+        return sum(errors) / len(errors) if errors else float("nan")
+
+    return {
+        "alignment_ratio": mean("triplet") / mean("end to end"),
+        "alignment_ratio_warm": mean("triplet") / mean("warm"),
+        "triplet_over_pairs": mean("triplet") / mean("pairs"),
+    }
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=Path, required=True, help="folder of train.pack and test.pack")
+    parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
+    parser.add_argument("--start", type=Path, default=default_checkpoint(), help="the lifting checkpoint")
+    parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
+    parser.add_argument("--pictures", type=int, default=102_400, help="of each arm")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")
+    parser.add_argument("--runs", type=Path, default=Path("runs/alignment"), help="where trainings go")
+    parser.add_argument("--set", action="append", default=[], help="changes to the recipe, as in `unihpe train`")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse()
+    torch.set_num_threads(1)
+    changes = (f"data.root={args.people}", f"poses.root={args.poses}", *args.set)
+    try:
+        base = load_recipe("pictures", changes)
+        arms: dict[str, list[dict[str, Any]]] = {}
+        for seed in args.seeds:
+            for arm in args.arms:
+                found = run_arm(arm, seed, base, args)
+                arms.setdefault(arm, []).append(found)
+                print(f"{arm}, seed {seed}: {json.dumps(found['errors_mm'])}", flush=True)
+                result = {**where(), "pictures": args.pictures, "arms": arms, **summary(arms)}
+                write_text(args.json, json.dumps(result, indent=2) + "\n")
+    except InputError as error:
+        sys.exit(f"alignment: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Scoring image → 2D on photographs, whose 3D nobody knows: PCK and EPE beside what one constant pose reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unihpe.batch import Batch, Modality
+from unihpe.boxes import from_box
+from unihpe.errors import InputError
+from unihpe.evaluation.pictures import THRESHOLDS
+from unihpe.evaluation.protocols import Protocol
+from unihpe.evaluation.report import Report
+from unihpe.metrics import epe_2d, pck_2d
+from unihpe.nn.hrnet import soft_argmax
+from unihpe.nn.unihpe import UniHPE
+from unihpe.skeleton import Skeleton
+
+LIMBS = [
+    f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+]
+
+
+@torch.no_grad()
+def evaluate_photographs(
+    model: UniHPE,
+    batches: Iterable[Batch],
+    protocol: Protocol,
+    *,
+    skeleton: Skeleton,
+    reference: Tensor,
+    visible: float,
+) -> Report:
+    """Image → 2D from the embedding, from the heat maps where there are any, and the mean pose; a report ready for JSON.
+
+    The mean pose is the mean of the evaluated people's own keypoints in their boxes: no constant answer knows more.
+
+    Args:
+        reference: (people,), pixels: PCK's length of each person, the larger side of the annotated box.
+        visible: the confidence from which on a joint counts as seen; joints below it are scored in a figure of their own.
+
+    Raises:
+        InputError: for a model without an image encoder.
+    """
+    if model.image_encoder is None:
+        raise InputError("this model has no image encoder; photographs need one")
+    columns = [skeleton.index(joint) for joint in LIMBS]
+    found: dict[str, list[Tensor]] = {}
+    truth, confidence, box = [], [], []
+    for batch in batches:
+        assert batch.box is not None
+        for name, points in answers(model, batch).items():
+            found.setdefault(name, []).append(points[:, columns].cpu())
+        truth.append(batch.keypoints[:, columns].cpu())
+        confidence.append(batch.confidence[:, columns].cpu())
+        box.append(batch.box.cpu())
+    points, seen, boxes = torch.cat(truth), torch.cat(confidence), torch.cat(box)
+    weight = (seen >= visible).float()[..., None]
+    mean = (points * weight).sum(0) / weight.sum(0).clamp_min(1)
+    rows = {name: torch.cat(parts) for name, parts in found.items()} | {"mean pose": mean.expand_as(points)}
+    return {
+        "protocol": protocol.model_dump(),
+        "people": len(points),
+        "visible": {name: scored(row, points, boxes, reference, seen >= visible) for name, row in rows.items()},
+        "marked": {name: scored(row, points, boxes, reference, seen > 0) for name, row in rows.items()},
+    }
+
+
+def answers(model: UniHPE, batch: Batch) -> dict[str, Tensor]:
+    """2D in box units, (B, J, 2): decoded from the embedding, and the heat maps' own."""
+    embedding = model.embed(batch, Modality.IMAGE)
+    found = {"image → 2D": model.estimate(embedding, Modality.IMAGE, Modality.POSE_2D, batch.box_token)}
+    if model.heatmap_head is not None:
+        found["heat maps"] = soft_argmax(model.heatmaps(model.image_maps(batch)))
+    return found
+
+
+def scored(points: Tensor, truth: Tensor, box: Tensor, reference: Tensor, seen: Tensor) -> dict[str, Any]:
+    """Means over all joints that are seen, of all people together: box units (N, J, 2), seen (N, J)."""
+    guess, there = (from_box(x, box)[seen] for x in (points, truth))  # (joints, 2): each its own person to the metrics
+    size = reference[:, None].expand(seen.shape)[seen]
+    pck = {f"PCK@{limit:g}": pck_2d(guess[:, None], there[:, None], size, limit) for limit in THRESHOLDS}
+    scores = {"EPE px": epe_2d(guess[:, None], there[:, None]), **pck}
+    return {"joints": len(guess), **{name: float(value.mean()) for name, value in scores.items()}}
