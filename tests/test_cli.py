@@ -87,7 +87,7 @@ def test_info_and_recipes(unihpe, trained):
         (["train", "quick", "-o", "OUT", "--set", "stage.0.lr=1"], "has no setting lr"),
         (["eval", "/nowhere", "--root", "."], "no checkpoint at /nowhere"),
         (["eval", "TRAINED", "--root", "MOTION", "--two-d", "blurred"], "it is exact or detected"),
-        (["eval", "TRAINED", "--root", "MOTION", "--data", "coco"], "known data sets are motion"),
+        (["eval", "TRAINED", "--root", "MOTION", "--data", "imagenet"], "known data sets are motion"),
         (["eval", "TRAINED", "--root", "MOTION", "--split", "x"], "no motion in split 'x'"),
         (["predict", "--keypoints", "/nowhere.json", "-o", "OUT", "--checkpoint", "TRAINED"], "no keypoint file"),
         (

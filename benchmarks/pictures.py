@@ -1,0 +1,171 @@
+"""The shipped model on held-out rendered people and on real photographs: every path, its cosines, its retrieval, its cost.
+
+    python benchmarks/pictures.py --people FOLDER --json pictures.json            # the shipped checkpoint
+    python benchmarks/pictures.py --people FOLDER --train --json pictures.json    # train the recipe first (hours; resumable)
+
+FOLDER holds train.pack, val.pack and test.pack; docs/benchmarks.md has the commands that render them, and the meaning of each
+key. Whether alignment pays is measured by alignment.py, whose recorded result is repeated here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from alignment import shortened, trained
+from lifting import DATA, HERE, MEAN, where
+
+from unihpe.checkpoint import load_checkpoint
+from unihpe.data.augment import Augmentation
+from unihpe.data.motion import open_motion
+from unihpe.data.people import PeopleSource
+from unihpe.data.synthetic.render import render_set
+from unihpe.data.synthetic.scene import Settings
+from unihpe.errors import InputError
+from unihpe.files import write_text
+from unihpe.predict import default_checkpoint
+from unihpe.recipe import load_recipe
+from unihpe.run import evaluate_checkpoint
+
+PHOTOS = DATA.parents[1] / "photos"
+ALIGNMENT = HERE / "results" / "alignment.json"
+RENDERED, UNTIMED = 1200, 200  # people of the speed test; the first ones, while workers start, are not timed
+PAIRS = {"cosine_image_2d": "image–2d", "cosine_image_3d": "image–3d", "cosine_2d_3d": "2d–3d"}
+
+
+KEYS = (
+    *("alignment_ratio", "lifting_ratio", *PAIRS, "cosine_unmatched", "recall_at_1", "gallery"),
+    *("image_over_lifting", "photo_pck_0_1", "photo_pck_0_1_mean_pose", "samples_per_s"),
+)
+
+
+def on_people(checkpoint: Path, people: Path) -> dict[str, Any]:
+    """The held-out rendered people."""
+    report = evaluate_checkpoint(checkpoint, "people", people, split="test", gallery=2000)
+    errors = {name: value[MEAN] for name, value in report["errors_mm"].items()}
+    directions = report["retrieval"]
+    return {
+        "people": report["poses"],
+        "image_over_lifting": errors["MPJPE image"] / errors["MPJPE lifting"],
+        "fusion_over_better_path": errors["MPJPE image and 2D"] / min(errors["MPJPE image"], errors["MPJPE lifting"]),
+        **{key: report["cosine"][pair]["matched"] for key, pair in PAIRS.items()},
+        "cosine_unmatched": max(pair["unmatched"] for pair in report["cosine"].values()),
+        "recall_at_1": directions["image→3d"]["recall"][1],
+        "gallery": directions["image→3d"]["gallery"],
+        "errors_mm": errors,
+        "image_to_2d": report["image_to_2d"],
+        "retrieval": directions,
+    }
+
+
+def on_motion(checkpoint: Path, lifting: Path, poses: Path) -> dict[str, Any]:
+    """Lifting of motion capture, beside a model that had as many poses and no pictures."""
+    found = {}
+    for name, file in (("with_pictures", checkpoint), ("lifting_only", lifting)):
+        report = evaluate_checkpoint(file, "motion", poses, gallery=0)
+        found[name] = report["errors_mm"]["MPJPE"][MEAN]
+    return {"lifting_ratio": found["with_pictures"] / found["lifting_only"], "lifting_mm": found}
+
+
+def on_photographs(checkpoint: Path, photos: Path) -> dict[str, Any]:
+    """Real photographs, ground-truth boxes, visible joints."""
+    report = evaluate_checkpoint(checkpoint, "coco", photos)
+    visible = report["visible"]
+    return {
+        "photo_pck_0_1": visible["image → 2D"]["PCK@0.1"],
+        "photo_pck_0_1_mean_pose": visible["mean pose"]["PCK@0.1"],
+        "photographs": {"people": report["people"], "visible": visible, "marked": report["marked"]},
+    }
+
+
+def speed(poses: Path) -> dict[str, float]:
+    """Finished training samples a second, two processes: rendered, then read and augmented."""
+    motion = open_motion(poses).select("train").poses
+    clock: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "speed.pack"
+        settings = Settings(seed=99)
+        render_set(motion, settings, range(RENDERED), file, 2, lambda n: clock.setdefault(n, time.perf_counter()))
+        rendered = (RENDERED - UNTIMED) / (clock[RENDERED] - clock[UNTIMED])
+        source, generator = PeopleSource(file, Augmentation()), torch.Generator().manual_seed(0)
+        begin = time.perf_counter()
+        source.read(torch.arange(RENDERED), generator)
+        augmented = 2 * RENDERED / (time.perf_counter() - begin)  # two processes read side by side
+    return {
+        "samples_per_s": 1 / (1 / rendered + 1 / augmented),
+        "rendered_per_s": rendered,
+        "augmented_per_s": augmented,
+    }
+
+
+def train_both(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The recipe `pictures` from the lifting checkpoint; and the lifting model with as many more poses, without pictures."""
+    changes = (f"data.root={args.people}", f"poses.root={args.poses}")
+    recipe = load_recipe("pictures", changes)
+    model = trained(recipe, args.runs / "pictures", args.start)
+    return model, more_lifting(args, recipe.stage[-1].steps)
+
+
+def more_lifting(args: argparse.Namespace, steps: int) -> Path:
+    """The lifting checkpoint trained on: as the joint stage does it, without pictures."""
+    joint = load_recipe("pictures").stage[-1]
+    recipe = load_recipe("lifting", (f"data.root={args.poses}",))
+    last = recipe.stage[-1]
+    same = {name: getattr(joint, name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout")}
+    stage = last.model_copy(update={**same, "batch_size": joint.pose_batch})
+    stage = shortened(stage, steps * joint.pose_batch)
+    return trained(recipe.model_copy(update={"stage": (stage,)}), args.runs / "lifting", args.start)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=Path, required=True, help="folder of train.pack, val.pack and test.pack")
+    parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
+    parser.add_argument("--photos", type=Path, default=PHOTOS, help="COCO photographs with their annotations")
+    parser.add_argument("--json", type=Path, required=True, help="where the figures go")
+    parser.add_argument("--checkpoint", type=Path, help="default: the one in the package")
+    parser.add_argument("--lifting", type=Path, help="the lifting model to compare with; default: trained now")
+    parser.add_argument("--start", type=Path, help="the lifting checkpoint that training begins from")
+    parser.add_argument("--runs", type=Path, default=Path("runs/pictures-benchmark"), help="where trainings go")
+    parser.add_argument("--train", action="store_true", help="train the recipe first")
+    return parser.parse_args()
+
+
+def main() -> None:
+    try:
+        measure(parse())
+    except InputError as error:
+        sys.exit(f"pictures: {error}")
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Train if asked, measure, and write the figures."""
+    if args.train:
+        checkpoint, lifting = train_both(args)
+    else:
+        checkpoint = args.checkpoint or default_checkpoint()
+        lifting = args.lifting or more_lifting(args, load_recipe("pictures").stage[-1].steps)
+    recorded = json.loads(ALIGNMENT.read_text())
+    result = {
+        **where(),
+        "checkpoint": "the package's" if checkpoint == default_checkpoint() else checkpoint.name,
+        "training_samples": load_checkpoint(checkpoint)[1].samples,
+        "alignment_ratio": recorded["alignment_ratio"],
+        **on_motion(checkpoint, lifting, args.poses),
+        **on_people(checkpoint, args.people),
+        **on_photographs(checkpoint, args.photos),
+        **speed(args.poses),
+    }
+    write_text(args.json, json.dumps(result, indent=2) + "\n")
+    for key in KEYS:
+        print(f"{key}: {result[key]:.4g}")
+
+
+if __name__ == "__main__":
+    main()
