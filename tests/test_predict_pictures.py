@@ -114,7 +114,7 @@ def test_a_folder_with_broken_files(unihpe, tmp_path, checkpoint, photo):
     code, _, error = unihpe("predict", folder / "d.png", *options)
     assert code == 2 and "no picture to predict from" in error
     code, _, error = unihpe("predict", *options)
-    assert code == 2 and "one of the two" in error
+    assert code == 2 and "or both" in error
 
 
 def test_the_three_kinds_of_evidence_share_a_space(model, photo):
@@ -126,6 +126,53 @@ def test_the_three_kinds_of_evidence_share_a_space(model, photo):
         model.embed(picture=photo, pose=pose)
     with pytest.raises(InputError, match="focal length"):
         model.predict(photo, focal=float("nan"))
+
+
+def standing(left: float, top: float) -> torch.Tensor:
+    """COCO keypoints of somebody 100 pixels wide and 200 high."""
+    places = torch.rand(17, 2, generator=torch.Generator().manual_seed(int(left))) * torch.tensor([100.0, 200.0])
+    return places + torch.tensor([left, top])
+
+
+def test_picture_and_keypoints_give_all_three_poses(model, photo):
+    keypoints = torch.stack([standing(20, 30), standing(200, 60)])
+    result = model.predict(photo, keypoints=keypoints, samples=2)
+    lifted = model.lift(keypoints, (400, 300))
+    joints = result.keypoints  # the model's own: the box is round these
+    seen = model.predict(photo, torch.cat([joints.amin(1), joints.amax(1)], dim=1))
+    assert set(result.paths) == {"image", "2d", "fused"} and result.samples.shape[:2] == (2, 2)
+    assert_close(result.paths["image"], seen.pose)
+    # the lifting path looks through the same box as the picture's
+    assert_close(result.pose, result.paths["2d"])
+    assert_close(result.pose, lifted.pose, atol=30.0, rtol=0)
+    assert not torch.allclose(result.paths["fused"], result.paths["2d"])
+    assert_close(result.keypoints, lifted.keypoints)
+    with pytest.raises(InputError, match="1 boxes and keypoints of 2 people"):
+        model.predict(photo, [[0, 0, 100, 100]], keypoints)
+    with pytest.raises(InputError, match="joints seen"):
+        model.predict(photo, keypoints=torch.where(torch.arange(17)[:, None] < 14, torch.nan, keypoints))
+
+
+def test_a_folder_with_keypoints(unihpe, tmp_path, checkpoint, photo):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(photo).save(folder / name)
+    marks = torch.cat([standing(20, 30), torch.full((17, 1), 2.0)], dim=1).flatten().tolist()
+    note = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": marks, "bbox": [20, 30, 100, 200]}
+    image = {"id": 1, "file_name": "a.png", "width": 400, "height": 300}
+    (tmp_path / "coco.json").write_text(json.dumps({"images": [image], "annotations": [note]}))
+    options = ("--keypoints", tmp_path / "coco.json", "--checkpoint", checkpoint, "-o", out, "--samples", 0)
+    code, text, error = unihpe("predict", folder, *options)
+    assert code == 1 and "1 people in 1 pictures" in text and "b.png: no keypoints" in error
+    person = json.loads((out / "poses.json").read_text())["people"][0]
+    assert set(person["paths"]) == {"image", "2d", "fused"} and person["paths"]["2d"] == person["pose"]
+    with np.load(out / "poses.npz") as arrays:
+        assert arrays["pose_fused"].shape == (1, 17, 3)
+    np.save(tmp_path / "points.npy", standing(20, 30).numpy())
+    options = ("--keypoints", tmp_path / "points.npy", "--skeleton", "coco17", *options[2:])
+    code, text, _ = unihpe("predict", folder / "b.png", *options)  # a file that names no picture is about this one
+    assert code == 0 and "1 people in 1 pictures" in text
 
 
 def test_boxes_from_coco_and_broken_ones(tmp_path):

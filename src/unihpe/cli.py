@@ -197,16 +197,17 @@ def predict(
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """2D keypoints, or pictures, to 3D poses: JSON, NPZ, a picture and a page."""
+    """2D keypoints, or pictures, or pictures and their keypoints, to 3D poses: JSON, NPZ, a picture and a page."""
     from unihpe import load
     from unihpe.formats.keypoints import read_keypoints
 
-    if (picture is None) == (keypoints is None):
-        raise InputError("predict takes a picture (or folder), or --keypoints FILE; one of the two")
+    if picture is None and keypoints is None:
+        raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
     predictor = load(checkpoint, device)
     options = {"focal": focal, "samples": samples, "sampler": sampler, "steps": steps, "seed": seed}
     if picture is not None:
-        predict_pictures(predictor, picture, boxes, out, options)
+        known = keypoints_by_picture(predictor, picture, keypoints, skeleton, parse_size(image_size))
+        predict_pictures(predictor, picture, boxes, known, out, options)
         return
     assert keypoints is not None
     file, skipped = predictor.liftable(read_keypoints(keypoints, skeleton, parse_size(image_size)))
@@ -216,7 +217,43 @@ def predict(
     leave_skipped(skipped)
 
 
-def predict_pictures(predictor: Predictor, path: Path, boxes: Path | None, out: Path, options: dict[str, Any]) -> None:
+def keypoints_by_picture(
+    predictor: Predictor, picture: Path, file: Path | None, skeleton: str | None, size: tuple[float, float] | None
+) -> dict[str, dict[str, Any]] | None:
+    """The keypoints of each picture, by its name, as `Predictor.predict` takes them; None without a file."""
+    from unihpe.formats.keypoints import read_keypoints
+    from unihpe.picture import read_picture
+
+    if file is None:
+        return None
+    if size is None and picture.is_file():
+        height, width = read_picture(picture).shape[:2]
+        size = float(width), float(height)
+    found, skipped = predictor.liftable(read_keypoints(file, skeleton, size))
+    for line in skipped:
+        print(f"left out: {line}", file=sys.stderr)
+    names = [Path(name).name for name in found.image]
+    if picture.is_file() and picture.name not in names and len(set(names)) == 1:
+        names = [picture.name] * len(found)  # a file about one picture, which it does not name
+    people = {name: [n for n, other in enumerate(names) if other == name] for name in names}
+    return {
+        name: {
+            "keypoints": found.keypoints[rows],
+            "confidence": found.confidence[rows],
+            "skeleton": found.skeleton.name,
+        }
+        for name, rows in people.items()
+    }
+
+
+def predict_pictures(
+    predictor: Predictor,
+    path: Path,
+    boxes: Path | None,
+    keypoints: dict[str, dict[str, Any]] | None,
+    out: Path,
+    options: dict[str, Any],
+) -> None:
     """Every picture that can be read; the others are listed at the end."""
     from unihpe.formats.boxes import read_boxes
     from unihpe.formats.results import join
@@ -228,8 +265,12 @@ def predict_pictures(predictor: Predictor, path: Path, boxes: Path | None, out: 
         if boxes is not None and file.name not in known:
             skipped.append(f"{file.name}: no box for it in {boxes}")
             continue
+        if keypoints is not None and file.name not in keypoints:
+            skipped.append(f"{file.name}: no keypoints for it in the keypoint file")
+            continue
+        given = keypoints[file.name] if keypoints is not None else {}
         try:
-            parts.append(predictor.predict(file, known.get(file.name), name=file.name, **options))
+            parts.append(predictor.predict(file, known.get(file.name), **given, name=file.name, **options))
             places[file.name] = file
         except InputError as error:
             skipped.append(str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,18 @@ from unihpe.skeleton import Converted, Skeleton, convert, get_skeleton
 FARTHEST = 20  # pictures from the middle of the picture; beyond lies nobody
 CHUNK = 4096  # people at a time
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
+
+
+SHORT = {Modality.IMAGE: "image", Modality.POSE_2D: "2d"}  # names of paths in results
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How hypotheses are drawn, and how many."""
+
+    sampler: Sampler
+    samples: int
+    generator: torch.Generator
 
 
 class Predictor:
@@ -99,7 +111,10 @@ class Predictor:
         self,
         picture: Any,
         boxes: Any = None,
+        keypoints: Any = None,
         *,
+        skeleton: str = "coco17",
+        confidence: Any = None,
         focal: float | None = None,
         samples: int = 0,
         sampler: str = "auto",
@@ -111,31 +126,75 @@ class Predictor:
 
         Args:
             picture: RGB (H, W, 3) uint8, or the path of a file.
-            boxes: (N, 4), left, top, right, bottom, pixels; without it the whole picture is one box.
+            boxes: (N, 4), left, top, right, bottom, pixels; without it, and without keypoints, the whole picture is one box.
+            keypoints, skeleton, confidence: 2D keypoints of the same people, as in `lift`.
             focal: in pixels; without it √(W² + H²) is assumed.
             samples, sampler, steps: as in `lift`.
             name: of the picture in the results.
 
         Returns:
-            As `lift`; `keypoints` are the estimated 2D in pixels of the picture.
+            As `lift`; `keypoints` are the estimated 2D in pixels of the picture. With keypoints given, they are those, `pose` is
+            lifted from them, and `paths` holds the poses from the picture ("image"), from the keypoints ("2d") and from
+            both ("fused") side by side.
 
         Raises:
             InputError: for a model without an image encoder, a picture that cannot be read, a box that is empty, not finite
-                or wholly outside the picture.
+                or wholly outside the picture, keypoints that `lift` would refuse, or another number of them than of boxes.
         """
-        batch, box, camera = self.people_in(picture, boxes, focal)
+        pixels = checked_picture(picture)
+        people = None
+        if keypoints is not None:
+            size = (pixels.shape[1], pixels.shape[0])
+            people = self.frames(keypoints, size, get_skeleton(skeleton), confidence, focal)
+            boxes = corners_of(people[0]) if boxes is None else boxes
+        batch, box, camera = self.people_in(pixels, boxes, focal)
+        draws = Draws(
+            build_sampler(sampler, steps, generator := torch.Generator().manual_seed(seed)), samples, generator
+        )
+        if people is None:
+            results = self.answer(batch, box, camera, focal is not None, draws)
+        else:
+            results = self.answer_beside(batch, box, *people, focal is not None, draws)
+        return replace(results, image=(name,) * len(box), person=tuple(str(n) for n in range(len(box))))
+
+    def answer(self, batch: Batch, box: Tensor, camera: Camera, focal_given: bool, draws: Draws) -> Results:
+        """2D and 3D from pictures alone: a batch of crops, their boxes (N, 4) and cameras."""
         embedding = self.model.embed(batch, Modality.IMAGE)
-        generator = torch.Generator().manual_seed(seed)
-        chosen = build_sampler(sampler, steps, generator)
-        flat = self.point(embedding, batch, chosen, generator, Modality.IMAGE, Modality.POSE_2D)
-        pose = self.point(embedding, batch, chosen, generator, Modality.IMAGE).cpu()
-        drawn = None
-        if samples and self.model.can_be_sampled(Modality.POSE_3D):
-            drawn = self.draw(embedding, Modality.IMAGE, batch, chosen, samples, generator).cpu()
+        flat = self.point(embedding, batch, draws.sampler, draws.generator, Modality.IMAGE, Modality.POSE_2D)
+        pose = self.point(embedding, batch, draws.sampler, draws.generator, Modality.IMAGE).cpu()
         keypoints = from_box(flat.cpu(), box)
         found = Converted(keypoints, torch.ones(keypoints.shape[:2]), (False,) * len(self.skeleton))
-        results = self.results(pose, found, keypoints, camera, focal is not None, drawn)
-        return replace(results, image=(name,) * len(box), person=tuple(str(n) for n in range(len(box))))
+        drawn = self.hypotheses(embedding, Modality.IMAGE, batch, draws)
+        return self.results(pose, found, keypoints, camera, focal_given, drawn)
+
+    def answer_beside(
+        self, batch: Batch, box: Tensor, frames: Frames, converted: Converted, focal_given: bool, draws: Draws
+    ) -> Results:
+        """3D from the pictures, from keypoints of the same people, and from both."""
+        if len(box) != len(frames):
+            raise InputError(f"{len(box)} boxes and keypoints of {len(frames)} people: give one box for each")
+        flat = prepare(replace(frames, box=box), self.skeleton).to(self.device)
+        embeddings = {
+            Modality.IMAGE: self.model.embed(batch, Modality.IMAGE),
+            Modality.POSE_2D: self.model.embed(flat, Modality.POSE_2D),
+        }
+        paths = {
+            SHORT[kind]: self.point(embedding, flat, draws.sampler, draws.generator, kind).cpu()
+            for kind, embedding in embeddings.items()
+        }
+        if self.model.has_point_estimate(Modality.POSE_3D):
+            fused = self.model.fuse(embeddings, Modality.POSE_3D, flat.box_token)
+            paths["fused"] = (fused - root_of(fused, self.skeleton)).cpu()
+        drawn = self.hypotheses(embeddings[Modality.POSE_2D], Modality.POSE_2D, flat, draws)
+        pose = paths[SHORT[Modality.POSE_2D]]
+        results = self.results(pose, converted, frames.keypoints, frames.camera, focal_given, drawn)
+        return replace(results, paths=paths)
+
+    def hypotheses(self, embedding: Tensor, source: Modality, batch: Batch, draws: Draws) -> Tensor | None:
+        """(S, B, J, 3), mm, root-relative; None where none are wanted, or the decoder cannot be sampled."""
+        if not draws.samples or not self.model.can_be_sampled(Modality.POSE_3D):
+            return None
+        return self.draw(embedding, source, batch, draws.sampler, draws.samples, draws.generator).cpu()
 
     def people_in(self, picture: Any, boxes: Any, focal: float | None) -> tuple[Batch, Tensor, Camera]:
         """The crops of a picture as a batch, with their boxes (N, 4) and cameras."""
@@ -144,7 +203,7 @@ class Predictor:
                 "this model has no image encoder: it lifts keypoints; name a checkpoint trained on pictures"
             )
         require_focal(focal)
-        pixels = checked_picture(picture)
+        pixels = checked_picture(picture)  # not read again where they are pixels already
         box = checked_boxes(boxes, pixels)
         size = torch.tensor([float(pixels.shape[1]), float(pixels.shape[0])]).expand(len(box), 2)
         assumed = default_focal(size) if focal is None else torch.full((len(box),), float(focal))
@@ -340,6 +399,15 @@ def checked_picture(picture: Any) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise InputError(f"a picture must be uint8 RGB (H, W, 3), not {pixels.dtype} {pixels.shape}")
     return pixels
+
+
+def corners_of(frames: Frames) -> Tensor:
+    """Left, top, right, bottom of the seen joints, (N, 4), pixels."""
+    seen = (frames.confidence > 0)[..., None]
+    low = torch.where(seen, frames.keypoints, torch.inf).amin(1)
+    high = torch.where(seen, frames.keypoints, -torch.inf).amax(1)
+    thin = torch.clamp(1.0 - (high - low), min=0) / 2  # all joints in one row or column still make a box
+    return torch.cat([low - thin, high + thin], dim=1)
 
 
 def checked_boxes(boxes: Any, picture: NDArray[np.uint8]) -> Tensor:

@@ -15,6 +15,7 @@ from unihpe.formats.results import Results
 
 PANEL = 360
 SHOWN_SAMPLES = 12  # hypotheses drawn behind a pose
+PATHS = {"image": "3D from the picture", "2d": "3D from the keypoints", "fused": "3D from both"}
 MOST_SCENES = 400  # in the page: beyond, every n-th is taken
 
 
@@ -22,6 +23,8 @@ def row_of(
     results: Results, n: int, truth: Tensor | None, caption: str, photo: Picture | None = None
 ) -> list[tuple[Picture, str]]:
     """One person: 2D, over the photograph where there is one, the 3D from the camera's side, the 3D from aside."""
+    if results.paths:
+        return [(flat(results, n, photo), caption), *beside(results, n, truth)]
     pose = results.pose[n].numpy()
     figures = []
     if results.samples is not None:
@@ -38,6 +41,19 @@ def row_of(
             for text, azimuth, elevation in views
         ),
     ]
+
+
+def beside(results: Results, n: int, truth: Tensor | None) -> list[tuple[Picture, str]]:
+    """One person's poses by what they came from, seen from aside."""
+    panels = []
+    for name, poses in results.paths.items():
+        behind = [] if truth is None else [Figure(truth[n].numpy(), colour=TRUTH, width=2.6)]
+        figure = draw_3d(
+            [*behind, Figure(poses[n].numpy())], results.skeleton, size=PANEL, azimuth=40.0, elevation=12.0
+        )
+        error = "" if truth is None else f"; MPJPE {float((poses[n] - truth[n]).norm(dim=-1).mean()):.0f} mm"
+        panels.append((figure, PATHS[name] + error))
+    return panels
 
 
 def flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
@@ -67,15 +83,16 @@ def write_pictures(
 
     Args:
         truth: true poses (N, J, 3), mm, where they are known.
-        rows: people on the sheet, two a line.
+        rows: of the sheet: two people each, or one where there are several poses of each.
         photo: a picture by the name that results have for it, to draw the 2D on.
     """
-    chosen = evenly(len(results), rows * 2)
+    chosen = evenly(len(results), rows if results.paths else rows * 2)
     people = [
         row_of(results, n, truth, caption_of(results, n, truth), photo(results.image[n]) if photo else None)
         for n in chosen
     ]
-    lines = [[panel for person in people[k : k + 2] for panel in person] for k in range(0, len(people), 2)]
+    across = 1 if results.paths else 2
+    lines = [[panel for person in people[k : k + across] for panel in person] for k in range(0, len(people), across)]
     picture, page = out / f"{name}.png", out / f"{name}.html"
     save_png(picture, sheet(lines, title))
     scenes = [scene_of(results, n, truth) for n in evenly(len(results), MOST_SCENES)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Results:
         samples: hypotheses, (S, N, J, 3), mm, or None.
         spread: root-mean-square distance of the samples from their mean, (N, J), mm, or None.
         estimate: how `pose` was found, in words.
+        paths: where a picture and keypoints were given: poses by what they came from ("image", "2d", "fused"), (N, J, 3) each.
     """
 
     skeleton: Skeleton
@@ -54,6 +55,7 @@ class Results:
     samples: Tensor | None = None
     spread: Tensor | None = None
     estimate: str = ""
+    paths: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pose)
@@ -90,6 +92,8 @@ def write_json(path: Path, results: Results) -> None:
             row["spread"] = numbers(results.spread[n])
         if results.samples is not None:
             row["samples"] = numbers(results.samples[:, n])
+        if results.paths:
+            row["paths"] = {name: numbers(pose[n]) for name, pose in results.paths.items()}
         people.append(row)
     content = {
         "format": "unihpe-results",
@@ -126,6 +130,8 @@ def write_npz(path: Path, results: Results) -> None:
         value = getattr(results, name)
         if value is not None:
             arrays[name] = value.numpy().astype(np.float32)
+    for name, pose in results.paths.items():
+        arrays[f"pose_{name}"] = pose.numpy().astype(np.float32)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -145,6 +151,7 @@ def select(results: Results, rows: list[int]) -> Results:
         person=tuple(results.person[n] for n in rows),
         samples=None if results.samples is None else results.samples[:, chosen],
         spread=None if results.spread is None else results.spread[chosen],
+        paths={name: pose[chosen] for name, pose in results.paths.items()},
     )
 
 
@@ -162,6 +169,7 @@ def join(parts: Sequence[Results]) -> Results:
         first,
         **together,
         samples=rows("samples", axis=1),
+        paths={name: torch.cat([part.paths[name] for part in parts]) for name in first.paths},
         image=tuple(name for part in parts for name in part.image),
         person=tuple(name for part in parts for name in part.person),
     )
