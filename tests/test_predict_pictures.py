@@ -175,6 +175,20 @@ def test_a_folder_with_keypoints(unihpe, tmp_path, checkpoint, photo):
     assert code == 0 and "1 people in 1 pictures" in text
 
 
+def test_the_demo_looks_at_people(unihpe, tmp_path, checkpoint, photo):
+    code, text, _ = unihpe("demo", "--checkpoint", checkpoint, "-o", tmp_path / "a")
+    assert code == 0 and "8 pictures of rendered people" in text and "from the picture alone" in text
+    found = json.loads((tmp_path / "a" / "demo.json").read_text())
+    assert len(found["people"]) == 8 and found["people"][0]["image_size"] == [192, 256]
+    points = np.array(found["people"][0]["keypoints"])
+    assert ((points > -100) & (points < 350)).all()  # pixels of the crop
+    Image.fromarray(photo).save(tmp_path / "one.jpg")
+    code, text, _ = unihpe("demo", tmp_path / "one.jpg", "--checkpoint", checkpoint, "-o", tmp_path / "b")
+    assert code == 0 and "one.jpg" in text and "MPJPE" not in text
+    with Image.open(tmp_path / "b" / "demo.png") as sheet:
+        assert sheet.width > 1000
+
+
 def test_boxes_from_coco_and_broken_ones(tmp_path):
     notes = [{"image_id": 1, "bbox": [1, 2, 3, 4]}, {"image_id": 1, "bbox": [0, 0, 9, 9], "iscrowd": 1}]
     content = {"images": [{"id": 1, "file_name": "x/a.jpg"}], "annotations": notes}

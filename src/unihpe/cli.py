@@ -308,7 +308,7 @@ def leave_skipped(skipped: list[str]) -> None:
 @app.command("demo")
 def run_demo(
     path: Annotated[
-        Path | None, typer.Argument(help="A BVH folder, a motion npz or a keypoint file; default: none.")
+        Path | None, typer.Argument(help="A picture, a BVH folder, a motion npz or a keypoint file; default: none.")
     ] = None,
     out: Out = Path("unihpe-demo"),
     rig: Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")] = None,
@@ -317,15 +317,15 @@ def run_demo(
     checkpoint: Model = None,
     seed: Seed = 0,
 ) -> None:
-    """See 2D keypoints become 3D poses, with a measured error and pictures."""
+    """See pictures, or 2D keypoints, become 3D poses, with a measured error and pictures."""
     from unihpe import load
     from unihpe.demo import demo
 
     predictor = load(checkpoint)
     shown = demo(predictor, out, path, rig=rig, image_size=parse_size(image_size), skeleton=skeleton, seed=seed)
-    console.print(f"Lifted {shown.what}: a point estimate and {shown.hypotheses} hypotheses each.")
+    console.print(f"3D poses of {shown.what}: a point estimate and {shown.hypotheses} hypotheses each.")
     for name, value in shown.errors.items():
-        console.print(f"{name}: {value:.1f} mm over {shown.people} poses, exact 2D, known focal length.")
+        console.print(f"{name}: {value:.1f} mm over {shown.people} poses, {shown.given}, known focal length.")
     console.print("Look at " + ", ".join(str(file) for file in shown.files) + ".")
     leave_skipped(list(shown.skipped))
 

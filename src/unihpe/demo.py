@@ -1,26 +1,34 @@
-"""The demo: 2D keypoints become 3D poses, with the error shown where the truth is known."""
+"""The demo: pictures of people, or 2D keypoints, become 3D poses, with the error shown where the truth is known."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, crop_matrix
 from unihpe.camera import Camera
 from unihpe.data.motion import MotionSource, fixed_cameras, open_motion
-from unihpe.data.prepare import root_relative
+from unihpe.data.people import PeopleSource
+from unihpe.data.prepare import prepare, root_relative
+from unihpe.diffusion.sampling import build_sampler
+from unihpe.draw import Picture
 from unihpe.formats.keypoints import read_keypoints
 from unihpe.formats.results import Results, write_json, write_npz
 from unihpe.metrics import mpjpe, pa_mpjpe
-from unihpe.predict import Predictor
+from unihpe.picture import SUFFIXES, read_picture
+from unihpe.predict import Draws, Predictor
 from unihpe.show import evenly, write_pictures
 
 HYPOTHESES = 20
 FROM_PRIOR = 256  # poses drawn where no file is named
 FROM_MOTION = 1000  # at most, evenly spread
+CROP = (CROP_WIDTH, CROP_HEIGHT)
 DISTANCE = 5000.0  # mm, from the virtual camera to a pose of the prior
 
 
@@ -35,6 +43,7 @@ class Shown:
         errors: MPJPE and PA-MPJPE in mm; empty without ground truth.
         files: what was written.
         skipped: who was left out, in words.
+        given: what the model was given, in words.
     """
 
     what: str
@@ -43,6 +52,7 @@ class Shown:
     errors: dict[str, float]
     files: tuple[Path, ...]
     skipped: tuple[str, ...] = ()
+    given: str = "exact 2D"
 
 
 def demo(
@@ -55,13 +65,21 @@ def demo(
     skeleton: str | None = None,
     seed: int = 0,
 ) -> Shown:
-    """Lift poses of the model's own prior, of a motion (BVH folder or file, motion npz), or of a keypoint file.
+    """Show what the model makes of the package's rendered people, of a picture, a motion (BVH, motion npz), or a keypoint file.
+
+    A model without an image encoder lifts poses of its own prior instead of looking at people.
 
     Raises:
         InputError: for a file that cannot be read.
     """
     if path is None:
-        return from_prior(predictor, out, seed)
+        return (
+            from_prior(predictor, out, seed)
+            if predictor.model.image_encoder is None
+            else from_people(predictor, out, seed)
+        )
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        return from_picture(predictor, out, path, seed)
     if is_motion(path):
         return from_motion(predictor, out, path, rig, seed)
     file, skipped = predictor.liftable(read_keypoints(path, skeleton, image_size))
@@ -78,6 +96,39 @@ def is_motion(path: Path) -> bool:
     if path.suffix != ".npz":
         return False
     return zipfile.is_zipfile(path) and "poses.npy" in zipfile.ZipFile(path).namelist()
+
+
+def from_people(predictor: Predictor, out: Path, seed: int) -> Shown:
+    """The package's rendered people, whom training never saw: picture to 2D and 3D, beside the truth."""
+    source = PeopleSource(Path(str(resources.files("unihpe").joinpath("checkpoints", "people.pack"))))
+    frames = source.read(torch.arange(len(source)), torch.Generator())
+    assert frames.pose is not None and frames.box is not None and frames.image is not None
+    batch = prepare(frames, source.skeleton).to(predictor.device)
+    results = predictor.answer(batch, frames.box, frames.camera, True, hypotheses(seed))
+    matrices = torch.stack([torch.from_numpy(crop_matrix(box.double().numpy(), *CROP)) for box in frames.box]).float()
+    in_crop = results.keypoints @ matrices[..., :2].mT + matrices[:, None, :, 2]  # what is shown are the crops
+    size = torch.tensor([float(side) for side in CROP]).expand(len(frames), 2)
+    names = tuple(f"person {n}" for n in range(len(frames)))
+    results = replace(
+        results, keypoints=in_crop, image_size=size, image=names, estimate=f"{results.estimate}; from pictures"
+    )
+    crops = {name: image.permute(1, 2, 0).numpy() for name, image in zip(names, frames.image, strict=True)}
+    truth = root_relative(frames.pose, source.skeleton)
+    shown = finish(out, f"{len(frames)} pictures of rendered people", results, truth, crops.__getitem__)
+    return replace(shown, given="from the picture alone")
+
+
+def from_picture(predictor: Predictor, out: Path, path: Path, seed: int) -> Shown:
+    """A picture of one person, who fills it."""
+    picture = read_picture(path)
+    results = predictor.predict(picture, samples=HYPOTHESES, seed=seed, name=path.name)
+    return finish(out, path.name, results, None, lambda name: picture)
+
+
+def hypotheses(seed: int) -> Draws:
+    """The demo's way to draw them."""
+    generator = torch.Generator().manual_seed(seed)
+    return Draws(build_sampler("auto", 0, generator), HYPOTHESES, generator)
 
 
 def from_prior(predictor: Predictor, out: Path, seed: int) -> Shown:
@@ -108,7 +159,9 @@ def from_motion(predictor: Predictor, out: Path, path: Path, rig: Path | None, s
     return finish(out, f"{len(people)} frames of {path.name}, seen by four virtual cameras", results, truth)
 
 
-def finish(out: Path, what: str, results: Results, truth: Tensor | None) -> Shown:
+def finish(
+    out: Path, what: str, results: Results, truth: Tensor | None, photo: Callable[[str], Picture] | None = None
+) -> Shown:
     """Write everything, and measure where the truth is known."""
     errors = {}
     if truth is not None:
@@ -116,7 +169,8 @@ def finish(out: Path, what: str, results: Results, truth: Tensor | None) -> Show
             "MPJPE": float(mpjpe(results.pose, truth).mean()),
             "PA-MPJPE": float(pa_mpjpe(results.pose, truth).mean()),
         }
-    pictures = write_pictures(out, "demo", f"unihpe: 2D to 3D, {what}", results, truth)
+    title = f"unihpe: {'2D' if photo is None else 'picture'} to 3D, {what}"
+    pictures = write_pictures(out, "demo", title, results, truth, photo=photo)
     write_json(out / "demo.json", results)
     write_npz(out / "demo.npz", results)
     hypotheses = 0 if results.samples is None else len(results.samples)

@@ -59,7 +59,7 @@ def beside(results: Results, n: int, truth: Tensor | None) -> list[tuple[Picture
 def flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
     """The 2D joints of one person, filling a panel; over the photograph they came from, if it is given."""
     keypoints, seen = results.keypoints[n : n + 1], results.confidence[n : n + 1] > 0
-    box = box_from_keypoints(keypoints, seen, padding=1.25 if photo is None else 1.6, aspect=1.0)
+    box = box_from_keypoints(keypoints, seen, padding=1.25 if photo is None else 1.35, aspect=1.0)
     spots = (to_box(keypoints, box)[0] + 1) * PANEL / 2
     paper = blank(PANEL, PANEL) if photo is None else crop(photo, box[0].double().numpy(), PANEL, PANEL)
     return draw_2d(paper, spots.numpy(), results.confidence[n].numpy(), results.skeleton)
@@ -105,7 +105,7 @@ def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
     if truth is None:
         return f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
     error = float((results.pose[n] - truth[n]).norm(dim=-1).mean())
-    return f"2D in; MPJPE {error:.0f} mm"
+    return f"2D; MPJPE of the 3D {error:.0f} mm"
 
 
 def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
