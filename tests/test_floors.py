@@ -17,6 +17,7 @@ FLOORS = (
     "training evaluation predict show",
     "recipe progress",
     "run demo cli_data",
+    "plots",
     "cli",
     "__main__",
 )

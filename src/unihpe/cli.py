@@ -29,6 +29,7 @@ app.add_typer(weights_app, name="weights")
 console = Console(highlight=False, soft_wrap=True)
 
 DATA_SETS = ("motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
+FIGURES = ("space", "cosines", "people")
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for what is written.")]
 
@@ -59,6 +60,9 @@ def train(
         Path | None, typer.Option("--from", help="Begin from this checkpoint; 'shipped' is the package's.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+    validate_every: Annotated[
+        int, typer.Option("--validate-every", min=0, help="Steps between validations; 0: at each stage's end.")
+    ] = 0,
     tensorboard: Annotated[bool, typer.Option(help="Also log for TensorBoard (unihpe[plots]).")] = False,
     half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,
     device: Device = "cpu",
@@ -67,10 +71,14 @@ def train(
     from unihpe.progress import training_report
     from unihpe.recipe import load_recipe
     from unihpe.run import MODEL_FILE, train_recipe
+    from unihpe.training.loop import Schedule
 
     loaded = load_recipe(recipe, tuple(change))
     with training_report(console, loaded.stage, out if tensorboard else None) as report:
-        train_recipe(loaded, out, resume=resume, start=start, device=device, report=report, half=half)
+        schedule = Schedule(validate_every=validate_every)
+        train_recipe(
+            loaded, out, resume=resume, start=start, device=device, schedule=schedule, report=report, half=half
+        )
     console.print(f"The model is {out / MODEL_FILE}; its log is {out / 'log.jsonl'}.")
 
 
@@ -328,6 +336,30 @@ def run_demo(
         console.print(f"{name}: {value:.1f} mm over {shown.people} poses, {shown.given}, known focal length.")
     console.print("Look at " + ", ".join(str(file) for file in shown.files) + ".")
     leave_skipped(list(shown.skipped))
+
+
+@app.command()
+def plot(
+    what: Annotated[str, typer.Argument(help=f"{', '.join(FIGURES)}.")],
+    of: Annotated[Path, typer.Argument(help="A checkpoint; of cosines, the folder of a training run.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
+    people: Annotated[
+        Path | None, typer.Option(help="A packed set of rendered people, such as people/test.pack.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """The paper's figures: the space by t-SNE (1, 6), cosines over training (5), best and worst people (4, 7, 9)."""
+    from unihpe.plots import draw_cosines, draw_people, draw_space
+
+    if what not in FIGURES:
+        raise InputError(f"plot {what}: there are {', '.join(FIGURES)}")
+    if what == "cosines":
+        draw_cosines(of, out)
+    elif people is None:
+        raise InputError(f"plot {what} needs --people PACK")
+    else:
+        (draw_space if what == "space" else draw_people)(of, people, out, seed=seed)
+    console.print(f"Look at {out}.")
 
 
 @app.command()

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, crop_matrix
 from unihpe.camera import Camera
 from unihpe.data.motion import MotionSource, fixed_cameras, open_motion
 from unihpe.data.people import PeopleSource
@@ -23,12 +22,11 @@ from unihpe.formats.results import Results, write_json, write_npz
 from unihpe.metrics import mpjpe, pa_mpjpe
 from unihpe.picture import SUFFIXES, read_picture
 from unihpe.predict import Draws, Predictor
-from unihpe.show import evenly, write_pictures
+from unihpe.show import evenly, in_crops, write_pictures
 
 HYPOTHESES = 20
 FROM_PRIOR = 256  # poses drawn where no file is named
 FROM_MOTION = 1000  # at most, evenly spread
-CROP = (CROP_WIDTH, CROP_HEIGHT)
 DISTANCE = 5000.0  # mm, from the virtual camera to a pose of the prior
 
 
@@ -104,15 +102,9 @@ def from_people(predictor: Predictor, out: Path, seed: int) -> Shown:
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
     batch = prepare(frames, source.skeleton).to(predictor.device)
-    results = predictor.answer(batch, frames.box, frames.camera, True, hypotheses(seed))
-    matrices = torch.stack([torch.from_numpy(crop_matrix(box.double().numpy(), *CROP)) for box in frames.box]).float()
-    in_crop = results.keypoints @ matrices[..., :2].mT + matrices[:, None, :, 2]  # what is shown are the crops
-    size = torch.tensor([float(side) for side in CROP]).expand(len(frames), 2)
-    names = tuple(f"person {n}" for n in range(len(frames)))
-    results = replace(
-        results, keypoints=in_crop, image_size=size, image=names, estimate=f"{results.estimate}; from pictures"
-    )
-    crops = {name: image.permute(1, 2, 0).numpy() for name, image in zip(names, frames.image, strict=True)}
+    results = in_crops(predictor.answer(batch, frames.box, frames.camera, True, hypotheses(seed)), frames.box)
+    results = replace(results, estimate=f"{results.estimate}; from pictures")
+    crops = {name: image.permute(1, 2, 0).numpy() for name, image in zip(results.image, frames.image, strict=True)}
     truth = root_relative(frames.pose, source.skeleton)
     shown = finish(out, f"{len(frames)} pictures of rendered people", results, truth, crops.__getitem__)
     return replace(shown, given="from the picture alone")

@@ -48,6 +48,8 @@ from unihpe.recipe import (
 from unihpe.training.loop import Progress, Schedule, Scores, train
 
 EVALUATION_BATCH = 2048
+VALIDATED = 400  # people with pictures, each time a model is validated
+MEAN = "mean over groups"
 NEW_PARTS = ("image_encoder.", "heatmap_head.")  # a lifting model may grow eyes
 SHIPPED = Path("shipped")
 MODEL_FILE = "model.safetensors"
@@ -138,35 +140,63 @@ def load_start(recipe: Recipe, path: Path) -> Start:
 
 
 def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
-    """MPJPE on the validation split of the recipe's data, 2D exact; None where there is none."""
+    """Scores on the validation split of the recipe's data, 2D exact; None where there is none.
+
+    MPJPE and cosines of every path: lifting alone without pictures; with them image → 3D too, on at most 400 people.
+    """
     try:
         source = open_source(recipe.data, split="val", view="fixed", two_d="exact", stride=10)
     except InputError:
         return None
+    sampler = build_sampler("zero-temperature", 50)
+    protocol = protocol_of(source, recipe.data.name, "val", 10, "exact", recipe.seed, focal_known=True)
 
-    def validate(model: UniHPE) -> Scores:
+    def lifting(model: UniHPE) -> Scores:
         generator = torch.Generator().manual_seed(recipe.seed)
-        protocol = protocol_of(source, recipe.data.name, "val", 10, "exact", recipe.seed, focal_known=True)
-        sampler = build_sampler("zero-temperature", 50)
         batches = prepared(source, generator, device)
         report = evaluate_lifting(
             model, batches, protocol, generator=generator, sampler=sampler, gallery=0, skeleton=source.skeleton
         )
         name = next(name for name in report["errors_mm"] if name.startswith("MPJPE"))
         return {
-            "validation mpjpe": report["errors_mm"][name]["mean over groups"],
+            "validation mpjpe": report["errors_mm"][name][MEAN],
             "validation cosine": report["cosine_2d_3d"]["matched"],
         }
 
-    return validate
+    def pictures(model: UniHPE) -> Scores:
+        generator = torch.Generator().manual_seed(recipe.seed)
+        batches = prepared(source, generator, device, most=VALIDATED)
+        report = evaluate_pictures(
+            model, batches, protocol, skeleton=source.skeleton, generator=generator, sampler=sampler, gallery=0
+        )
+        mean = {name: report["errors_mm"][f"MPJPE {name}"][MEAN] for name in ("image", "lifting")}
+        cosines = {
+            f"validation cosine {pair} {kind}": value
+            for pair, found in report["cosine"].items()
+            for kind, value in found.items()
+        }
+        return {"validation mpjpe": mean["image"], "validation mpjpe lifting": mean["lifting"], **cosines}
+
+    return pictures if isinstance(source, PeopleSource) and recipe.model.image_encoder else lifting
 
 
-def prepared(source: Source, generator: torch.Generator, device: str, focal_known: bool = True) -> Iterator[Batch]:
-    """All people of a source, in order, in batches; a detector's noise is drawn batch by batch, so the size is part of it."""
-    for indices in torch.arange(len(source)).split(EVALUATION_BATCH):
+def prepared(
+    source: Source, generator: torch.Generator, device: str, focal_known: bool = True, most: int | None = None
+) -> Iterator[Batch]:
+    """The people of a source, in order, in batches; a detector's noise is drawn batch by batch, so the size is part of it.
+
+    Args:
+        most: no more people than these, evenly spread; None takes all.
+    """
+    for indices in evenly_spread(len(source), most or len(source)).split(EVALUATION_BATCH):
         unknown = 0.0 if focal_known else 1.0
         frames = source.read(indices, generator)
         yield prepare(frames, source.skeleton, generator=generator, unknown_focal=unknown).to(device)
+
+
+def evenly_spread(total: int, most: int) -> Tensor:
+    """At most `most` of `total` indices, evenly spread."""
+    return torch.linspace(0, total - 1, min(total, most), dtype=torch.float64).round().long()
 
 
 def evaluate_checkpoint(
@@ -202,6 +232,7 @@ def evaluate_checkpoint(
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))  # samples must not change the data
     protocol = protocol_of(source, data, split, stride, two_d, seed, focal_known)
     batches = prepared(source, noise, device, focal_known)
+    chosen = build_sampler(sampler, steps, generator)
     if isinstance(source, CocoSource):
         low, high = source.annotations.corners.split(2, dim=1)
         report = evaluate_photographs(
@@ -211,10 +242,18 @@ def evaluate_checkpoint(
             skeleton=source.skeleton,
             reference=(high - low).amax(1),
             visible=VISIBLE,
+            sampler=chosen,
+            generator=generator,
         )
     elif isinstance(source, PeopleSource):
         report = evaluate_pictures(
-            model, batches, protocol, skeleton=source.skeleton, generator=generator, gallery=gallery
+            model,
+            batches,
+            protocol,
+            skeleton=source.skeleton,
+            generator=generator,
+            sampler=chosen,
+            gallery=gallery,
         )
     else:
         report = evaluate_lifting(
@@ -222,7 +261,7 @@ def evaluate_checkpoint(
             batches,
             protocol,
             generator=generator,
-            sampler=build_sampler(sampler, steps, generator),
+            sampler=chosen,
             samples=samples,
             gallery=gallery,
             skeleton=source.skeleton,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.boxes import box_from_keypoints, crop, to_box
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop, crop_matrix, to_box
 from unihpe.draw import TRUTH, Figure, Picture, Scene, blank, draw_2d, draw_3d, save_png, sheet, write_viewer
 from unihpe.formats.results import Results
 
@@ -63,6 +64,18 @@ def flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
     spots = (to_box(keypoints, box)[0] + 1) * PANEL / 2
     paper = blank(PANEL, PANEL) if photo is None else crop(photo, box[0].double().numpy(), PANEL, PANEL)
     return draw_2d(paper, spots.numpy(), results.confidence[n].numpy(), results.skeleton)
+
+
+def in_crops(results: Results, box: Tensor) -> Results:
+    """Results whose pictures are crops of boxes (N, 4): the 2D in pixels of the crops, not of pictures nobody has."""
+    maps = [crop_matrix(one.double().numpy(), CROP_WIDTH, CROP_HEIGHT) for one in box]
+    matrix = torch.stack([torch.from_numpy(found) for found in maps]).float()
+    return replace(
+        results,
+        keypoints=results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2],
+        image_size=torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2),
+        image=tuple(f"person {n}" for n in range(len(results))),
+    )
 
 
 def evenly(total: int, most: int) -> list[int]:

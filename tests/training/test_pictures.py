@@ -6,16 +6,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from unihpe.batch import Batch, Modality, joined
 from unihpe.camera import Camera
 from unihpe.data.people import PeopleSource
 from unihpe.data.synthetic.pack import pack
+from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.nn.unihpe import UniHPE
 from unihpe.recipe import build_model, parse_recipe
 from unihpe.run import train_recipe
-from unihpe.training.loop import Schedule, begin_stage, set_modes
+from unihpe.training.loop import Schedule, begin_stage, read_log, set_modes
 from unihpe.training.stages import Stage, heatmap_loss, known, stage_losses
 
 
@@ -245,19 +247,59 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     from unihpe.skeleton import get_skeleton
 
     model = build_model(recipe(folder, motion_file)).eval()
+    rest = {"skeleton": get_skeleton("human36m17"), "sampler": build_sampler("zero-temperature", 2)}
     report = evaluate_pictures(
         model,
         [batch_of(folder, 8), batch_of(folder, 4)],
         people_protocol("test", 17, "true"),
-        skeleton=get_skeleton("human36m17"),
         generator=torch.Generator().manual_seed(0),
         gallery=10,
+        **rest,
     )
     assert report["poses"] == 12 and len(report["retrieval"]) == 6
     assert {"MPJPE image", "MPJPE lifting", "PA-MPJPE image and 2D"} <= report["errors_mm"].keys()
     assert set(report["cosine"]) == {"image–2d", "image–3d", "2d–3d"}
     pck = [report["image_to_2d"][f"PCK@{share}"] for share in (0.05, 0.1, 0.2)]
     assert 0 <= pck[0] <= pck[1] <= pck[2] <= 1 and report["image_to_2d"]["EPE px"] > 0
+
+    paper = {"width": 32, "path": "sub_vp", "prediction": "epsilon"}  # has no point estimate: it is sampled
+    fields = recipe(folder, motion_file).model_dump()
+    stage = fields["stage"][0]
+    model = build_model(
+        parse_recipe(
+            fields | {"model": fields["model"] | {"decoder_2d": paper, "decoder_3d": paper}, "stage": [stage]}, "test"
+        )
+    ).eval()
+    batches, protocol = [batch_of(folder, 4)], people_protocol("test", 17, "true")
+    sampled = evaluate_pictures(model, batches, protocol, generator=torch.Generator(), gallery=0, **rest)
+    assert "MPJPE image" in sampled["errors_mm"] and "MPJPE image and 2D" not in sampled["errors_mm"]
+
+
+def test_cosines_are_logged_and_drawn(folder, motion_file, tmp_path, unihpe):
+    pytest.importorskip("matplotlib", reason="needs the extra 'plots': pip install 'unihpe[plots]'")
+    whole = recipe(folder, motion_file)
+    run = tmp_path / "run"
+    train_recipe(whole, run, schedule=Schedule(log_every=1, validate_every=1))
+    rows = [row for row in read_log(run / "log.jsonl") if "validation mpjpe lifting" in row]
+    assert len(rows) == sum(stage.steps for stage in whole.stage)
+    assert -1 <= rows[-1]["validation cosine image–3d matched"] <= 1
+    packed = folder / "train.pack"
+    for what, of, more in (
+        ("cosines", run, ()),
+        ("space", run, ("--people", packed)),
+        ("people", run, ("--people", packed)),
+    ):
+        code, text, error = unihpe("plot", what, of, "-o", tmp_path / f"{what}.png", *more)
+        assert code == 0 and "Look at" in text, error
+        with Image.open(tmp_path / f"{what}.png") as picture:
+            assert min(picture.size) > 300
+    for arguments, message in (
+        (("walls", run), "there are space, cosines, people"),
+        (("space", run), "needs --people PACK"),
+        (("cosines", folder), "holds no cosines"),
+    ):
+        code, _, error = unihpe("plot", *arguments, "-o", tmp_path / "x.png")
+        assert code == 2 and message in error and not (tmp_path / "x.png").exists()
 
 
 def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):

@@ -11,12 +11,12 @@ from torch import Tensor
 from unihpe.batch import Batch, Modality
 from unihpe.boxes import from_box
 from unihpe.errors import InputError
-from unihpe.evaluation.pictures import THRESHOLDS
+from unihpe.evaluation.pictures import THRESHOLDS, estimate
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import Report
 from unihpe.metrics import epe_2d, pck_2d
 from unihpe.nn.hrnet import soft_argmax
-from unihpe.nn.unihpe import UniHPE
+from unihpe.nn.unihpe import Sampler, UniHPE
 from unihpe.skeleton import Skeleton
 
 LIMBS = [
@@ -33,6 +33,8 @@ def evaluate_photographs(
     skeleton: Skeleton,
     reference: Tensor,
     visible: float,
+    sampler: Sampler,
+    generator: torch.Generator,
 ) -> Report:
     """Image → 2D from the embedding, from the heat maps where there are any, and the mean pose; a report ready for JSON.
 
@@ -40,6 +42,7 @@ def evaluate_photographs(
 
     Args:
         reference: (people,), pixels: PCK's length of each person, the larger side of the annotated box.
+        sampler: makes the estimate where the decoder has no point estimate.
         visible: the confidence from which on a joint counts as seen; joints below it are scored in a figure of their own.
 
     Raises:
@@ -52,7 +55,7 @@ def evaluate_photographs(
     truth, confidence, box = [], [], []
     for batch in batches:
         assert batch.box is not None
-        for name, points in answers(model, batch).items():
+        for name, points in answers(model, batch, sampler, generator).items():
             found.setdefault(name, []).append(points[:, columns].cpu())
         truth.append(batch.keypoints[:, columns].cpu())
         confidence.append(batch.confidence[:, columns].cpu())
@@ -69,10 +72,11 @@ def evaluate_photographs(
     }
 
 
-def answers(model: UniHPE, batch: Batch) -> dict[str, Tensor]:
+def answers(model: UniHPE, batch: Batch, sampler: Sampler, generator: torch.Generator) -> dict[str, Tensor]:
     """2D in box units, (B, J, 2): decoded from the embedding, and the heat maps' own."""
     embedding = model.embed(batch, Modality.IMAGE)
-    found = {"image → 2D": model.estimate(embedding, Modality.IMAGE, Modality.POSE_2D, batch.box_token)}
+    path = Modality.IMAGE, Modality.POSE_2D
+    found = {"image → 2D": estimate(model, embedding, *path, batch, sampler, generator)}
     if model.heatmap_head is not None:
         found["heat maps"] = soft_argmax(model.heatmaps(model.image_maps(batch)))
     return found

@@ -18,7 +18,7 @@ from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.metrics import epe_2d, pck_2d
-from unihpe.nn.unihpe import UniHPE
+from unihpe.nn.unihpe import Sampler, UniHPE
 from unihpe.skeleton import Skeleton
 
 THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
@@ -33,11 +33,15 @@ def evaluate_pictures(
     *,
     skeleton: Skeleton,
     generator: torch.Generator,
+    sampler: Sampler,
     gallery: int = 2000,
 ) -> Report:
     """Every path of a model with an image encoder, over batches with pictures, 2D and 3D; a report ready for JSON.
 
     EPE is in pixels of the full picture; PCK counts joints nearer than a share of the box's larger side.
+
+    Args:
+        sampler: makes the estimate where the decoder has no point estimate.
 
     Raises:
         InputError: for a model without an image encoder.
@@ -52,11 +56,14 @@ def evaluate_pictures(
     for batch in batches:
         assert batch.pose is not None
         embeddings = {modality: model.embed(batch, modality) for modality in Modality}
-        for name, pose in answers(model, embeddings, batch).items():
+        for name, pose in answers(model, embeddings, batch, sampler, generator).items():
             for label, metric in METRICS.items():
                 score = metric(root_relative(pose, skeleton).cpu(), batch.pose.cpu())
                 errors.setdefault(f"{label} {name}", []).append(score)
-        for name, score in scores_2d(model, embeddings[Modality.IMAGE], batch).items():
+        flat_estimate = estimate(
+            model, embeddings[Modality.IMAGE], Modality.IMAGE, Modality.POSE_2D, batch, sampler, generator
+        )
+        for name, score in scores_2d(flat_estimate, batch).items():
             flat.setdefault(name, []).append(score)
         for modality, embedding in embeddings.items():
             kept[modality].append(embedding.cpu())
@@ -73,22 +80,40 @@ def evaluate_pictures(
     }
 
 
-def answers(model: UniHPE, embeddings: dict[Modality, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """The 3D point estimate from the picture, from the keypoints, and from both: (B, J, 3), mm."""
+def estimate(
+    model: UniHPE,
+    embedding: Tensor,
+    source: Modality,
+    target: Modality,
+    batch: Batch,
+    sampler: Sampler,
+    generator: torch.Generator,
+) -> Tensor:
+    """The point estimate (B, J, C), mm or box units; one sample where the decoder has none."""
+    if model.has_point_estimate(target):
+        return model.estimate(embedding, source, target, batch.box_token)
+    return model.sample(embedding, source, target, batch.box_token, sampler, 1, generator)[0]
+
+
+def answers(
+    model: UniHPE, embeddings: dict[Modality, Tensor], batch: Batch, sampler: Sampler, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """3D from the picture, from the keypoints, and, where there are point estimates, from both: (B, J, 3), mm."""
     image, pose_2d, target = Modality.IMAGE, Modality.POSE_2D, Modality.POSE_3D
-    both = {modality: embeddings[modality] for modality in (image, pose_2d)}
-    return {
-        "image": model.estimate(embeddings[image], image, target, batch.box_token),
-        "lifting": model.estimate(embeddings[pose_2d], pose_2d, target, batch.box_token),
-        "image and 2D": model.fuse(both, target, batch.box_token),
+    found = {
+        name: estimate(model, embeddings[source], source, target, batch, sampler, generator)
+        for name, source in (("image", image), ("lifting", pose_2d))
     }
+    if model.has_point_estimate(target):
+        both = {modality: embeddings[modality] for modality in (image, pose_2d)}
+        found["image and 2D"] = model.fuse(both, target, batch.box_token)
+    return found
 
 
-def scores_2d(model: UniHPE, embedding: Tensor, batch: Batch) -> dict[str, Tensor]:
-    """Image → 2D in pixels of the full picture, (B,) each."""
+def scores_2d(points: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Image → 2D, box units (B, J, 2), scored in pixels of the full picture, (B,) each."""
     assert batch.box is not None
-    estimate = model.estimate(embedding, Modality.IMAGE, Modality.POSE_2D, batch.box_token)
-    found, truth = (from_box(points, batch.box).cpu() for points in (estimate, batch.keypoints))
+    found, truth = (from_box(x, batch.box).cpu() for x in (points, batch.keypoints))
     seen, size = (batch.confidence > 0).cpu(), side(batch.box).cpu()
     pck = {f"PCK@{share:g}": pck_2d(found, truth, size, share, seen) for share in THRESHOLDS}
     return {"EPE px": epe_2d(found, truth, seen), **pck}
