@@ -87,9 +87,12 @@ def evaluate(
     checkpoint: Checkpoint,
     root: Annotated[Path, typer.Option(help="The data's file or folder.")],
     data: Annotated[str, typer.Option(help=f"Data set: {', '.join(DATA_SETS)}.")] = "motion",
+    protocol: Annotated[
+        str | None, typer.Option(help="A named one, see `unihpe data protocols`; it says split and stride.")
+    ] = None,
     rig: Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")] = None,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    stride: Annotated[int, typer.Option(min=1, help="Every n-th frame of each motion.")] = 10,
+    split: Annotated[str | None, typer.Option(help="train, val or test; test without this.")] = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="Every n-th frame of each motion; 10 without this.")] = None,
     two_d: Annotated[str, typer.Option(help="Of motion: exact or detected.")] = "exact",
     keypoints: Annotated[str, typer.Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")] = "gt",
     unknown_focal: Annotated[bool, typer.Option(help="Assume √(W² + H²) instead of the true focal length.")] = False,
@@ -109,13 +112,16 @@ def evaluate(
         raise InputError(f"--data {data}: known data sets are {', '.join(DATA_SETS)}")
     if two_d not in ("exact", "detected"):
         raise InputError(f"--two-d {two_d}: it is exact or detected")
+    if protocol is not None and not (split is None and stride is None):
+        raise InputError("--protocol says which split and frames are scored: leave --split and --stride out")
     report = evaluate_checkpoint(
         checkpoint,
         data,
         root,
+        protocol=protocol,
         rig=rig,
-        split=split,
-        stride=stride,
+        split=split or "test",
+        stride=stride or 10,
         two_d=two_d,  # type: ignore[arg-type]
         keypoints=keypoints,
         focal_known=not unknown_focal,
@@ -146,8 +152,9 @@ def show_report(report: dict[str, Any]) -> None:
     for name, values in errors.items():
         table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
     console.print(table)
-    for name, value in report.get("image_to_2d", {}).items():
-        console.print(f"image → 2D {name}: {value:.3f}")
+    for key, what in (("image_to_2d", "image → 2D"), ("heat_maps", "heat maps")):
+        for name, value in report.get(key, {}).items():
+            console.print(f"{what} {name}: {value:.3f}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
     for pair, cosine in cosines.items():
         console.print(f"cosine {pair}: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}")

@@ -75,6 +75,27 @@ def show_check(report: dict[str, Any]) -> None:
         console.print(f"[red]problem[/]: {problem}")
 
 
+@data_app.command("protocols")
+def data_protocols(
+    data: Annotated[str | None, typer.Argument(help="A data set; default: all that have named protocols.")] = None,
+) -> None:
+    """The named protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
+    from unihpe.evaluation.rules import RULES
+
+    chosen = [rules for rules in RULES if data in (None, rules.data)]
+    if not chosen:
+        raise InputError(
+            f"{data} has no named protocols; {', '.join(dict.fromkeys(rules.data for rules in RULES))} have"
+        )
+    for rules in chosen:
+        words = rules.words(
+            "the set", rules.keypoints, rules.flip, "as asked for", 17 if rules.data != "humaneva" else 15
+        )
+        console.print(f"[bold]{rules.data} {rules.name}[/]: {rules.about}")
+        for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
+            console.print(f"    {part}: {getattr(words, part)}")
+
+
 @data_app.command("render")
 def data_render(
     motion: Annotated[Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")],

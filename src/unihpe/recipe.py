@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -20,6 +20,7 @@ from unihpe.batch import Batch, Modality, joined
 from unihpe.checkpoint import Card, load_checkpoint, load_into
 from unihpe.data.augment import Augmentation
 from unihpe.data.coco import CocoSource, read_annotations
+from unihpe.data.joints import in_joints
 from unihpe.data.motion import MotionSource, TwoD, View, open_motion
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
@@ -152,6 +153,12 @@ class DataSettings(Settings):
     licence: str = ""
 
 
+class MixSettings(DataSettings):
+    """More data: `share` of each batch comes from it."""
+
+    share: float = Field(gt=0, lt=1)
+
+
 class Recipe(Settings):
     """A training run on one page.
 
@@ -160,7 +167,7 @@ class Recipe(Settings):
         seed: of everything random.
         pose_scale, keypoint_scale: one standard deviation of the data, mm and box units; 0 measures them.
         poses: more data without pictures, of which stages with a `pose_batch` draw beside `data`.
-        photographs: more data without 3D, of which stages with a `photo_batch` draw beside `data`, in one batch with it.
+        mix: more data that each batch is partly drawn from; what it lacks (3D of photographs) is masked in every loss.
     """
 
     about: str
@@ -169,7 +176,7 @@ class Recipe(Settings):
     keypoint_scale: float = Field(0.0, ge=0)
     data: DataSettings = DataSettings()
     poses: DataSettings | None = None
-    photographs: DataSettings | None = None
+    mix: tuple[MixSettings, ...] = ()
     model: ModelSettings = ModelSettings()
     stage: tuple[Stage, ...]
 
@@ -191,14 +198,20 @@ class Recipe(Settings):
                 )
             if stage.pose_batch and self.poses is None:
                 raise ValueError(f"stage {stage.name} has a pose_batch, and the recipe no [poses]")
-            if stage.photo_batch and self.photographs is None:
-                raise ValueError(f"stage {stage.name} has a photo_batch, and the recipe no [photographs]")
         if image and image.heatmap_head and image.kind not in HRNETS:
             raise ValueError("a heat-map head sits on an HRNet; set model.image_encoder.kind to one")
         if image and image.read_out == "joints" and not image.heatmap_head:
             raise ValueError("reading at the joints needs heat maps: set heatmap_head = true in [model.image_encoder]")
         if image and image.shrink > 1 and image.kind not in HRNETS:
             raise ValueError("a ViT takes pictures of one size only: leave out shrink")
+        return self
+
+    @model_validator(mode="after")
+    def leaves_a_share(self) -> Recipe:
+        if sum(table.share for table in self.mix) >= 1:
+            raise ValueError("the shares of [[mix]] must leave some of each batch to [data]: their sum is 1 or more")
+        if any(table.skeleton != self.data.skeleton for table in self.mix):
+            raise ValueError("all of [data] and [[mix]] must have the same skeleton; set skeleton in each")
         return self
 
     @model_validator(mode="after")
@@ -219,9 +232,8 @@ class Recipe(Settings):
 
         The data's place may change (a copy elsewhere is the same data).
         """
-        fields = self.model_dump(
-            mode="json", exclude={"about": True, "data": PLACES, "poses": PLACES, "photographs": PLACES}
-        )
+        tables: dict[str, Any] = {"data": PLACES, "poses": PLACES, "mix": {"__all__": PLACES}}
+        fields = self.model_dump(mode="json", exclude={"about": True, **tables})
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
@@ -439,7 +451,7 @@ def open_source(
     if data.name == "coco":
         return CocoSource(read_annotations(root, split), Augmentation() if random_view else None)
     if data.name != "motion":
-        return open_recorded(data.name, root, data.keypoints, split, stride)
+        return in_joints(open_recorded(data.name, root, data.keypoints, split, stride), get_skeleton(data.skeleton))
     motion = open_motion(root, Path(data.rig) if data.rig else None).converted(get_skeleton(data.skeleton))
     return MotionSource(
         motion.select(split, stride),
@@ -450,21 +462,22 @@ def open_source(
     )
 
 
-def stage_stream(data: Stream, poses: Stream | None, photographs: Stream | None) -> Draw:
-    """What each step of a stage draws: people of `data` and `photographs` in one batch, and its `pose_batch` in another."""
+def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Stream | None) -> Draw:
+    """What each step of a stage draws: people of `data` and, by their shares, of `mix` in one batch; its `pose_batch` in another."""
 
     def batches(stage: Stage, generator: torch.Generator) -> list[Batch]:
-        people = data(stage.batch_size, generator)
-        if photographs is not None and stage.photo_batch:
-            people = joined(people, photographs(stage.photo_batch, generator))
+        counts = [round(share * stage.batch_size) for share, _ in mix]
+        people = data(stage.batch_size - sum(counts), generator)
+        for count, (_, more) in zip(counts, mix, strict=True):
+            people = joined(people, more(count, generator)) if count else people
         return [people, poses(stage.pose_batch, generator)] if poses is not None and stage.pose_batch else [people]
 
     return batches
 
 
-def open_stream(data: DataSettings | None) -> Stream | None:
-    """The training stream of a table of the recipe that may be missing."""
-    return None if data is None else training_stream(open_source(data, split=data.split, view="random"), data)
+def open_stream(data: DataSettings) -> Stream:
+    """The training stream of a table of the recipe."""
+    return training_stream(open_source(data, split=data.split, view="random"), data)
 
 
 def training_stream(source: Source, data: DataSettings) -> Stream:

@@ -14,9 +14,11 @@ from torch import Tensor
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
 from unihpe.data.coco import VISIBLE, CocoSource
+from unihpe.data.joints import InJoints, in_joints
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
 from unihpe.data.recorded import Recorded
+from unihpe.data.sets import open_recorded
 from unihpe.data.source import Source
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
@@ -30,10 +32,12 @@ from unihpe.evaluation.protocols import (
     recorded_protocol,
 )
 from unihpe.evaluation.report import Report, evaluate_lifting
+from unihpe.evaluation.rules import Rules, every_joint, rules_of
 from unihpe.files import write_text
 from unihpe.nn.unihpe import UniHPE
 from unihpe.predict import default_checkpoint
 from unihpe.recipe import (
+    DataSettings,
     Recipe,
     build_model,
     check_skeleton,
@@ -45,6 +49,7 @@ from unihpe.recipe import (
     start_image_encoder,
     training_stream,
 )
+from unihpe.skeleton import get_skeleton
 from unihpe.training.loop import Progress, Schedule, Scores, train
 
 EVALUATION_BATCH = 2048
@@ -85,7 +90,8 @@ def train_recipe(
     else:
         scales = {name: float(begun.tensors[name]) for name in ("pose_scale", "keypoint_scale")}
         recipe = recipe.model_copy(update=scales)
-    draw = stage_stream(stream, open_stream(recipe.poses), open_stream(recipe.photographs))
+    mix = [(table.share, open_stream(table)) for table in recipe.mix]
+    draw = stage_stream(stream, mix, None if recipe.poses is None else open_stream(recipe.poses))
     model = build_model(recipe)
     start_image_encoder(model, recipe)
     if begun is not None:
@@ -116,9 +122,14 @@ def train_recipe(
 
 def without_places(recipe: Recipe) -> Recipe:
     """The recipe without the paths of its data, which mean nothing elsewhere."""
-    tables = {name: getattr(recipe, name) for name in ("data", "poses", "photographs")}
-    moved = {name: table and table.model_copy(update={"root": ""}) for name, table in tables.items()}
-    return recipe.model_copy(update=moved)
+    nowhere = {"root": ""}
+    return recipe.model_copy(
+        update={
+            "data": recipe.data.model_copy(update=nowhere),
+            "poses": recipe.poses and recipe.poses.model_copy(update=nowhere),
+            "mix": tuple(table.model_copy(update=nowhere) for table in recipe.mix),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,7 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
     except InputError:
         return None
     sampler = build_sampler("zero-temperature", 50)
-    protocol = protocol_of(source, recipe.data.name, "val", 10, "exact", recipe.seed, focal_known=True)
+    protocol = protocol_of(source, recipe.data.name, "val", 10, "exact", recipe.seed, "true")
 
     def lifting(model: UniHPE) -> Scores:
         generator = torch.Generator().manual_seed(recipe.seed)
@@ -204,6 +215,7 @@ def evaluate_checkpoint(
     data: str,
     root: Path,
     *,
+    protocol: str | None = None,
     rig: Path | None = None,
     split: str = "test",
     stride: int = 10,
@@ -218,72 +230,87 @@ def evaluate_checkpoint(
     seed: int = 0,
     device: str = "cpu",
 ) -> Report:
-    """Evaluate a checkpoint on a data set by its fixed protocol.
+    """Evaluate a checkpoint on a data set.
+
+    Args:
+        protocol: a named one of a recorded set (`evaluation.rules`), which says split, stride and figures; without it, every
+            joint of the frames asked for.
 
     Raises:
-        InputError: for an unreadable checkpoint or data, or joints that do not agree.
+        InputError: for an unreadable checkpoint or data, joints that do not agree, an unknown protocol.
     """
     model, recipe, card = load_model(checkpoint, device)
     settings = recipe.data.model_copy(
         update={"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
     )
-    source = open_source(settings, split=split, view="fixed", two_d=two_d, stride=stride)
-    check_skeleton(recipe, source.skeleton, str(root))
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))  # samples must not change the data
-    protocol = protocol_of(source, data, split, stride, two_d, seed, focal_known)
+    focal = "true" if focal_known else "assumed √(W² + H²)"
+    if protocol is None:
+        rules = every_joint(data)
+        source = open_source(settings, split=split, view="fixed", two_d=two_d, stride=stride)
+        words = protocol_of(source, data, split, stride, two_d, seed, focal)
+    else:
+        rules = rules_of(data, protocol)
+        source, words = open_by_rules(settings, rules, flip, focal)
+    check_skeleton(recipe, source.skeleton, str(root))
     batches = prepared(source, noise, device, focal_known)
-    chosen = build_sampler(sampler, steps, generator)
+    rest: dict[str, Any] = {
+        "skeleton": source.skeleton,
+        "generator": generator,
+        "sampler": build_sampler(sampler, steps, generator),
+    }
     if isinstance(source, CocoSource):
         low, high = source.annotations.corners.split(2, dim=1)
-        report = evaluate_photographs(
-            model,
-            batches,
-            protocol,
-            skeleton=source.skeleton,
-            reference=(high - low).amax(1),
-            visible=VISIBLE,
-            sampler=chosen,
-            generator=generator,
-        )
+        size = (high - low).amax(1)
+        report = evaluate_photographs(model, batches, words, reference=size, visible=VISIBLE, **rest)
     elif isinstance(source, PeopleSource):
-        report = evaluate_pictures(
-            model,
-            batches,
-            protocol,
-            skeleton=source.skeleton,
-            generator=generator,
-            sampler=chosen,
-            gallery=gallery,
-        )
+        report = evaluate_pictures(model, batches, words, gallery=gallery, **rest)
     else:
         report = evaluate_lifting(
-            model,
-            batches,
-            protocol,
-            generator=generator,
-            sampler=chosen,
-            samples=samples,
-            gallery=gallery,
-            skeleton=source.skeleton,
-            flip=flip,
+            model, batches, words, samples=samples, gallery=gallery, flip=flip, rules=rules, **rest
         )
     about = {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, "seed": seed}
     return {**about, **report}
 
 
-def protocol_of(
-    source: Source, data: str, split: str, stride: int, two_d: str, seed: int, focal_known: bool
-) -> Protocol:
-    """The protocol of a data set, in words."""
-    focal = "true" if focal_known else "assumed √(W² + H²)"
+def open_by_rules(settings: DataSettings, rules: Rules, flip: bool, focal: str) -> tuple[Source, Protocol]:
+    """The people that a named protocol scores, in the model's joints, and the protocol in words.
+
+    Raises:
+        InputError: where the copy of the set does not have the joints that the protocol is about.
+    """
+    recorded = open_recorded(
+        rules.data,  # type: ignore[arg-type]
+        Path(settings.root),
+        settings.keypoints,
+        rules.split,
+        rules.stride,
+        wanted=rules.wants,
+        truth=rules.truth,
+    )
+    if rules.joints_from and recorded.skeleton.name != rules.joints_from:
+        raise InputError(
+            f"protocol {rules.name} is about the joints {rules.joints_from}; {settings.root} ({recorded.layout}) has"
+            f" {recorded.skeleton.name}"
+        )
+    words = rules.words(recorded.layout, settings.keypoints, flip, focal, len(recorded.skeleton))
+    return in_joints(recorded, get_skeleton(settings.skeleton)), words
+
+
+def protocol_of(source: Source, data: str, split: str, stride: int, two_d: str, seed: int, focal: str) -> Protocol:
+    """What is measured where no protocol is named, in words."""
     joints = source.skeleton.name, len(source.skeleton)
-    if isinstance(source, CocoSource):
-        return photographs_protocol(split, source.annotations.notes)
-    if isinstance(source, PeopleSource):
-        return people_protocol(split, joints[1], focal)
-    if isinstance(source, Recorded):
-        return recorded_protocol(data, source.layout, *joints, split, stride, focal)
-    return motion_protocol(*joints, split, stride, two_d, seed, focal)
+    match source:
+        case CocoSource():
+            return photographs_protocol(split, source.annotations.notes)
+        case PeopleSource():
+            return people_protocol(split, joints[1], focal)
+        case Recorded():
+            return recorded_protocol(data, source.layout, *joints, split, stride, focal)
+        case InJoints(source=Recorded(layout=layout)):
+            return recorded_protocol(data, f"{layout}, joints by name", *joints, split, stride, focal)
+        case _:
+            return motion_protocol(*joints, split, stride, two_d, seed, focal)
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -162,11 +162,11 @@ def test_rendered_people_and_pictures_without_3d_in_one_batch(folder, motion_fil
     """What has no 3D moves nothing that 3D alone teaches, and the rest as it should."""
     fields = recipe(folder, motion_file).model_dump()
     flat = fields["data"] | {"with_pose": False}
-    joint = fields["stage"][3] | {"photo_batch": 3, "pose_batch": 0, "heatmap": 1.0, "bfloat16": False}
+    joint = fields["stage"][3] | {"batch_size": 7, "pose_batch": 0, "heatmap": 1.0, "bfloat16": False}
     rows = []
-    whole = parse_recipe(fields | {"photographs": flat, "stage": [joint]}, "test")
+    whole = parse_recipe(fields | {"mix": [flat | {"share": 0.4}], "stage": [joint]}, "test")
     train_recipe(whole, tmp_path / "a", schedule=Schedule(log_every=1), report=rows.append)
-    assert rows[0]["samples"] == 4 + 3 and rows[0]["heatmap"] > 0
+    assert rows[0]["samples"] == 7 and rows[0]["heatmap"] > 0
 
     model, stage = build_model(whole), whole.stage[0]
     only_flat = batch_of(folder, with_pose=False)
@@ -208,8 +208,12 @@ def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
         parse_recipe(fields | {"model": fields["model"] | shrunk, "stage": fields["stage"][1:]}, "test")
     with pytest.raises(InputError, match="recipe no \\[poses\\]"):
         parse_recipe(fields | {"poses": None}, "test")
-    with pytest.raises(InputError, match="recipe no \\[photographs\\]"):
-        parse_recipe(fields | {"stage": [fields["stage"][3] | {"photo_batch": 2}]}, "test")
+    for mixed, message in (
+        ([{"share": 0.5}] * 2, "1 or more"),
+        ([{"share": 0.5, "skeleton": "coco17"}], "same skeleton"),
+    ):
+        with pytest.raises(InputError, match=message):
+            parse_recipe(fields | {"mix": mixed}, "test")
     with pytest.raises(InputError, match="aligns all three"):
         parse_recipe(fields | {"stage": [{"name": "x", "steps": 1, "batch_size": 2, "triplet": 1.0}]}, "test")
 
@@ -242,7 +246,7 @@ def test_models_without_pictures_say_so(motion_file):
 
 
 def test_pictures_are_scored_on_every_path(folder, motion_file):
-    from unihpe.evaluation.pictures import evaluate_pictures
+    from unihpe.evaluation.pictures import evaluate_pictures, square
     from unihpe.evaluation.protocols import people_protocol
     from unihpe.skeleton import get_skeleton
 
@@ -261,6 +265,11 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     assert set(report["cosine"]) == {"image–2d", "image–3d", "2d–3d"}
     pck = [report["image_to_2d"][f"PCK@{share}"] for share in (0.05, 0.1, 0.2)]
     assert 0 <= pck[0] <= pck[1] <= pck[2] <= 1 and report["image_to_2d"]["EPE px"] > 0
+
+    whole = report["image_to_2d"]["PCK@0.05, table 3"]
+    assert 0 <= whole <= 1 and report["heat_maps"].keys() == report["image_to_2d"].keys()
+    keypoints = torch.tensor([[[0.0, 0.0], [100.0, 50.0], [7.0, 500.0]]])
+    assert square(keypoints, torch.tensor([[True, True, False]])).tolist() == [120.0]
 
     paper = {"width": 32, "path": "sub_vp", "prediction": "epsilon"}  # has no point estimate: it is sampled
     fields = recipe(folder, motion_file).model_dump()

@@ -264,6 +264,12 @@ def drifting(view: View) -> bool:
     return (view.subject, view.sequence) in DRIFTING
 
 
+def second_take(view: View) -> bool:
+    """Whether a view of a test subject is the second take of its action; the number in a name does not say it."""
+    numbered = view.sequence in ("Discussion 2", "Phoning 2", "SittingDown 1")
+    return numbered or (" " not in view.sequence and view.sequence != "SittingDown")
+
+
 def raw_skeleton() -> Skeleton:
     """The raw release's 32 joints."""
     return skeleton("human36m32", RAW_JOINTS)

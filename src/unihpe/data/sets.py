@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from unihpe.data.human36m import open_human36m
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
-from unihpe.data.recorded import Recorded
+from unihpe.data.recorded import Recorded, View
 from unihpe.data.threedpw import open_threedpw
 from unihpe.errors import InputError
 
 SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
 
 
-def open_recorded(name: SetName, root: Path, keypoints: str, split: str | None, stride: int = 1) -> Recorded:
+def open_recorded(
+    name: SetName,
+    root: Path,
+    keypoints: str,
+    split: str | None,
+    stride: int = 1,
+    *,
+    wanted: Callable[[View], bool] = lambda view: True,
+    truth: Literal["annot3", "univ_annot3"] = "annot3",
+) -> Recorded:
     """One split of a recorded set, every `stride`-th frame of each view.
 
     Args:
@@ -23,6 +33,8 @@ def open_recorded(name: SetName, root: Path, keypoints: str, split: str | None, 
         keypoints: which 2D: "gt"; "exact", projected 3D; or what the reader offers besides, such as "cpn_ft_h36m_dbb" or, for
             3DPW, "detected".
         split: train, val or test; None takes all.
+        wanted: which views of these.
+        truth: of MPI-INF-3DHP.
 
     Raises:
         InputError: for what cannot be read, or a split without a frame.
@@ -33,10 +45,10 @@ def open_recorded(name: SetName, root: Path, keypoints: str, split: str | None, 
         case "humaneva":
             recorded = open_humaneva(root, keypoints)
         case "mpi_inf_3dhp":
-            recorded = open_mpi_inf_3dhp(root)
+            recorded = open_mpi_inf_3dhp(root, truth=truth)
         case "threedpw":
             recorded = open_threedpw(root, split, three_dpw_2d(keypoints))
-    return recorded.select(lambda view: split in (None, view.split), stride)
+    return recorded.select(lambda view: split in (None, view.split) and wanted(view), stride)
 
 
 def three_dpw_2d(keypoints: str) -> Literal["exact", "detected"]:

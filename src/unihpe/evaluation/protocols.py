@@ -16,6 +16,7 @@ class Protocol(BaseModel):
         alignment: what each figure removes before it measures.
         averaging: in which order means are taken.
         exclusions: what was left out, and why.
+        about: whose protocol it is, and what compares with it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +28,7 @@ class Protocol(BaseModel):
     alignment: str = "MPJPE none; PA-MPJPE rotation, translation and scale (no reflection); N-MPJPE scale only"
     averaging: str = "mean over joints, then over the poses of a group, then the plain mean over groups"
     exclusions: str = "none"
+    about: str = ""
 
 
 def motion_protocol(skeleton: str, joints: int, split: str, stride: int, two_d: str, seed: int, focal: str) -> Protocol:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from unihpe.batch import Batch, Modality
 from unihpe.data.prepare import root_relative
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.retrieval import cosines, retrieve
+from unihpe.evaluation.rules import Rules, every_joint, scores
 from unihpe.hypotheses import geometric_median
 from unihpe.metrics import mpjpe, n_mpjpe, pa_mpjpe
 from unihpe.nn.unihpe import Sampler, UniHPE
@@ -20,6 +21,7 @@ from unihpe.skeleton import Skeleton
 
 Report = dict[str, Any]
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe, "N-MPJPE": n_mpjpe}
+EVERY_JOINT = every_joint("")
 
 
 @torch.no_grad()
@@ -34,6 +36,7 @@ def evaluate_lifting(
     gallery: int = 2000,
     skeleton: Skeleton,
     flip: bool = False,
+    rules: Rules = EVERY_JOINT,
 ) -> Report:
     """2D → 3D over batches that carry 3D poses, as a report ready for JSON.
 
@@ -45,6 +48,7 @@ def evaluate_lifting(
         skeleton: the joints.
         flip: adds the mean of the point estimate and that of the mirrored keypoints, mirrored back (the field's "flip
             test").
+        rules: which figures are measured, over which joints, and how they are averaged.
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
     """
     rows: dict[str, list[Tensor]] = {}
@@ -58,8 +62,8 @@ def evaluate_lifting(
         guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
         assert batch.pose is not None
         for name, guess in guesses.items():
-            for label, metric in METRICS.items():
-                rows.setdefault(f"{label} {name}", []).append(score(metric, guess, batch.pose))
+            for label, values in scores(guess.cpu(), batch.pose.cpu(), skeleton, rules).items():
+                rows.setdefault(f"{label} {name}", []).append(values)
         groups += batch.group
         kept.append((embedding, model.embed(batch, Modality.POSE_3D), batch.pose))
     errors = {name: torch.cat(parts) for name, parts in rows.items()}
@@ -68,7 +72,7 @@ def evaluate_lifting(
     report: Report = {
         "protocol": protocol.model_dump(),
         "poses": len(groups),
-        "errors_mm": {name: by_group(values, groups) for name, values in errors.items()},
+        "errors_mm": {name: by_group(values, groups, rules.averaging) for name, values in errors.items()},
         "cosine_2d_3d": {"matched": matched, "unmatched": unmatched},
     }
     if gallery:
@@ -113,14 +117,11 @@ def best(samples: Tensor, batch: Batch) -> Tensor:
     return samples[chosen, torch.arange(samples.shape[1], device=samples.device)]
 
 
-def score(metric: Callable[[Tensor, Tensor], Tensor], guess: Tensor, pose: Tensor) -> Tensor:
-    """A metric on the CPU, (B,)."""
-    return metric(guess.cpu(), pose.cpu())
-
-
-def by_group(values: Tensor, groups: list[str]) -> dict[str, float]:
-    """Mean of each group, and the plain mean over groups as "mean over groups"."""
+def by_group(values: Tensor, groups: list[str], averaging: str = "groups") -> dict[str, float]:
+    """Mean of each group, and the plain mean over groups as "mean over groups", or over all poses as "mean over poses"."""
     means = {}
     for group in sorted(set(groups)):
         means[group] = float(values[torch.tensor([g == group for g in groups])].mean())
+    if averaging == "poses":
+        return {**means, "mean over poses": float(values.mean())}
     return {**means, "mean over groups": sum(means.values()) / len(means)}

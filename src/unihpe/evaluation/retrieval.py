@@ -40,7 +40,9 @@ def retrieve(query: Tensor, gallery: Tensor, poses: Tensor, ranks: tuple[int, ..
         rank = (cosine >= own).sum(1)  # 1 is best
         for k in ranks:
             hits[k] += int((rank <= k).sum())
-        error += float(mpjpe(poses[cosine.argmax(1)], poses[rows]).sum())
+        found, own_pose = poses[cosine.argmax(1)], poses[rows]
+        seen = torch.isfinite(found).all(-1) & torch.isfinite(own_pose).all(-1)
+        error += float(mpjpe(found, own_pose, seen).sum())
     n = len(query)
     return Retrieval(n, {k: hits[k] / n for k in ranks}, error / n)
 

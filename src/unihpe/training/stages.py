@@ -69,7 +69,6 @@ class Stage(BaseModel):
         decode: the decoding paths (eq. 5).
         steps, batch_size: its length.
         pose_batch: people without pictures that each step adds, as a batch of their own, from the recipe's `poses`.
-        photo_batch: people without 3D that each step adds to its batch, from the recipe's `photographs`.
         accumulate: batches whose gradients are averaged in each step; each batch is contrasted on its own.
         learning_rate: at its highest, after `warm_up` steps.
         schedule: "constant" as in the paper, or "cosine" down to 0.
@@ -93,7 +92,6 @@ class Stage(BaseModel):
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=1)
     pose_batch: int = Field(0, ge=0)
-    photo_batch: int = Field(0, ge=0)
     accumulate: int = Field(1, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(0.0, ge=0)
@@ -114,7 +112,7 @@ class Stage(BaseModel):
     @property
     def step_samples(self) -> int:
         """Training samples of one step."""
-        return (self.batch_size + self.photo_batch + self.pose_batch) * self.accumulate
+        return (self.batch_size + self.pose_batch) * self.accumulate
 
     @property
     def aligned(self) -> tuple[Modality, ...]:
