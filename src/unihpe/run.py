@@ -287,6 +287,7 @@ def open_by_rules(settings: DataSettings, rules: Rules, flip: bool, focal: str) 
         rules.stride,
         wanted=rules.wants,
         truth=rules.truth,
+        joints=rules.joints_from,
     )
     if rules.joints_from and recorded.skeleton.name != rules.joints_from:
         raise InputError(

@@ -22,7 +22,8 @@ from unihpe.data.motion import open_motion
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded, first_leg, legs_of, shown, spread, unit_of
 from unihpe.data.sets import SetName
-from unihpe.data.threedpw import open_threedpw
+from unihpe.data.threedpw import has_sequences, open_threedpw
+from unihpe.data.threedpw17 import open_threedpw17, regressed_files
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, other_side
 
@@ -80,8 +81,10 @@ def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
 
 
 def read_threedpw(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """3DPW with its detected 2D."""
-    require_layout("threedpw", layout, ("sequences",))
+    """3DPW with its detected 2D, or its regressed joints."""
+    require_layout("threedpw", layout, ("sequences", "regressed"))
+    if layout == "regressed" or (layout is None and not has_sequences(root) and regressed_files(root)):
+        return open_threedpw17(root, verify=verify)
     return open_threedpw(root, two_d="detected", verify=verify)
 
 

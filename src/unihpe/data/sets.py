@@ -10,7 +10,8 @@ from unihpe.data.human36m import open_human36m
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded, View
-from unihpe.data.threedpw import open_threedpw
+from unihpe.data.threedpw import has_sequences, open_threedpw
+from unihpe.data.threedpw17 import open_threedpw17, regressed_files
 from unihpe.errors import InputError
 
 SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
@@ -25,6 +26,7 @@ def open_recorded(
     *,
     wanted: Callable[[View], bool] = lambda view: True,
     truth: Literal["annot3", "univ_annot3"] = "annot3",
+    joints: str = "",
 ) -> Recorded:
     """One split of a recorded set, every `stride`-th frame of each view.
 
@@ -35,6 +37,7 @@ def open_recorded(
         split: train, val or test; None takes all.
         wanted: which views of these.
         truth: of MPI-INF-3DHP.
+        joints: human36m17 takes the regressed joints of 3DPW where a copy has SMPL's own as well.
 
     Raises:
         InputError: for what cannot be read, or a split without a frame.
@@ -47,7 +50,10 @@ def open_recorded(
         case "mpi_inf_3dhp":
             recorded = open_mpi_inf_3dhp(root, truth=truth)
         case "threedpw":
-            recorded = open_threedpw(root, split, three_dpw_2d(keypoints))
+            regressed = bool(regressed_files(root)) and (joints == "human36m17" or not has_sequences(root))
+            recorded = (
+                open_threedpw17(root, split) if regressed else open_threedpw(root, split, three_dpw_2d(keypoints))
+            )
     return recorded.select(lambda view: split in (None, view.split) and wanted(view), stride)
 
 

@@ -94,6 +94,14 @@ def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
     raise InputError(f"{root}: no sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl; unpack 3DPW's sequenceFiles.zip there")
 
 
+def has_sequences(root: Path) -> bool:
+    """Whether a folder holds sequence files."""
+    try:
+        return bool(sequence_files(root, None))
+    except InputError:
+        return False
+
+
 def read_sequence(path: Path, split: str, two_d: TwoD, verify: bool) -> list[Actor]:
     """The people of one sequence file."""
     content = sequence_content(path)
