@@ -44,11 +44,13 @@ def data_check(
     root: Annotated[Path, typer.Option(help="The data set's folder, or a motion's file.")],
     layout: Annotated[str | None, typer.Option(help="Where a set has several.")] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also draw people of the set with their 2D (PNG).")] = None,
 ) -> None:
     """Prove a data set's unit, leg order and calibration from its own numbers; exit code 1 if something disagrees."""
     import json as library
 
     from unihpe.data.check import check
+    from unihpe.data.contact_sheet import draw_contact_sheet
     from unihpe.files import write_text
 
     if name not in SOURCES:
@@ -59,6 +61,9 @@ def data_check(
     show_check(report)
     if json is not None:
         write_text(json, library.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if sheet is not None:
+        draw_contact_sheet(name, root, sheet, layout)
+        console.print(f"Look at {sheet}.")
     if report["problems"]:
         raise typer.Exit(1)
 

@@ -138,8 +138,8 @@ def test_no_2d_is_a_problem_and_no_data_an_error(tmp_path):
     ]
     with pytest.raises(InputError, match="no Human3.6M here"):
         check("human36m", tmp_path / "none")
-    with pytest.raises(InputError, match="no check for 'coco'; there are human36m"):
-        check("coco", tmp_path)
+    with pytest.raises(InputError, match="no check for 'penn'; there are motion, coco, human36m"):
+        check("penn", tmp_path)
     with pytest.raises(InputError, match="no layout 'fetch'"):
         check("human36m", tmp_path, "fetch")
 
@@ -179,3 +179,11 @@ def test_a_fitted_pinhole_needs_enough_joints():
     points = torch.rand(1, 3, 3) + torch.tensor([0.0, 0.0, 3.0])
     with pytest.raises(InputError, match="too few to fit its camera"):
         fit_pinhole(points, points[..., :2], "camera C1")
+
+
+def test_a_sheet_of_stick_figures(unihpe, tmp_path, motion_file):
+    for name, root in (("motion", motion_file), ("threedpw", tmp_path)):
+        if name == "threedpw":
+            write_threedpw(tmp_path)
+        code, _, error = unihpe("data", "check", name, "--root", root, "--sheet", tmp_path / f"{name}.png")
+        assert code in (0, 1) and (tmp_path / f"{name}.png").stat().st_size > 5000, error

@@ -163,3 +163,23 @@ def test_real_photographs(shared_data):
     again = source.read(torch.arange(8), torch.Generator().manual_seed(1))
     assert torch.equal(frames.image, again.image) and frames.image.float().std() > 20
     prepare(frames, source.skeleton)
+
+
+def test_check_and_contact_sheet(unihpe, tmp_path):
+    folder = write(tmp_path, [person(1, 0), person(2, 1), person(3, 0, iscrowd=1)])
+    options = ("--root", folder, "--json", tmp_path / "r.json", "--sheet", tmp_path / "sheet.png")
+    code, text, _ = unihpe("data", "check", "coco", *options)
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert code == 0 and report["frames"] == 2 and report["pictures"] == 2 and report["problems"] == []
+    assert report["joints_hidden"] == pytest.approx(2 / 17, abs=1e-3) and "in a crowd" in text
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 2 * 192 and np.asarray(sheet).std() > 10
+    Image.new("RGB", (50, 50)).save(folder / "images" / "a.jpg")
+    write_far = person(2, 1, bbox=[250.0, 200.0, 30.0, 30.0])
+    content = json.loads((folder / "person_keypoints.json").read_text())
+    content["annotations"] = [person(1, 0), write_far]
+    (folder / "person_keypoints.json").write_text(json.dumps(content))
+    code, text, _ = unihpe("data", "check", "coco", "--root", folder)
+    assert code == 1 and "a.jpg is 50 × 50, its annotation says 320 × 240" in text and "only 50% of the joints" in text
+    code, _, error = unihpe("data", "check", "coco", "--root", tmp_path / "images")
+    assert code == 2 and "no person_keypoints" in error

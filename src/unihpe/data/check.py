@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS, Frames
+from unihpe.data.check_coco import check_coco
 from unihpe.data.human36m import open_human36m
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.motion import open_motion
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
-from unihpe.data.recorded import Recorded, first_leg, legs_of, shown, spread, unit_of
+from unihpe.data.recorded import PROJECTED, Recorded, first_leg, legs_of, shown, spread, unit_of
 from unihpe.data.sets import SetName
 from unihpe.data.threedpw import has_sequences, open_threedpw
 from unihpe.data.threedpw17 import open_threedpw17, regressed_files
@@ -106,7 +107,7 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
     """What a data set's folder holds, and what is wrong with it.
 
     Args:
-        name: of the set: motion, human36m, humaneva, mpi_inf_3dhp or threedpw.
+        name: of the set: motion, coco, human36m, humaneva, mpi_inf_3dhp or threedpw.
         root: its folder.
         layout: where a set has several; without it, it is told from the files.
 
@@ -120,8 +121,10 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
     """
     if name == "motion":
         return check_motion(root)
+    if name == "coco":
+        return check_coco(root)
     if name not in get_args(SetName):
-        raise InputError(f"no check for '{name}'; there are {', '.join(get_args(SetName))}")
+        raise InputError(f"no check for '{name}'; there are motion, coco, {', '.join(get_args(SetName))}")
     expected, problems = EXPECTED[name], list[str]()
     try:
         recorded = expected.open(root, layout, True)
@@ -197,6 +200,8 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
 
 def reprojected(recorded: Recorded, limit: float) -> tuple[dict[str, float] | None, list[str]]:
     """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it."""
+    if recorded.layout.endswith(PROJECTED):
+        return None, []  # nothing else is known of these sets' 2D
     if recorded.keypoints is None:
         return None, ["no 2D in the folder: 3D cannot be compared with it"]
     frames = recorded.read(spread(len(recorded), MOST))

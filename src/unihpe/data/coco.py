@@ -98,7 +98,7 @@ def annotation_file(root: Path, split: str | None) -> Path:
     if root.is_file():
         return root
     pattern = "person_keypoints*.json" if split is None else f"person_keypoints_{SPLITS.get(split, split)}.json"
-    found = sorted({*root.glob(pattern), *root.glob(f"annotations/{pattern}")})
+    found = annotation_files(root, pattern)
     if not found and split is not None:  # a small set without splits
         found = sorted(root.glob("person_keypoints.json"))
     if len(found) != 1:
@@ -107,6 +107,11 @@ def annotation_file(root: Path, split: str | None) -> Path:
             f"{root}: {what} {pattern} (nor in annotations/); name the annotation file itself, or its folder"
         )
     return found[0]
+
+
+def annotation_files(root: Path, pattern: str = "person_keypoints*.json") -> list[Path]:
+    """The annotation files of a folder, by name."""
+    return sorted({*root.glob(pattern), *root.glob(f"annotations/{pattern}")})
 
 
 def person_of(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:

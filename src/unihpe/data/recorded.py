@@ -23,6 +23,7 @@ Legs = Literal["as named", "swapped", "mirrored", "unclear"]
 
 THIGH = (250.0, 600.0)  # mm, hip to knee of a person of any size
 CHECKED_POSES = 2000  # spread over the data; more prove nothing new
+PROJECTED = "2D projected"  # said by layouts whose 2D is nothing else
 FITS = 30  # rounds of re-weighting
 FEWEST_VOTES = 20  # fewer frames with bent knees prove nothing
 PROOF = 0.7  # share of the votes that proves a leg order

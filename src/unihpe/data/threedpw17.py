@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
-from unihpe.data.recorded import Array, Recorded, View, as_floats, require_body, require_finite
+from unihpe.data.recorded import PROJECTED, Array, Recorded, View, as_floats, require_body, require_finite
 from unihpe.data.unpickle import load_npz
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, convert, get_skeleton, skeleton
@@ -97,7 +97,7 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
         cameras=Camera(focal, centre, size, torch.eye(3).expand(len(every), 3, 3), torch.zeros(len(every), 3)),
         camera=every,
         in_world=False,
-        layout=f"3DPW, 17 joints regressed from SMPL, {kind}, 2D projected",
+        layout=f"3DPW, 17 joints regressed from SMPL, {kind}, {PROJECTED}",
     )
 
 

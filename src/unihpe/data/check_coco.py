@@ -1,0 +1,70 @@
+"""Is this folder COCO? Nothing in 3D to prove, but boxes that should hold their joints, and pictures of the stated size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unihpe.data.coco import HIDDEN, VISIBLE, Annotations, annotation_files, read_annotations
+from unihpe.errors import InputError
+from unihpe.picture import read_picture
+from unihpe.skeleton import get_skeleton
+
+INSIDE_BOX = 0.95  # of the joints: annotators' boxes cut hands and feet now and then
+OPENED = 50  # pictures that are opened
+
+
+def check_coco(root: Path) -> dict[str, Any]:
+    """What `check` says of COCO's photographs, with the same keys; raises `InputError` if they cannot be read at all."""
+    files = [root] if root.is_file() else annotation_files(root)
+    if not files:
+        raise InputError(
+            f"{root}: no person_keypoints*.json (nor in annotations/); name COCO's folder, or the file itself"
+        )
+    parts = [read_annotations(file) for file in files]
+    problems = [line for file, part in zip(files, parts, strict=True) for line in coco_problems(file, part)]
+    seen = torch.cat([part.confidence for part in parts])
+    return {
+        "layout": f"COCO person keypoints: {', '.join(file.name for file in files)}",
+        "frames": sum(len(part) for part in parts),
+        "pictures": sum(len(set(part.pictures)) for part in parts),
+        "subjects": [],
+        "cameras": [],
+        "joints": list(get_skeleton("coco17").joints),
+        "leg_order": "left first",
+        "unit": "none: 2D only",
+        "reprojection_px": None,
+        "joints_visible": round(float((seen == VISIBLE).float().mean()), 4),
+        "joints_hidden": round(float((seen == HIDDEN).float().mean()), 4),
+        "notes": [f"{file.name}: {note}" for file, part in zip(files, parts, strict=True) for note in part.notes],
+        "problems": problems,
+    }
+
+
+def coco_problems(file: Path, people: Annotations) -> list[str]:
+    """What is wrong with the people of one file."""
+    problems = []
+    low, high = people.corners[:, None, :2], people.corners[:, None, 2:]
+    marked = people.confidence > 0
+    slack = 0.1 * (high - low).amax(-1, keepdim=True)
+    inside = ((people.keypoints >= low - slack) & (people.keypoints <= high + slack)).all(-1)
+    share = float((inside & marked).sum() / marked.sum())
+    if share < INSIDE_BOX:
+        problems.append(
+            f"{file.name}: only {share:.0%} of the joints lie in their boxes; boxes or joints are of another picture"
+        )
+    sizes = {path: tuple(size) for path, size in zip(people.pictures, people.size.int().tolist(), strict=True)}
+    for path in sorted(sizes)[:: max(1, len(sizes) // OPENED)]:
+        try:
+            height, width = read_picture(path).shape[:2]
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if (width, height) != sizes[path]:
+            stated = " × ".join(str(side) for side in sizes[path])
+            problems.append(
+                f"{path.name} is {width} × {height}, its annotation says {stated}; use the picture as released"
+            )
+    return problems
