@@ -88,14 +88,17 @@ def run_arm(arm: str, seed: int, base: Recipe, args: argparse.Namespace) -> dict
     start = with_fresh_poses(heatmaps, recipe, folder / "fresh.safetensors") if afresh else heatmaps
     arm_recipe = recipe.model_copy(update={"stage": stages_of(arm, stages, args.pictures)})
     file = trained(arm_recipe, folder / arm, start)
-    report = evaluate_checkpoint(file, "people", args.people, split="test", gallery=2000)
-    scores = {name: value["mean over groups"] for name, value in report["errors_mm"].items()}
+    return {"seed": seed, **scored(file, args.people)}
+
+
+def scored(checkpoint: Path, people: Path) -> dict[str, Any]:
+    """A checkpoint's figures on held-out people."""
+    report = evaluate_checkpoint(checkpoint, "people", people, split="test", gallery=2000)
     return {
-        "seed": seed,
-        "errors_mm": scores,
+        "errors_mm": {name: value["mean over groups"] for name, value in report["errors_mm"].items()},
         "image_to_2d": report["image_to_2d"],
         "cosine": report["cosine"],
-        "recall_at_1": report["retrieval"]["image→3d"]["recall"],
+        "recall_at_1": report["retrieval"]["image→3d"]["recall"][1],
     }
 
 

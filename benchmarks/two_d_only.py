@@ -1,0 +1,52 @@
+"""Do pictures without 3D help? Rendered people, the 3D of most of them withheld.
+
+    python benchmarks/two_d_only.py --few FOLDER --many FOLDER --json two_d_only.json
+
+FOLDERs hold train.pack and test.pack (docs/synthetic.md). One model learns from the few with their 3D alone; the other draws half of
+each batch from the many, whose 3D it never sees. Both begin at the lifting checkpoint, take as many steps of the recipe's joint
+stage, and are scored on the held-out people of the few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+from alignment import scored, shortened, trained
+from lifting import DATA, where
+
+from unihpe.errors import InputError
+from unihpe.files import write_text
+from unihpe.predict import default_checkpoint
+from unihpe.recipe import MixSettings, load_recipe
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--few", type=Path, required=True, help="people with 3D; test.pack is scored")
+    parser.add_argument("--many", type=Path, required=True, help="people whose 3D is withheld")
+    parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
+    parser.add_argument("--start", type=Path, default=default_checkpoint(), help="the lifting checkpoint")
+    parser.add_argument("--json", type=Path, required=True, help="where the figures go")
+    parser.add_argument("--pictures", type=int, default=38_400, help="of each model")
+    parser.add_argument("--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    try:
+        base = load_recipe("pictures", (f"data.root={args.few}", f"poses.root={args.poses}"))
+        base = base.model_copy(update={"stage": (shortened(base.stage[-1], args.pictures),)})
+        flat = MixSettings(**base.data.model_dump() | {"root": str(args.many), "with_pose": False}, share=0.5)
+        result: dict[str, object] = {**where(), "pictures": args.pictures}
+        for name, mix in (("few", ()), ("few and many without 3D", (flat,))):
+            recipe = base.model_copy(update={"mix": mix})
+            result[name] = scored(trained(recipe, args.runs / name, args.start), args.few)
+            write_text(args.json, json.dumps(result, indent=2) + "\n")
+    except InputError as error:
+        sys.exit(f"two_d_only: {error}")
+
+
+if __name__ == "__main__":
+    main()
