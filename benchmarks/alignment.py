@@ -7,9 +7,11 @@ COCO weights). Its pose parts begin as the lifting checkpoint (stage 1, which ne
 
     pairs          from the lifting checkpoint; align with L_pair, then jointly
     triplet        the same with L_triplet beside
-    no token       as triplet, decoders without the modality token (these layers begin afresh, and get as many poses first)
     end to end     pose parts from nothing, no contrastive loss: table 6's first row
     warm           pose parts from the lifting checkpoint, no contrastive loss: the harsher opponent
+
+`--objective score` leaves the point estimate's own term out of every arm, as the paper does: the decoders learn by score
+matching alone (eq. 5). `--objective recipe`, the default, is the shipped recipe's.
 """
 
 from __future__ import annotations
@@ -41,6 +43,11 @@ def shortened(stage: Stage, pictures: int) -> Stage:
     """A stage with fewer pictures, its warm-up in proportion."""
     steps = max(1, pictures // (stage.batch_size * stage.accumulate))
     return stage.model_copy(update={"steps": steps, "warm_up": min(stage.warm_up, steps // 10)})
+
+
+def by_score_alone(stage: Stage) -> Stage:
+    """A stage whose decoders learn by score matching alone."""
+    return stage.model_copy(update={"decode": tuple(d.model_copy(update={"point": 0.0}) for d in stage.decode)})
 
 
 def stages_of(arm: str, stages: dict[str, Stage], pictures: int) -> tuple[Stage, ...]:
@@ -80,7 +87,7 @@ def with_fresh_poses(heatmaps: Path, recipe: Recipe, out: Path) -> Path:
 def run_arm(arm: str, seed: int, base: Recipe, args: argparse.Namespace) -> dict[str, Any]:
     """Train one arm, and score it on the held-out people."""
     stages = {stage.name: stage for stage in base.stage}
-    folder = args.runs / f"{args.pictures}_{seed}"
+    folder = args.runs / f"{args.objective}_{args.pictures}_{seed}"
     recipe = base.model_copy(update={"seed": seed})
     first = shortened(stages["heat maps"], round(SHARES["heat maps"] * args.pictures))
     heatmaps = trained(recipe.model_copy(update={"stage": (first,)}), folder / "heat maps", args.start)
@@ -124,6 +131,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
     parser.add_argument("--pictures", type=int, default=102_400, help="of each arm")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--objective", choices=("recipe", "score"), default="recipe", help="see above")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")
     parser.add_argument("--runs", type=Path, default=Path("runs/alignment"), help="where trainings go")
     parser.add_argument("--set", action="append", default=[], help="changes to the recipe, as in `unihpe train`")
@@ -136,13 +144,21 @@ def main() -> None:
     changes = (f"data.root={args.people}", f"poses.root={args.poses}", *args.set)
     try:
         base = load_recipe("pictures", changes)
+        if args.objective == "score":
+            base = base.model_copy(update={"stage": tuple(by_score_alone(stage) for stage in base.stage)})
         arms: dict[str, list[dict[str, Any]]] = {}
         for seed in args.seeds:
             for arm in args.arms:
                 found = run_arm(arm, seed, base, args)
                 arms.setdefault(arm, []).append(found)
                 print(f"{arm}, seed {seed}: {json.dumps(found['errors_mm'])}", flush=True)
-                result = {**where(), "pictures": args.pictures, "arms": arms, **summary(arms)}
+                result = {
+                    **where(),
+                    "pictures": args.pictures,
+                    "objective": args.objective,
+                    "arms": arms,
+                    **summary(arms),
+                }
                 write_text(args.json, json.dumps(result, indent=2) + "\n")
     except InputError as error:
         sys.exit(f"alignment: {error}")
