@@ -1,6 +1,6 @@
 """Table 6 on rendered people: does alignment pay? The same model, with and without it, for as many pictures.
 
-    python benchmarks/alignment.py --people FOLDER --json alignment.json     # hours; resumable, arm by arm
+    python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json   # hours; resumable, arm by arm
 
 Every arm draws `--pictures` pictures, all its stages counted, and begins with the same heat-map stage (the paper begins from
 COCO weights). Its pose parts begin as the lifting checkpoint (stage 1, which needs no pictures) or as nothing:
@@ -28,7 +28,6 @@ from lifting import DATA, where
 from unihpe.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.errors import InputError
 from unihpe.files import write_text
-from unihpe.predict import default_checkpoint
 from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.run import evaluate_checkpoint, train_recipe
 from unihpe.training.loop import Schedule
@@ -127,7 +126,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=Path, required=True, help="folder of train.pack and test.pack")
     parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
-    parser.add_argument("--start", type=Path, default=default_checkpoint(), help="the lifting checkpoint")
+    parser.add_argument("--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
     parser.add_argument("--pictures", type=int, default=102_400, help="of each arm")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])

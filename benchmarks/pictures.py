@@ -1,8 +1,9 @@
 """The shipped model on held-out rendered people and on real photographs: every path, its cosines, its retrieval, its cost.
 
-    python benchmarks/pictures.py --people FOLDER --json pictures.json            # the shipped checkpoint
-    python benchmarks/pictures.py --people FOLDER --train --json pictures.json    # train the recipe first (hours; resumable)
+    python benchmarks/pictures.py --people FOLDER --start LIFTING --json pictures.json           # the shipped checkpoint
+    python benchmarks/pictures.py --people FOLDER --start LIFTING --train --json pictures.json   # train it first (hours; resumable)
 
+LIFTING is the checkpoint of the recipe `lifting`, which pictures are added to, and which is trained on without them to compare.
 FOLDER holds train.pack, val.pack and test.pack; docs/benchmarks.md has the commands that render them, and the meaning of each
 key. Whether alignment pays is measured by alignment.py, whose recorded result is repeated here.
 """
@@ -131,7 +132,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--checkpoint", type=Path, help="default: the one in the package")
     parser.add_argument("--lifting", type=Path, help="the lifting model to compare with; default: trained now")
-    parser.add_argument("--start", type=Path, help="the lifting checkpoint that training begins from")
+    parser.add_argument("--start", type=Path, help="the checkpoint of the recipe `lifting` that trainings begin from")
     parser.add_argument("--runs", type=Path, default=Path("runs/pictures-benchmark"), help="where trainings go")
     parser.add_argument("--train", action="store_true", help="train the recipe first")
     return parser.parse_args()
@@ -146,6 +147,8 @@ def main() -> None:
 
 def measure(args: argparse.Namespace) -> None:
     """Train if asked, measure, and write the figures."""
+    if args.start is None and (args.train or args.lifting is None):
+        raise InputError("--start must name the checkpoint of the recipe `lifting` (unihpe train lifting)")
     if args.train:
         checkpoint, lifting = train_both(args)
     else:

@@ -1,6 +1,6 @@
 """Do pictures without 3D help? Rendered people, the 3D of most of them withheld.
 
-    python benchmarks/two_d_only.py --few FOLDER --many FOLDER --json two_d_only.json
+    python benchmarks/two_d_only.py --few FOLDER --many FOLDER --start runs/lifting --json two_d_only.json
 
 FOLDERs hold train.pack and test.pack (docs/synthetic.md). One model learns from the few with their 3D alone; the other draws half of
 each batch from the many, whose 3D it never sees. Both begin at the lifting checkpoint, take as many steps of the recipe's joint
@@ -20,7 +20,6 @@ from lifting import DATA, where
 
 from unihpe.errors import InputError
 from unihpe.files import write_text
-from unihpe.predict import default_checkpoint
 from unihpe.recipe import MixSettings, load_recipe
 
 
@@ -29,7 +28,7 @@ def main() -> None:
     parser.add_argument("--few", type=Path, required=True, help="people with 3D; test.pack is scored")
     parser.add_argument("--many", type=Path, required=True, help="people whose 3D is withheld")
     parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
-    parser.add_argument("--start", type=Path, default=default_checkpoint(), help="the lifting checkpoint")
+    parser.add_argument("--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each model")
     parser.add_argument("--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go")

@@ -1,5 +1,6 @@
 """Rendered people: body, rasteriser, backgrounds, scenes, packed sets."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,12 +19,13 @@ pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'u
 
 
 from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH
+from unihpe.data.pack import PackedPeople, join, pack
 from unihpe.data.synthetic.background import Backgrounds, behind, load_backgrounds
 from unihpe.data.synthetic.body import COLUMN, SKELETON, TO_WORLD, chain, draw_shape, load_model, pose_body, skin
 from unihpe.data.synthetic.extra import needed
-from unihpe.data.synthetic.pack import PackedPeople, pack
 from unihpe.data.synthetic.paint import CUTS, HEM, NEVER, SLEEVE, WAIST, Cover, cover_at, load_skins
 from unihpe.data.synthetic.raster import NOTHING, normals_of, rasterise, weights
+from unihpe.data.synthetic.render import labelled
 from unihpe.data.synthetic.scene import FEWEST_LEFT, HIDDEN, OUTSIDE, SEEN, People, Settings, cut_picture
 from unihpe.data.synthetic.sheet import contact_sheet
 
@@ -331,7 +333,7 @@ def test_contact_sheet(people: People, tmp_path: Path):
 
 def test_packing_and_back(people: People, tmp_path: Path):
     file = tmp_path / "set.people"
-    pack(people, [5, 2, 9], file)
+    pack((labelled(people[n], n) for n in (5, 2, 9)), file, asdict(people.settings))
     assert [path.name for path in tmp_path.iterdir()] == ["set.people"]  # no temporary file stays
     packed = PackedPeople(file)
     assert len(packed) == 3 and packed.index.tolist() == [5, 2, 9] and packed.settings["seed"] == 3
@@ -348,16 +350,40 @@ def test_packing_and_back(people: People, tmp_path: Path):
         packed[3]
 
 
+def test_packed_sets_are_joined(people: People, tmp_path: Path):
+    for name, chosen, group in (("a", (5, 2), "walk"), ("b", (9,), "sit")):
+        made = [replace(labelled(people[n], n), group=group) for n in chosen]
+        pack(made, tmp_path / name, {"about": name})
+    join([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    both, second = PackedPeople(tmp_path / "both"), PackedPeople(tmp_path / "b")
+    assert both.index.tolist() == [5, 2, 9] and both.settings == {"about": "a"}
+    assert [both[n].group for n in range(3)] == ["walk", "walk", "sit"]
+    np.testing.assert_array_equal(both[2].picture, second[0].picture)
+    np.testing.assert_array_equal(both[2].pose, second[0].pose)
+
+
+def test_a_damaged_picture_is_found(people: People, tmp_path: Path):
+    file = tmp_path / "set.people"
+    pack([labelled(people[n], n) for n in (0, 1)], file, {})
+    content = bytearray(file.read_bytes())
+    content[8 + 700] ^= 1  # one bit of the first JPEG
+    file.write_bytes(content)
+    packed = PackedPeople(file)
+    packed[1]
+    with pytest.raises(InputError, match=r"set\.people: the picture of person 0 is damaged"):
+        packed[0]
+
+
 def test_a_file_that_is_not_whole_is_named(people: People, tmp_path: Path):
     file = tmp_path / "set.people"
-    pack(people, [0], file)
+    pack([labelled(people[0], 0)], file, {})
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(InputError, match="not whole"):
         PackedPeople(file)
     with pytest.raises(InputError, match="cannot be read"):
         PackedPeople(tmp_path / "absent")
-    with pytest.raises(InputError, match="nothing to pack"):
-        pack(people, [], tmp_path / "none")
+    with pytest.raises(InputError, match="nobody to pack"):
+        pack([], tmp_path / "none", {})
     assert not (tmp_path / "none").exists()
 
 

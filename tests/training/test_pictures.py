@@ -1,7 +1,6 @@
 """Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,8 @@ from PIL import Image
 
 from unihpe.batch import Batch, Modality, joined
 from unihpe.camera import Camera
+from unihpe.data.pack import Packed, pack
 from unihpe.data.people import PeopleSource
-from unihpe.data.synthetic.pack import pack
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.nn.unihpe import UniHPE
@@ -28,8 +27,6 @@ class Settings:
 
 class Painted:
     """People without a renderer: noise with a bright disc at each joint."""
-
-    settings = Settings()
 
     def __init__(self, motion):
         self.motion = motion
@@ -48,16 +45,15 @@ class Painted:
         for n, (u, v) in enumerate(spots):
             picture[(x - u) ** 2 + (y - v) ** 2 < 16] = 100 + 9 * n
         seen = np.full(17, 2, np.uint8)
-        return SimpleNamespace(
-            picture=picture, keypoints=keypoints, pose=pose.double().numpy(), visibility=seen, box=box, camera=camera
-        )
+        return Packed(picture, keypoints, pose.double().numpy(), seen, box, camera, index)
 
 
 @pytest.fixture(scope="module")
 def folder(motion, tmp_path_factory):
     path = tmp_path_factory.mktemp("people")
-    pack(Painted(motion), range(24), path / "train.pack")
-    pack(Painted(motion), range(24, 32), path / "val.pack")
+    people = Painted(motion)
+    pack((people[n] for n in range(24)), path / "train.pack", {})
+    pack((people[n] for n in range(24, 32)), path / "val.pack", {})
     return path
 
 

@@ -1,4 +1,4 @@
-"""Rendered people as a `Source`: packed crops with their 2D and 3D, augmented for training."""
+"""Packed people as a `Source`: crops with their 2D and 3D, rendered or of a recorded set, augmented for training."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor
 from unihpe.batch import Frames
 from unihpe.camera import Camera
 from unihpe.data.augment import Augmentation, Crop, augment
-from unihpe.data.synthetic.pack import Packed, PackedPeople
+from unihpe.data.pack import Packed, PackedPeople
 from unihpe.skeleton import Skeleton, get_skeleton
 
 
 class PeopleSource:
-    """A packed set of rendered people (`unihpe.data.synthetic.pack`).
+    """A packed set (`unihpe.data.pack`).
 
     Args:
         file: the packed set.
-        augmentation: None gives the crops as they were rendered.
+        augmentation: None gives the crops as they were packed.
         with_pose: False withholds the 3D: pictures that have 2D only.
     """
 
@@ -50,10 +50,10 @@ class PeopleSource:
         keypoints = torch.from_numpy(np.stack([crop.keypoints for crop in crops])).float()
         return Frames(
             keypoints,
-            torch.ones(keypoints.shape[:2]),
+            keypoints.isfinite().all(-1).float(),
             pose if self.with_pose else torch.full_like(pose, torch.nan),
             camera,
-            ("rendered",) * len(people),
+            tuple(person.group for person in people),
             indices,
             image=torch.from_numpy(np.stack([crop.picture for crop in crops])).permute(0, 3, 1, 2).contiguous(),
             box=torch.from_numpy(np.stack([crop.box for crop in crops])).float(),

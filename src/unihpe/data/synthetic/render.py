@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from unihpe.data.synthetic.pack import pack
+from unihpe.data.pack import Packed, pack
 from unihpe.data.synthetic.scene import People, Person, Settings
 from unihpe.errors import InputError
 
 _worker: list[People] = []  # a worker process's own renderer, made once
-
-
-class InOrder:
-    """People that others render, handed out one after the other: what `pack` reads."""
-
-    def __init__(self, people: Iterator[Person], settings: Settings, done: Callable[[int], None]) -> None:
-        self.people, self.settings, self.done = people, settings, done
-        self.count = 0
-
-    def __getitem__(self, index: int) -> Person:
-        person = next(self.people)
-        self.count += 1
-        self.done(self.count)
-        return person
 
 
 def render_set(
@@ -52,11 +39,27 @@ def render_set(
         raise InputError(f"{file}: nobody to render; ask for at least one person")
     people = People(poses, settings)  # here too, so that bad settings are found at once
     if workers <= 1:
-        pack(InOrder((people[index] for index in indices), settings, done), indices, file)
-        return
+        return write((people[index] for index in indices), indices, file, settings, done)
     with ProcessPoolExecutor(workers, initializer=begin, initargs=(poses, settings)) as pool:
-        rendered = pool.map(render_one, indices, chunksize=16)
-        pack(InOrder(rendered, settings, done), indices, file)
+        write(pool.map(render_one, indices, chunksize=16), indices, file, settings, done)
+
+
+def write(
+    people: Iterable[Person], indices: Sequence[int], file: Path, settings: Settings, done: Callable[[int], None]
+) -> None:
+    """Pack people as they come."""
+
+    def counted() -> Iterator[Packed]:
+        for count, (index, person) in enumerate(zip(indices, people, strict=True), 1):
+            yield labelled(person, index)
+            done(count)
+
+    pack(counted(), file, asdict(settings))
+
+
+def labelled(person: Person, index: int) -> Packed:
+    """A rendered person as a packed set has them."""
+    return Packed(person.picture, person.keypoints, person.pose, person.visibility, person.box, person.camera, index)
 
 
 def begin(poses: Tensor, settings: Settings) -> None:
