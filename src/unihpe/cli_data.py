@@ -101,6 +101,38 @@ def data_protocols(
             console.print(f"    {part}: {getattr(words, part)}")
 
 
+@data_app.command("pack")
+def data_pack(
+    name: Annotated[str, typer.Argument(help="human36m, mpi_inf_3dhp or threedpw.")],
+    root: Annotated[Path, typer.Option(help="The data set's folder.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The packed set to write, such as h36m/train.pack.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    stride: Annotated[int, typer.Option(min=1, help="Every n-th frame of each view.")] = 5,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Where pictures or videos lie, if not in the set's folder.")
+    ] = None,
+    keypoints: Annotated[str, typer.Option(help="Which 2D.")] = "gt",
+    joints: Annotated[str, typer.Option(help="human36m17: 3DPW's regressed joints where a copy has both kinds.")] = "",
+    skip_missing: Annotated[bool, typer.Option(help="Leave out people whose picture is not there.")] = False,
+) -> None:
+    """Crops and labels of a recorded set as one file for training and evaluation from pictures; goes on where it stopped."""
+    from unihpe.data.pack_recorded import pack_recorded
+    from unihpe.data.pictures import Pictures
+    from unihpe.data.sets import open_recorded
+    from unihpe.progress import counted
+
+    if not root.exists():
+        raise InputError(f"no data at {root}: check --root")
+    files = Pictures(name, pictures or root)
+    recorded = open_recorded(name, root, keypoints, split, stride, joints=joints)  # type: ignore[arg-type]
+    with counted(console, "people", len(recorded)) as done:
+        found = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)
+    for note in found.notes:
+        console.print(f"  {note}")
+    again = f", {found.kept} of them from an earlier run" if found.kept else ""
+    console.print(f"{found.people} people in {out}{again} ({recorded.layout}).")
+
+
 @data_app.command("render")
 def data_render(
     motion: Annotated[Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")],

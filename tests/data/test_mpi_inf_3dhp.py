@@ -8,7 +8,7 @@ import torch
 from miniatures import HP_JOINTS, HP_RELEVANT, LOOKING, hp_camera, people, write_3dhp_test, write_3dhp_train
 from torch.testing import assert_close
 
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp, picture
+from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.prepare import prepare
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -137,16 +137,6 @@ def test_a_missing_extra_says_how_to_install_it(tmp_path, monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=f"needs {module.split('.')[0]}: pip install 'unihpe.data.'"):
         open_mpi_inf_3dhp(tmp_path)
-
-
-def test_pictures_are_found_where_tools_extract_them(tmp_path):
-    write_3dhp_train(tmp_path, sequences=((1, 1),))
-    view = open_mpi_inf_3dhp(tmp_path).views[2]
-    assert picture(tmp_path, view, 0) is None
-    path = tmp_path / "S1" / "Seq1" / "imageFrames" / "video_2" / "frame_000001.jpg"
-    path.parent.mkdir(parents=True)
-    path.touch()
-    assert picture(tmp_path, view, 0) == path
 
 
 def test_the_test_set_gives_valid_frames_and_fitted_cameras(tmp_path):

@@ -111,7 +111,7 @@ def test_which_views_count():
     assert rules_of("humaneva", "actions").wants(walk)
     assert not rules_of("humaneva", "actions").wants(view("S1", "Gestures 1 chunk0", "C1", "Gestures", "val"))
     taken = {
-        name: second_take(view(sequence=name)) for name in ("SittingDown", "SittingDown 1", "Phoning 3", "Phoning 2")
+        name: second_take(view("S11", name)) for name in ("SittingDown", "SittingDown 1", "Phoning 3", "Phoning 2")
     }
     assert taken == {"SittingDown": False, "SittingDown 1": True, "Phoning 3": False, "Phoning 2": True}
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
+from unihpe.data.human36m_takes import take_of
 from unihpe.data.recorded import (
     Array,
     Recorded,
@@ -265,9 +266,9 @@ def drifting(view: View) -> bool:
 
 
 def second_take(view: View) -> bool:
-    """Whether a view of a test subject is the second take of its action; the number in a name does not say it."""
-    numbered = view.sequence in ("Discussion 2", "Phoning 2", "SittingDown 1")
-    return numbered or (" " not in view.sequence and view.sequence != "SittingDown")
+    """Whether a view is the second take of its action; the number in a name does not say it."""
+    take = take_of(view.subject, view.sequence)
+    return take is not None and take.number == 2
 
 
 def raw_skeleton() -> Skeleton:

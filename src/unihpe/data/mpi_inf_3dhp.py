@@ -2,7 +2,7 @@
 
 3D is metric, absolute and in camera axes already, mm. 2D is in pixels of the whole picture; whether the set counts
 from corners or centres is not published, and nothing is added. The test set gives no intrinsics: a pinhole per
-sequence is fitted, as everybody does. Pictures are not needed; `picture` says where they lie when they were extracted.
+sequence is fitted, as everybody does. Pictures are not needed; `data.pictures` knows where they lie.
 """
 
 from __future__ import annotations
@@ -358,12 +358,3 @@ def joined(
         layout=layout,
         notes=notes,
     )
-
-
-def picture(root: Path, view: View, frame: int) -> Path | None:
-    """The extracted picture of a frame (names count from 1), or None; the layouts of SPIN, VIBE and the test set."""
-    base = root / view.subject
-    names = [base / "imageSequence" / f"img_{frame + 1:06d}.jpg"]
-    for folder in ("imageFrames", "."):
-        names.append(base / view.sequence / folder / f"video_{view.camera}" / f"frame_{frame + 1:06d}.jpg")
-    return next((name for name in names if name.is_file()), None)

@@ -1,0 +1,182 @@
+"""Recorded sets into packed sets, on miniatures with painted pictures and videos."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from miniatures import H36M_CAMERAS, write_3dhp_train, write_mmpose_h36m, write_videopose3d_h36m
+from typer.testing import CliRunner
+
+from unihpe.boxes import crop_matrix
+from unihpe.cli import app
+from unihpe.data.human36m import open_human36m
+from unihpe.data.human36m_takes import ACTIONS, IRREGULAR, sequence_of, take_of
+from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.pack import PackedPeople
+from unihpe.data.pack_recorded import pack_recorded
+from unihpe.data.people import PeopleSource
+from unihpe.data.pictures import Pictures
+from unihpe.data.recorded import View
+from unihpe.errors import InputError
+
+
+def painted(keypoints, size=(1002, 1000)):
+    """A dark picture with a bright disc on each joint, BGR."""
+    picture = np.zeros((*size, 3), np.uint8)
+    for n, (x, y) in enumerate(keypoints):
+        cv2.circle(picture, (round(float(x) - 0.5), round(float(y) - 0.5)), 7, (250 - 8 * n, 120, 60 + 8 * n), -1)
+    return picture
+
+
+def paint_mmpose(root, recorded):
+    """Every picture of MMPose's layout."""
+    frames = recorded.read(torch.arange(len(recorded)))
+    for n in range(len(recorded)):
+        view, frame = recorded.views[int(recorded.view[n])], int(recorded.frame[n])
+        name = f"{view.subject}_{view.sequence.replace(' ', '_')}.{view.camera}"
+        file = root / "images" / view.subject / name / f"{name}_{frame + 1:06d}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), painted(frames.keypoints[n]))
+
+
+@pytest.fixture
+def mmpose(tmp_path):
+    write_mmpose_h36m(tmp_path)
+    recorded = open_human36m(tmp_path).select(lambda view: view.split == "train")
+    paint_mmpose(tmp_path, recorded)
+    return tmp_path, recorded
+
+
+def test_crops_show_the_joints_where_the_labels_say(mmpose, tmp_path):
+    root, recorded = mmpose
+    done = pack_recorded(recorded, Pictures("human36m", root), tmp_path / "train.pack")
+    packed = PackedPeople(tmp_path / "train.pack")
+    assert done.people == len(packed) == len(recorded) == 12 and packed.index.tolist() == list(range(12))
+    frames = recorded.read(torch.arange(12))
+    np.testing.assert_allclose(packed.pose, frames.pose.numpy(), rtol=0, atol=1e-3)
+    for n in range(12):
+        person = packed[n]
+        spots = person.keypoints @ crop_matrix(person.box, 192, 256)[:, :2].T + crop_matrix(person.box, 192, 256)[:, 2]
+        for x, y in spots:
+            assert person.picture[int(y), int(x)].max() > 80
+        assert person.group == "Photo" and person.camera.size.tolist() == [1000, 1002]
+    crops = PeopleSource(tmp_path / "train.pack").read(torch.tensor([3, 1]), torch.Generator())
+    assert crops.group == ("Photo", "Photo") and bool((crops.confidence == 1).all())
+
+
+def test_packing_goes_on_where_it_stopped(mmpose, tmp_path):
+    root, recorded = mmpose
+    file, pictures = tmp_path / "train.pack", Pictures("human36m", root)
+
+    def stop(count):
+        if count == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack_recorded(recorded, pictures, file, done=stop, piece=4)
+    assert not file.exists()
+    assert pack_recorded(recorded, pictures, file, piece=4).kept == 4
+    whole = tmp_path / "whole.pack"
+    assert pack_recorded(recorded, pictures, whole, piece=100).kept == 0
+    one, other = PackedPeople(file), PackedPeople(whole)
+    assert all(np.array_equal(one[n].picture, other[n].picture) for n in range(12))
+    assert not list(tmp_path.glob("*.pieces"))
+
+
+def test_missing_pictures_are_counted_and_named_or_left_out(mmpose, tmp_path):
+    root, recorded = mmpose
+    for file in sorted((root / "images").rglob("*_000006.jpg"))[:2]:
+        file.unlink()
+    pictures = Pictures("human36m", root)
+    with pytest.raises(
+        InputError, match=r"2 of 12 pictures are not there, such as images/S1/S1_TakingPhoto_1.*--skip-missing"
+    ):
+        pack_recorded(recorded, pictures, tmp_path / "train.pack")
+    done = pack_recorded(recorded, pictures, tmp_path / "train.pack", skip_missing=True)
+    assert done.people == 10 and "2 people without picture left out" in done.notes
+    broken = next((root / "images").rglob("*_000001.jpg"))
+    broken.write_bytes(broken.read_bytes()[:300])
+    with pytest.raises(InputError, match=broken.name):
+        pack_recorded(recorded, pictures, tmp_path / "again.pack", skip_missing=True)
+    assert not (tmp_path / "again.pack").exists()
+
+
+def test_videos_are_read_frame_by_frame(tmp_path):
+    write_videopose3d_h36m(tmp_path)
+    recorded = open_human36m(tmp_path).select(lambda v: v.sequence == "Walking 1" and v.camera == H36M_CAMERAS[0])
+    frames = recorded.read(torch.arange(len(recorded)))
+    file = tmp_path / "S1" / "Videos" / f"Walking 1.{H36M_CAMERAS[0]}.mp4"
+    file.parent.mkdir(parents=True)
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter_fourcc(*"mp4v"), 50, (1000, 1002))
+    for keypoints in frames.keypoints:
+        writer.write(painted(keypoints))
+    writer.release()
+    pictures = Pictures("human36m", tmp_path)
+    for n in (0, 5, 11, 2):  # forwards and back
+        view = recorded.views[int(recorded.view[n])]
+        picture = pictures.read(view, int(recorded.frame[n]))
+        x, y = frames.keypoints[n, 16].int().tolist()
+        assert picture[y, x].max() > 100
+    with pytest.raises(InputError, match="frame 12 cannot be read"):
+        pictures.read(view, 12)
+    args = ["data", "pack", "human36m", "--root", str(tmp_path), "-o", str(tmp_path / "h36m.pack"), "--stride", "3"]
+    said = CliRunner().invoke(app, args, catch_exceptions=True)
+    assert isinstance(said.exception, InputError) and "pictures are not there" in str(said.exception)
+    said = CliRunner().invoke(app, [*args, "--skip-missing"])
+    assert said.exit_code == 0 and "4 people in" in said.output
+    assert PackedPeople(tmp_path / "h36m.pack").arrays["group"].tolist() == [0] * 4
+
+
+def test_joints_another_set_means_otherwise_are_unknown(tmp_path):
+    pytest.importorskip("scipy", reason="annot.mat needs scipy")
+    write_3dhp_train(tmp_path, sequences=((1, 1),))
+    recorded = open_mpi_inf_3dhp(tmp_path)
+    view = recorded.views[2]
+    chosen = recorded.select(lambda v: v == view)
+    frames = chosen.read(torch.arange(len(chosen)))
+    folder = tmp_path / "S1" / "Seq1" / "imageFrames" / f"video_{view.camera}"
+    folder.mkdir(parents=True)
+    for n, keypoints in enumerate(frames.keypoints):
+        cv2.imwrite(str(folder / f"frame_{n + 1:06d}.jpg"), painted(keypoints, (2048, 2048)))
+    pack_recorded(chosen, Pictures("mpi_inf_3dhp", tmp_path), tmp_path / "train.pack")
+    person = PackedPeople(tmp_path / "train.pack")[0]
+    unknown = np.isnan(person.keypoints[:, 0])
+    assert set(np.flatnonzero(unknown)) == {8, 9, 10}  # thorax, nose, head
+    assert np.array_equal(unknown, np.isnan(person.pose[:, 0])) and not person.visibility[unknown].any()
+    crops = PeopleSource(tmp_path / "train.pack").read(torch.tensor([0]), torch.Generator())
+    assert crops.confidence[0].tolist() == [float(not u) for u in unknown]
+
+
+def test_pictures_go_by_many_names(tmp_path):
+    view = View("S9", "Photo", "Photo 1", "55011271", "test", "Photo")
+    for name in (
+        "images/S9/S9_Photo_1.55011271/S9_Photo_1.55011271_000006.jpg",
+        "images/S9/S9_TakingPhoto_1.55011271/S9_TakingPhoto_1.55011271_000006.jpg",
+        "S9/images/S9_Photo_1.55011271/S9_Photo_1.55011271_000006.jpg",
+        "images/S9_Photo_1.55011271_000006.jpg",
+        "S9/TakingPhoto-1/imageSequence/55011271/img_000006.jpg",
+        "s_09_act_12_subact_01_ca_02/s_09_act_12_subact_01_ca_02_000006.jpg",
+        "S9/Videos/Photo 1.55011271.mp4",
+    ):
+        pictures = Pictures("human36m", tmp_path)
+        assert pictures.find(view, 5) is None
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        assert pictures.find(view, 5) == file
+        file.unlink()
+    with pytest.raises(InputError, match="pictures of humaneva cannot be read"):
+        Pictures("humaneva", tmp_path)
+
+
+def test_takes_are_told_by_subject():
+    known = {("S9", "Greeting"): 2, ("S9", "SittingDown 1"): 2, ("S9", "Waiting 1"): 1, ("S11", "Phoning 3"): 1}
+    known |= {("S1", "TakingPhoto 1"): 1, ("S6", "Waiting 3"): 1, ("S8", "WalkTogether 2"): 2, ("S11", "Smoking"): 2}
+    for (subject, sequence), number in known.items():
+        assert take_of(subject, sequence).number == number
+    assert take_of("S9", "Greeting 2") is None and take_of("S99", "Greeting") is None
+    assert take_of("S9", "Photo").action == 12 and take_of("S9", "Photo").listed_name == "TakingPhoto"
+    names = {subject: {sequence_of(subject, a, n) for a in range(2, 17) for n in (1, 2)} for subject in IRREGULAR}
+    assert all(len(found) == 2 * len(ACTIONS) == 30 for found in names.values())
+    for subject, found in names.items():
+        assert {sequence_of(subject, t.action, t.number) for s in found if (t := take_of(subject, s))} == found
