@@ -59,6 +59,9 @@ def train(
     start: Annotated[
         Path | None, typer.Option("--from", help="Begin from this checkpoint; 'shipped' is the package's.")
     ] = None,
+    stage: Annotated[
+        list[str], typer.Option("--stage", metavar="NAME", help="Run this stage of the recipe only; may be repeated.")
+    ] = [],  # noqa: B006
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     validate_every: Annotated[
         int, typer.Option("--validate-every", min=0, help="Steps between validations; 0: at each stage's end.")
@@ -67,13 +70,15 @@ def train(
     half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,
     device: Device = "cpu",
 ) -> None:
-    """Train a recipe: all its stages, one after the other."""
+    """Train a recipe: all its stages one after the other, or those that are named."""
     from unihpe.progress import training_report
-    from unihpe.recipe import load_recipe
+    from unihpe.recipe import load_recipe, with_stages
     from unihpe.run import MODEL_FILE, train_recipe
     from unihpe.training.loop import Schedule
 
     loaded = load_recipe(recipe, tuple(change))
+    if stage:
+        loaded = with_stages(loaded, tuple(stage))
     with training_report(console, loaded.stage, out if tensorboard else None) as report:
         schedule = Schedule(validate_every=validate_every)
         train_recipe(

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, Protocol, assert_never
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -38,9 +38,17 @@ from unihpe.nn.unihpe import Decoder, DiffusionDecoder, UniHPE
 from unihpe.skeleton import Skeleton, get_skeleton
 from unihpe.training.loop import Draw
 from unihpe.training.stages import Stage
+from unihpe.weights import download, public_files
 
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
-Stream = Callable[[int, torch.Generator], Batch]
+
+
+class Stream(Protocol):
+    """Training batches: how many people, drawn by which generator, and whether with their pictures."""
+
+    def __call__(self, size: int, generator: torch.Generator, pictures: bool = True) -> Batch: ...
+
+
 HRNETS: dict[str, Width] = {"hrnet_w18_small": "w18_small", "hrnet_w32": "w32", "hrnet_w48": "w48"}
 
 
@@ -92,7 +100,8 @@ class ImageEncoderSettings(Settings):
     """The image encoder.
 
     Attributes:
-        weights: where its backbone begins: a file of public weights (docs/weights.md); empty for random ones.
+        weights: where its backbone begins: a file of public weights, or the name of one in the cache (docs/weights.md);
+            empty for random ones.
         start: of the layers that heat-map checkpoints lack.
         heatmap_head: whether the model has a head for heat maps; HRNet only.
         read_out: "pooled" is the paper's; "joints" adds what the heat maps point at (`JointReadOut`).
@@ -270,6 +279,18 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
     return parse_recipe(fields, name)
 
 
+def with_stages(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
+    """The recipe with these stages only, in its own order.
+
+    Raises:
+        InputError: for a stage it does not have.
+    """
+    known = [stage.name for stage in recipe.stage]
+    if strange := [name for name in names if name not in known]:
+        raise InputError(f"the recipe has no stage '{strange[0]}'; it has {', '.join(known)}")
+    return recipe.model_copy(update={"stage": tuple(stage for stage in recipe.stage if stage.name in names)})
+
+
 def parse_recipe(fields: dict[str, Any], name: str) -> Recipe:
     """Check a recipe's fields."""
     try:
@@ -367,12 +388,12 @@ def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:
     settings = recipe.model.image_encoder
     if settings is None or not settings.weights:
         return
+    known = settings.weights in public_files()
+    file = download(settings.weights, offline=True) if known else Path(settings.weights)
     if isinstance(model.image_encoder, ImageEncoder):
-        load_pretrained(
-            model.image_encoder.backbone, Path(settings.weights), head=model.heatmap_head, start=settings.start
-        )
+        load_pretrained(model.image_encoder.backbone, file, head=model.heatmap_head, start=settings.start)
     elif model.image_encoder is not None:
-        model.image_encoder.backbone = pretrained_vitpose(Path(settings.weights))
+        model.image_encoder.backbone = pretrained_vitpose(file)
 
 
 def build_heatmap_head(settings: ImageEncoderSettings | None, joints: int) -> HeatmapHead | None:
@@ -467,9 +488,9 @@ def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Strea
 
     def batches(stage: Stage, generator: torch.Generator) -> list[Batch]:
         counts = [round(share * stage.batch_size) for share, _ in mix]
-        people = data(stage.batch_size - sum(counts), generator)
+        people = data(stage.batch_size - sum(counts), generator, stage.looks)
         for count, (_, more) in zip(counts, mix, strict=True):
-            people = joined(people, more(count, generator)) if count else people
+            people = joined(people, more(count, generator, stage.looks)) if count else people
         return [people, poses(stage.pose_batch, generator)] if poses is not None and stage.pose_batch else [people]
 
     return batches
@@ -481,15 +502,16 @@ def open_stream(data: DataSettings) -> Stream:
 
 
 def training_stream(source: Source, data: DataSettings) -> Stream:
-    """Batches drawn from a source by its weights, prepared for training: (size, generator) → Batch."""
+    """Batches drawn from a source by its weights, prepared for training."""
+    blind = source.without_pictures() if isinstance(source, PeopleSource) else source
     cumulative = source.weights().double().cumsum(0)
     cumulative = cumulative / cumulative[-1]
 
-    def draw(size: int, generator: torch.Generator) -> Batch:
+    def draw(size: int, generator: torch.Generator, pictures: bool = True) -> Batch:
         position = torch.rand(size, generator=generator, dtype=torch.float64)
         indices = torch.searchsorted(cumulative, position).clamp_max(len(cumulative) - 1)
         return prepare(
-            source.read(indices, generator),
+            (source if pictures else blind).read(indices, generator),
             source.skeleton,
             generator=generator,
             unknown_focal=data.unknown_focal,
@@ -503,7 +525,7 @@ def training_stream(source: Source, data: DataSettings) -> Stream:
 
 def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
     """The recipe with its two scales filled in from the data, where it leaves them at 0."""
-    batch = draw(8192, torch.Generator().manual_seed(recipe.seed))
+    batch = draw(8192, torch.Generator().manual_seed(recipe.seed), False)
     update = {}
     if not recipe.pose_scale and batch.pose is not None:
         pose = batch.pose[torch.isfinite(batch.pose).all(-1)]

@@ -104,7 +104,9 @@ def download(
                 f"{path}: its SHA-256 does not begin with {entry.sha256}; delete it and fetch it again online"
             )
     if offline:
-        raise InputError(f"{name} is not in the cache and the network is off: put it at {path} (from {entry.url})")
+        raise InputError(
+            f"{name} is not in the cache: `unihpe weights download {name}`, or put it at {path} (from {entry.url})"
+        )
     address = entry.url if mirror is None else f"{mirror.rstrip('/')}/{urllib.parse.quote(entry.file)}"
     if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
         raise InputError(f"{address}: not an http or https address; give the mirror as https://…")

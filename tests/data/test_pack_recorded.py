@@ -18,6 +18,7 @@ from unihpe.data.people import PeopleSource
 from unihpe.data.pictures import Pictures
 from unihpe.data.recorded import View
 from unihpe.errors import InputError
+from unihpe.training.loop import read_log
 
 
 def painted(keypoints, size=(1002, 1000)):
@@ -180,3 +181,37 @@ def test_takes_are_told_by_subject():
     assert all(len(found) == 2 * len(ACTIONS) == 30 for found in names.values())
     for subject, found in names.items():
         assert {sequence_of(subject, t.action, t.number) for s in found if (t := take_of(subject, s))} == found
+
+
+def test_the_papers_recipe_trains_on_packed_sets(mmpose, tmp_path):
+    pytest.importorskip("scipy", reason="annot.mat needs scipy")
+    root, recorded = mmpose
+    other = tmp_path / "other"
+    other.mkdir()
+    write_3dhp_train(other, sequences=((1, 1),))
+    chosen = open_mpi_inf_3dhp(other).select(lambda view: view.camera == "0")
+    folder = other / "S1" / "Seq1" / "video_0"
+    folder.mkdir()
+    for n, keypoints in enumerate(chosen.read(torch.arange(len(chosen))).keypoints):
+        cv2.imwrite(str(folder / f"frame_{n + 1:06d}.jpg"), painted(keypoints, (2048, 2048)))
+    pack_recorded(recorded, Pictures("human36m", root), tmp_path / "h36m" / "train.pack")
+    pack_recorded(chosen, Pictures("mpi_inf_3dhp", other), tmp_path / "3dhp" / "train.pack")
+    small = {"data.root": tmp_path / "h36m", "mix.0.root": tmp_path / "3dhp", "model.image_encoder.weights": ""}
+    small |= {"model.image_encoder.kind": "hrnet_w18_small", "model.image_encoder.shrink": 2, "model.embedding": 32}
+    small |= {f"stage.{n}.{key}": value for n in range(3) for key, value in (("steps", 1), ("batch_size", 5))}
+    small |= {f"model.encoder_{d}.{key}": 32 for d in ("2d", "3d") for key in ("width", "feedforward")}
+    small |= {f"model.decoder_{d}.width": 32 for d in ("2d", "3d")}
+    sets = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
+    said = CliRunner().invoke(app, ["train", "paper-w32", "-o", str(tmp_path / "run"), *sets], catch_exceptions=False)
+    assert said.exit_code == 0
+    rows = read_log(tmp_path / "run" / "log.jsonl")
+    assert [row["stage"] for row in rows] == ["align poses", "align", "joint"]
+    assert all(np.isfinite(row["loss"]) for row in rows)
+    assert {"point image→pose_3d", "score image→pose_3d", "triplet"} & set(rows[-1]) and "score image→pose_2d" in rows[
+        -1
+    ]
+    one = ["train", "paper-w32", "-o", str(tmp_path / "one"), *sets, "--stage"]
+    assert CliRunner().invoke(app, [*one, "align poses"], catch_exceptions=False).exit_code == 0
+    assert [row["stage"] for row in read_log(tmp_path / "one" / "log.jsonl")] == ["align poses"]
+    with pytest.raises(InputError, match="no stage 'step 4'; it has align poses, align, joint"):
+        CliRunner().invoke(app, [*one[:-1], "--stage", "step 4"], catch_exceptions=False)

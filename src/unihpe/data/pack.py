@@ -222,18 +222,21 @@ class PackedPeople:
     def __getitem__(self, n: int) -> Packed:
         if not -len(self) <= n < len(self):
             raise IndexError(f"{n}: the set holds {len(self)} people")
-        lens = torch.from_numpy(self.arrays["camera"][n].copy())
-        camera = Camera(lens[:2], lens[2:4], lens[4:6], lens[6:15].view(3, 3), lens[15:])
         return Packed(
             self.picture(n),
             self.keypoints[n].copy(),
             self.pose[n].copy(),
             self.visibility[n].copy(),
             self.box[n].copy(),
-            camera,
+            self.camera(n),
             int(self.index[n]),
             self.groups[int(self.arrays["group"][n])],
         )
+
+    def camera(self, n: int) -> Camera:
+        """The camera that saw person n."""
+        lens = torch.from_numpy(self.arrays["camera"][n].copy())
+        return Camera(lens[:2], lens[2:4], lens[4:6], lens[6:15].view(3, 3), lens[15:])
 
     def picture(self, n: int) -> NDArray[np.uint8]:
         """The crop of person n, (256, 192, 3), RGB.

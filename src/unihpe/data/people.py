@@ -22,10 +22,18 @@ class PeopleSource:
         file: the packed set.
         augmentation: None gives the crops as they were packed.
         with_pose: False withholds the 3D: pictures that have 2D only.
+        with_picture: False leaves the pictures on the disk; nothing is augmented then.
     """
 
-    def __init__(self, file: Path, augmentation: Augmentation | None = None, with_pose: bool = True) -> None:
-        self.packed, self.augmentation, self.with_pose = PackedPeople(file), augmentation, with_pose
+    def __init__(
+        self,
+        file: Path | PackedPeople,
+        augmentation: Augmentation | None = None,
+        with_pose: bool = True,
+        with_picture: bool = True,
+    ) -> None:
+        self.packed = file if isinstance(file, PackedPeople) else PackedPeople(file)
+        self.augmentation, self.with_pose, self.with_picture = augmentation, with_pose, with_picture
 
     @property
     def skeleton(self) -> Skeleton:
@@ -38,8 +46,14 @@ class PeopleSource:
         """All people alike, (len,)."""
         return torch.ones(len(self))
 
+    def without_pictures(self) -> PeopleSource:
+        """The same people, their 2D and 3D only."""
+        return PeopleSource(self.packed, None, self.with_pose, with_picture=False)
+
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
+        if not self.with_picture:
+            return self.read_poses(indices)
         seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
         people = [self.packed[n] for n in indices.tolist()]
         crops = [self.varied(crop_of(person), seed) for person, seed in zip(people, seeds, strict=True)]
@@ -57,6 +71,23 @@ class PeopleSource:
             indices,
             image=torch.from_numpy(np.stack([crop.picture for crop in crops])).permute(0, 3, 1, 2).contiguous(),
             box=torch.from_numpy(np.stack([crop.box for crop in crops])).float(),
+        )
+
+    def read_poses(self, indices: Tensor) -> Frames:
+        """The people at `indices` (N,) without their pictures."""
+        rows = indices.numpy()
+        keypoints, pose = (
+            torch.from_numpy(labels[rows]).float() for labels in (self.packed.keypoints, self.packed.pose)
+        )
+        camera = [self.packed.camera(n) for n in rows.tolist()]
+        return Frames(
+            keypoints,
+            keypoints.isfinite().all(-1).float(),
+            pose if self.with_pose else torch.full_like(pose, torch.nan),
+            Camera(*(torch.stack(parts).float() for parts in zip(*(lens(one) for one in camera), strict=True))),
+            tuple(self.packed.groups[n] for n in self.packed.arrays["group"][rows].tolist()),
+            indices,
+            box=torch.from_numpy(self.packed.box[rows]).float(),
         )
 
     def varied(self, crop: Crop, seed: int) -> Crop:

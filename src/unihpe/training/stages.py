@@ -120,6 +120,11 @@ class Stage(BaseModel):
         return tuple(sorted(Modality[name.upper()] for name in self.align))
 
     @property
+    def looks(self) -> bool:
+        """Whether the stage needs pictures."""
+        return bool(self.heatmap) or Modality.IMAGE in self.embedded
+
+    @property
     def embedded(self) -> set[Modality]:
         """The modalities whose embeddings the stage needs."""
         needed = {decoding.path[0] for decoding in self.decode}
