@@ -55,7 +55,7 @@ from unihpe.training.loop import Progress, Schedule, Scores, train
 EVALUATION_BATCH = 2048
 VALIDATED = 400  # people with pictures, each time a model is validated
 MEAN = "mean over groups"
-NEW_PARTS = ("image_encoder.", "heatmap_head.")  # a lifting model may grow eyes
+EYES = ("image_encoder.", "heatmap_head.")  # a lifting model may grow them, and a model with them be trained on without
 SHIPPED = Path("shipped")
 MODEL_FILE = "model.safetensors"
 
@@ -95,7 +95,7 @@ def train_recipe(
     model = build_model(recipe)
     start_image_encoder(model, recipe)
     if begun is not None:
-        load_into(model, begun.tensors, begun.file, may_lack=NEW_PARTS)
+        load_into(model, begun.tensors, begun.file, may_lack=EYES)
     model, progress = train(
         model,
         recipe.stage,
@@ -142,11 +142,23 @@ class Start:
 
 
 def load_start(recipe: Recipe, path: Path) -> Start:
-    """The checkpoint at `path` if it has the recipe's joints: a file, a training folder, or `SHIPPED` for the package's."""
+    """The checkpoint at `path`: a file, a training folder, or `SHIPPED` for the package's.
+
+    Raises:
+        InputError: for one that cannot be read, or with other joints or another image encoder than the recipe's.
+    """
     file = default_checkpoint() if path == SHIPPED else path / MODEL_FILE if path.is_dir() else path
     tensors, card = load_checkpoint(file)
     if card.skeleton != recipe.data.skeleton:
         raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {recipe.data.skeleton}")
+    wanted = recipe.model.image_encoder
+    if wanted is None:
+        tensors = {name: value for name, value in tensors.items() if not name.startswith(EYES)}
+    kind = (card.recipe.get("model", {}).get("image_encoder") or {}).get("kind")
+    if wanted is not None and kind not in (None, wanted.kind):
+        raise InputError(
+            f"{file} has the image encoder {kind}, the recipe {wanted.kind}: set model.image_encoder.kind={kind}"
+        )
     return Start(file, tensors, card)
 
 

@@ -335,3 +335,20 @@ def test_a_lifting_model_may_grow_eyes(folder, motion_file, tmp_path):
     with pytest.raises(InputError, match="built another way"):
         wider = whole.model.model_copy(update={"decoder_3d": whole.model.decoder_3d.model_copy(update={"blocks": 3})})
         train_recipe(whole.model_copy(update={"model": wider, "stage": (still,)}), tmp_path / "c", start=tmp_path / "a")
+
+
+def test_eyes_may_be_left_behind_but_not_exchanged(folder, motion_file, tmp_path):
+    whole = recipe(folder, motion_file)
+    still = whole.stage[0].model_copy(update={"steps": 1})
+    model, _ = train_recipe(whole.model_copy(update={"stage": (still,)}), tmp_path / "a")
+    blind = whole.model.model_copy(update={"image_encoder": None})
+    poses = whole.stage[1].model_copy(update={"pose_batch": 0, "learning_rate": 1e-12, "steps": 1})
+    lifting = whole.model_copy(update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)})
+    after, _ = train_recipe(lifting, tmp_path / "b", start=tmp_path / "a")
+    assert after.image_encoder is None
+    for ours, theirs in zip(after.encoder_2d.parameters(), model.encoder_2d.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+    image = whole.model.image_encoder.model_copy(update={"kind": "hrnet_w32"})
+    other = whole.model.model_copy(update={"image_encoder": image})
+    with pytest.raises(InputError, match="has the image encoder hrnet_w18_small, the recipe hrnet_w32"):
+        train_recipe(whole.model_copy(update={"model": other}), tmp_path / "c", start=tmp_path / "a")
