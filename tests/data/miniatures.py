@@ -230,6 +230,99 @@ def write_mmpose_h36m(root, change=None):
     return folder
 
 
+def h36m_rows(frames=6):
+    """Subject, action id, take, the release's name, and world poses (frames, 32, 3), mm, of two recordings."""
+    world = [h36m_world(frames, seed) * 1000.0 for seed in (3, 4)]
+    return [("S1", 12, 2, "TakingPhoto", world[0]), ("S9", 10, 2, "SittingDown 1", world[1])]
+
+
+def write_raw_h36m(root, two_d=True):
+    """The release: D3_Positions/*.cdf (1, T, 96), mm, world; D2_Positions/*.cdf (1, T, 64) with two frames more."""
+    import cdflib
+
+    def write(path, values):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = cdflib.cdfwrite.CDF(str(path), delete=True)
+        spec = {
+            "Variable": "Pose",
+            "Data_Type": 44,
+            "Num_Elements": 1,
+            "Rec_Vary": True,
+            "Dim_Sizes": list(values.shape),
+        }
+        file.write_var(spec, var_data=values[None].astype(np.float32))
+        file.close()
+
+    rows = h36m_rows()
+    for subject, _, _, name, world in rows:
+        features = root / subject / "MyPoseFeatures"
+        write(features / "D3_Positions" / f"{name}.cdf", world.reshape(len(world), 96))
+        longer = np.concatenate([world, world[-1:], world[-1:]])
+        for camera, lens, place in zip(H36M_CAMERAS, H36M_LENSES, H36M_PLACES[subject], strict=True):
+            if two_d:
+                pixels = project_h36m(to_camera(longer, place), lens)
+                write(features / "D2_Positions" / f"{name}.{camera}.cdf", pixels.reshape(len(longer), 64))
+    return rows
+
+
+def write_fetch_h36m(root):
+    """h36m-fetch: processed/S9/SittingDown-2/annot.h5, rows camera after camera; every frame but the second is kept."""
+    import h5py
+
+    listed = {12: "TakingPhoto", 10: "SittingDown"}
+    rows = h36m_rows()
+    for subject, action, take, _, world in rows:
+        folder = root / "processed" / subject / f"{listed[action]}-{take}"
+        folder.mkdir(parents=True)
+        kept = [n for n in range(len(world)) if n != 1]
+        parts = {"pose/2d": [], "pose/3d": [], "frame": [], "camera": []}
+        for camera, lens, place in zip(H36M_CAMERAS, H36M_LENSES, H36M_PLACES[subject], strict=True):
+            seen = to_camera(world[kept], place)
+            parts["pose/3d"].append(seen)
+            parts["pose/2d"].append(project_h36m(seen, lens))
+            parts["frame"].append([n + 1 for n in kept])
+            parts["camera"].append([int(camera)] * len(kept))
+        with h5py.File(folder / "annot.h5", "w") as file:
+            for key, value in parts.items():
+                file[key] = np.concatenate(value)
+            count = 4 * len(kept)
+            file["subject"] = np.full(count, int(subject[1:]))
+            file["action"], file["subaction"] = np.full(count, action), np.full(count, take)
+            file["pose/3d-univ"] = file["pose/3d"][()] * 0.9
+    return rows
+
+
+def write_pickled_h36m(root, kind):
+    """H36M-Toolbox's h36m_{train,validation}.pkl or LCN's h36m_{train,test}.pkl."""
+    rows = h36m_rows()
+    for file, (subject, action, take, _, world) in zip(
+        ("h36m_train.pkl", "h36m_validation.pkl" if kind == "toolbox" else "h36m_test.pkl"), rows, strict=True
+    ):
+        content = []
+        for number, (lens, place) in enumerate(zip(H36M_LENSES, H36M_PLACES[subject], strict=True), 1):
+            seen = to_camera(world[:, H36M_KEPT], place)
+            stem = f"s_{int(subject[1:]):02d}_act_{action:02d}_subact_{take:02d}_ca_{number:02d}"
+            for n, pose in enumerate(seen):
+                picture = f"{stem}/{stem}_{n + 1:06d}.jpg"
+                if kind == "toolbox":
+                    content.append({
+                        "image": picture, "joints_2d": project_h36m(pose, lens), "joints_3d_camera": pose, "joints_3d": pose * 0.9,
+                        "joints_vis": np.ones((17, 3)), "subject": int(subject[1:]), "action": action, "subaction": take,
+                        "camera_id": number - 1, "image_id": n + 1, "box": np.array([1.0, 2.0, 3.0, 4.0]),
+                    })  # fmt: skip
+                else:
+                    fx, fy, cx, cy = lens[2:6]
+                    flat = np.stack(
+                        [fx * pose[:, 0] / pose[:, 2] + cx, fy * pose[:, 1] / pose[:, 2] + cy, pose[:, 2] * 0.1], 1
+                    )
+                    content.append({
+                        "joint_3d_camera": pose, "joint_3d_image": flat, "action": action, "image_path": picture,
+                        "camera_param": {"fx": fx, "fy": fy, "cx": cx, "cy": cy}, "root_depth": pose[0, 2],
+                    })  # fmt: skip
+        (root / file).write_bytes(pickle.dumps(content, protocol=2))
+    return rows
+
+
 # ---- HumanEva-I -----------------------------------------------------------------------------------------------------
 
 EVA_JOINTS = [

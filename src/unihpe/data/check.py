@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS, Frames
 from unihpe.data.check_coco import check_coco
-from unihpe.data.human36m import open_human36m
+from unihpe.data.human36m import Layout, found_layout, open_human36m
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.motion import open_motion
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
@@ -57,10 +57,11 @@ def open_first_2d(open_set: Callable[[str], Recorded], root: Path, pattern: str,
 
 def read_human36m(root: Path, layout: str | None, verify: bool) -> Recorded:
     """Human3.6M with the best 2D that the folder has."""
-    if layout not in (None, "videopose3d", "mmpose"):
-        raise InputError(f"human36m has no layout '{layout}'; there are videopose3d, mmpose")
-    chosen: Any = layout
-    if layout == "mmpose" or not (root / "data_3d_h36m.npz").is_file():
+    require_layout("human36m", layout, get_args(Layout))
+    chosen: Any = layout or found_layout(root)
+    if chosen == "raw" and not any(root.glob("S*/MyPoseFeatures/D2_Positions")):
+        return open_human36m(root, "exact", chosen, verify)
+    if chosen != "videopose3d":
         return open_human36m(root, "gt", chosen, verify)
     return open_first_2d(
         lambda two_d: open_human36m(root, two_d, chosen, verify), root, "data_2d_h36m_*.npz", "data_2d_h36m_"

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
+from unihpe.data.extra import extra
 from unihpe.data.recorded import (
     Array,
     Recorded,
@@ -190,14 +191,6 @@ def load_mat(path: Path) -> dict[str, Any]:
     except Exception as error:  # scipy raises errors of many kinds for a broken file, its own among them
         raise InputError(f"{path}: not a readable MATLAB file ({brief(error)}); copy it again") from error
     return content
-
-
-def extra(module: str, package: str, path: Path) -> Any:
-    """A module that only this reader needs."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f"{path}: reading it needs {package}: pip install 'unihpe[data]'") from error
 
 
 def brief(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from unihpe.data.human36m_cameras import INTRINSICS
 from unihpe.data.human36m_takes import OTHER_NAMES, take_of
 from unihpe.data.recorded import View
 from unihpe.errors import InputError
@@ -64,7 +65,7 @@ def threedpw_pictures(view: View, frame: int) -> list[str]:
     return [f"imageFiles/{view.sequence}/image_{frame:05d}.jpg"]
 
 
-CAMERAS = ("54138969", "55011271", "58860488", "60457274")  # of Human3.6M, in the release's order
+CAMERAS = tuple(INTRINSICS)
 PICTURES: dict[str, tuple[Names, Names]] = {
     "human36m": (human36m_pictures, human36m_videos),
     "mpi_inf_3dhp": (mpi_inf_3dhp_pictures, mpi_inf_3dhp_videos),

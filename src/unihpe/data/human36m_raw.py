@@ -1,0 +1,75 @@
+"""Human3.6M's raw release: one CDF per sequence with the 3D in world axes, and one per sequence and camera with the 2D.
+
+`S9/MyPoseFeatures/D3_Positions/Directions 1.cdf` holds `Pose` (1, T, 96): 32 joints, mm, world axes;
+`S9/MyPoseFeatures/D2_Positions/Directions 1.54138969.cdf` (1, T, 64): pixels, with the lens's distortion.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from unihpe.data.extra import extra
+from unihpe.data.human36m_cameras import INTRINSICS
+from unihpe.data.human36m_views import raw_skeleton
+from unihpe.data.recorded import Array, as_floats, require_finite
+from unihpe.data.videopose3d import Detections, Sequence3D
+from unihpe.errors import InputError
+from unihpe.skeleton import get_skeleton
+
+BROKEN = (("S11", "Directions"),)  # a video of it is damaged; VideoPose3D's files leave it out too
+FEATURES = "MyPoseFeatures"
+
+
+def raw_files(root: Path) -> list[Path]:
+    """The 3D files under a folder that holds the subjects; `_ALL` is all sequences again."""
+    found = root.glob(f"S*/{FEATURES}/D3_Positions/*.cdf")
+    return sorted(path for path in found if not path.stem.startswith("_ALL"))
+
+
+def read_raw_3d(root: Path) -> list[Sequence3D]:
+    """Every sequence's poses, 17 joints, metres, world axes.
+
+    Raises:
+        InputError: for a file that cannot be read.
+    """
+    columns = get_skeleton("human36m17").select_from(raw_skeleton())
+    sequences = []
+    for path in raw_files(root):
+        subject, name = path.parents[2].name, path.stem
+        if (subject, name) not in BROKEN:
+            poses = positions(path, 3)[:, columns]
+            require_finite(poses, str(path))
+            sequences.append(Sequence3D(subject, name, (poses / 1000).astype(np.float32)))
+    return sequences
+
+
+def raw_2d(root: Path, sequences: list[Sequence3D], two_d: str) -> Detections:
+    """The 2D of these sequences, 17 joints.
+
+    Raises:
+        InputError: for another 2D than "gt", or a file that is not there or cannot be read.
+    """
+    if two_d != "gt":
+        raise InputError(f"{root}: the raw release has the 2D gt and exact, not '{two_d}'")
+    columns = get_skeleton("human36m17").select_from(raw_skeleton())
+    found: dict[str, dict[str, list[Array]]] = {}
+    for sequence in sequences:
+        folder = root / sequence.subject / FEATURES / "D2_Positions"
+        views = [positions(folder / f"{sequence.name}.{camera}.cdf", 2)[:, columns] for camera in INTRINSICS]
+        found.setdefault(sequence.subject, {})[sequence.name] = views
+    return Detections(root, get_skeleton("human36m17"), found)
+
+
+def positions(path: Path, coordinates: int) -> Array:
+    """`Pose` of a CDF as (T, 32, coordinates)."""
+    cdflib = extra("cdflib", "cdflib", path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; unpack the release's archives of this subject, or ask for 2D 'exact'")
+    try:
+        content = np.asarray(cdflib.CDF(path).varget("Pose"))
+    except Exception as error:  # cdflib raises errors of many kinds for a broken file
+        raise InputError(f"{path}: not a readable CDF ({' '.join(str(error).split())[:100]}); copy it again") from error
+    flat = content[0] if content.ndim == 3 and len(content) == 1 else content
+    return as_floats(flat, (None, 32 * coordinates), str(path), "Pose").reshape(-1, 32, coordinates)

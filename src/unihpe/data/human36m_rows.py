@@ -1,0 +1,208 @@
+"""Human3.6M as tables with one row per picture: what several projects' files have in common; and two of them.
+
+h36m-fetch: `<subject>/<action>-<take>/annot.h5`, with 2D, 3D in camera axes, frame and camera. H36M-Toolbox and LCN: a pickled list
+with one dict per picture. Both name takes by number, which `human36m_takes` turns into the release's names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unihpe.data.extra import extra
+from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
+from unihpe.data.human36m_takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
+from unihpe.data.human36m_views import raw_skeleton, view_of
+from unihpe.data.recorded import Array, Recorded, as_floats, require_body, require_finite, shown, spread
+from unihpe.data.unpickle import load_pickle
+from unihpe.errors import InputError
+from unihpe.skeleton import get_skeleton
+
+Key = tuple[str, str, str, int]  # subject, sequence, camera, frame from 0
+CAMERAS = tuple(INTRINSICS)
+TAKE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)_(\d+)\.\w+$")
+PICKLES = ("h36m_train.pkl", "h36m_validation.pkl", "h36m_test.pkl")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One row per picture.
+
+    Attributes:
+        keys: of the N rows.
+        pose: (N, 17, 3), mm, camera axes, absolute.
+        two_d: keypoints (N, 17, 2), pixels, and confidence (N, 17); None where 2D is the projection of 3D.
+        cameras: C cameras.
+        camera: the row of each picture's camera, (N,).
+    """
+
+    keys: Sequence[Key]
+    pose: Tensor
+    two_d: tuple[Tensor, Tensor] | None
+    cameras: Human36mCamera
+    camera: Tensor
+
+    def recorded(self, layout: str) -> Recorded:
+        """The rows as a data set."""
+        views = list(dict.fromkeys(key[:3] for key in self.keys))
+        number = {key: n for n, key in enumerate(views)}
+        every = torch.arange(len(self.keys))
+        return Recorded(
+            skeleton=get_skeleton("human36m17"),
+            views=tuple(view_of(*key) for key in views),
+            view=torch.tensor([number[key[:3]] for key in self.keys]),
+            frame=torch.tensor([key[3] for key in self.keys]),
+            pose=self.pose,
+            pose_row=every,
+            keypoints=None if self.two_d is None else self.two_d[0],
+            confidence=None if self.two_d is None else self.two_d[1],
+            keypoint_row=every,
+            cameras=self.cameras,
+            camera=self.camera,
+            in_world=False,
+            layout=layout,
+        )
+
+
+def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: str) -> None:
+    """Raise if a subject's poses (N, 17, 3) are not of the unit, or its legs are swapped."""
+    subjects = np.array([key[0] for key in keys])
+    for subject in dict.fromkeys(subjects.tolist()):
+        rows = torch.from_numpy(np.flatnonzero(subjects == subject))
+        require_body(poses[rows[spread(len(rows))]], get_skeleton("human36m17"), f"{where}: {subject}", unit)
+
+
+def with_published_cameras(
+    keys: Sequence[Key], poses: Array, points: Array, two_d: str, layout: str, where: Path, verify: bool
+) -> Recorded:
+    """Rows in mm, checked, seen by the published cameras."""
+    if two_d not in ("gt", "exact"):
+        raise InputError(f"{where}: this layout has the 2D gt and exact, not '{two_d}'")
+    require_finite(poses, str(where))
+    pose, pixels = torch.from_numpy(poses.astype(np.float32)), torch.from_numpy(points.astype(np.float32))
+    if verify:
+        require_subjects(keys, pose, "mm", str(where))
+    rows, cameras = published_cameras()
+    if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
+        raise InputError(f"{where}: no calibration of {shown(strange)}; the set has 3D of {', '.join(EXTRINSICS)}")
+    seen = pixels.isfinite().all(-1)
+    found = None if two_d == "exact" else (torch.where(seen[..., None], pixels, torch.nan), seen.float())
+    camera = torch.tensor([rows[key[0], key[2]] for key in keys])
+    return Rows(keys, pose, found, cameras, camera).recorded(f"Human3.6M, {layout}, 2D {two_d}")
+
+
+def sequence_named(subject: str, action: int, take: int, where: str) -> str:
+    """The release's name of a take given by numbers.
+
+    Raises:
+        InputError: for numbers that the set does not have.
+    """
+    if subject not in IRREGULAR or not FIRST_ID <= action < FIRST_ID + len(ACTIONS) or take not in (1, 2):
+        raise InputError(f"{where}: subject {subject}, action {action}, take {take}: the set has no such recording")
+    return sequence_of(subject, action, take)
+
+
+def fetch_files(root: Path) -> list[Path]:
+    """h36m-fetch's files under a folder."""
+    return sorted([*root.glob("S*/*-[12]/annot.h5"), *root.glob("processed/S*/*-[12]/annot.h5")])
+
+
+def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:
+    """h36m-fetch's files; the 32 raw joints are reduced to 17."""
+    files = fetch_files(root)
+    keys: list[Key] = []
+    poses: list[Array] = []
+    points: list[Array] = []
+    columns = get_skeleton("human36m17").select_from(raw_skeleton())
+    for path in files:
+        content = read_h5(path)
+        pose = as_floats(content["pose/3d"], (None, 32, 3), str(path), "pose/3d")
+        count = len(pose)
+        pixels = as_floats(content["pose/2d"], (count, 32, 2), str(path), "pose/2d")
+        numbers = [as_floats(content[key], (count,), str(path), key).astype(int) for key in NUMBERS]
+        for frame, camera, subject, action, take in np.stack(numbers, axis=1).tolist():
+            person = f"S{subject}"
+            keys.append((person, sequence_named(person, action, take, str(path)), str(camera), frame - 1))
+        poses.append(pose[:, columns])
+        points.append(pixels[:, columns])
+    return with_published_cameras(
+        keys, np.concatenate(poses), np.concatenate(points), two_d, "h36m-fetch", root, verify
+    )
+
+
+NUMBERS = ("frame", "camera", "subject", "action", "subaction")
+
+
+def read_h5(path: Path) -> dict[str, Any]:
+    """The arrays of one of h36m-fetch's files."""
+    h5py = extra("h5py", "h5py", path)
+    keys = ("pose/2d", "pose/3d", *NUMBERS)
+    try:
+        with h5py.File(path, "r") as file:
+            if missing := [key for key in keys if key not in file]:
+                raise InputError(f"{path}: lacks {', '.join(missing)}; make it again with h36m-fetch")
+            return {key: file[key][()] for key in keys}
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a readable HDF5 file ({' '.join(str(error).split())[:100]}); copy it again"
+        ) from error
+
+
+def pickle_files(root: Path) -> list[Path]:
+    """H36M-Toolbox's or LCN's pickles in a folder."""
+    return [file for name in PICKLES if (file := root / name).is_file()]
+
+
+def open_pickles(root: Path, two_d: str, verify: bool) -> Recorded:
+    """H36M-Toolbox's or LCN's pickles: both list one dict per picture, with other keys."""
+    keys: list[Key] = []
+    poses: list[Array] = []
+    points: list[Array] = []
+    kinds: set[str] = set()
+    for path in pickle_files(root):
+        content = load_pickle(path)
+        if not isinstance(content, list) or not content or not all(isinstance(row, dict) for row in content):
+            raise InputError(f"{path}: holds no list of dicts; take h36m_train.pkl of H36M-Toolbox or LCN")
+        for n, row in enumerate(content):
+            where = f"{path}: picture {n}"
+            kind, (pose, pixels) = joints_of_row(row, where)
+            kinds.add(kind)
+            keys.append(key_of_row(row, where))
+            poses.append(as_floats(pose, (17, 3), where, "3D joints"))
+            points.append(as_floats(pixels, (17, None), where, "2D joints")[:, :2])
+    found = with_published_cameras(
+        keys, np.stack(poses), np.stack(points), two_d, f"{' and '.join(sorted(kinds))} pickles", root, verify
+    )
+    if "LCN" in kinds:  # its pixels were made without the lens's distortion
+        return replace(found, cameras=replace(found.cameras, distortion=None))
+    return found
+
+
+def joints_of_row(row: Mapping[str, Any], where: str) -> tuple[str, tuple[object, object]]:
+    """Whose row it is, its 3D and its 2D."""
+    if "joints_3d_camera" in row and "joints_2d" in row:
+        return "H36M-Toolbox", (row["joints_3d_camera"], row["joints_2d"])
+    if "joint_3d_camera" in row and "joint_3d_image" in row:
+        return "LCN", (row["joint_3d_camera"], row["joint_3d_image"])
+    raise InputError(
+        f"{where}: neither joints_3d_camera and joints_2d (H36M-Toolbox) nor joint_3d_camera and joint_3d_image (LCN)"
+    )
+
+
+def key_of_row(row: Mapping[str, Any], where: str) -> Key:
+    """Subject, sequence, camera and frame, from the picture's name."""
+    found = TAKE.search(str(row.get("image", row.get("image_path", ""))))
+    if found is None:
+        raise InputError(f"{where}: its picture is not named like s_09_act_02_subact_01_ca_01_000001.jpg")
+    subject, action, take, camera, frame = (int(text) for text in found.groups())
+    if not 1 <= camera <= len(CAMERAS):
+        raise InputError(f"{where}: camera {camera}; the set has 1 to {len(CAMERAS)}")
+    person = f"S{subject}"
+    return person, sequence_named(person, action, take, where), CAMERAS[camera - 1], frame - 1

@@ -1,0 +1,101 @@
+"""Human3.6M's raw release, h36m-fetch's, H36M-Toolbox's and LCN's files, on miniatures written by hand."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from miniatures import (
+    H36M_CAMERAS,
+    H36M_KEPT,
+    H36M_PLACES,
+    to_camera,
+    write_fetch_h36m,
+    write_pickled_h36m,
+    write_raw_h36m,
+)
+
+from unihpe.data.check import check
+from unihpe.data.human36m import found_layout, open_human36m
+from unihpe.errors import InputError
+
+WRITERS = {
+    "raw": (write_raw_h36m, "cdflib"),
+    "fetch": (write_fetch_h36m, "h5py"),
+    "toolbox": (lambda root: write_pickled_h36m(root, "toolbox"), "pickle"),
+    "lcn": (lambda root: write_pickled_h36m(root, "lcn"), "pickle"),
+}
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_every_layout_holds_the_same_people(layout, tmp_path):
+    writer, package = WRITERS[layout]
+    pytest.importorskip(package, reason=f"this layout needs {package}")
+    rows = writer(tmp_path)
+    source = open_human36m(tmp_path)
+    assert len(source) == (2 * 4 * 5 if layout == "fetch" else 2 * 4 * 6)
+    names = {("S1", "Photo"), ("S9", "SittingDown 1")}
+    if layout == "raw":
+        names = {("S1", "TakingPhoto"), ("S9", "SittingDown 1")}
+    assert {(view.subject, view.sequence) for view in source.views} == names
+    assert {view.action for view in source.views} == {"Photo", "SittingDown"}
+    for n in range(len(source)):
+        view, frame = source.views[int(source.view[n])], int(source.frame[n])
+        world = next(world for subject, *_, world in rows if subject == view.subject)
+        place = H36M_PLACES[view.subject][H36M_CAMERAS.index(view.camera)]
+        read = source.read(torch.tensor([n]))
+        np.testing.assert_allclose(read.pose[0].numpy(), to_camera(world[frame, H36M_KEPT], place), rtol=0, atol=0.05)
+        np.testing.assert_allclose(read.keypoints[0], read.camera.project(read.pose)[0], rtol=0, atol=0.02)
+    report = check("human36m", tmp_path)
+    assert (
+        report["problems"] == [] and report["leg_order"] == "right first" and report["reprojection_px"]["median"] < 0.01
+    )
+
+
+def test_the_raw_release_without_2d_is_projected(tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path, two_d=False)
+    assert found_layout(tmp_path) == "raw" and len(open_human36m(tmp_path, "exact")) == 48
+    with pytest.raises(InputError, match=r"TakingPhoto\.54138969\.cdf: no such file; unpack"):
+        open_human36m(tmp_path)
+    path = next(tmp_path.rglob("D3_Positions/SittingDown 1.cdf"))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"SittingDown 1\.cdf: not a readable CDF"):
+        open_human36m(tmp_path, "exact")
+
+
+def test_a_damaged_video_of_the_raw_release_is_left_out(tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path)
+    folder = tmp_path / "S11" / "MyPoseFeatures" / "D3_Positions"
+    folder.mkdir(parents=True)
+    (folder / "Directions.cdf").write_bytes(b"never read")
+    assert {view.subject for view in open_human36m(tmp_path).views} == {"S1", "S9"}
+
+
+def test_bad_pickles_are_named(tmp_path):
+    write_pickled_h36m(tmp_path, "toolbox")
+    file = tmp_path / "h36m_train.pkl"
+    rows = pickle.loads(file.read_bytes())
+
+    def rewritten(change):
+        changed = [dict(row) for row in rows]
+        change(changed)
+        file.write_bytes(pickle.dumps(changed))
+
+    for change, message in (
+        (lambda r: r[3].pop("joints_2d"), r"picture 3: neither joints_3d_camera and joints_2d"),
+        (lambda r: r[2].update(image="x.jpg"), r"picture 2: its picture is not named like s_09"),
+        (lambda r: r[1].update(image="s_01_act_17_subact_02_ca_01_000001.jpg"), "the set has no such recording"),
+        (lambda r: r[0].update(joints_3d_camera=np.zeros((16, 3))), r"picture 0: 3D joints have the shape \(16, 3\)"),
+        (lambda r: [x.update(joints_3d_camera=x["joints_3d_camera"] / 1000) for x in r], "so 3D is in m"),
+    ):
+        rewritten(change)
+        with pytest.raises(InputError, match=message):
+            open_human36m(tmp_path)
+    file.write_bytes(pickle.dumps({"train": rows}))
+    with pytest.raises(InputError, match="holds no list of dicts"):
+        open_human36m(tmp_path)
+    with pytest.raises(InputError, match="has the 2D gt and exact, not 'cpn'"):
+        write_pickled_h36m(tmp_path, "toolbox")
+        open_human36m(tmp_path, "cpn")
