@@ -104,7 +104,7 @@ class ImageEncoderSettings(Settings):
             empty for random ones.
         start: of the layers that heat-map checkpoints lack.
         heatmap_head: whether the model has a head for heat maps; HRNet only.
-        read_out: "pooled" is the paper's; "joints" adds what the heat maps point at (`JointReadOut`).
+        read_out: "pooled" is the paper's; "joints" begins at the keypoints that the heat maps show (`JointReadOut`).
         shrink: 2 halves the picture's sides before the backbone, for CPUs; HRNet only.
     """
 

@@ -25,8 +25,10 @@ from unihpe.nn.hrnet import (
 from unihpe.nn.image_encoder import (
     ImageEncoder,
     JointReadOut,
+    ShownJoints,
     ViTEncoder,
     averaged,
+    keypoints_of,
     pretrained_vitpose,
     vitpose_backbone,
 )
@@ -227,23 +229,38 @@ def test_features_are_read_where_the_heat_map_points():
     torch.testing.assert_close(averaged(maps[1], share)[0, 1], maps[1][0, :, 3, 0])
     torch.testing.assert_close(averaged(maps[1], share)[0, 2], maps[1][0].mean((1, 2)))  # a flat map: everywhere alike
     read_out = JointReadOut(channels, 3, width=16, reduced=4, embedding=8).eval()
+    torch.nn.init.normal_(read_out.project.weight, generator=seed())
     with torch.no_grad():
-        out = read_out(maps, heat, torch.zeros(1, 3))
+        out = read_out(maps, shown_by(heat))
         heat[0, 0, 2, 4], heat[0, 0, 5, 1] = 0.0, 2.0
-        assert not torch.allclose(out, read_out(maps, heat, torch.zeros(1, 3)))
-        assert not torch.allclose(out, read_out(maps, heat, torch.ones(1, 3)))
+        assert not torch.allclose(out, read_out(maps, shown_by(heat)))
+        assert not torch.allclose(out, read_out(maps, shown_by(heat, box=1.0)))
 
 
-def test_an_encoder_that_reads_at_the_joints_wants_heat_maps_and_boxes():
+def shown_by(heat, box=0.0, embedding=8):
+    """What heat maps show, with a made-up embedding of their keypoints."""
+    vectors = torch.randn(len(heat), embedding, generator=seed())
+    return ShownJoints(heat, *keypoints_of(heat), torch.full((len(heat), 3), box), vectors)
+
+
+def test_faint_heat_maps_show_nothing():
+    heat = torch.zeros(1, 3, 8, 6)
+    heat[0, 0, 2, 4], heat[0, 1, 7, 1] = 2.0, 0.05
+    keypoints, confidence = keypoints_of(heat)
+    assert confidence.tolist() == [[1.0, 0.0, 0.0]]
+    torch.testing.assert_close(keypoints[0, 0], cells_to_box(torch.tensor([4.0, 2.0]), 6, 8))
+
+
+def test_an_encoder_that_reads_at_the_joints_begins_as_the_encoder_of_what_its_heat_maps_show():
     backbone = HRNet("w18_small")
     encoder = ImageEncoder(backbone, 32, shrink=2, joints=JointReadOut(backbone.channels, 17, embedding=32)).eval()
     picture = torch.randn(2, 3, 128, 64, generator=seed())
+    shown = shown_by(torch.randn(2, 17, 16, 8, generator=seed()), embedding=32)
     with torch.no_grad():
         maps = encoder.maps(picture)
         assert maps[0].shape == (2, 16, 16, 8)  # half of 64 × 128, over 4
-        out = encoder.read_out(maps, torch.randn(2, 17, 16, 8, generator=seed()), torch.zeros(2, 3))
-    torch.testing.assert_close(out.norm(dim=-1), torch.ones(2))
-    with pytest.raises(ValueError, match="pass heat maps and box tokens"):
+        torch.testing.assert_close(encoder.read_out(maps, shown), torch.nn.functional.normalize(shown.embedding))
+    with pytest.raises(ValueError, match="pass what the heat maps show"):
         encoder(picture)
 
 

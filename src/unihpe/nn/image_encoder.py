@@ -1,12 +1,14 @@
 """A person's picture to one unit embedding (§3.1): pooled HRNet branches, or a ViT's mean token, and one linear layer.
 
 Beside the paper's read-out there is one at the joints, for networks that learn from few pictures: an average over the
-picture has to learn anew where things are, and a heat map says it.
+picture has to learn anew where things are, and a heat map says it. There a picture's embedding is that of the keypoints
+its heat maps show, moved by what else the picture tells; it begins as the former alone.
 """
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +21,7 @@ from unihpe.errors import InputError
 from unihpe.nn.hrnet import HRNet, sharpened, soft_argmax
 from unihpe.nn.pose_encoder import BOX_NUMBERS, linear_layer, unit
 
+FAINTEST = 0.1  # height of a heat map, of 1, that shows a joint
 VIT_WIDTHS = {"small": 384, "base": 768}
 VIT_DEPTH = 12
 VIT_HEADS = 12
@@ -33,7 +36,7 @@ class ImageEncoder(nn.Module):
     Args:
         shrink: pixels of the picture, along each side, that are averaged into one first; 2 makes 96 × 128 of 192 × 256
             and costs a quarter.
-        joints: adds what it reads at the joints; needs heat maps.
+        joints: adds what it reads at the joints to the embedding of the keypoints seen; needs heat maps.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class ImageEncoder(nn.Module):
         self.backbone, self.shrink = backbone, shrink
         self.project = nn.Linear(sum(backbone.channels), embedding)
         self.joints = joints
+        if joints is not None:
+            start_at_nothing(self.project)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Normalised RGB (B, 3, H, W), sides multiples of 32 · shrink → unit embedding (B, D), float32; pooled read-out only."""
@@ -53,19 +58,46 @@ class ImageEncoder(nn.Module):
         maps: list[Tensor] = self.backbone(F.avg_pool2d(picture, self.shrink) if self.shrink > 1 else picture)
         return maps
 
-    def read_out(self, maps: list[Tensor], heatmaps: Tensor | None = None, box: Tensor | None = None) -> Tensor:
+    def read_out(self, maps: list[Tensor], shown: ShownJoints | None = None) -> Tensor:
         """The backbone's maps → unit embedding (B, D).
 
         Args:
-            heatmaps: (B, J, h, w); box: token (B, 3). For the read-out at the joints, which needs both.
+            shown: what the heat maps show; for the read-out at the joints, which needs it.
         """
         pooled = torch.cat([x.mean(dim=(2, 3), dtype=torch.float32) for x in maps], dim=1)  # (B, ΣC)
         read = self.project(pooled)
         if self.joints is None:
             return unit(read)
-        if heatmaps is None or box is None:
-            raise ValueError("this image encoder reads at the joints: pass heat maps and box tokens")
-        return unit(read + self.joints(maps, heatmaps, box))
+        if shown is None:
+            raise ValueError("this image encoder reads at the joints: pass what the heat maps show")
+        return unit(shown.embedding + read + self.joints(maps, shown))
+
+
+@dataclass(frozen=True)
+class ShownJoints:
+    """What heat maps say about a batch of people.
+
+    Attributes:
+        heatmaps: (B, J, h, w).
+        keypoints: (B, J, 2), box units, and confidence: (B, J), 0 where the map shows nothing; see `keypoints_of`.
+        box: token, (B, 3).
+        embedding: of the keypoints, by the 2D encoder, (B, D).
+    """
+
+    heatmaps: Tensor
+    keypoints: Tensor
+    confidence: Tensor
+    box: Tensor
+    embedding: Tensor
+
+
+def keypoints_of(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J): the map's height, cut to [0, 1].
+
+    A map lower than `FAINTEST` shows nothing: confidence 0, which the 2D encoder takes for a missing joint.
+    """
+    height = heatmaps.float().amax((2, 3))
+    return soft_argmax(heatmaps), torch.where(height > FAINTEST, height.clamp(max=1.0), 0.0)
 
 
 class JointReadOut(nn.Module):
@@ -87,16 +119,22 @@ class JointReadOut(nn.Module):
         self.stem = linear_layer(joints * (reduced + 3) + BOX_NUMBERS, width, 0.0)
         self.block = nn.Sequential(linear_layer(width, width, 0.0), linear_layer(width, width, 0.0))
         self.project = nn.Linear(width, embedding)
+        start_at_nothing(self.project)
 
-    def forward(self, maps: list[Tensor], heatmaps: Tensor, box: Tensor) -> Tensor:
-        """Maps (B, C, h, w) finest first, heat maps (B, J, h, w) of the finest's size, box token (B, 3) → (B, D)."""
-        share = sharpened(heatmaps)
+    def forward(self, maps: list[Tensor], shown: ShownJoints) -> Tensor:
+        """Maps (B, C, h, w) finest first, and what heat maps of the finest's size show → (B, D); 0 before training."""
+        share = sharpened(shown.heatmaps)
         features = torch.cat([averaged(x.float(), share) for x in maps], dim=-1)  # (B, J, ΣC)
-        height = heatmaps.float().amax((2, 3))[..., None]
-        joints = torch.cat([self.reduce(features), soft_argmax(heatmaps), height], dim=-1)
-        x = self.stem(torch.cat([joints.flatten(1), box], dim=1))
+        joints = torch.cat([self.reduce(features), shown.keypoints, shown.confidence[..., None]], dim=-1)
+        x = self.stem(torch.cat([joints.flatten(1), shown.box], dim=1))
         result: Tensor = self.project(x + self.block(x))
         return result
+
+
+def start_at_nothing(layer: nn.Linear) -> None:
+    """Make a layer that puts out 0 until it has learned."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
 
 
 def averaged(features: Tensor, share: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unihpe.batch import Batch, Modality
 from unihpe.diffusion.parametrisation import Diffusion
 from unihpe.nn.hrnet import HeatmapHead
-from unihpe.nn.image_encoder import ImageEncoder, ViTEncoder
+from unihpe.nn.image_encoder import ImageEncoder, ShownJoints, ViTEncoder, keypoints_of
 from unihpe.nn.pose_decoder import MLPDecoder, ScoreDecoder
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -118,8 +118,10 @@ class UniHPE(nn.Module):
         assert isinstance(self.image_encoder, ImageEncoder)
         if self.image_encoder.joints is None:
             return self.image_encoder.read_out(maps)
-        heat = self.heatmaps(maps) if heatmaps is None else heatmaps
-        return self.image_encoder.read_out(maps, heat, batch.box_token)
+        heat, box = self.heatmaps(maps) if heatmaps is None else heatmaps, batch.box_token
+        keypoints, confidence = keypoints_of(heat)
+        embedding = self.encoder_2d(keypoints, confidence, box)
+        return self.image_encoder.read_out(maps, ShownJoints(heat, keypoints, confidence, box, embedding))
 
     def heatmaps(self, maps: list[Tensor]) -> Tensor:
         """Heat maps (B, J, 64, 48), less where the encoder shrinks pictures, of the backbone's maps."""
