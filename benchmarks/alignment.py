@@ -2,11 +2,12 @@
 
     python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json   # hours; resumable, arm by arm
 
-Every arm draws `--pictures` pictures, all its stages counted, and begins with the same heat-map stage (the paper begins from
-COCO weights). Its pose parts begin as the lifting checkpoint (stage 1, which needs no pictures) or as nothing:
+All arms and seeds begin with the same heat maps, the recipe's first stage trained once (the paper's arms all begin from the same
+COCO weights), and then each draws `--pictures` pictures, all its stages counted. Its pose parts begin as the lifting
+checkpoint (stage 1, which needs no pictures) or as nothing:
 
-    pairs          from the lifting checkpoint; align with L_pair, then jointly
-    triplet        the same with L_triplet beside
+    triplet        from the lifting checkpoint; align with L_pair and L_triplet, then jointly
+    pairs          the same without L_triplet
     end to end     pose parts from nothing, no contrastive loss: table 6's first row
     warm           pose parts from the lifting checkpoint, no contrastive loss: the harsher opponent
 
@@ -33,7 +34,8 @@ from unihpe.run import evaluate_checkpoint, train_recipe
 from unihpe.training.loop import Schedule
 from unihpe.training.stages import Stage
 
-SHARES = {"heat maps": 0.4, "align": 0.2, "joint": 0.4}  # of an arm's pictures
+HEAT_MAPS = "heat maps"
+SHARES = {"align": 1 / 3, "joint": 2 / 3}  # of an arm's pictures
 ARMS = ("triplet", "end to end", "warm", "pairs")
 IMAGE_PARTS = ("image_encoder.", "heatmap_head.")
 
@@ -52,14 +54,13 @@ def by_score_alone(stage: Stage) -> Stage:
 def stages_of(arm: str, stages: dict[str, Stage], pictures: int) -> tuple[Stage, ...]:
     """What an arm does after the heat maps."""
     align, joint = (shortened(stages[name], round(SHARES[name] * pictures)) for name in ("align", "joint"))
-    both = round((SHARES["align"] + SHARES["joint"]) * pictures)
     match arm:
         case "triplet":
             return align, joint
         case "pairs":
             return tuple(stage.model_copy(update={"triplet": 0.0}) for stage in (align, joint))
         case "end to end" | "warm":
-            return (shortened(stages["joint"], both).model_copy(update={"contrastive": 0.0, "triplet": 0.0}),)
+            return (shortened(stages["joint"], pictures).model_copy(update={"contrastive": 0.0, "triplet": 0.0}),)
         case _:
             raise InputError(f"no arm {arm!r}: {', '.join(ARMS)}")
 
@@ -74,7 +75,7 @@ def trained(recipe: Recipe, out: Path, start: Path | None) -> Path:
 
 
 def with_fresh_poses(heatmaps: Path, recipe: Recipe, out: Path) -> Path:
-    """The heat maps' checkpoint with its pose parts as after construction."""
+    """The heat maps' checkpoint with its pose parts as after construction from the recipe's seed."""
     tensors, card = load_checkpoint(heatmaps)
     scales = {name: float(tensors[name]) for name in ("pose_scale", "keypoint_scale")}
     fresh = build_model(recipe.model_copy(update=scales)).state_dict()
@@ -83,18 +84,20 @@ def with_fresh_poses(heatmaps: Path, recipe: Recipe, out: Path) -> Path:
     return out
 
 
-def run_arm(arm: str, seed: int, base: Recipe, args: argparse.Namespace) -> dict[str, Any]:
+def common_beginning(base: Recipe, args: argparse.Namespace) -> Path:
+    """The checkpoint with trained heat maps that all arms begin from."""
+    first = tuple(stage for stage in base.stage if stage.name == HEAT_MAPS)
+    return trained(base.model_copy(update={"stage": first}), args.runs / HEAT_MAPS, args.start)
+
+
+def run_arm(arm: str, seed: int, base: Recipe, beginning: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Train one arm, and score it on the held-out people."""
     stages = {stage.name: stage for stage in base.stage}
     folder = args.runs / f"{args.objective}_{args.pictures}_{seed}"
-    recipe = base.model_copy(update={"seed": seed})
-    first = shortened(stages["heat maps"], round(SHARES["heat maps"] * args.pictures))
-    heatmaps = trained(recipe.model_copy(update={"stage": (first,)}), folder / "heat maps", args.start)
+    recipe = base.model_copy(update={"seed": seed, "stage": stages_of(arm, stages, args.pictures)})
     afresh = arm == "end to end"
-    start = with_fresh_poses(heatmaps, recipe, folder / "fresh.safetensors") if afresh else heatmaps
-    arm_recipe = recipe.model_copy(update={"stage": stages_of(arm, stages, args.pictures)})
-    file = trained(arm_recipe, folder / arm, start)
-    return {"seed": seed, **scored(file, args.people)}
+    start = with_fresh_poses(beginning, recipe, folder / "fresh.safetensors") if afresh else beginning
+    return {"seed": seed, **scored(trained(recipe, folder / arm, start), args.people)}
 
 
 def scored(checkpoint: Path, people: Path) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
     parser.add_argument("--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
-    parser.add_argument("--pictures", type=int, default=102_400, help="of each arm")
+    parser.add_argument("--pictures", type=int, default=38_400, help="of each arm, after the heat maps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--objective", choices=("recipe", "score"), default="recipe", help="see above")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")
@@ -145,15 +148,17 @@ def main() -> None:
         base = load_recipe("pictures", changes)
         if args.objective == "score":
             base = base.model_copy(update={"stage": tuple(by_score_alone(stage) for stage in base.stage)})
+        beginning = common_beginning(base, args)
         arms: dict[str, list[dict[str, Any]]] = {}
         for seed in args.seeds:
             for arm in args.arms:
-                found = run_arm(arm, seed, base, args)
+                found = run_arm(arm, seed, base, beginning, args)
                 arms.setdefault(arm, []).append(found)
                 print(f"{arm}, seed {seed}: {json.dumps(found['errors_mm'])}", flush=True)
                 result = {
                     **where(),
                     "pictures": args.pictures,
+                    "pictures_of_heat_maps": sum(s.samples for s in base.stage if s.name == HEAT_MAPS),
                     "objective": args.objective,
                     "arms": arms,
                     **summary(arms),

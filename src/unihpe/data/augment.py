@@ -115,10 +115,9 @@ def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator)
     """Colour, blur, a poor JPEG and cut-out, in this order."""
     gain = 1 + rng.uniform(-how.colour, how.colour, 3) / 2 + rng.uniform(-how.colour, how.colour) / 2
     contrast, offset = 1 + rng.uniform(-how.colour, how.colour), 255 * rng.uniform(-how.colour, how.colour) / 2
-    changed = (
-        (picture.astype(np.float32) - 128) * np.float32(contrast) * gain.astype(np.float32) + 128 + np.float32(offset)
-    )
-    result = changed.clip(0, 255).astype(np.uint8)
+    levels = np.arange(256, dtype=np.float32)[:, None]
+    table = (levels - 128) * np.float32(contrast) * gain.astype(np.float32) + 128 + np.float32(offset)
+    result = np.asarray(cv2.LUT(picture, table.clip(0, 255).astype(np.uint8)[None]), dtype=np.uint8)
     if rng.random() < how.blurred:
         result = np.asarray(cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.5, 2.0))), dtype=np.uint8)
     if rng.random() < how.compressed:
