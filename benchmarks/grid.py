@@ -1,10 +1,10 @@
 """Decoders and encoders side by side at equal numbers of samples: docs/comparison.md's tables.
 
-    python benchmarks/grid.py parametrisations --json benchmarks/results/parametrisations.json
+    python benchmarks/grid.py parametrisations --checkpoint RUN --json benchmarks/results/parametrisations.json
     python benchmarks/grid.py architectures --json benchmarks/results/architectures.json     # table 4; resumable
 
-`parametrisations` trains decoders alone, on cached embeddings of the shipped checkpoint's frozen 2D encoder; every variant sees the
-same embeddings, poses and noise. `architectures` trains whole models.
+`parametrisations` trains decoders alone, on cached embeddings of a frozen 2D encoder, a run's of the recipe `lifting`; every variant sees
+the same embeddings, poses and noise. `architectures` trains whole models.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from unihpe.evaluation.report import by_group
 from unihpe.files import write_text
 from unihpe.metrics import mpjpe
 from unihpe.nn.unihpe import UniHPE
-from unihpe.predict import default_checkpoint
 from unihpe.recipe import (
     DecoderSettings,
     EncoderSettings,
@@ -89,7 +88,7 @@ def scores(model: UniHPE, test: TestData) -> dict[str, float]:
 
 def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
     """Every well-posed pair of path and prediction, without a point term and with one by distance; and the MLP decoder."""
-    model, recipe, _ = load_model(args.checkpoint or default_checkpoint())
+    model, recipe, _ = load_model(args.checkpoint)
     draw = training_stream(
         open_source(recipe.data.model_copy(update={"root": str(args.data)}), split="train", view="random"), recipe.data
     )
@@ -180,12 +179,14 @@ def main() -> None:
     parser.add_argument("what", choices=("parametrisations", "architectures"))
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--data", type=Path, default=DATA, help="the motion npz (docs/data.md)")
-    parser.add_argument("--checkpoint", type=Path, help="whose encoder is frozen; default: the one in the package")
+    parser.add_argument("--checkpoint", type=Path, help="parametrisations: whose encoder is frozen")
     parser.add_argument("--steps", type=int, default=1000, help="of the decoder, or of the joint stage")
     parser.add_argument("--batch", type=int, default=256, help="embeddings a step (parametrisations)")
     parser.add_argument("--width", type=int, default=512, help="of the decoder (parametrisations)")
     parser.add_argument("--runs", type=Path, default=Path("runs/architectures"), help="where whole models go")
     args = parser.parse_args()
+    if args.what == "parametrisations" and args.checkpoint is None:
+        parser.error("parametrisations need --checkpoint, a run of the recipe lifting (unihpe train lifting)")
     (parametrisations if args.what == "parametrisations" else architectures)(args)
 
 

@@ -1,7 +1,7 @@
-"""2D → 3D lifting on motion capture: the shipped checkpoint against SimpleBaseline, its cost, and its retrieval.
+"""2D → 3D lifting on motion capture: the recipe `lifting` against SimpleBaseline, its cost, and its retrieval.
 
-    python benchmarks/lifting.py --json lifting.json             # the shipped checkpoint against the recorded baseline
-    python benchmarks/lifting.py --train --json lifting.json     # train the baseline and the recipe first (hours; resumable)
+    python benchmarks/lifting.py --checkpoint RUN --json lifting.json   # a run of the recipe against the recorded baseline
+    python benchmarks/lifting.py --train --json lifting.json            # train the baseline and the recipe first (hours; resumable)
 
 Test split, every 10th frame, four fixed cameras, seed 0; a source's score is the mean over its poses, the overall score the plain
 mean over sources. Keys of the JSON are explained in docs/benchmarks.md.
@@ -28,7 +28,6 @@ from simple_baseline import LEARNING_RATES, SimpleBaseline, train_baseline
 from torch import Tensor
 
 from unihpe.batch import Batch, Modality
-from unihpe.checkpoint import load_checkpoint
 from unihpe.data.motion import MotionSource, TwoD, open_motion
 from unihpe.data.prepare import root_relative
 from unihpe.diffusion.sampling import build_sampler, evaluations
@@ -39,7 +38,6 @@ from unihpe.files import write_text
 from unihpe.hypotheses import spread
 from unihpe.metrics import mpjpe
 from unihpe.nn.unihpe import UniHPE
-from unihpe.predict import default_checkpoint
 from unihpe.recipe import load_model, load_recipe, measure_scales, open_source, training_stream
 from unihpe.run import prepared, train_recipe
 from unihpe.skeleton import get_skeleton
@@ -264,7 +262,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="the motion npz (docs/data.md)")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
-    parser.add_argument("--checkpoint", type=Path, help="default: the one in the package")
+    parser.add_argument("--checkpoint", type=Path, help="of the recipe, if it is not trained now")
     parser.add_argument("--train", action="store_true", help="train the baselines and the recipe first")
     parser.add_argument("--samples", type=int, default=1_996_800, help="training samples of each model")
     parser.add_argument("--runs", type=Path, default=Path("runs/lifting-benchmark"), help="where trainings go")
@@ -281,12 +279,14 @@ def main() -> None:
 
 def measure(args: argparse.Namespace) -> None:
     """Train if asked, measure, and write the figures."""
+    if args.checkpoint is None and not args.train:
+        raise InputError("name a run of the recipe: --checkpoint RUN (unihpe train lifting), or --train")
     test = read_test(args.data)
     baseline = train_baselines(args, test) if args.train else json.loads(BASELINE.read_text())
     if args.baseline_only:
         return write_text(args.json, json.dumps(baseline, indent=2) + "\n")
-    checkpoint = train_ours(args) if args.train else args.checkpoint or default_checkpoint()
-    model, _, _ = load_model(checkpoint)
+    checkpoint = train_ours(args) if args.train else args.checkpoint
+    model, _, card = load_model(checkpoint)
     ours = {name: errors(point_of(model), getattr(test, name)) for name in ("exact", "detected")}
     print(f"MPJPE exact {ours['exact'][MEAN]:.2f} mm, detected {ours['detected'][MEAN]:.2f} mm", flush=True)
     found = ratios(ours, baseline)
@@ -295,8 +295,8 @@ def measure(args: argparse.Namespace) -> None:
         found["per_source"][source].update(figures)
     result = {
         **where(),
-        "checkpoint": "the package's" if checkpoint == default_checkpoint() else checkpoint.name,
-        "training_samples": load_checkpoint(checkpoint)[1].samples,
+        "checkpoint": checkpoint.name,
+        "training_samples": card.samples,
         "baseline_samples": baseline["samples"],
         **{key: value for key, value in found.items() if key != "per_source"},
         **matched,
