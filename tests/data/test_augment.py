@@ -1,16 +1,18 @@
 """Augmentation: picture, 2D, 3D and box stay in agreement."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 
 from unihpe.boxes import crop, crop_matrix
 from unihpe.camera import Camera
-from unihpe.data.augment import Augmentation, Crop, augment
+from unihpe.data.augment import Augmentation, Crop, augment, half_body_box
 from unihpe.skeleton import get_skeleton
 
 SKELETON = get_skeleton("human36m17")
-SHAPE_ONLY = Augmentation(colour=0.0, blurred=0.0, compressed=0.0, cut_out=0.0)
+SHAPE_ONLY = Augmentation(half_body=0.0, colour=0.0, grey=0.0, blurred=0.0, compressed=0.0, cut_out=0.0)
 SIZE = 1000.0
 DOTTED = ("left_wrist", "right_wrist", "head", "left_ankle", "right_ankle")
 
@@ -73,7 +75,8 @@ def test_the_3d_still_projects_onto_the_2d(seed):
 
 
 def test_nothing_happens_where_nothing_may():
-    still = Augmentation(flip=0, turned=0, scale=0, shift=0, colour=0, blurred=0, compressed=0, cut_out=0)
+    rates = (field.name for field in fields(Augmentation))
+    still = Augmentation(**dict.fromkeys(rates, 0.0))
     before, _ = person()
     after = augment(before, SKELETON, still, np.random.default_rng(0))
     assert np.abs(after.picture.astype(int) - before.picture).max() <= 1
@@ -87,3 +90,26 @@ def test_the_same_seed_gives_the_same_picture_and_leaves_the_input_alone():
     assert np.array_equal(a.picture, b.picture) and np.array_equal(before.picture, copy)
     c = augment(before, SKELETON, Augmentation(), np.random.default_rng(6))
     assert not np.array_equal(a.picture, c.picture)
+
+
+@pytest.mark.parametrize("legs", [False, True])
+def test_half_bodies(legs):
+    keypoints = np.tile(np.array([[500.0, 300.0]]), (17, 1)) + np.arange(17)[:, None]
+    lower = [SKELETON.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("knee", "ankle")]
+    hips = [SKELETON.index(joint) for joint in ("left_hip", "right_hip", "pelvis", "spine")]
+    keypoints[lower] += [0, 400]
+    keypoints[hips] += [0, 200]
+    whole = np.array([508.0, 508.0, 600.0, 800.0])
+    box = half_body_box(keypoints, SKELETON, legs, whole)
+    rows = [*lower, *hips] if legs else sorted(set(range(17)) - set(lower))
+    low, high = keypoints[rows].min(0), keypoints[rows].max(0)
+    np.testing.assert_allclose(box[:2], (low + high) / 2)
+    np.testing.assert_allclose(box[3], 1.25 * (high - low)[1])
+    keypoints[rows[3:]] = np.nan
+    np.testing.assert_array_equal(half_body_box(keypoints, SKELETON, legs, whole), whole)
+
+
+def test_grey_pictures_have_no_colour():
+    before, _ = person()
+    after = augment(before, SKELETON, Augmentation(grey=1.0, cut_out=0.0, compressed=0.0), np.random.default_rng(0))
+    assert after.picture.std() > 0 and np.ptp(after.picture.astype(int), axis=-1).max() == 0

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from unihpe.boxes import crop_matrix, for_opencv
+from unihpe.batch import FEWEST_JOINTS
+from unihpe.boxes import box_from_keypoints, crop_matrix, for_opencv
+from unihpe.data.prepare import LEGS, LOWER_BODY, is_in
 from unihpe.skeleton import Skeleton
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float64]
+
+LEGS_ALONE = 0.25  # of the half bodies
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,10 @@ class Augmentation:
         rotation: largest turn, degrees.
         turned: share of people turned.
         scale: largest change of the box's size, as a share of it.
+        half_body: share of people whose box is drawn round the upper body alone, or (a quarter of them) the legs.
         shift: largest move of the box, as a share of its size.
         colour: largest change of brightness, contrast and each channel's strength, as a share.
+        grey: share of crops without colour.
         blurred: share of crops blurred.
         compressed: share of crops that went through a poor JPEG.
         cut_out: share of crops with a rectangle missing.
@@ -40,8 +47,10 @@ class Augmentation:
     rotation: float = 30.0
     turned: float = 0.6
     scale: float = 0.25
+    half_body: float = 0.15
     shift: float = 0.08
     colour: float = 0.3
+    grey: float = 0.1
     blurred: float = 0.15
     compressed: float = 0.2
     cut_out: float = 0.2
@@ -78,6 +87,8 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     if mirrored:
         keypoints, pose = keypoints[list(skeleton.mirror)], pose[list(skeleton.mirror)]
     box = np.concatenate([linear @ (crop.box[:2] - centre) + centre, crop.box[2:]])
+    if rng.random() < how.half_body:
+        box = half_body_box(keypoints, skeleton, legs=rng.random() < LEGS_ALONE, box=box)
     box[:2] += rng.uniform(-how.shift, how.shift, 2) * box[2:]
     box[2:] *= rng.uniform(1 - how.scale, 1 + how.scale)
     height, width = crop.picture.shape[:2]
@@ -89,6 +100,15 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     )
     picture = warp(crop.picture, matrix, rng.integers(0, 256, 3))
     return Crop(change_pixels(picture, how, rng), keypoints, pose, box, crop.size)
+
+
+def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
+    """The box (4,) of the upper body alone, or of the legs, as HRNet's half-body transform; `box` where too little of it is known."""
+    half = np.array([is_in(joint, "both", LOWER_BODY if legs else LEGS) == legs for joint in skeleton.joints])
+    inside = (np.abs(keypoints - box[:2]) <= box[2:] / 2).all(1)  # unknown joints, NaN, are nowhere
+    if (half & inside).sum() < FEWEST_JOINTS:
+        return box
+    return box_from_keypoints(torch.from_numpy(keypoints), torch.from_numpy(half & inside)).numpy()
 
 
 def homogeneous(matrix: Floats) -> Floats:
@@ -112,12 +132,14 @@ def warp(picture: Picture, matrix: Floats, fill: NDArray[np.int64]) -> Picture:
 
 
 def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
-    """Colour, blur, a poor JPEG and cut-out, in this order."""
+    """Colour or none, blur, a poor JPEG and cut-out, in this order."""
     gain = 1 + rng.uniform(-how.colour, how.colour, 3) / 2 + rng.uniform(-how.colour, how.colour) / 2
     contrast, offset = 1 + rng.uniform(-how.colour, how.colour), 255 * rng.uniform(-how.colour, how.colour) / 2
     levels = np.arange(256, dtype=np.float32)[:, None]
     table = (levels - 128) * np.float32(contrast) * gain.astype(np.float32) + 128 + np.float32(offset)
     result = np.asarray(cv2.LUT(picture, table.clip(0, 255).astype(np.uint8)[None]), dtype=np.uint8)
+    if rng.random() < how.grey:
+        result = np.repeat(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     if rng.random() < how.blurred:
         result = np.asarray(cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.5, 2.0))), dtype=np.uint8)
     if rng.random() < how.compressed:
