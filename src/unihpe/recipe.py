@@ -29,7 +29,7 @@ from unihpe.data.source import Source
 from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
-from unihpe.nn.hrnet import HeatmapHead, HRNet, Width, plan_of
+from unihpe.nn.hrnet import BRANCHES, BranchesHead, HeatmapHead, HRNet, Width, plan_of
 from unihpe.nn.image_encoder import ImageEncoder, JointReadOut, ViTEncoder, pretrained_vitpose, vitpose_backbone
 from unihpe.nn.pose_decoder import GROUPS, MLPDecoder, ScoreDecoder
 from unihpe.nn.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
@@ -104,6 +104,8 @@ class ImageEncoderSettings(Settings):
             empty for random ones.
         start: of the layers that heat-map checkpoints lack.
         heatmap_head: whether the model has a head for heat maps; HRNet only.
+        heatmaps_from: "finest" is the official head, one layer on the finest branch; "all" branches, for small networks
+            (`BranchesHead`).
         read_out: "pooled" is the paper's; "joints" begins at the keypoints that the heat maps show (`JointReadOut`).
         shrink: 2 halves the picture's sides before the backbone, for CPUs; HRNet only.
     """
@@ -112,6 +114,7 @@ class ImageEncoderSettings(Settings):
     weights: str = ""
     start: Literal["identity", "random"] = "identity"
     heatmap_head: bool = False
+    heatmaps_from: Literal["finest", "all"] = "finest"
     read_out: Literal["pooled", "joints"] = "pooled"
     shrink: Literal[1, 2] = 1
 
@@ -391,16 +394,21 @@ def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:
     known = settings.weights in public_files()
     file = download(settings.weights, offline=True) if known else Path(settings.weights)
     if isinstance(model.image_encoder, ImageEncoder):
-        load_pretrained(model.image_encoder.backbone, file, head=model.heatmap_head, start=settings.start)
+        head = model.heatmap_head if isinstance(model.heatmap_head, HeatmapHead) else None
+        load_pretrained(model.image_encoder.backbone, file, head=head, start=settings.start)
     elif model.image_encoder is not None:
         model.image_encoder.backbone = pretrained_vitpose(file)
 
 
-def build_heatmap_head(settings: ImageEncoderSettings | None, joints: int) -> HeatmapHead | None:
+def build_heatmap_head(settings: ImageEncoderSettings | None, joints: int) -> HeatmapHead | BranchesHead | None:
     """The heat-map head, where the recipe asks for one."""
     if settings is None or not settings.heatmap_head:
         return None
-    return HeatmapHead(plan_of(HRNETS[settings.kind]).channels, joints)
+    finest = plan_of(HRNETS[settings.kind]).channels
+    if settings.heatmaps_from == "finest":
+        return HeatmapHead(finest, joints)
+    head = BranchesHead([finest << n for n in range(BRANCHES)], joints)
+    return head.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def build_encoder(

@@ -12,6 +12,7 @@ from unihpe.boxes import crop_matrix, to_box
 from unihpe.errors import InputError
 from unihpe.nn.hrnet import (
     PLANS,
+    BranchesHead,
     HeatmapHead,
     HRNet,
     argmax_quarter,
@@ -197,6 +198,21 @@ def test_identity_start_can_learn_its_cross_terms():
     last = network.stage4[-1].fuse_layers[3][0][-1][1]
     assert last.weight.abs().max() == 0
     assert last.weight.grad.abs().max() > 0
+
+
+def test_heat_maps_from_all_branches_are_those_of_the_branches_concatenated():
+    channels = [4, 8, 16, 32]
+    head = BranchesHead(channels, joints=3, width=6).eval()
+    torch.nn.init.normal_(head.heatmaps.final_layer.weight, generator=seed())
+    head.norm.running_mean.normal_(generator=seed())
+    maps = [torch.randn(2, c, 16 >> n, 8 >> n, generator=seed()) for n, c in enumerate(channels)]
+    large = [x.repeat_interleave(1 << n, 2).repeat_interleave(1 << n, 3) for n, x in enumerate(maps)]
+    weight = torch.cat([layer.weight for layer in head.mix], dim=1)
+    mixed = torch.relu(head.norm(torch.nn.functional.conv2d(torch.cat(large, dim=1), weight)))
+    with torch.no_grad():
+        heat = head(maps)
+        torch.testing.assert_close(heat, head.heatmaps.final_layer(mixed))
+    assert heat.shape == (2, 3, 16, 8) and heat.std() > 0
 
 
 # --- image encoders

@@ -75,7 +75,8 @@ def recipe(folder, motion_file, **changes):
         "poses": {"name": "motion", "root": str(motion_file)},
         "model": {
             "embedding": 64,
-            "image_encoder": {"kind": "hrnet_w18_small", "heatmap_head": True, "read_out": "joints", "shrink": 2},
+            "image_encoder": {"kind": "hrnet_w18_small", "heatmap_head": True, "read_out": "joints", "shrink": 2}
+            | {"heatmaps_from": "all"},
             "encoder_2d": small,
             "encoder_3d": small,
             "decoder_2d": decoder,

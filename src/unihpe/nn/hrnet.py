@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unihpe.errors import InputError
@@ -295,6 +296,32 @@ class HeatmapHead(nn.Module):
     def forward(self, maps: list[Tensor]) -> Tensor:
         """HRNet's maps, finest first → heat maps (B, J, H / 4, W / 4)."""
         heat: Tensor = self.final_layer(maps[0])
+        return heat
+
+
+class BranchesHead(nn.Module):
+    """Heat maps from all branches, as HRNetV2 reads them (Wang et al., TPAMI 2020).
+
+    The finest branch of a small network has fewer channels than there are joints, and what tells left from right lies in the
+    coarse ones: all branches, brought to the finest's size, are mixed into `width` channels before the joints are told apart.
+
+    Args:
+        channels: of the branches, finest first.
+    """
+
+    def __init__(self, channels: list[int], joints: int, width: int = 64) -> None:
+        super().__init__()
+        self.mix = nn.ModuleList(
+            nn.Conv2d(c, width, 1, bias=False) for c in channels
+        )  # adding = mixing a concatenation
+        self.norm = nn.BatchNorm2d(width)
+        self.heatmaps = HeatmapHead(width, joints)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """HRNet's maps, finest first → heat maps (B, J, H / 4, W / 4)."""
+        size = maps[0].shape[-2:]
+        mixed = [F.interpolate(mix(x), size=size) for mix, x in zip(self.mix, maps, strict=True)]
+        heat: Tensor = self.heatmaps([F.relu(self.norm(torch.stack(mixed).sum(0)))])
         return heat
 
 

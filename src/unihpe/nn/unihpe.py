@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from unihpe.batch import Batch, Modality
 from unihpe.diffusion.parametrisation import Diffusion
-from unihpe.nn.hrnet import HeatmapHead
+from unihpe.nn.hrnet import BranchesHead, HeatmapHead
 from unihpe.nn.image_encoder import ImageEncoder, ShownJoints, ViTEncoder, keypoints_of
 from unihpe.nn.pose_decoder import MLPDecoder, ScoreDecoder
 
@@ -74,7 +74,7 @@ class UniHPE(nn.Module):
         keypoint_scale: float,
         temperature: float = 1 / 14,
         image_encoder: ImageEncoder | ViTEncoder | None = None,
-        heatmap_head: HeatmapHead | None = None,
+        heatmap_head: HeatmapHead | BranchesHead | None = None,
     ) -> None:
         super().__init__()
         self.encoder_2d, self.encoder_3d = encoder_2d, encoder_3d
