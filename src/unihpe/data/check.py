@@ -20,6 +20,7 @@ from unihpe.data.check_coco import check_coco
 from unihpe.data.human36m import Layout, found_layout, open_human36m
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.motion import open_motion
+from unihpe.data.mpi_inf_3dhp import Layout as HpLayout
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import PROJECTED, Recorded, first_leg, legs_of, shown, spread, unit_of
 from unihpe.data.sets import SetName
@@ -76,8 +77,8 @@ def read_humaneva(root: Path, layout: str | None, verify: bool) -> Recorded:
 
 
 def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """MPI-INF-3DHP, its training or its test set."""
-    require_layout("mpi_inf_3dhp", layout, ("train", "test"))
+    """MPI-INF-3DHP, all that the folder has of it."""
+    require_layout("mpi_inf_3dhp", layout, get_args(HpLayout))
     chosen: Any = layout
     return open_mpi_inf_3dhp(root, chosen, verify=verify)
 

@@ -25,7 +25,7 @@ def open_recorded(
     stride: int = 1,
     *,
     wanted: Callable[[View], bool] = lambda view: True,
-    truth: Literal["annot3", "univ_annot3"] = "annot3",
+    truth: Literal["annot3", "univ_annot3"] | None = None,
     joints: str = "",
 ) -> Recorded:
     """One split of a recorded set, every `stride`-th frame of each view.
@@ -36,7 +36,7 @@ def open_recorded(
             3DPW, "detected".
         split: train, val or test; None takes all.
         wanted: which views of these.
-        truth: of MPI-INF-3DHP.
+        truth: of MPI-INF-3DHP; None takes what the copy has.
         joints: human36m17 takes the regressed joints of 3DPW where a copy has SMPL's own as well.
 
     Raises:
@@ -48,7 +48,7 @@ def open_recorded(
         case "humaneva":
             recorded = open_humaneva(root, keypoints)
         case "mpi_inf_3dhp":
-            recorded = open_mpi_inf_3dhp(root, truth=truth)
+            recorded = open_mpi_inf_3dhp(root, truth=truth, split=split)
         case "threedpw":
             regressed = bool(regressed_files(root)) and (joints == "human36m17" or not has_sequences(root))
             recorded = (
