@@ -21,7 +21,7 @@ from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, get_skeleton
 
 PIXELS = 200.0  # the unit of `scale`
-BOX = 1.2  # times the joints' extent
+MASK_BOX = 0.9  # of Human3.6M's lists without 2D: their boxes are made of the set's masks, times this
 # What SPIN's slots are in two sets' own words.
 HUMAN36M_WORDS = {"thorax": "neck", "nose": "jaw"}
 MPI_INF_3DHP_WORDS = {"head": "jaw", "head_top": "head"}
@@ -89,7 +89,7 @@ def require_joints(joints: Array, target: Skeleton, path: Path) -> None:
 def placed(people: SpinList, camera: Camera) -> Tensor:
     """The poses (N, J, 3), mm, where N cameras see them: by their 2D, else by their box."""
     if people.keypoints is None:
-        return people.pose + place_by_box(people.pose, people.centre, people.side / BOX, camera)[:, None]
+        return people.pose + place_by_box(people.pose, people.centre, people.side / MASK_BOX, camera)[:, None]
     return people.pose + place_by_2d(people.pose, people.keypoints, camera)[:, None]
 
 
