@@ -26,6 +26,8 @@ from unihpe.data.recorded import PROJECTED, Recorded, first_leg, legs_of, shown,
 from unihpe.data.sets import SetName
 from unihpe.data.threedpw import has_sequences, open_threedpw
 from unihpe.data.threedpw17 import open_threedpw17, regressed_files
+from unihpe.data.threedpw_smpl import open_threedpw_smpl
+from unihpe.data.threedpw_spin import open_threedpw_spin, spin_threedpw_file
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, other_side
 
@@ -84,11 +86,26 @@ def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
 
 
 def read_threedpw(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """3DPW with its detected 2D, or its regressed joints."""
-    require_layout("threedpw", layout, ("sequences", "regressed"))
-    if layout == "regressed" or (layout is None and not has_sequences(root) and regressed_files(root)):
-        return open_threedpw17(root, verify=verify)
+    """3DPW with its detected 2D, or its regressed joints, or those of the user's SMPL."""
+    require_layout("threedpw", layout, ("sequences", "regressed", "smpl", "spin"))
+    match layout or threedpw_layout(root):
+        case "regressed":
+            return open_threedpw17(root, verify=verify)
+        case "smpl":
+            return open_threedpw_smpl(root, verify=verify)
+        case "spin":
+            return open_threedpw_spin(root, verify)
     return open_threedpw(root, two_d="detected", verify=verify)
+
+
+def threedpw_layout(root: Path) -> str:
+    """The layout of 3DPW in a folder; the set's own where there is none."""
+    if not has_sequences(root):
+        if regressed_files(root):
+            return "regressed"
+        if spin_threedpw_file(root):
+            return "spin"
+    return "sequences"
 
 
 def require_layout(name: str, layout: str | None, known: tuple[str, ...]) -> None:

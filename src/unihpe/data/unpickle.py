@@ -171,25 +171,25 @@ class Restricted(pickle.Unpickler):
         )
 
 
-def load_stream(file: IO[bytes], where: str) -> Any:
+def load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restricted) -> Any:
     """The one object pickled in a stream; `where` names it in messages."""
     try:
-        return Restricted(file, where).load()
+        return reader(file, where).load()
     except InputError:
         raise
     except BROKEN as error:
         raise InputError(f"{where}: not a readable pickle ({reason(error)}); copy it again") from error
 
 
-def load_pickle(path: Path) -> Any:
-    """The object in a pickle file: arrays, numbers, text and containers of them.
+def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
+    """The object in a pickle file: arrays, numbers, text and containers of them, and what `reader` knows besides.
 
     Raises:
         InputError: for a file that is missing, broken, or asks for anything else.
     """
     try:
         with path.open("rb") as file:
-            return load_stream(file, str(path))
+            return load_stream(file, str(path), reader)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); give the right folder") from error
 
