@@ -6,8 +6,7 @@ cameras from how far 3D lands from 2D.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,109 +16,19 @@ from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS, Frames
 from unihpe.data.check_coco import check_coco
-from unihpe.data.human36m import Layout, found_layout, open_human36m
-from unihpe.data.humaneva import open_humaneva
+from unihpe.data.check_counts import counted, repeated
+from unihpe.data.check_open import EXPECTED, require_layout
+from unihpe.data.check_pictures import looked_for
 from unihpe.data.motion import open_motion
-from unihpe.data.mpi_inf_3dhp import Layout as HpLayout
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import PROJECTED, Recorded, first_leg, legs_of, shown, spread, unit_of
 from unihpe.data.sets import SetName
-from unihpe.data.threedpw import has_sequences, open_threedpw
-from unihpe.data.threedpw17 import open_threedpw17, regressed_files
-from unihpe.data.threedpw_smpl import open_threedpw_smpl
-from unihpe.data.threedpw_spin import open_threedpw_spin, spin_threedpw_file
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, other_side
 
 MOST = 20_000  # people whose 3D is projected
 UNIT_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a set should show.
-
-    Attributes:
-        open: its reader; arguments are the folder, the layout and whether to verify.
-        unit: of 3D in its files.
-        median_px: a larger median re-projection error is a problem.
-        calibration: where the cameras come from, for the report.
-    """
-
-    open: Callable[[Path, str | None, bool], Recorded]
-    unit: str
-    median_px: float
-    calibration: str
-
-
-def open_first_2d(open_set: Callable[[str], Recorded], root: Path, pattern: str, prefix: str) -> Recorded:
-    """A set with its true 2D, else with whichever 2D file there is, else with none (projected 3D)."""
-    present = [path.stem.removeprefix(prefix) for path in sorted(root.glob(pattern))]
-    return open_set("gt" if "gt" in present else next(iter(present), "exact"))
-
-
-def read_human36m(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """Human3.6M with the best 2D that the folder has."""
-    require_layout("human36m", layout, get_args(Layout))
-    chosen: Any = layout or found_layout(root)
-    if chosen == "raw" and not any(root.glob("S*/MyPoseFeatures/D2_Positions")):
-        return open_human36m(root, "exact", chosen, verify)
-    if chosen != "videopose3d":
-        return open_human36m(root, "gt", chosen, verify)
-    return open_first_2d(
-        lambda two_d: open_human36m(root, two_d, chosen, verify), root, "data_2d_h36m_*.npz", "data_2d_h36m_"
-    )
-
-
-def read_humaneva(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """HumanEva-I with the best 2D that the folder has."""
-    require_layout("humaneva", layout, ("videopose3d",))
-    prefix = "data_2d_humaneva15_"
-    return open_first_2d(lambda two_d: open_humaneva(root, two_d, verify), root, f"{prefix}*.npz", prefix)
-
-
-def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """MPI-INF-3DHP, all that the folder has of it."""
-    require_layout("mpi_inf_3dhp", layout, get_args(HpLayout))
-    chosen: Any = layout
-    return open_mpi_inf_3dhp(root, chosen, verify=verify)
-
-
-def read_threedpw(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """3DPW with its detected 2D, or its regressed joints, or those of the user's SMPL."""
-    require_layout("threedpw", layout, ("sequences", "regressed", "smpl", "spin"))
-    match layout or threedpw_layout(root):
-        case "regressed":
-            return open_threedpw17(root, verify=verify)
-        case "smpl":
-            return open_threedpw_smpl(root, verify=verify)
-        case "spin":
-            return open_threedpw_spin(root, verify)
-    return open_threedpw(root, two_d="detected", verify=verify)
-
-
-def threedpw_layout(root: Path) -> str:
-    """The layout of 3DPW in a folder; the set's own where there is none."""
-    if not has_sequences(root):
-        if regressed_files(root):
-            return "regressed"
-        if spin_threedpw_file(root):
-            return "spin"
-    return "sequences"
-
-
-def require_layout(name: str, layout: str | None, known: tuple[str, ...]) -> None:
-    """Raise for a layout that a set does not have."""
-    if layout is not None and layout not in known:
-        raise InputError(f"{name} has no layout '{layout}'; there is {', '.join(known)}")
-
-
-EXPECTED: dict[str, Expected] = {
-    "human36m": Expected(read_human36m, "m", 0.5, "the set's own"),
-    "humaneva": Expected(read_humaneva, "m", 3.0, "places the set's own, pinholes fitted"),
-    "mpi_inf_3dhp": Expected(read_mpi_inf_3dhp, "mm", 4.0, "the set's own (training) or fitted pinholes (test)"),
-    "threedpw": Expected(read_threedpw, "m", 25.0, "the set's own"),  # its 2D is detected
-}
+UNIVERSAL = "univ_annot3"  # poses of one height, which do not land on their 2D
+FAR = 200.0  # px: as far as they may
 
 
 def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
@@ -131,16 +40,20 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         layout: where a set has several; without it, it is told from the files.
 
     Returns:
-        A dict of plain values: layout, frames (people by camera), subjects, cameras, joints, leg_order ("right first",
-        "left first" or "unclear": what the geometry says of the files), unit (of 3D in the files), reprojection_px
-        (median, p99, max; None without 2D), calibration, notes, problems (one line each; empty is good).
+        A dict of plain values: layout, frames (people by camera), splits (of each: subjects, sequences, cameras, frames,
+        expected frames or None, and which known variant that is), partial (whether something of the set is not there; the
+        notes say what), subjects, cameras, joints, leg_order ("right first", "left first" or "unclear": what the geometry says
+        of the files), unit (of 3D in the files), reprojection_px (median, p99, max; None without 2D), calibration,
+        pictures (looked_for, found), notes, problems (one line each; empty is good).
 
     Raises:
         InputError: if the files cannot be read at all.
     """
     if name == "motion":
+        require_layout("motion", layout, ())
         return check_motion(root)
     if name == "coco":
+        require_layout("coco", layout, ())
         return check_coco(root)
     if name not in get_args(SetName):
         raise InputError(f"no check for '{name}'; there are motion, coco, {', '.join(get_args(SetName))}")
@@ -154,20 +67,26 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         except InputError:
             raise error from None
     unit, recorded = checked_unit(recorded, expected.unit)
-    reprojection, found = reprojected(recorded, expected.median_px)
+    limit = FAR if UNIVERSAL in recorded.layout else expected.median_px
+    reprojection, found = reprojected(recorded, limit)
     leg_order, odd = leg_order_of(recorded)
+    counts, (pictures, of_pictures) = counted(name, recorded), looked_for(name, root, recorded)
+    partial = [*counts.partial, *of_pictures]
     return {
         "layout": recorded.layout,
         "frames": len(recorded),
+        "splits": counts.splits,
+        "partial": bool(partial),
         "subjects": list(recorded.names("subject")),
         "cameras": list(recorded.names("camera")),
         "joints": list(recorded.skeleton.joints),
         "leg_order": leg_order,
         "unit": unit,
         "reprojection_px": reprojection,
-        "calibration": expected.calibration,
-        "notes": list(recorded.notes),
-        "problems": [*problems, *odd, *found],
+        "calibration": expected.calibration(recorded.layout),
+        "pictures": pictures,
+        "notes": [*recorded.notes, *(f"partial: {line}" for line in partial), *repeated(recorded)],
+        "problems": [*problems, *odd, *found, *counts.problems],
     }
 
 

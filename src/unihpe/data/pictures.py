@@ -66,6 +66,7 @@ def threedpw_pictures(view: View, frame: int) -> list[str]:
 
 
 CAMERAS = tuple(INTRINSICS)
+VIDEOS = (".mp4", ".avi")
 PICTURES: dict[str, tuple[Names, Names]] = {
     "human36m": (human36m_pictures, human36m_videos),
     "mpi_inf_3dhp": (mpi_inf_3dhp_pictures, mpi_inf_3dhp_videos),
@@ -110,7 +111,7 @@ class Pictures:
         file = self.find(view, frame)
         if file is None:
             raise InputError(f"{self.root / self.names(view, frame)[0]}: not there, nor under another known name")
-        return self.video.read(file, frame) if file.suffix in (".mp4", ".avi") else read_picture(file)
+        return self.video.read(file, frame) if file.suffix in VIDEOS else read_picture(file)
 
 
 class Video:
