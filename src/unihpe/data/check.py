@@ -66,9 +66,9 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
             recorded = expected.open(root, layout, False)
         except InputError:
             raise error from None
-    unit, recorded = checked_unit(recorded, expected.unit)
+    unit, recorded = checked_unit(recorded, expected.unit(recorded.layout))
     limit = FAR if UNIVERSAL in recorded.layout else expected.median_px
-    reprojection, found = reprojected(recorded, limit)
+    reprojection, found = reprojected(recorded, limit, expected.median_px)
     leg_order, odd = leg_order_of(recorded)
     counts, (pictures, of_pictures) = counted(name, recorded), looked_for(name, root, recorded)
     partial = [*counts.partial, *of_pictures]
@@ -136,8 +136,13 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
     return most, problems
 
 
-def reprojected(recorded: Recorded, limit: float) -> tuple[dict[str, float] | None, list[str]]:
-    """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it."""
+def reprojected(recorded: Recorded, limit: float, usual: float) -> tuple[dict[str, float] | None, list[str]]:
+    """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it.
+
+    Args:
+        limit: a larger median is a problem.
+        usual: legs that fit within this are not asked whose they are.
+    """
     if recorded.layout.endswith(PROJECTED):
         return None, []  # nothing else is known of these sets' 2D
     if recorded.keypoints is None:
@@ -155,7 +160,7 @@ def reprojected(recorded: Recorded, limit: float) -> tuple[dict[str, float] | No
         worst = sorted((joint for joint in of_joint if of_joint[joint] > limit), key=lambda joint: -of_joint[joint])
         listed = shown([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
         problems.append(f"3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual); worst: {listed}")
-    if agrees_better_swapped(frames, recorded.skeleton, limit):
+    if agrees_better_swapped(frames, recorded.skeleton, usual):
         problems.append("left and right legs of the 2D are exchanged against the 3D: 3D lands on the other leg's 2D")
     return found, problems
 
@@ -174,7 +179,7 @@ def agrees_better_swapped(frames: Frames, skeleton: Skeleton, limit: float) -> b
     legs = [n for n, joint in enumerate(skeleton.joints) if joint.endswith(("_knee", "_ankle"))]
     swapped = [skeleton.index(other_side(joint)) if n in legs else n for n, joint in enumerate(skeleton.joints)]
     own, other = (distances(frames, columns)[:, legs].nanmedian() for columns in (list(range(len(skeleton))), swapped))
-    return bool(own > limit) and bool(other < own / 3)
+    return bool(own > limit) and bool(other < own / 2)
 
 
 def two_d_problems(frames: Frames) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from unihpe.data.human36m import Layout, found_layout, open_human36m
 from unihpe.data.humaneva import open_humaneva
+from unihpe.data.matching import matching
 from unihpe.data.mpi_inf_3dhp import Layout as HpLayout
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded
@@ -25,20 +26,20 @@ class Expected:
 
     Attributes:
         open: its reader; arguments are the folder, the layout and whether to verify.
-        unit: of 3D in its files.
+        unit: of 3D in the files of a layout.
         median_px: a larger median re-projection error is a problem.
         calibration: where the cameras of a layout come from, for the report.
     """
 
     open: Callable[[Path, str | None, bool], Recorded]
-    unit: str
+    unit: Callable[[str], str]
     median_px: float
     calibration: Callable[[str], str]
 
 
 def open_first_2d(open_set: Callable[[str], Recorded], root: Path, pattern: str, prefix: str) -> Recorded:
     """A set with its true 2D, else with whichever 2D file there is, else with none (projected 3D)."""
-    present = [path.stem.removeprefix(prefix) for path in sorted(root.glob(pattern))]
+    present = [path.stem.removeprefix(prefix) for path in matching(root, pattern)]
     return open_set("gt" if "gt" in present else next(iter(present), "exact"))
 
 
@@ -46,7 +47,7 @@ def read_human36m(root: Path, layout: str | None, verify: bool) -> Recorded:
     """Human3.6M with the best 2D that the folder has."""
     require_layout("human36m", layout, get_args(Layout))
     chosen: Any = layout or found_layout(root)
-    if chosen == "raw" and not any(root.glob("S*/MyPoseFeatures/D2_Positions")):
+    if chosen == "raw" and not matching(root, "S*/MyPoseFeatures/D2_Positions"):
         return open_human36m(root, "exact", chosen, verify)
     if chosen != "videopose3d":
         return open_human36m(root, "gt", chosen, verify)
@@ -105,6 +106,16 @@ def the_sets_own(layout: str) -> str:
     return "the set's own"
 
 
+def unit_of_human36m(layout: str) -> str:
+    """The release and what keeps its numbers is in mm; VideoPose3D's, MMPose's and SPIN's files are in metres."""
+    return "mm" if any(word in layout for word in ("raw release", "h36m-fetch", "pickles")) else "m"
+
+
+def unit_of_3dhp(layout: str) -> str:
+    """The release and P-STMO's files are in mm, MMPose's and SPIN's in metres."""
+    return "m" if "MMPose" in layout or "SPIN" in layout else "mm"
+
+
 def calibration_of_3dhp(layout: str) -> str:
     """Where the lenses of MPI-INF-3DHP's layouts come from."""
     if "MMPose" in layout:
@@ -116,8 +127,10 @@ def calibration_of_3dhp(layout: str) -> str:
 
 
 EXPECTED: dict[str, Expected] = {
-    "human36m": Expected(read_human36m, "m", 0.5, the_sets_own),
-    "humaneva": Expected(read_humaneva, "m", 3.0, lambda layout: "places the set's own, pinholes fitted"),
-    "mpi_inf_3dhp": Expected(read_mpi_inf_3dhp, "mm", 4.0, calibration_of_3dhp),
-    "threedpw": Expected(read_threedpw, "m", 25.0, the_sets_own),  # its 2D is detected
+    "human36m": Expected(read_human36m, unit_of_human36m, 0.5, the_sets_own),
+    "humaneva": Expected(
+        read_humaneva, lambda layout: "m", 3.0, lambda layout: "places the set's own, pinholes fitted"
+    ),
+    "mpi_inf_3dhp": Expected(read_mpi_inf_3dhp, unit_of_3dhp, 4.0, calibration_of_3dhp),
+    "threedpw": Expected(read_threedpw, lambda layout: "m", 25.0, the_sets_own),  # its 2D is detected
 }

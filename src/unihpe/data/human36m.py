@@ -7,6 +7,7 @@ set's pixels have their origin within half a pixel of ours, which nobody has pub
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -66,7 +67,9 @@ def open_human36m(root: Path, two_d: str = "gt", layout: Layout | None = None, v
         case "raw":
             sequences = read_raw_3d(root)
             detections = None if two_d == "exact" else raw_2d(root, sequences, two_d)
-            return in_world(sequences, detections, root, f"Human3.6M, raw release, 2D {two_d}", verify)
+            if verify:
+                require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
+            return in_world(in_metres(sequences), detections, root, f"Human3.6M, raw release, 2D {two_d}", False)
         case "mmpose":
             return open_mmpose(root, two_d, verify)
         case "mmpose2d":
@@ -93,6 +96,11 @@ def found_layout(root: Path) -> Layout:
         " annotation_body2d/h36m_coco_*.json (MMPose), h36m_*.npz (SPIN), S*/*/annot.h5 (h36m-fetch), h36m_train.pkl"
         " (H36M-Toolbox, LCN) or S*/MyPoseFeatures/D3_Positions/*.cdf (raw)"
     )
+
+
+def in_metres(sequences: list[Sequence3D]) -> list[Sequence3D]:
+    """Sequences in millimetres, as the release has them, in metres."""
+    return [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
 
 
 def in_world(

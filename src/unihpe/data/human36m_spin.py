@@ -35,10 +35,8 @@ def open_spin(root: Path, two_d: str, verify: bool) -> Recorded:
         raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
     parts = [read_list(path, two_d, verify) for path in spin_files(root)]
     kinds = [part.keypoints is None for part in parts]
-    layout = f"Human3.6M, SPIN's lists, 2D {two_d}"
-    if any(kinds):  # one file without 2D makes all so
-        return combined(parts, f"{layout}, {PROJECTED}")
-    return combined(parts, layout)
+    said = PROJECTED if any(kinds) else f"2D {two_d}"  # one file without 2D makes all so
+    return combined(parts, f"Human3.6M, SPIN's lists, {said}")
 
 
 def read_list(path: Path, two_d: str, verify: bool) -> Recorded:

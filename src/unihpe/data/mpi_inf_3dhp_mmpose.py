@@ -19,20 +19,20 @@ from unihpe.camera import Camera
 from unihpe.data.mpi_inf_3dhp_parts import Truth, published_lenses, require_truth, view_named
 from unihpe.data.recorded import Recorded, View, as_floats, require_body, require_finite, shown
 from unihpe.data.rows import by_row, camera_rows
-from unihpe.data.unpickle import load_npz, load_pickle, npz_shape
+from unihpe.data.spin import is_spin
+from unihpe.data.unpickle import load_npz, load_pickle
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, get_skeleton
 
 FILES = {"train": ("mpi_inf_3dhp_train.npz",), "test": ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz")}
-JOINTS = 17
 
 
 def mmpose_3dhp_files(root: Path) -> dict[str, Path]:
-    """MMPose's file of each split in a folder or its annotations/; SPIN's files of the same name have 24 joints."""
+    """MMPose's file of each split in a folder or its annotations/; SPIN's list for training has the same name."""
     found = {}
     for split, names in FILES.items():
         paths = [folder / name for name in names for folder in (root, root / "annotations")]
-        if files := [path for path in paths if (npz_shape(path, "S") or (0, 0))[1] == JOINTS]:
+        if files := [path for path in paths if path.is_file() and not is_spin(path)]:
             found[split] = files[0]
     return found
 

@@ -47,7 +47,7 @@ class SpinList:
 
 def is_spin(path: Path) -> bool:
     """Whether a file is one of SPIN's lists with 3D joints; MMPose's files of the same name have 17."""
-    return (npz_shape(path, "S") or (0, 0))[1] == len(get_skeleton("spin24"))
+    return (npz_shape(path, "S") or ())[1:2] == (len(get_skeleton("spin24")),)
 
 
 def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinList:

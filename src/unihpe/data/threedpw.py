@@ -19,6 +19,7 @@ from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS
 from unihpe.camera import Camera
+from unihpe.data.matching import matching
 from unihpe.data.recorded import Array, Recorded, View, as_floats, require_body, require_finite, shown
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
@@ -84,14 +85,9 @@ def open_threedpw(root: Path, split: str | None = None, two_d: TwoD = "exact", v
 def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
     """The pickles and their splits; some archives unpack into sequenceFiles twice."""
     for folder in (root / "sequenceFiles" / "sequenceFiles", root / "sequenceFiles", root):
-        found = [
-            (path, ours)
-            for theirs, ours in SPLITS.items()
-            if split in (None, ours)
-            for path in sorted((folder / theirs).glob("*.pkl"))
-        ]
-        if found:
-            return found
+        wanted = [(theirs, ours) for theirs, ours in SPLITS.items() if split in (None, ours)]
+        if files := [(path, ours) for theirs, ours in wanted for path in matching(folder, f"{theirs}/*.pkl")]:
+            return files
     raise InputError(f"{root}: no sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl; unpack 3DPW's sequenceFiles.zip there")
 
 
