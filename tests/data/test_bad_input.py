@@ -368,3 +368,38 @@ def test_files_that_may_not_be_read(unihpe, layout, root, what):
                 ran(unihpe, layout, copy, 2, locked.name)
         finally:
             locked.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", [name for name, one in LAYOUTS.items() if one.two_d_files])
+@pytest.mark.parametrize("damage", ["truncated", "runs code"])
+def test_a_damaged_file_of_2d(unihpe, written, name, damage, tmp_path):
+    layout, root = LAYOUTS[name], Path(shutil.copytree(written(name), tmp_path / "set"))
+    path = files_of(layout, root, two_d=True)[0]
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:300])
+        ran(unihpe, layout, root, 2, path.name)
+    elif path.suffix == ".npz":
+        content = np.array({"S1": Evil(tmp_path / "ran")}, dtype=object)
+        np.savez(path, positions_2d=content, metadata=np.array({}, dtype=object))
+        ran(unihpe, layout, root, 2, path.name, "so nothing of it was run")
+        assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "name, file",
+    [
+        ("mmpose", "annotation_body3d/cameras.pkl"),
+        ("3dhp_mmpose", "annotations/cameras_train.pkl"),
+        ("3dhp_train", "S1/Seq1/camera.calibration"),
+    ],
+)
+def test_a_damaged_file_of_cameras(unihpe, written, name, file, tmp_path):
+    layout, root = LAYOUTS[name], Path(shutil.copytree(written(name), tmp_path / "set"))
+    path = root / file
+    whole = path.read_bytes()
+    for broken in (b"", whole[: len(whole) // 3], pickle.dumps([1, 2]), pickle.dumps({"TS1": {"f": 1}})):
+        path.write_bytes(broken)
+        ran(unihpe, layout, root, 2, path.name)
+    path.write_bytes(pickle.dumps([Evil(tmp_path / "ran")]))
+    ran(unihpe, layout, root, 2, path.name)
+    assert not (tmp_path / "ran").exists()

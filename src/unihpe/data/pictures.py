@@ -49,15 +49,17 @@ def mpi_inf_3dhp_pictures(view: View, frame: int) -> list[str]:
     number = frame + 1
     if view.split == "test":
         inner = f"{view.sequence}/imageSequence/img_{number:06d}.jpg"
-        return [inner, f"mpi_inf_3dhp_test_set/{inner}", f"images/{view.sequence}_{number:06d}.jpg"]
+        flat = f"images/{view.sequence}_{number:06d}.jpg"
+        return [inner, f"mpi_inf_3dhp_test_set/{inner}", f"test/{inner}", flat]
     base, file = f"{view.subject}/{view.sequence}", f"video_{view.camera}/frame_{number:06d}.jpg"
     flat = f"images/{view.subject}_{view.sequence}_Cam{view.camera}_{number:06d}.jpg"
-    return [f"{base}/imageFrames/{file}", f"{base}/{file}", flat]
+    return [f"{base}/imageFrames/{file}", f"{base}/{file}", flat, f"train/{base}/imageFrames/{file}"]
 
 
 def mpi_inf_3dhp_videos(view: View, frame: int) -> list[str]:
     """The training set's own; the test set has pictures."""
-    return [f"{view.subject}/{view.sequence}/imageSequence/video_{view.camera}.avi"] if view.split == "train" else []
+    video = f"{view.subject}/{view.sequence}/imageSequence/video_{view.camera}.avi"
+    return [video, f"train/{video}"] if view.split == "train" else []
 
 
 def threedpw_pictures(view: View, frame: int) -> list[str]:
