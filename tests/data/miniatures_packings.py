@@ -203,3 +203,21 @@ def write_h36m_coco(root):
         content = {"info": {}, "licenses": "", "categories": categories, "images": images, "annotations": annotations}
         (folder / f"h36m_coco_{split}.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
+
+
+def write_h36m_metadata(root, change=None):
+    """metadata.xml of the release: w0 has 4 × 11 × 6 extrinsics (three angles, centre in mm), then 4 × 9 intrinsics, p_y before p_x."""
+    outer, inner = np.zeros((4, 11, 6)), np.zeros((4, 9))
+    for camera, lens in enumerate(H36M_LENSES):
+        _, _, fx, fy, cx, cy, k1, k2, k3, px, py = lens
+        inner[camera] = [fx, fy, cx, cy, k1, k2, k3, py, px]
+        for subject, places in H36M_PLACES.items():
+            place = places[camera]
+            columns = [to_camera(axis[None] + place[4:], place)[0] for axis in np.eye(3)]
+            r = np.stack(columns, axis=1)  # world to camera = Rx(x) Ry(y) Rz(z)
+            x, y, z = np.arctan2(r[1, 2], r[2, 2]), np.arcsin(r[0, 2]), np.arctan2(r[0, 1], r[0, 0])
+            outer[camera, int(subject[1:]) - 1] = [-x, y, -z, *place[4:]]
+    numbers = " ".join(f"{n:.12g}" for n in [*outer.ravel(), *inner.ravel()])
+    ids = "".join(f"<item>{name}</item>" for name in H36M_CAMERAS)
+    text = f"<root><mapping/><dbcameras><index2id>{ids}</index2id></dbcameras><w0>[{numbers}]</w0></root>"
+    (root / "metadata.xml").write_text(change(text) if change else text, encoding="utf-8")

@@ -18,7 +18,7 @@ from miniatures import (
     write_pickled_h36m,
     write_raw_h36m,
 )
-from miniatures_packings import write_h36m_coco, write_spin_h36m
+from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin_h36m
 
 from unihpe.data.check import check
 from unihpe.data.human36m import found_layout, open_human36m
@@ -166,3 +166,45 @@ def test_mmposes_json_names_the_legs_wrongly_and_is_not_believed(tmp_path):
         path.write_text(json.dumps(broken))
         with pytest.raises(InputError, match=message):
             open_human36m(tmp_path)
+
+
+def test_the_releases_own_calibration_is_the_published_one(tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path)
+    published = open_human36m(tmp_path)
+    write_h36m_metadata(tmp_path)
+    source = open_human36m(tmp_path)
+    assert source.layout == "Human3.6M, raw release, metadata.xml, 2D gt"
+    every = torch.arange(len(source))
+    own, usual = source.read(every), published.read(every)
+    np.testing.assert_allclose(own.pose, usual.pose, rtol=0, atol=0.05)
+    np.testing.assert_allclose(own.camera.project(own.pose), usual.keypoints, rtol=0, atol=0.02)
+    assert check("human36m", tmp_path)["problems"] == []
+
+
+def test_another_calibration_is_used_and_found_out(tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path)
+    write_h36m_metadata(tmp_path, lambda text: text.replace("1145.049438", "1245.049438"))
+    problems = check("human36m", tmp_path)["problems"]
+    assert len(problems) == 1 and problems[0].startswith("camera 54138969: 3D lands ") and "px from 2D" in problems[0]
+    source = open_human36m(tmp_path)
+    assert source.cameras.focal.max() == pytest.approx(1245.049438)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda text: text[: len(text) // 2], "not the release's metadata.xml"),
+        (lambda text: text.replace("54138969", "1"), "names 4 cameras and has 300 numbers"),
+        (lambda text: text.replace("[", "[1 "), "has 301 numbers in w0, expected the set's 4 and 300"),
+        (lambda text: text.replace("[", "[x "), "could not convert"),
+        (lambda text: "<!DOCTYPE a [<!ENTITY b 'c'>]>" + text, "defines entities"),
+    ],
+)
+def test_a_broken_calibration_is_named(change, message, tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path)
+    write_h36m_metadata(tmp_path, change)
+    with pytest.raises(InputError, match=message):
+        open_human36m(tmp_path)

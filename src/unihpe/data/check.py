@@ -147,7 +147,8 @@ def reprojected(recorded: Recorded, limit: float, usual: float) -> tuple[dict[st
         return None, []  # nothing else is known of these sets' 2D
     if recorded.keypoints is None:
         return None, ["no 2D in the folder: 3D cannot be compared with it"]
-    frames = recorded.read(spread(len(recorded), MOST))
+    rows = spread(len(recorded), MOST)
+    frames = recorded.read(rows)
     errors = distances(frames, list(range(len(recorded.skeleton))))
     known = errors[errors.isfinite()].double().numpy()
     if not len(known):
@@ -160,9 +161,22 @@ def reprojected(recorded: Recorded, limit: float, usual: float) -> tuple[dict[st
         worst = sorted((joint for joint in of_joint if of_joint[joint] > limit), key=lambda joint: -of_joint[joint])
         listed = shown([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
         problems.append(f"3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual); worst: {listed}")
+    else:
+        problems += odd_cameras(recorded, rows, errors, limit)
     if agrees_better_swapped(frames, recorded.skeleton, usual):
         problems.append("left and right legs of the 2D are exchanged against the 3D: 3D lands on the other leg's 2D")
     return found, problems
+
+
+def odd_cameras(recorded: Recorded, rows: Tensor, errors: Tensor, limit: float) -> list[str]:
+    """Cameras whose 3D lands far from 2D in a set that otherwise agrees; errors (N, J), pixels, are those of `rows` (N,)."""
+    names = [recorded.views[view].camera for view in recorded.view[rows].tolist()]
+    found = []
+    for name in recorded.names("camera"):
+        median = float(errors[torch.tensor([one == name for one in names])].nanmedian())
+        if median > limit:
+            found.append(f"camera {name}: 3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual)")
+    return found
 
 
 def distances(frames: Frames, columns: list[int]) -> Tensor:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, published_cameras
+from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
 from unihpe.data.human36m_coco import coco_files, open_coco
+from unihpe.data.human36m_metadata import metadata_file, read_metadata
 from unihpe.data.human36m_mmpose import mmpose_files, open_mmpose
 from unihpe.data.human36m_raw import raw_2d, raw_files, read_raw_3d
 from unihpe.data.human36m_rows import fetch_files, open_fetch, open_pickles, pickle_files
@@ -69,7 +70,10 @@ def open_human36m(root: Path, two_d: str = "gt", layout: Layout | None = None, v
             detections = None if two_d == "exact" else raw_2d(root, sequences, two_d)
             if verify:
                 require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
-            return in_world(in_metres(sequences), detections, root, f"Human3.6M, raw release, 2D {two_d}", False)
+            metadata = metadata_file(root)
+            cameras = published_cameras() if metadata is None else read_metadata(metadata)
+            layout_name = f"Human3.6M, raw release{'' if metadata is None else ', metadata.xml'}, 2D {two_d}"
+            return in_world(in_metres(sequences), detections, root, layout_name, False, cameras)
         case "mmpose":
             return open_mmpose(root, two_d, verify)
         case "mmpose2d":
@@ -104,10 +108,15 @@ def in_metres(sequences: list[Sequence3D]) -> list[Sequence3D]:
 
 
 def in_world(
-    sequences: list[Sequence3D], detections: Detections | None, path: Path, layout: str, verify: bool
+    sequences: list[Sequence3D],
+    detections: Detections | None,
+    path: Path,
+    layout: str,
+    verify: bool,
+    calibration: tuple[dict[tuple[str, str], int], Human36mCamera] | None = None,
 ) -> Recorded:
-    """Sequences in world axes, each seen by the four published cameras."""
-    rows, cameras = published_cameras()
+    """Sequences in world axes, metres, each seen by four cameras: the published ones, or those given."""
+    rows, cameras = calibration or published_cameras()
     if strange := {s.subject for s in sequences} - set(EXTRINSICS):
         raise InputError(
             f"{path}: no calibration of {shown(sorted(strange))}; the set has 3D of {', '.join(EXTRINSICS)}"
