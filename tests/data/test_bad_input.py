@@ -168,6 +168,7 @@ def ran(unihpe, layout, root, code, *words):
     text = error if code == 2 else "".join(line for line in out.splitlines(keepends=True) if line.startswith("problem"))
     for word in words:
         assert any(one in text for one in ((word,) if isinstance(word, str) else word)), (word, text)
+    return out
 
 
 def joints(layout, change, two_d=False):
@@ -201,7 +202,7 @@ def exchanged(pairs):
 def test_whole_in_a_folder_with_spaces_and_other_letters(unihpe, layout, root, tmp_path):
     odd = tmp_path / "Ünï 姿 data (1)"
     root.rename(odd)
-    ran(unihpe, layout, odd, 0)
+    assert f"unit: {layout.unit}\n" in ran(unihpe, layout, odd, 0)
 
 
 def test_files_missing(unihpe, layout, root):
@@ -234,7 +235,8 @@ def test_the_other_unit(unihpe, layout, root):
     factor, unit = (1000, "mm") if layout.unit == "m" else (0.001, "m")
     change_all(layout, root, lambda poses: poses * factor)
     code = 2 if layout.data == "humaneva" else 1  # whose lenses cannot be fitted to these
-    ran(unihpe, layout, root, code, f"3D is in {unit}, but this layout is in {layout.unit}")
+    out = ran(unihpe, layout, root, code, f"3D is in {unit}, but this layout is in {layout.unit}")
+    assert code == 2 or f"unit: {unit}\n" in out
 
 
 def test_legs_swapped(unihpe, layout, root):
