@@ -39,6 +39,7 @@ def test_joints_are_those_of_the_posed_surface_whatever_the_regressors_leg_order
     assert torch.equal(frames.keypoints, frames.camera.project(frames.pose))
     report = check("threedpw", tmp_path, "smpl")
     assert report["problems"] == [] and report["leg_order"] == "right first" and report["unit"] == "m"
+    assert report["reprojection_px"] == {"median": 0.0, "p99": 0.0, "max": 0.0}  # 2D is the projection
 
 
 def test_the_standard_protocol_takes_them_and_others_do_not(tmp_path):

@@ -144,7 +144,7 @@ def reprojected(recorded: Recorded, limit: float, usual: float) -> tuple[dict[st
         usual: legs that fit within this are not asked whose they are.
     """
     if recorded.layout.endswith(PROJECTED):
-        return None, []  # nothing else is known of these sets' 2D
+        return {"median": 0.0, "p99": 0.0, "max": 0.0}, []  # by definition: nothing else is known of these sets' 2D
     if recorded.keypoints is None:
         return None, ["no 2D in the folder: 3D cannot be compared with it"]
     rows = spread(len(recorded), MOST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -109,11 +110,13 @@ def joined(
     )
 
 
+@cache
 def train_view(subject: int, sequence: int, camera: str) -> View:
     """A camera's view of one training sequence."""
     return View(f"S{subject}", "unknown", f"Seq{sequence}", camera, "train", f"S{subject} Seq{sequence}")
 
 
+@cache
 def test_view(name: str) -> View:
     """One test sequence."""
     return View(name, "unknown", name, "camera", "test", name)

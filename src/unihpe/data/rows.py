@@ -33,13 +33,13 @@ def by_row(
         cameras: C cameras.
         camera: the row of each picture's camera, (N,).
     """
-    views = {view: n for n, view in enumerate(dict.fromkeys(view for view, _ in rows))}
+    views, number = camera_rows(rows)
     every = torch.arange(len(rows))
     seen = None if keypoints is None else keypoints.isfinite().all(-1)
     return Recorded(
         skeleton=skeleton,
         views=tuple(views),
-        view=torch.tensor([views[view] for view, _ in rows]),
+        view=number,
         frame=torch.tensor([frame for _, frame in rows]),
         pose=pose,
         pose_row=every,
@@ -56,8 +56,14 @@ def by_row(
 
 def camera_rows(rows: Sequence[tuple[View, int]]) -> tuple[list[View], Tensor]:
     """The views that occur, for one camera each, and each row's place among them, (N,)."""
-    views = {view: n for n, view in enumerate(dict.fromkeys(view for view, _ in rows))}
-    return list(views), torch.tensor([views[view] for view, _ in rows])
+    views: dict[View, int] = {}
+    known: dict[int, int] = {}  # by identity: a million rows share some hundred views, and comparing those takes long
+    numbers = []
+    for view, _ in rows:
+        if id(view) not in known:
+            known[id(view)] = views.setdefault(view, len(views))
+        numbers.append(known[id(view)])
+    return list(views), torch.tensor(numbers)
 
 
 def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
