@@ -402,6 +402,9 @@ def main() -> None:
     except InputError as error:
         print(f"unihpe: {error}", file=sys.stderr)
         sys.exit(2)
+    except PermissionError as error:
+        print(f"unihpe: {error.filename}: permission denied; give yourself the right to it", file=sys.stderr)
+        sys.exit(2)
     except typer.Abort:
         sys.exit(130)  # interrupted
     except Exception as error:

@@ -71,13 +71,23 @@ def data_check(
 def show_check(report: dict[str, Any]) -> None:
     """The report as lines; problems last."""
     for key, value in report.items():
-        if key not in ("problems", "notes"):
+        if key == "splits":
+            for split, counts in value.items():
+                console.print(f"[bold]{split}[/]: {counts_in_words(counts)}")
+        elif key not in ("problems", "notes"):
             shown = ", ".join(str(entry) for entry in value) if isinstance(value, list) else value
             console.print(f"[bold]{key}[/]: {shown}")
     for note in report["notes"]:
         console.print(f"note: {note}")
     for problem in report["problems"]:
         console.print(f"[red]problem[/]: {problem}")
+
+
+def counts_in_words(counts: dict[str, Any]) -> str:
+    """The counts of one split, beside the known copy they are held against."""
+    words = ", ".join(f"{counts[key]:,} {key}" for key in ("subjects", "sequences", "cameras", "frames"))
+    expected = "" if counts["expected"] is None else f"{counts['expected']:,} expected, "
+    return f"{words} ({expected}{counts['variant']})"
 
 
 @data_app.command("protocols")

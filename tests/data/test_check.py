@@ -140,7 +140,7 @@ def test_no_2d_is_a_problem_and_no_data_an_error(tmp_path):
         check("human36m", tmp_path / "none")
     with pytest.raises(InputError, match="no check for 'penn'; there are motion, coco, human36m"):
         check("penn", tmp_path)
-    with pytest.raises(InputError, match="no layout 'tfrecord'; there is videopose3d, mmpose, fetch, pickles, raw"):
+    with pytest.raises(InputError, match="no layout 'tfrecord'; there is videopose3d, mmpose, mmpose2d, spin, fetch"):
         check("human36m", tmp_path, "tfrecord")
     with pytest.raises(InputError, match="no files of the layout fetch"):
         check("human36m", tmp_path, "fetch")

@@ -1,5 +1,7 @@
 """Human3.6M's raw release, h36m-fetch's, H36M-Toolbox's and LCN's files, on miniatures written by hand."""
 
+import copy
+import json
 import pickle
 
 import numpy as np
@@ -9,11 +11,14 @@ from miniatures import (
     H36M_CAMERAS,
     H36M_KEPT,
     H36M_PLACES,
+    h36m_rows,
     to_camera,
     write_fetch_h36m,
+    write_mmpose_h36m,
     write_pickled_h36m,
     write_raw_h36m,
 )
+from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin_h36m
 
 from unihpe.data.check import check
 from unihpe.data.human36m import found_layout, open_human36m
@@ -99,3 +104,107 @@ def test_bad_pickles_are_named(tmp_path):
     with pytest.raises(InputError, match="has the 2D gt and exact, not 'cpn'"):
         write_pickled_h36m(tmp_path, "toolbox")
         open_human36m(tmp_path, "cpn")
+
+
+@pytest.mark.parametrize("writer", [write_h36m_coco, write_spin_h36m])
+def test_mmposes_json_and_spins_lists_hold_the_same_people(writer, tmp_path):
+    writer(tmp_path)
+    rows = h36m_rows()
+    source = open_human36m(tmp_path, "exact")
+    frames = source.read(torch.arange(len(source)))
+    assert len(source) == 2 * 4 * 2 and source.names("camera") == tuple(H36M_CAMERAS)
+    for n in range(len(source)):
+        view, frame = source.views[int(source.view[n])], int(source.frame[n])
+        world = next(world for subject, *_, world in rows if subject == view.subject)
+        place = H36M_PLACES[view.subject][H36M_CAMERAS.index(view.camera)]
+        expected = to_camera(world[frame, H36M_KEPT], place)
+        by_box = (
+            writer is write_spin_h36m and view.subject == "S9"
+        )  # a list without 2D tells the place by its box alone
+        np.testing.assert_allclose(
+            frames.pose[n] - frames.pose[n, :1], expected - expected[:1], rtol=0, atol=0.2, err_msg=str(view)
+        )
+        np.testing.assert_allclose(frames.pose[n, 0], expected[0], rtol=0.1 if by_box else 0, atol=60 if by_box else 1)
+    assert {view.action for view in source.views} == {"Photo", "SittingDown"}
+
+
+def test_spins_list_beside_mmposes_file_of_the_same_name(tmp_path):
+    write_spin_h36m(tmp_path)
+    assert found_layout(tmp_path) == "spin"
+    (tmp_path / "h36m_valid_protocol1.npz").unlink()
+    source = open_human36m(tmp_path)
+    assert source.layout.endswith("2D projected") and source.names("split") == ("train", "test")
+    (tmp_path / "h36m_valid_protocol2.npz").unlink()
+    source = open_human36m(tmp_path)
+    frames = source.read(torch.arange(len(source)))
+    assert source.layout == "Human3.6M, SPIN's lists, 2D gt" and len(source) == 8
+    np.testing.assert_allclose(frames.camera.project(frames.pose), frames.keypoints, rtol=0, atol=0.2)
+    assert "people stand where it meets their 2D" in source.notes[0]
+    write_mmpose_h36m(tmp_path)
+    assert found_layout(tmp_path) == "mmpose"
+
+
+def test_mmposes_json_names_the_legs_wrongly_and_is_not_believed(tmp_path):
+    folder = write_h36m_coco(tmp_path)
+    source = open_human36m(tmp_path)
+    assert source.in_world and source.keypoints is not None
+    frames = source.read(torch.arange(len(source)))
+    np.testing.assert_allclose(frames.camera.project(frames.pose), frames.keypoints, rtol=0, atol=0.02)
+    report = check("human36m", tmp_path)
+    assert report["problems"] == [] and report["leg_order"] == "right first"
+    path = folder / "h36m_coco_train.json"
+    whole = json.loads(path.read_text())
+    for change, message in (
+        (lambda c: c["annotations"][1].pop("keypoints_3d"), "lacks 'keypoints_3d'"),
+        (lambda c: c["annotations"][1].update(image_id=99), "lacks 99"),
+        (lambda c: c["annotations"][1].update(keypoints_3d=[1.0] * 64), "not numbers"),
+        (lambda c: [a.update(keypoints_3d=a["keypoints_3d"][:64]) for a in c["annotations"]], "expected \\(N, 68\\)"),
+        (lambda c: c["images"][0].update(file_name="cat.jpg"), "is not named like S9_Greeting"),
+    ):
+        broken = copy.deepcopy(whole)
+        change(broken)
+        path.write_text(json.dumps(broken))
+        with pytest.raises(InputError, match=message):
+            open_human36m(tmp_path)
+
+
+def test_the_releases_own_calibration_is_the_published_one(tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path)
+    published = open_human36m(tmp_path)
+    write_h36m_metadata(tmp_path)
+    source = open_human36m(tmp_path)
+    assert source.layout == "Human3.6M, raw release, metadata.xml, 2D gt"
+    every = torch.arange(len(source))
+    own, usual = source.read(every), published.read(every)
+    np.testing.assert_allclose(own.pose, usual.pose, rtol=0, atol=0.05)
+    np.testing.assert_allclose(own.camera.project(own.pose), usual.keypoints, rtol=0, atol=0.02)
+    assert check("human36m", tmp_path)["problems"] == []
+
+
+def test_another_calibration_is_used_and_found_out(tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path)
+    write_h36m_metadata(tmp_path, lambda text: text.replace("1145.049438", "1245.049438"))
+    problems = check("human36m", tmp_path)["problems"]
+    assert len(problems) == 1 and problems[0].startswith("camera 54138969: 3D lands ") and "px from 2D" in problems[0]
+    source = open_human36m(tmp_path)
+    assert source.cameras.focal.max() == pytest.approx(1245.049438)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda text: text[: len(text) // 2], "not the release's metadata.xml"),
+        (lambda text: text.replace("54138969", "1"), "names 4 cameras and has 300 numbers"),
+        (lambda text: text.replace("[", "[1 "), "has 301 numbers in w0, expected the set's 4 and 300"),
+        (lambda text: text.replace("[", "[x "), "could not convert"),
+        (lambda text: "<!DOCTYPE a [<!ENTITY b 'c'>]>" + text, "defines entities"),
+    ],
+)
+def test_a_broken_calibration_is_named(change, message, tmp_path):
+    pytest.importorskip("cdflib", reason="cdf files need cdflib")
+    write_raw_h36m(tmp_path)
+    write_h36m_metadata(tmp_path, change)
+    with pytest.raises(InputError, match=message):
+        open_human36m(tmp_path)

@@ -61,7 +61,7 @@ def test_all_28_joints_other_cameras_and_the_universal_truth(tmp_path):
 
 def test_frames_beyond_the_videos_are_cut(tmp_path, monkeypatch):
     write_3dhp_train(tmp_path, sequences=((1, 1),), longer=2)
-    monkeypatch.setattr("unihpe.data.mpi_inf_3dhp.USABLE", {(1, 1): 6})
+    monkeypatch.setattr("unihpe.data.mpi_inf_3dhp_raw.USABLE", {(1, 1): 6})
     source = open_mpi_inf_3dhp(tmp_path)
     assert len(source) == 8 * 6 and source.notes == ("S1/Seq1: 2 frames without video cut",)
 

@@ -6,8 +6,7 @@ cameras from how far 3D lands from 2D.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,91 +16,19 @@ from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS, Frames
 from unihpe.data.check_coco import check_coco
-from unihpe.data.human36m import Layout, found_layout, open_human36m
-from unihpe.data.humaneva import open_humaneva
+from unihpe.data.check_counts import counted, repeated
+from unihpe.data.check_open import EXPECTED, require_layout
+from unihpe.data.check_pictures import looked_for
 from unihpe.data.motion import open_motion
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import PROJECTED, Recorded, first_leg, legs_of, shown, spread, unit_of
 from unihpe.data.sets import SetName
-from unihpe.data.threedpw import has_sequences, open_threedpw
-from unihpe.data.threedpw17 import open_threedpw17, regressed_files
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, other_side
 
 MOST = 20_000  # people whose 3D is projected
 UNIT_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a set should show.
-
-    Attributes:
-        open: its reader; arguments are the folder, the layout and whether to verify.
-        unit: of 3D in its files.
-        median_px: a larger median re-projection error is a problem.
-        calibration: where the cameras come from, for the report.
-    """
-
-    open: Callable[[Path, str | None, bool], Recorded]
-    unit: str
-    median_px: float
-    calibration: str
-
-
-def open_first_2d(open_set: Callable[[str], Recorded], root: Path, pattern: str, prefix: str) -> Recorded:
-    """A set with its true 2D, else with whichever 2D file there is, else with none (projected 3D)."""
-    present = [path.stem.removeprefix(prefix) for path in sorted(root.glob(pattern))]
-    return open_set("gt" if "gt" in present else next(iter(present), "exact"))
-
-
-def read_human36m(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """Human3.6M with the best 2D that the folder has."""
-    require_layout("human36m", layout, get_args(Layout))
-    chosen: Any = layout or found_layout(root)
-    if chosen == "raw" and not any(root.glob("S*/MyPoseFeatures/D2_Positions")):
-        return open_human36m(root, "exact", chosen, verify)
-    if chosen != "videopose3d":
-        return open_human36m(root, "gt", chosen, verify)
-    return open_first_2d(
-        lambda two_d: open_human36m(root, two_d, chosen, verify), root, "data_2d_h36m_*.npz", "data_2d_h36m_"
-    )
-
-
-def read_humaneva(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """HumanEva-I with the best 2D that the folder has."""
-    require_layout("humaneva", layout, ("videopose3d",))
-    prefix = "data_2d_humaneva15_"
-    return open_first_2d(lambda two_d: open_humaneva(root, two_d, verify), root, f"{prefix}*.npz", prefix)
-
-
-def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """MPI-INF-3DHP, its training or its test set."""
-    require_layout("mpi_inf_3dhp", layout, ("train", "test"))
-    chosen: Any = layout
-    return open_mpi_inf_3dhp(root, chosen, verify=verify)
-
-
-def read_threedpw(root: Path, layout: str | None, verify: bool) -> Recorded:
-    """3DPW with its detected 2D, or its regressed joints."""
-    require_layout("threedpw", layout, ("sequences", "regressed"))
-    if layout == "regressed" or (layout is None and not has_sequences(root) and regressed_files(root)):
-        return open_threedpw17(root, verify=verify)
-    return open_threedpw(root, two_d="detected", verify=verify)
-
-
-def require_layout(name: str, layout: str | None, known: tuple[str, ...]) -> None:
-    """Raise for a layout that a set does not have."""
-    if layout is not None and layout not in known:
-        raise InputError(f"{name} has no layout '{layout}'; there is {', '.join(known)}")
-
-
-EXPECTED: dict[str, Expected] = {
-    "human36m": Expected(read_human36m, "m", 0.5, "the set's own"),
-    "humaneva": Expected(read_humaneva, "m", 3.0, "places the set's own, pinholes fitted"),
-    "mpi_inf_3dhp": Expected(read_mpi_inf_3dhp, "mm", 4.0, "the set's own (training) or fitted pinholes (test)"),
-    "threedpw": Expected(read_threedpw, "m", 25.0, "the set's own"),  # its 2D is detected
-}
+UNIVERSAL = "univ_annot3"  # poses of one height, which do not land on their 2D
+FAR = 200.0  # px: as far as they may
 
 
 def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
@@ -113,16 +40,20 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         layout: where a set has several; without it, it is told from the files.
 
     Returns:
-        A dict of plain values: layout, frames (people by camera), subjects, cameras, joints, leg_order ("right first",
-        "left first" or "unclear": what the geometry says of the files), unit (of 3D in the files), reprojection_px
-        (median, p99, max; None without 2D), calibration, notes, problems (one line each; empty is good).
+        A dict of plain values: layout, frames (people by camera), splits (of each: subjects, sequences, cameras, frames,
+        expected frames or None, and which known variant that is), partial (whether something of the set is not there; the
+        notes say what), subjects, cameras, joints, leg_order ("right first", "left first" or "unclear": what the geometry says
+        of the files), unit (of 3D in the files), reprojection_px (median, p99, max; None without 2D), calibration,
+        pictures (looked_for, found), notes, problems (one line each; empty is good).
 
     Raises:
         InputError: if the files cannot be read at all.
     """
     if name == "motion":
+        require_layout("motion", layout, ())
         return check_motion(root)
     if name == "coco":
+        require_layout("coco", layout, ())
         return check_coco(root)
     if name not in get_args(SetName):
         raise InputError(f"no check for '{name}'; there are motion, coco, {', '.join(get_args(SetName))}")
@@ -135,21 +66,27 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
             recorded = expected.open(root, layout, False)
         except InputError:
             raise error from None
-    unit, recorded = checked_unit(recorded, expected.unit)
-    reprojection, found = reprojected(recorded, expected.median_px)
+    unit, recorded = checked_unit(recorded, expected.unit(recorded.layout))
+    limit = FAR if UNIVERSAL in recorded.layout else expected.median_px
+    reprojection, found = reprojected(recorded, limit, expected.median_px)
     leg_order, odd = leg_order_of(recorded)
+    counts, (pictures, of_pictures) = counted(name, recorded), looked_for(name, root, recorded)
+    partial = [*counts.partial, *of_pictures]
     return {
         "layout": recorded.layout,
         "frames": len(recorded),
+        "splits": counts.splits,
+        "partial": bool(partial),
         "subjects": list(recorded.names("subject")),
         "cameras": list(recorded.names("camera")),
         "joints": list(recorded.skeleton.joints),
         "leg_order": leg_order,
         "unit": unit,
         "reprojection_px": reprojection,
-        "calibration": expected.calibration,
-        "notes": list(recorded.notes),
-        "problems": [*problems, *odd, *found],
+        "calibration": expected.calibration(recorded.layout),
+        "pictures": pictures,
+        "notes": [*recorded.notes, *(f"partial: {line}" for line in partial), *repeated(recorded)],
+        "problems": [*problems, *odd, *found, *counts.problems],
     }
 
 
@@ -199,13 +136,19 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
     return most, problems
 
 
-def reprojected(recorded: Recorded, limit: float) -> tuple[dict[str, float] | None, list[str]]:
-    """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it."""
+def reprojected(recorded: Recorded, limit: float, usual: float) -> tuple[dict[str, float] | None, list[str]]:
+    """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it.
+
+    Args:
+        limit: a larger median is a problem.
+        usual: legs that fit within this are not asked whose they are.
+    """
     if recorded.layout.endswith(PROJECTED):
-        return None, []  # nothing else is known of these sets' 2D
+        return {"median": 0.0, "p99": 0.0, "max": 0.0}, []  # by definition: nothing else is known of these sets' 2D
     if recorded.keypoints is None:
         return None, ["no 2D in the folder: 3D cannot be compared with it"]
-    frames = recorded.read(spread(len(recorded), MOST))
+    rows = spread(len(recorded), MOST)
+    frames = recorded.read(rows)
     errors = distances(frames, list(range(len(recorded.skeleton))))
     known = errors[errors.isfinite()].double().numpy()
     if not len(known):
@@ -218,9 +161,22 @@ def reprojected(recorded: Recorded, limit: float) -> tuple[dict[str, float] | No
         worst = sorted((joint for joint in of_joint if of_joint[joint] > limit), key=lambda joint: -of_joint[joint])
         listed = shown([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
         problems.append(f"3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual); worst: {listed}")
-    if agrees_better_swapped(frames, recorded.skeleton, limit):
+    else:
+        problems += odd_cameras(recorded, rows, errors, limit)
+    if agrees_better_swapped(frames, recorded.skeleton, usual):
         problems.append("left and right legs of the 2D are exchanged against the 3D: 3D lands on the other leg's 2D")
     return found, problems
+
+
+def odd_cameras(recorded: Recorded, rows: Tensor, errors: Tensor, limit: float) -> list[str]:
+    """Cameras whose 3D lands far from 2D in a set that otherwise agrees; errors (N, J), pixels, are those of `rows` (N,)."""
+    names = [recorded.views[view].camera for view in recorded.view[rows].tolist()]
+    found = []
+    for name in recorded.names("camera"):
+        median = float(errors[torch.tensor([one == name for one in names])].nanmedian())
+        if median > limit:
+            found.append(f"camera {name}: 3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual)")
+    return found
 
 
 def distances(frames: Frames, columns: list[int]) -> Tensor:
@@ -237,7 +193,7 @@ def agrees_better_swapped(frames: Frames, skeleton: Skeleton, limit: float) -> b
     legs = [n for n, joint in enumerate(skeleton.joints) if joint.endswith(("_knee", "_ankle"))]
     swapped = [skeleton.index(other_side(joint)) if n in legs else n for n, joint in enumerate(skeleton.joints)]
     own, other = (distances(frames, columns)[:, legs].nanmedian() for columns in (list(range(len(skeleton))), swapped))
-    return bool(own > limit) and bool(other < own / 3)
+    return bool(own > limit) and bool(other < own / 2)
 
 
 def two_d_problems(frames: Frames) -> list[str]:

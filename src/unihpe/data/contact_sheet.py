@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH
-from unihpe.data.check import EXPECTED
+from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, crop
+from unihpe.data.check_open import EXPECTED
 from unihpe.data.coco import CocoSource, annotation_files, read_annotations
 from unihpe.data.motion import MotionSource, open_motion
+from unihpe.data.pictures import PICTURES, VIDEOS, Pictures
 from unihpe.data.prepare import prepare
-from unihpe.data.recorded import spread
+from unihpe.data.recorded import Recorded, spread
 from unihpe.data.source import Source
 from unihpe.draw import blank, draw_2d, save_png, sheet
+from unihpe.errors import InputError
+from unihpe.picture import Picture
 
 
 def draw_contact_sheet(
     name: str, root: Path, out: Path, layout: str | None = None, columns: int = 8, rows: int = 4
 ) -> None:
-    """People spread over a set, as PNG: photographs with their 2D drawn on, or stick figures of the 2D where there are none."""
+    """People spread over a set, as PNG: pictures with their 2D drawn on, or stick figures of the 2D where there are none."""
     if name == "coco":
         file = root if root.is_file() else annotation_files(root)[0]
         source: Source = CocoSource(read_annotations(file))
@@ -28,14 +32,38 @@ def draw_contact_sheet(
         source = MotionSource(open_motion(root), "fixed")
     else:
         source = EXPECTED[name].open(root, layout, False)
-    frames = source.read(spread(len(source), columns * rows), torch.Generator().manual_seed(0))
+    pictures = Pictures(name, root) if name in PICTURES else None
+    chosen = spread(len(source), columns * rows)
+    if pictures is not None and isinstance(source, Recorded):
+        chosen = torch.tensor([near_the_beginning(source, pictures, row) for row in chosen.tolist()])
+    frames = source.read(chosen, torch.Generator().manual_seed(0))
     batch = prepare(frames, source.skeleton)
     tiles = []
-    for n in range(len(batch)):
-        paper = blank(CROP_WIDTH, CROP_HEIGHT) if batch.image is None else batch.image[n].permute(1, 2, 0).numpy()
+    for n, row in enumerate(chosen.tolist()):
+        paper = blank(CROP_WIDTH, CROP_HEIGHT)
+        if batch.image is not None:
+            paper = np.ascontiguousarray(batch.image[n].permute(1, 2, 0).numpy())
+        elif pictures is not None and isinstance(source, Recorded) and batch.box is not None:
+            paper = cropped(source, pictures, row, batch.box[n].double().numpy())
         spots = batch.keypoints[n].numpy() * CROP_HEIGHT / 2 + [CROP_WIDTH / 2, CROP_HEIGHT / 2]
-        tiles.append(
-            (draw_2d(np.ascontiguousarray(paper), spots, batch.confidence[n].numpy(), source.skeleton), frames.group[n])
-        )
+        tiles.append((draw_2d(paper, spots, batch.confidence[n].numpy(), source.skeleton), frames.group[n]))
     lines = [tiles[k : k + columns] for k in range(0, len(tiles), columns)]
     save_png(out, sheet(lines, f"{name}, {len(source)} people"))
+
+
+def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
+    """The same person, or, where frames come out of a video, which is slow far inside, the first of that view."""
+    view = int(source.view[row])
+    file = pictures.find(source.views[view], int(source.frame[row]))
+    return int((source.view == view).nonzero()[0, 0]) if file is not None and file.suffix in VIDEOS else row
+
+
+def cropped(source: Recorded, pictures: Pictures, row: int, box: np.ndarray[Any, np.dtype[np.float64]]) -> Picture:
+    """The picture of one person about its box; blank where it is not there or cannot be read."""
+    view, frame = source.views[int(source.view[row])], int(source.frame[row])
+    if pictures.find(view, frame) is None:
+        return blank(CROP_WIDTH, CROP_HEIGHT)
+    try:
+        return crop(pictures.read(view, frame), box, CROP_WIDTH, CROP_HEIGHT)
+    except InputError:
+        return blank(CROP_WIDTH, CROP_HEIGHT)

@@ -1,4 +1,4 @@
-"""Human3.6M as people have it: VideoPose3D's npz files, MMPose's, h36m-fetch's, H36M-Toolbox's and LCN's, and the raw release.
+"""Human3.6M as people have it: the files of VideoPose3D, MMPose, SPIN, h36m-fetch, H36M-Toolbox and LCN, and the raw release.
 
 3D is metric and comes out in camera axes, mm; 2D is in pixels of the whole picture with lens distortion. The
 set's pixels have their origin within half a pixel of ours, which nobody has published: nothing is added.
@@ -7,20 +7,24 @@ set's pixels have their origin within half a pixel of ours, which nobody has pub
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, published_cameras
+from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
+from unihpe.data.human36m_coco import coco_files, open_coco
+from unihpe.data.human36m_metadata import metadata_file, read_metadata
 from unihpe.data.human36m_mmpose import mmpose_files, open_mmpose
 from unihpe.data.human36m_raw import raw_2d, raw_files, read_raw_3d
 from unihpe.data.human36m_rows import fetch_files, open_fetch, open_pickles, pickle_files
+from unihpe.data.human36m_spin import open_spin, spin_files
 from unihpe.data.human36m_views import raw_skeleton, view_of
 from unihpe.data.recorded import Recorded, shown
 from unihpe.data.videopose3d import Detections, Sequence3D, assemble, read_2d, read_3d, require_bodies, two_d_path
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
 
-Layout = Literal["videopose3d", "mmpose", "fetch", "pickles", "raw"]
+Layout = Literal["videopose3d", "mmpose", "mmpose2d", "spin", "fetch", "pickles", "raw"]
 
 
 def videopose3d_files(root: Path) -> list[Path]:
@@ -31,6 +35,8 @@ def videopose3d_files(root: Path) -> list[Path]:
 FILES: dict[Layout, Callable[[Path], list[Path]]] = {
     "videopose3d": videopose3d_files,
     "mmpose": mmpose_files,
+    "mmpose2d": coco_files,
+    "spin": spin_files,
     "fetch": fetch_files,
     "pickles": pickle_files,
     "raw": raw_files,
@@ -41,8 +47,8 @@ def open_human36m(root: Path, two_d: str = "gt", layout: Layout | None = None, v
     """Human3.6M in a folder, 17 joints (`human36m17`); index = sequence, then camera, then frame.
 
     Args:
-        root: the folder with VideoPose3D's files, MMPose's `h36m` folder, h36m-fetch's `processed`, that of the pickles, or the one
-            that holds S1, S5, … of the raw release.
+        root: the folder with VideoPose3D's files, MMPose's `h36m` folder, that of SPIN's lists, h36m-fetch's `processed`, that of
+            the pickles, or the one that holds S1, S5, … of the raw release.
         two_d: "gt"; "exact", the projection of the 3D; or, for VideoPose3D, the end of a file name such as
             "cpn_ft_h36m_dbb", for MMPose a row-aligned .npy. Other joint sets are converted by name.
         layout: without it, it is told from the files.
@@ -62,9 +68,18 @@ def open_human36m(root: Path, two_d: str = "gt", layout: Layout | None = None, v
         case "raw":
             sequences = read_raw_3d(root)
             detections = None if two_d == "exact" else raw_2d(root, sequences, two_d)
-            return in_world(sequences, detections, root, f"Human3.6M, raw release, 2D {two_d}", verify)
+            if verify:
+                require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
+            metadata = metadata_file(root)
+            cameras = published_cameras() if metadata is None else read_metadata(metadata)
+            layout_name = f"Human3.6M, raw release{'' if metadata is None else ', metadata.xml'}, 2D {two_d}"
+            return in_world(in_metres(sequences), detections, root, layout_name, False, cameras)
         case "mmpose":
             return open_mmpose(root, two_d, verify)
+        case "mmpose2d":
+            return open_coco(root, two_d, verify)
+        case "spin":
+            return open_spin(root, two_d, verify)
         case "fetch":
             return open_fetch(root, two_d, verify)
         case "pickles":
@@ -81,16 +96,27 @@ def found_layout(root: Path) -> Layout:
         if find(root):
             return layout
     raise InputError(
-        f"{root}: no Human3.6M here: expected data_3d_h36m.npz (VideoPose3D), annotation_body3d/fps*/h36m_*.npz (MMPose),"
-        " S*/*/annot.h5 (h36m-fetch), h36m_train.pkl (H36M-Toolbox, LCN) or S*/MyPoseFeatures/D3_Positions/*.cdf (raw)"
+        f"{root}: no Human3.6M here: expected data_3d_h36m.npz (VideoPose3D), annotation_body3d/fps*/h36m_*.npz or"
+        " annotation_body2d/h36m_coco_*.json (MMPose), h36m_*.npz (SPIN), S*/*/annot.h5 (h36m-fetch), h36m_train.pkl"
+        " (H36M-Toolbox, LCN) or S*/MyPoseFeatures/D3_Positions/*.cdf (raw)"
     )
 
 
+def in_metres(sequences: list[Sequence3D]) -> list[Sequence3D]:
+    """Sequences in millimetres, as the release has them, in metres."""
+    return [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
+
+
 def in_world(
-    sequences: list[Sequence3D], detections: Detections | None, path: Path, layout: str, verify: bool
+    sequences: list[Sequence3D],
+    detections: Detections | None,
+    path: Path,
+    layout: str,
+    verify: bool,
+    calibration: tuple[dict[tuple[str, str], int], Human36mCamera] | None = None,
 ) -> Recorded:
-    """Sequences in world axes, each seen by the four published cameras."""
-    rows, cameras = published_cameras()
+    """Sequences in world axes, metres, each seen by four cameras: the published ones, or those given."""
+    rows, cameras = calibration or published_cameras()
     if strange := {s.subject for s in sequences} - set(EXTRINSICS):
         raise InputError(
             f"{path}: no calibration of {shown(sorted(strange))}; the set has 3D of {', '.join(EXTRINSICS)}"

@@ -13,6 +13,7 @@ from torch import Tensor
 from unihpe.data.human36m_cameras import Human36mCamera, camera_of, published_cameras
 from unihpe.data.human36m_rows import Rows, require_subjects
 from unihpe.data.recorded import Array, Recorded, as_floats, require_finite, shown
+from unihpe.data.spin import is_spin
 from unihpe.data.unpickle import load_npz, load_pickle
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -36,7 +37,10 @@ class Table:
 
 
 def mmpose_files(root: Path) -> list[Path]:
-    """MMPose's train and test npz under a folder: in it, or in the finest frame rate of annotation_body3d."""
+    """MMPose's train and test npz under a folder: in it, or in the finest frame rate of annotation_body3d.
+
+    SPIN's list for training has the same name; it holds 24 joints.
+    """
     for folder in (
         root,
         *(root / "annotation_body3d" / fps for fps in ("fps50", "fps10")),
@@ -44,7 +48,9 @@ def mmpose_files(root: Path) -> list[Path]:
         root / "fps10",
     ):
         if files := [
-            folder / f"h36m_{split}.npz" for split in ("train", "test") if (folder / f"h36m_{split}.npz").is_file()
+            path
+            for split in ("train", "test")
+            if (path := folder / f"h36m_{split}.npz").is_file() and not is_spin(path)
         ]:
             return files
     return []

@@ -13,6 +13,7 @@ import numpy as np
 from unihpe.data.extra import extra
 from unihpe.data.human36m_cameras import INTRINSICS
 from unihpe.data.human36m_views import raw_skeleton
+from unihpe.data.matching import matching
 from unihpe.data.recorded import Array, as_floats, require_finite
 from unihpe.data.videopose3d import Detections, Sequence3D
 from unihpe.errors import InputError
@@ -24,12 +25,12 @@ FEATURES = "MyPoseFeatures"
 
 def raw_files(root: Path) -> list[Path]:
     """The 3D files under a folder that holds the subjects; `_ALL` is all sequences again."""
-    found = root.glob(f"S*/{FEATURES}/D3_Positions/*.cdf")
-    return sorted(path for path in found if not path.stem.startswith("_ALL"))
+    files = matching(root, f"S*/{FEATURES}/D3_Positions/*.cdf")
+    return [path for path in files if not path.stem.startswith("_ALL")]
 
 
 def read_raw_3d(root: Path) -> list[Sequence3D]:
-    """Every sequence's poses, 17 joints, metres, world axes.
+    """Every sequence's poses, 17 joints, mm, world axes.
 
     Raises:
         InputError: for a file that cannot be read.
@@ -41,7 +42,7 @@ def read_raw_3d(root: Path) -> list[Sequence3D]:
         if (subject, name) not in BROKEN:
             poses = positions(path, 3)[:, columns]
             require_finite(poses, str(path))
-            sequences.append(Sequence3D(subject, name, (poses / 1000).astype(np.float32)))
+            sequences.append(Sequence3D(subject, name, poses.astype(np.float32)))
     return sequences
 
 

@@ -20,6 +20,7 @@ from unihpe.data.extra import extra
 from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
 from unihpe.data.human36m_takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
 from unihpe.data.human36m_views import raw_skeleton, view_of
+from unihpe.data.matching import matching
 from unihpe.data.recorded import Array, Recorded, as_floats, require_body, require_finite, shown, spread
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
@@ -111,7 +112,7 @@ def sequence_named(subject: str, action: int, take: int, where: str) -> str:
 
 def fetch_files(root: Path) -> list[Path]:
     """h36m-fetch's files under a folder."""
-    return sorted([*root.glob("S*/*-[12]/annot.h5"), *root.glob("processed/S*/*-[12]/annot.h5")])
+    return [*matching(root, "S*/*-[12]/annot.h5"), *matching(root, "processed/S*/*-[12]/annot.h5")]
 
 
 def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from unihpe.data.human36m_takes import OTHER_NAMES, take_of
 from unihpe.data.recorded import View
 from unihpe.skeleton import Skeleton, skeleton
@@ -26,6 +28,7 @@ def split_of(subject: str) -> str:
     return "train" if subject in TRAIN_SUBJECTS else "test"
 
 
+@cache
 def view_of(subject: str, sequence: str, camera: str) -> View:
     """A view; scores are averaged per action, both takes together."""
     action = sequence.split(" ")[0]

@@ -1,353 +1,88 @@
-"""MPI-INF-3DHP as released: the training set's annot.mat and camera.calibration, the test set's annot_data.mat.
+"""MPI-INF-3DHP as people have it: as released, and as MMPose, P-STMO and SPIN pack it.
 
-3D is metric, absolute and in camera axes already, mm. 2D is in pixels of the whole picture; whether the set counts
-from corners or centres is not published, and nothing is added. The test set gives no intrinsics: a pinhole per
-sequence is fitted, as everybody does. Pictures are not needed; `data.pictures` knows where they lie.
+The raw training files and MMPose's hold metric poses (annot3), P-STMO's poses of one height (univ_annot3), SPIN's lists annot3 for training
+and univ_annot3 for the test. `layout` says which was read.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from unihpe.camera import Camera
-from unihpe.data.extra import extra
-from unihpe.data.recorded import (
-    Array,
-    Recorded,
-    View,
-    as_floats,
-    require_body,
-    require_finite,
-    shown,
-    with_fitted_intrinsics,
-)
+from unihpe.data.mpi_inf_3dhp_mmpose import mmpose_3dhp_files, open_mmpose_3dhp
+from unihpe.data.mpi_inf_3dhp_parts import CAMERAS, Truth
+from unihpe.data.mpi_inf_3dhp_pstmo import open_pstmo, pstmo_files
+from unihpe.data.mpi_inf_3dhp_raw import open_test, open_train, test_folders, train_folders
+from unihpe.data.mpi_inf_3dhp_spin import open_spin_3dhp, spin_3dhp_files
+from unihpe.data.recorded import Recorded
+from unihpe.data.rows import combined
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, get_skeleton
 
-Layout = Literal["train", "test"]
-Truth = Literal["annot3", "univ_annot3"]
+Layout = Literal["raw", "train", "test", "mmpose", "pstmo", "spin"]
+Open = Callable[[Path, str, Skeleton, Truth | None, bool], Recorded]
 
-# Frames that both the annotation and the videos have; the annotation of some sequences goes on.
-USABLE: Mapping[tuple[int, int], int] = {
-    (1, 1): 6416, (1, 2): 12430, (2, 1): 6502, (2, 2): 6081, (3, 1): 12488, (3, 2): 12283, (4, 1): 6171, (4, 2): 6675,
-    (5, 1): 12820, (5, 2): 12312, (6, 1): 6188, (6, 2): 6145, (7, 1): 6239, (7, 2): 6320, (8, 1): 6468, (8, 2): 6054,
-}  # fmt: skip
-CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)  # the eight that papers use; 11 to 13 hang from the ceiling
-CAMERA_COUNT = 14
-TEST_SIZES: Mapping[str, tuple[float, float]] = {
-    **{f"TS{n}": (2048.0, 2048.0) for n in range(1, 5)},
-    **{f"TS{n}": (1920.0, 1080.0) for n in (5, 6)},
+PACKED: Mapping[Layout, tuple[Callable[[Path], dict[str, Path]], Open]] = {
+    "mmpose": (mmpose_3dhp_files, open_mmpose_3dhp),
+    "pstmo": (pstmo_files, open_pstmo),
+    "spin": (spin_3dhp_files, open_spin_3dhp),
 }
-ACTIVITIES = (
-    "Standing/Walking",
-    "Exercising",
-    "Sitting",
-    "Reaching/Crouching",
-    "On the floor",
-    "Sports",
-    "Miscellaneous",
-)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One view's people.
-
-    Attributes:
-        view: names it.
-        frame: (N,), counted from 0.
-        pose: (N, J, 3), mm, camera axes.
-        keypoints: (N, J, 2), pixels.
-    """
-
-    view: View
-    frame: Array
-    pose: Array
-    keypoints: Array
 
 
 def open_mpi_inf_3dhp(
     root: Path,
     layout: Layout | None = None,
     joints: str = "mpi_inf_3dhp17",
-    truth: Truth = "annot3",
+    truth: Truth | None = None,
     cameras: Sequence[int] = CAMERAS,
     verify: bool = True,
+    split: str | None = None,
 ) -> Recorded:
-    """MPI-INF-3DHP's training set (S1…S8) or test set (TS1…TS6, valid frames only) in a folder.
+    """MPI-INF-3DHP's training set, its test set (valid frames only), or both, in a folder.
 
     Args:
-        root: the folder that holds S1 … S8, or TS1 … TS6.
-        layout: train or test; without it, it is told from the folders.
-        joints: mpi_inf_3dhp17, which both sets have, or mpi_inf_3dhp28, training only.
+        root: the folder that holds S1 … S8, or TS1 … TS6 (or mpi_inf_3dhp_test_set), or the packed files.
+        layout: without it, it is told from the files; train and test are one half of the raw files.
+        joints: mpi_inf_3dhp17, which everything has, or mpi_inf_3dhp28, raw training files only.
         truth: annot3, metric, which the cameras project onto the 2D; or univ_annot3, the same rescaled to one height, which
-            the official test code scores against.
-        cameras: of the training set, by the set's own numbers.
+            the official test code scores against. None takes what the files have, annot3 where both.
+        cameras: of the raw training set, by the set's own numbers.
         verify: refuse wrong units and swapped legs.
+        split: train or test; None takes all there is.
 
     Raises:
         InputError: for what cannot be read, with the reason.
     """
-    if truth not in ("annot3", "univ_annot3"):
+    if truth not in (None, "annot3", "univ_annot3"):
         raise InputError(f"MPI-INF-3DHP has no truth '{truth}'; there are annot3 and univ_annot3")
     target = get_skeleton(joints)
+    chosen = layout or found_layout(root)
+    if chosen in PACKED:
+        find, open_file = PACKED[chosen]
+        files = {part: path for part, path in find(root).items() if split in (None, part)}
+        if not files:
+            raise InputError(f"{root}: no files of the layout {chosen}{f' for {split}' if split else ''} here")
+        parts = [open_file(path, part, target, truth, verify) for part, path in files.items()]
+        return combined(parts, " and ".join(dict.fromkeys(part.layout for part in parts)))
+    return open_raw(root, split or (chosen if chosen != "raw" else None), target, truth or "annot3", cameras, verify)
+
+
+def found_layout(root: Path) -> Layout:
+    """The layout of the files in a folder; raw where there is none."""
+    if train_folders(root) or test_folders(root):
+        return "raw"
+    return next((layout for layout, (find, _) in PACKED.items() if find(root)), "raw")
+
+
+def open_raw(
+    root: Path, split: str | None, target: Skeleton, truth: Truth, cameras: Sequence[int], verify: bool
+) -> Recorded:
+    """The raw files of one split, or of both."""
     train, test = train_folders(root), test_folders(root)
-    match layout or ("test" if test and not train else "train"):
-        case "train":
-            return open_train(root, train, target, truth, cameras, verify)
-        case "test":
-            return open_test(root, test, target, truth, verify)
-
-
-def train_folders(root: Path) -> dict[tuple[int, int], Path]:
-    """Sequence folders by subject and sequence number."""
-    folders = {(s, q): root / f"S{s}" / f"Seq{q}" for s, q in USABLE}
-    return {key: folder for key, folder in folders.items() if (folder / "annot.mat").is_file()}
-
-
-def test_folders(root: Path) -> dict[str, Path]:
-    """Sequence folders of the test set by name."""
-    for base in (root, root / "mpi_inf_3dhp_test_set"):
-        found = {name: base / name for name in TEST_SIZES if (base / name / "annot_data.mat").is_file()}
-        if found:
-            return found
-    return {}
-
-
-def open_train(
-    root: Path,
-    folders: Mapping[tuple[int, int], Path],
-    target: Skeleton,
-    truth: Truth,
-    cameras: Sequence[int],
-    verify: bool,
-) -> Recorded:
-    """The training set; see `open_mpi_inf_3dhp`."""
-    if not folders:
-        raise InputError(
-            f"{root}: no S1/Seq1/annot.mat to S8/Seq2/annot.mat, nor TS1/annot_data.mat; give the set's folder"
-        )
-    if strange := [n for n in cameras if not 0 <= n < CAMERA_COUNT]:
-        raise InputError(
-            f"MPI-INF-3DHP has the cameras 0 to {CAMERA_COUNT - 1}, not {shown([str(n) for n in strange])}"
-        )
-    parts, calibrations, notes = [], [], list[str]()
-    for (subject, sequence), folder in folders.items():
-        of_sequence, cut = train_parts(folder, subject, sequence, target, truth, cameras)
-        if verify:
-            for part in of_sequence:
-                require_body(torch.from_numpy(part.pose), target, f"{folder}: camera {part.view.camera}", "mm")
-        parts += of_sequence
-        calibrations.append(read_calibration(folder / "camera.calibration", cameras))
-        notes += [f"S{subject}/Seq{sequence}: {cut} frames without video cut"] if cut else []
-    if absent := [f"S{s}/Seq{q}" for s, q in USABLE if (s, q) not in folders]:
-        notes.append(f"not in the folder: {shown(absent, 16)}")
-    return joined(parts, stacked(calibrations), target, f"MPI-INF-3DHP, training set, {truth}", tuple(notes))
-
-
-def train_parts(
-    folder: Path, subject: int, sequence: int, target: Skeleton, truth: Truth, cameras: Sequence[int]
-) -> tuple[list[Part], int]:
-    """The views of one sequence, and how many frames were cut from each."""
-    path, source = folder / "annot.mat", get_skeleton("mpi_inf_3dhp28")
-    columns, usable = target.select_from(source), USABLE[subject, sequence]
-    content = load_mat(path)
-    if missing := {"annot2", truth} - content.keys():
-        raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; get the file again from the set's site")
-    cells = {key: np.asarray(content[key]).ravel() for key in ("annot2", truth)}
-    if short := [key for key, value in cells.items() if len(value) != CAMERA_COUNT]:
-        raise InputError(
-            f"{path}: {short[0]} has {len(cells[short[0]])} cameras, expected {CAMERA_COUNT}; get the file again"
-        )
-    parts, cut = [], 0
-    for camera in cameras:
-        where = f"{path}: camera {camera}"
-        keypoints = as_floats(cells["annot2"][camera], (None, 2 * len(source)), where, "annot2")
-        poses = as_floats(cells[truth][camera], (None, 3 * len(source)), where, truth)
-        if len(keypoints) != len(poses):
-            raise InputError(f"{where}: 2D of {len(keypoints)} frames, 3D of {len(poses)}; get the file again")
-        poses = poses.reshape(len(poses), len(source), 3)[:usable, columns].astype(np.float32)
-        require_finite(poses, where)
-        cut = len(keypoints) - len(poses)
-        pixels = keypoints.reshape(len(keypoints), len(source), 2)[:usable, columns].astype(np.float32)
-        view = View(f"S{subject}", "unknown", f"Seq{sequence}", str(camera), "train", f"S{subject} Seq{sequence}")
-        parts.append(Part(view, np.arange(len(poses)), poses, pixels))
-    return parts, cut
-
-
-def load_mat(path: Path) -> dict[str, Any]:
-    """A MATLAB file of before version 7.3."""
-    scipy_io = extra("scipy.io", "scipy", path)
-    try:
-        content: dict[str, Any] = scipy_io.loadmat(str(path))
-    except Exception as error:  # scipy raises errors of many kinds for a broken file, its own among them
-        raise InputError(f"{path}: not a readable MATLAB file ({brief(error)}); copy it again") from error
-    return content
-
-
-def brief(error: BaseException) -> str:
-    """An error in a few words, one line."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]
-
-
-def read_calibration(path: Path, cameras: Sequence[int]) -> Camera:
-    """The cameras of a camera.calibration file: read by keyword, since the columns differ from line to line.
-
-    Raises:
-        InputError: for a missing file, camera or number.
-    """
-    try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); get it from the set's site") from error
-    found: dict[int, dict[str, list[float]]] = {}
-    current: dict[str, list[float]] = {}
-    for word, *rest in (line for line in lines if line):
-        if word == "name" and rest and rest[0].isdigit():
-            current = found.setdefault(int(rest[0]), {})
-        elif word in ("size", "intrinsic", "extrinsic"):
-            current[word] = numbers(rest, path, word)
-    rows = []
-    for camera in cameras:
-        lengths = {word: len(found.get(camera, {}).get(word, [])) for word in ("size", "intrinsic", "extrinsic")}
-        if lengths != {"size": 2, "intrinsic": 16, "extrinsic": 16}:
-            raise InputError(
-                f"{path}: camera {camera} lacks its size, intrinsic or extrinsic numbers; get the file again"
-            )
-        rows.append(found[camera])
-    inner, outer = (torch.tensor([row[w] for row in rows]).view(-1, 4, 4) for w in ("intrinsic", "extrinsic"))
-    focal = inner.diagonal(dim1=1, dim2=2)[:, :2]
-    size = torch.tensor([row["size"] for row in rows])
-    return Camera(focal, inner[:, :2, 2], size, outer[:, :3, :3], outer[:, :3, 3])
-
-
-def numbers(words: list[str], path: Path, what: str) -> list[float]:
-    """Words as numbers."""
-    try:
-        return [float(word) for word in words]
-    except ValueError as error:
-        raise InputError(
-            f"{path}: {what} holds '{' '.join(words)[:40]}', which are no numbers; get the file again"
-        ) from error
-
-
-def stacked(cameras: Sequence[Camera]) -> Camera:
-    """Cameras one after the other."""
-    parts = ("focal", "centre", "size", "rotation", "translation")
-    return Camera(*(torch.cat([getattr(camera, part) for camera in cameras]) for part in parts))
-
-
-def open_test(root: Path, folders: Mapping[str, Path], target: Skeleton, truth: Truth, verify: bool) -> Recorded:
-    """The test set; see `open_mpi_inf_3dhp`. Intrinsics are fitted to annot3, whichever truth is read."""
-    if not folders:
-        raise InputError(f"{root}: no TS1/annot_data.mat to TS6/annot_data.mat here; give the test set's folder")
-    columns = target.select_from(get_skeleton("mpi_inf_3dhp17"))
-    parts, metric, notes = [], [], list[str]()
-    for name, folder in folders.items():
-        content = read_test(folder / "annot_data.mat", truth)
-        valid = content["valid_frame"].ravel() > 0
-        notes.append(f"{name}: {int(valid.sum())} valid of {len(valid)} frames")
-        if not valid.any():
-            continue
-        of_sequence, of_metric = test_parts(name, content, valid, columns, truth)
-        require_finite(of_sequence.pose, str(folder))
-        if verify:
-            require_body(torch.from_numpy(of_sequence.pose), target, str(folder), "mm")
-        parts.append(of_sequence)
-        metric.append(of_metric)
-    if not parts:
-        raise InputError(f"{root}: no frame of the test set is marked valid; get the files again")
-    if absent := [name for name in TEST_SIZES if name not in folders]:
-        notes.append(f"not in the folder: {shown(absent)}")
-    sizes = torch.tensor([TEST_SIZES[part.view.sequence] for part in parts])
-    layout = f"MPI-INF-3DHP, test set, {truth}"
-    fitted = with_fitted_intrinsics(joined(metric, Camera.simple(sizes), target, layout)).cameras
-    return by_activity(joined(parts, fitted, target, layout, tuple(notes)), folders)
-
-
-def read_test(path: Path, truth: Truth) -> dict[str, Array]:
-    """The arrays of one annot_data.mat (HDF5), with the single person's axis removed."""
-    h5py = extra("h5py", "h5py", path)
-    joints = len(get_skeleton("mpi_inf_3dhp17"))
-    shapes: dict[str, tuple[int | None, ...]] = {
-        "annot2": (None, 1, joints, 2),
-        "annot3": (None, 1, joints, 3),
-        truth: (None, 1, joints, 3),
-        "valid_frame": (None, 1),
-    }
-    try:
-        with h5py.File(path, "r") as file:
-            if missing := shapes.keys() - set(file.keys()):
-                raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; get the file again from the set's site")
-            content = {key: as_floats(file[key][()], shape, str(path), key) for key, shape in shapes.items()}
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({brief(error)}); copy it again") from error
-    lengths = {key: len(value) for key, value in content.items()}
-    if len(set(lengths.values())) > 1:
-        raise InputError(f"{path}: arrays of different length, {lengths}; get the file again")
-    return {key: value if key == "valid_frame" else value[:, 0] for key, value in content.items()}
-
-
-def test_parts(
-    name: str, content: Mapping[str, Array], valid: Array, columns: list[int], truth: Truth
-) -> tuple[Part, Part]:
-    """One sequence with the truth that is asked for, and with the metric one that its camera is fitted to."""
-    view, frame = View(name, "unknown", name, "camera", "test", name), np.flatnonzero(valid)
-    pixels = content["annot2"][valid][:, columns].astype(np.float32)
-    poses = {key: content[key][valid][:, columns].astype(np.float32) for key in {truth, "annot3"}}
-    return Part(view, frame, poses[truth], pixels), Part(view, frame, poses["annot3"], pixels)
-
-
-def by_activity(recorded: Recorded, folders: Mapping[str, Path]) -> Recorded:
-    """The same with one view per sequence and activity, where the files say which frame shows which."""
-    h5py = importlib.import_module("h5py")
-    views, view = list[View](), recorded.view.clone()
-    for old, one in enumerate(recorded.views):
-        with h5py.File(folders[one.sequence] / "annot_data.mat", "r") as file:
-            found = np.asarray(file["activity_annotation"][()]).ravel() if "activity_annotation" in file else None
-        rows = (recorded.view == old).nonzero()[:, 0]
-        frames = recorded.frame[rows].numpy()
-        if found is None or len(found) <= int(frames.max()):
-            activity = np.zeros(len(rows), dtype=np.int64)
-        else:
-            activity = found[frames].astype(np.int64)
-        for number in sorted(set(activity.tolist())):
-            action = ACTIVITIES[number - 1] if 1 <= number <= len(ACTIVITIES) else "unknown"
-            view[rows[torch.from_numpy(activity == number)]] = len(views)
-            views.append(replace(one, action=action))
-    return replace(recorded, views=tuple(views), view=view)
-
-
-def joined(
-    parts: Sequence[Part], cameras: Camera, target: Skeleton, layout: str, notes: tuple[str, ...] = ()
-) -> Recorded:
-    """Views one after the other; view n was seen by camera n."""
-    lengths = torch.tensor([len(part.frame) for part in parts])
-    every = torch.arange(int(lengths.sum()))
-    number: Tensor = torch.repeat_interleave(torch.arange(len(parts)), lengths)
-    points = torch.from_numpy(np.concatenate([part.keypoints for part in parts]))
-    seen = points.isfinite().all(-1)
-    return Recorded(
-        skeleton=target,
-        views=tuple(part.view for part in parts),
-        view=number,
-        frame=torch.from_numpy(np.concatenate([part.frame for part in parts])).long(),
-        pose=torch.from_numpy(np.concatenate([part.pose for part in parts])),
-        pose_row=every,
-        keypoints=torch.where(seen[..., None], points, torch.nan),
-        confidence=seen.float(),
-        keypoint_row=every,
-        cameras=cameras,
-        camera=number,
-        in_world=False,
-        layout=layout,
-        notes=notes,
-    )
+    parts = []
+    if split == "train" or (split is None and (train or not test)):
+        parts.append(open_train(root, train, target, truth, cameras, verify))
+    if split not in ("train", None) or (split is None and test):
+        parts.append(open_test(root, test, target, truth, verify))
+    return combined(parts, f"MPI-INF-3DHP, {' and '.join(part.layout for part in parts)}, {truth}")

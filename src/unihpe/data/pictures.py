@@ -49,15 +49,17 @@ def mpi_inf_3dhp_pictures(view: View, frame: int) -> list[str]:
     number = frame + 1
     if view.split == "test":
         inner = f"{view.sequence}/imageSequence/img_{number:06d}.jpg"
-        return [inner, f"mpi_inf_3dhp_test_set/{inner}", f"images/{view.sequence}_{number:06d}.jpg"]
+        flat = f"images/{view.sequence}_{number:06d}.jpg"
+        return [inner, f"mpi_inf_3dhp_test_set/{inner}", f"test/{inner}", flat]
     base, file = f"{view.subject}/{view.sequence}", f"video_{view.camera}/frame_{number:06d}.jpg"
     flat = f"images/{view.subject}_{view.sequence}_Cam{view.camera}_{number:06d}.jpg"
-    return [f"{base}/imageFrames/{file}", f"{base}/{file}", flat]
+    return [f"{base}/imageFrames/{file}", f"{base}/{file}", flat, f"train/{base}/imageFrames/{file}"]
 
 
 def mpi_inf_3dhp_videos(view: View, frame: int) -> list[str]:
     """The training set's own; the test set has pictures."""
-    return [f"{view.subject}/{view.sequence}/imageSequence/video_{view.camera}.avi"] if view.split == "train" else []
+    video = f"{view.subject}/{view.sequence}/imageSequence/video_{view.camera}.avi"
+    return [video, f"train/{video}"] if view.split == "train" else []
 
 
 def threedpw_pictures(view: View, frame: int) -> list[str]:
@@ -66,6 +68,7 @@ def threedpw_pictures(view: View, frame: int) -> list[str]:
 
 
 CAMERAS = tuple(INTRINSICS)
+VIDEOS = (".mp4", ".avi")
 PICTURES: dict[str, tuple[Names, Names]] = {
     "human36m": (human36m_pictures, human36m_videos),
     "mpi_inf_3dhp": (mpi_inf_3dhp_pictures, mpi_inf_3dhp_videos),
@@ -110,7 +113,7 @@ class Pictures:
         file = self.find(view, frame)
         if file is None:
             raise InputError(f"{self.root / self.names(view, frame)[0]}: not there, nor under another known name")
-        return self.video.read(file, frame) if file.suffix in (".mp4", ".avi") else read_picture(file)
+        return self.video.read(file, frame) if file.suffix in VIDEOS else read_picture(file)
 
 
 class Video:

@@ -12,6 +12,8 @@ from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded, View
 from unihpe.data.threedpw import has_sequences, open_threedpw
 from unihpe.data.threedpw17 import open_threedpw17, regressed_files
+from unihpe.data.threedpw_smpl import has_bodies, open_threedpw_smpl
+from unihpe.data.threedpw_spin import open_threedpw_spin
 from unihpe.errors import InputError
 
 SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
@@ -25,7 +27,7 @@ def open_recorded(
     stride: int = 1,
     *,
     wanted: Callable[[View], bool] = lambda view: True,
-    truth: Literal["annot3", "univ_annot3"] = "annot3",
+    truth: Literal["annot3", "univ_annot3"] | None = None,
     joints: str = "",
 ) -> Recorded:
     """One split of a recorded set, every `stride`-th frame of each view.
@@ -36,7 +38,7 @@ def open_recorded(
             3DPW, "detected".
         split: train, val or test; None takes all.
         wanted: which views of these.
-        truth: of MPI-INF-3DHP.
+        truth: of MPI-INF-3DHP; None takes what the copy has.
         joints: human36m17 takes the regressed joints of 3DPW where a copy has SMPL's own as well.
 
     Raises:
@@ -48,13 +50,22 @@ def open_recorded(
         case "humaneva":
             recorded = open_humaneva(root, keypoints)
         case "mpi_inf_3dhp":
-            recorded = open_mpi_inf_3dhp(root, truth=truth)
+            recorded = open_mpi_inf_3dhp(root, truth=truth, split=split)
         case "threedpw":
-            regressed = bool(regressed_files(root)) and (joints == "human36m17" or not has_sequences(root))
-            recorded = (
-                open_threedpw17(root, split) if regressed else open_threedpw(root, split, three_dpw_2d(keypoints))
-            )
+            recorded = open_any_threedpw(root, keypoints, split, joints)
     return recorded.select(lambda view: split in (None, view.split) and wanted(view), stride)
+
+
+def open_any_threedpw(root: Path, keypoints: str, split: str | None, joints: str) -> Recorded:
+    """3DPW in the joints asked for: of what a copy has, regressed joints where they are asked for or where there are no others."""
+    sequences = has_sequences(root)
+    if joints != "human36m17" and sequences:
+        return open_threedpw(root, split, three_dpw_2d(keypoints))
+    if regressed_files(root):
+        return open_threedpw17(root, split)
+    if has_bodies(root):
+        return open_threedpw_smpl(root, split) if sequences else open_threedpw_spin(root)
+    return open_threedpw(root, split, three_dpw_2d(keypoints))
 
 
 def three_dpw_2d(keypoints: str) -> Literal["exact", "detected"]:

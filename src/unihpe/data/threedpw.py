@@ -19,10 +19,11 @@ from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS
 from unihpe.camera import Camera
+from unihpe.data.matching import matching
 from unihpe.data.recorded import Array, Recorded, View, as_floats, require_body, require_finite, shown
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
-from unihpe.skeleton import convert, get_skeleton
+from unihpe.skeleton import Skeleton, convert, get_skeleton
 
 TwoD = Literal["exact", "detected"]
 
@@ -77,20 +78,16 @@ def open_threedpw(root: Path, split: str | None = None, two_d: TwoD = "exact", v
     kept = [actor for actor in actors if len(actor.frame)]
     if not kept:
         raise InputError(f"{root}: no frame of {len(files)} sequences has a valid camera; get the files again")
-    return joined(kept, sum(actor.dropped for actor in actors), two_d)
+    dropped = sum(actor.dropped for actor in actors)
+    return joined(kept, dropped, two_d, get_skeleton("smpl24"), f"3DPW, sequenceFiles, 2D {two_d}")
 
 
 def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
     """The pickles and their splits; some archives unpack into sequenceFiles twice."""
     for folder in (root / "sequenceFiles" / "sequenceFiles", root / "sequenceFiles", root):
-        found = [
-            (path, ours)
-            for theirs, ours in SPLITS.items()
-            if split in (None, ours)
-            for path in sorted((folder / theirs).glob("*.pkl"))
-        ]
-        if found:
-            return found
+        wanted = [(theirs, ours) for theirs, ours in SPLITS.items() if split in (None, ours)]
+        if files := [(path, ours) for theirs, ours in wanted for path in matching(folder, f"{theirs}/*.pkl")]:
+            return files
     raise InputError(f"{root}: no sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl; unpack 3DPW's sequenceFiles.zip there")
 
 
@@ -214,8 +211,8 @@ def detected(detections: object, frames: int, where: str) -> tuple[Tensor, Tenso
     return converted.points, converted.confidence
 
 
-def joined(actors: list[Actor], dropped: int, two_d: TwoD) -> Recorded:
-    """All people one after the other."""
+def joined(actors: list[Actor], dropped: int, two_d: TwoD, skeleton: Skeleton, layout: str) -> Recorded:
+    """All people, in the joints of `skeleton`, one after the other."""
     lengths = torch.tensor([len(actor.frame) for actor in actors])
     every = torch.arange(int(lengths.sum()))
     camera = Camera(
@@ -228,7 +225,7 @@ def joined(actors: list[Actor], dropped: int, two_d: TwoD) -> Recorded:
         "an invalid camera" if two_d == "exact" else f"an invalid camera or fewer than {FEWEST_JOINTS} joints in 2D"
     )
     return Recorded(
-        skeleton=get_skeleton("smpl24"),
+        skeleton=skeleton,
         views=tuple(actor.view for actor in actors),
         view=torch.repeat_interleave(torch.arange(len(actors)), lengths),
         frame=torch.cat([actor.frame for actor in actors]),
@@ -240,6 +237,6 @@ def joined(actors: list[Actor], dropped: int, two_d: TwoD) -> Recorded:
         cameras=camera,
         camera=every,
         in_world=False,
-        layout=f"3DPW, sequenceFiles, 2D {two_d}",
+        layout=layout,
         notes=(f"{dropped} frames left out: {reason}",) if dropped else (),
     )

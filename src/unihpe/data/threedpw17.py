@@ -130,8 +130,10 @@ def read_hybrik(path: Path, verify: bool) -> People:
         focal, centre = ([lens[key] for lens in lenses] for key in ("focal", "princpt"))
         size = [(image["width"], image["height"]) for _, image in rows]
         names = tuple(f"{image.get('sequence', 'unknown')}/{Path(image['file_name']).name}" for _, image in rows)
+    except InputError:
+        raise
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); copy it again") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not HybrIK's annotations of 3DPW ({' '.join(repr(error).split())[:100]})") from error
     return people_of(path, names, joints, roots, get_skeleton("human36m17_left_first"), (focal, centre, size), verify)

@@ -43,6 +43,7 @@ BROKEN = (
     TypeError,
     ValueError,
 )
+BOMB_BYTES, BOMB_RATIO = 1 << 29, 100  # larger, and better compressed, than any array of poses is
 ARRAY_CLASS = object()  # what a pickle gets for `numpy.ndarray`: a mark that can be neither called nor changed
 PLAIN_TYPE = re.compile(r"[<>|=]?(O|[?bBSU]|[biufcSUV]\d{1,9})\d{0,2}")
 
@@ -170,25 +171,25 @@ class Restricted(pickle.Unpickler):
         )
 
 
-def load_stream(file: IO[bytes], where: str) -> Any:
+def load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restricted) -> Any:
     """The one object pickled in a stream; `where` names it in messages."""
     try:
-        return Restricted(file, where).load()
+        return reader(file, where).load()
     except InputError:
         raise
     except BROKEN as error:
         raise InputError(f"{where}: not a readable pickle ({reason(error)}); copy it again") from error
 
 
-def load_pickle(path: Path) -> Any:
-    """The object in a pickle file: arrays, numbers, text and containers of them.
+def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
+    """The object in a pickle file: arrays, numbers, text and containers of them, and what `reader` knows besides.
 
     Raises:
         InputError: for a file that is missing, broken, or asks for anything else.
     """
     try:
         with path.open("rb") as file:
-            return load_stream(file, str(path))
+            return load_stream(file, str(path), reader)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); give the right folder") from error
 
@@ -206,6 +207,8 @@ def load_npz(path: Path, keys: Sequence[str]) -> dict[str, Any]:
             present = [name.removesuffix(".npy") for name in archive.namelist()]
             if missing := [key for key in keys if key not in present]:
                 raise InputError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}")
+            for key in keys:
+                require_no_bomb(archive, key, path)
             return {key: member(archive.read(f"{key}.npy"), f"{path} [{key}]") for key in keys}
     except InputError:
         raise
@@ -213,12 +216,46 @@ def load_npz(path: Path, keys: Sequence[str]) -> dict[str, Any]:
         raise InputError(f"{path}: not a readable npz ({reason(error)}); copy it again") from error
 
 
+def npz_keys(path: Path) -> list[str]:
+    """The names of an npz's arrays; none for a file that is missing or broken, about which `load_npz` complains."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except BROKEN:
+        return []
+
+
+def npz_shape(path: Path, key: str) -> tuple[int, ...] | None:
+    """The shape of an npz's array by its header alone; None where there is no such file or array."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
+            return header_of(file)[0]
+    except BROKEN:
+        return None
+
+
+def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type at the head of an npy file."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def require_no_bomb(archive: zipfile.ZipFile, key: str, path: Path) -> None:
+    """Raise for an array that a small file would blow up to fill the memory: numbers of people are never that alike."""
+    entry = archive.getinfo(f"{key}.npy")
+    if entry.file_size > BOMB_BYTES and entry.file_size > BOMB_RATIO * entry.compress_size:
+        raise InputError(
+            f"{path} [{key}]: {entry.compress_size:,} bytes that unpack to {entry.file_size:,}: no data set is so alike, so it was"
+            " not unpacked; get the file from the data set's own site"
+        )
+
+
 def member(content: bytes, where: str) -> Any:
     """One npy file: an array; objects go through the restricted unpickler."""
     file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(file)
+    shape, dtype = header_of(file)
     if not dtype.hasobject:
         file.seek(0)
         return np.lib.format.read_array(file, allow_pickle=False)

@@ -86,11 +86,11 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
     return found
 
 
-def require_bodies(sequences: list[Sequence3D], skeleton: Skeleton, path: Path) -> None:
-    """Raise if a subject's poses are not metres or its legs are swapped."""
+def require_bodies(sequences: list[Sequence3D], skeleton: Skeleton, path: Path, unit: str = "m") -> None:
+    """Raise if a subject's poses are not in the unit or its legs are swapped."""
     for subject in dict.fromkeys(s.subject for s in sequences):
         poses = [torch.from_numpy(s.poses[spread(len(s.poses), 100)]) for s in sequences if s.subject == subject]
-        require_body(torch.cat(poses), skeleton, f"{path}: {subject}", "m")
+        require_body(torch.cat(poses), skeleton, f"{path}: {subject}", unit)
 
 
 def read_2d(path: Path) -> Detections:

@@ -1,0 +1,62 @@
+"""SPIN's lists of Human3.6M: `h36m_train.npz`, and `h36m_valid_protocol1.npz` and `2`, which have no 2D."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from unihpe.data.human36m_cameras import published_cameras
+from unihpe.data.human36m_mmpose import parsed
+from unihpe.data.human36m_rows import require_subjects
+from unihpe.data.human36m_views import view_of
+from unihpe.data.recorded import PROJECTED, Recorded, shown
+from unihpe.data.rows import by_row, combined
+from unihpe.data.spin import HUMAN36M_WORDS, is_spin, placed, read_spin
+from unihpe.errors import InputError
+from unihpe.skeleton import get_skeleton
+
+TRAIN = "h36m_train.npz"
+VALID = ("h36m_valid_protocol1.npz", "h36m_valid_protocol2.npz")  # the second holds the frontal camera of the first
+
+
+def spin_files(root: Path) -> list[Path]:
+    """SPIN's lists in a folder, or in dataset_extras/ under it: of training, and the larger of the two for testing."""
+    for folder in (root, root / "dataset_extras"):
+        train = [path for path in (folder / TRAIN,) if is_spin(path)]
+        if found := train + [path for path in (folder / name for name in VALID) if is_spin(path)][:1]:
+            return found
+    return []
+
+
+def open_spin(root: Path, two_d: str, verify: bool) -> Recorded:
+    """SPIN's lists; see `open_human36m`. Lists without 2D give its projection, whatever is asked for."""
+    if two_d not in ("gt", "exact"):
+        raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
+    parts = [read_list(path, two_d, verify) for path in spin_files(root)]
+    kinds = [part.keypoints is None for part in parts]
+    said = PROJECTED if any(kinds) else f"2D {two_d}"  # one file without 2D makes all so
+    return combined(parts, f"Human3.6M, SPIN's lists, {said}")
+
+
+def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
+    """One list."""
+    people = read_spin(path, get_skeleton("human36m17"), HUMAN36M_WORDS)
+    keys = [parsed(name, path) for name in people.names]
+    if verify:
+        require_subjects(keys, people.pose / 1000, "m", str(path))
+    rows, cameras = published_cameras()
+    if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
+        raise InputError(f"{path}: no calibration of {shown(strange)}; take SPIN's own list")
+    camera = torch.tensor([rows[key[0], key[2]] for key in keys])
+    how = "it meets their 2D" if people.keypoints is not None else "it fills their box, and 2D is its projection"
+    return by_row(
+        get_skeleton("human36m17"),
+        [(view_of(*key[:3]), key[3]) for key in keys],
+        placed(people, cameras.select(camera)),
+        None if two_d == "exact" else people.keypoints,
+        cameras,
+        camera,
+        "",
+        (f"{path.name}: 3D is relative in the list; people stand where {how}",),
+    )

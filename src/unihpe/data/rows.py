@@ -1,0 +1,113 @@
+"""Data sets that come as tables with one row per picture, in any order; and several of one set's files as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from unihpe.camera import Camera
+from unihpe.data.recorded import Recorded, View
+from unihpe.skeleton import Skeleton
+
+
+def by_row(
+    skeleton: Skeleton,
+    rows: Sequence[tuple[View, int]],
+    pose: Tensor,
+    keypoints: Tensor | None,
+    cameras: Camera,
+    camera: Tensor,
+    layout: str,
+    notes: tuple[str, ...] = (),
+    in_world: bool = False,
+) -> Recorded:
+    """Rows as a data set.
+
+    Args:
+        rows: the view and the frame (from 0) of each of the N rows.
+        pose: (N, J, 3), mm, camera axes, or world axes with `in_world`.
+        keypoints: (N, J, 2), pixels, NaN where missing; None where 2D is the projection of the 3D.
+        cameras: C cameras.
+        camera: the row of each picture's camera, (N,).
+    """
+    views, number = camera_rows(rows)
+    every = torch.arange(len(rows))
+    seen = None if keypoints is None else keypoints.isfinite().all(-1)
+    return Recorded(
+        skeleton=skeleton,
+        views=tuple(views),
+        view=number,
+        frame=torch.tensor([frame for _, frame in rows]),
+        pose=pose,
+        pose_row=every,
+        keypoints=None if keypoints is None or seen is None else torch.where(seen[..., None], keypoints, torch.nan),
+        confidence=None if seen is None else seen.float(),
+        keypoint_row=every,
+        cameras=cameras,
+        camera=camera,
+        in_world=in_world,
+        layout=layout,
+        notes=notes,
+    )
+
+
+def camera_rows(rows: Sequence[tuple[View, int]]) -> tuple[list[View], Tensor]:
+    """The views that occur, for one camera each, and each row's place among them, (N,)."""
+    views: dict[View, int] = {}
+    known: dict[int, int] = {}  # by identity: a million rows share some hundred views, and comparing those takes long
+    numbers = []
+    for view, _ in rows:
+        if id(view) not in known:
+            known[id(view)] = views.setdefault(view, len(views))
+        numbers.append(known[id(view)])
+    return list(views), torch.tensor(numbers)
+
+
+def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
+    """Files of one set, in the same joints and axes, one after the other."""
+    if len(parts) == 1:
+        return replace(parts[0], layout=layout)
+    starts = {
+        name: starting([size_of(part, name) for part in parts]) for name in ("view", "pose", "keypoints", "camera")
+    }
+    with_2d = all(part.keypoints is not None for part in parts)
+
+    def moved(column: str, by: str) -> Tensor:
+        return torch.cat([getattr(part, column) + start for part, start in zip(parts, starts[by], strict=True)])
+
+    return replace(
+        parts[0],
+        views=tuple(view for part in parts for view in part.views),
+        view=moved("view", "view"),
+        frame=torch.cat([part.frame for part in parts]),
+        pose=torch.cat([part.pose for part in parts]),
+        pose_row=moved("pose_row", "pose"),
+        keypoints=torch.cat([part.keypoints for part in parts if part.keypoints is not None]) if with_2d else None,
+        confidence=torch.cat([part.confidence for part in parts if part.confidence is not None]) if with_2d else None,
+        keypoint_row=moved("keypoint_row", "keypoints"),
+        cameras=stacked([part.cameras for part in parts]),
+        camera=moved("camera", "camera"),
+        layout=layout,
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def size_of(part: Recorded, name: str) -> int:
+    """How many views, poses, sets of keypoints or cameras a part has."""
+    sizes = {"view": len(part.views), "pose": len(part.pose), "camera": len(part.cameras.focal)}
+    return sizes.get(name, 0 if part.keypoints is None else len(part.keypoints))
+
+
+def starting(sizes: Sequence[int]) -> list[int]:
+    """Where each of several parts begins."""
+    return [sum(sizes[:n]) for n in range(len(sizes))]
+
+
+def stacked(cameras: Sequence[Camera]) -> Camera:
+    """Cameras one after the other; all have a lens model, or none has."""
+    parts = ["focal", "centre", "size", "rotation", "translation"]
+    parts += [] if cameras[0].distortion is None else ["distortion"]
+    return replace(cameras[0], **{part: torch.cat([getattr(camera, part) for camera in cameras]) for part in parts})

@@ -1,0 +1,180 @@
+"""SMPL's model files, which users bring: the official pickles, without chumpy and without running what is in them; or an npz.
+
+The official files are Python 2 pickles in which one array is wrapped by chumpy and one is a sparse matrix of scipy. Both are read as
+plain data: two classes more than other pickles may name, and neither does anything.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unihpe.data.recorded import Array, as_floats
+from unihpe.data.unpickle import Restricted, load_npz, load_pickle
+from unihpe.errors import InputError
+
+JOINTS = 24
+SHAPES = 10
+POSE_FEATURES = 9 * (JOINTS - 1)
+KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+FOLDERS = ("", "smpl", "SMPL", "body_models/smpl", "body_models", "models/smpl", "models", "data/smpl", "data")
+GENDERS = {"m": "male", "f": "female"}
+MODEL_NAMES = {
+    letter: re.compile(rf"(smpl_{word}|basic_?model_{letter}_lbs_10_207_0_v1\.\d\.\d)\.(pkl|npz)", re.IGNORECASE)
+    for letter, word in GENDERS.items()
+}
+
+
+@dataclass(frozen=True)
+class BodyModel:
+    """SMPL's arrays for V vertices.
+
+    Attributes:
+        template: (V, 3), metres, y up, facing +z.
+        shapes: how each of ten numbers moves it, (V, 3, 10).
+        poses: how the joints' rotations move it, (V, 3, 207).
+        joints: joints out of vertices, (24, V).
+        weights: of the joints on each vertex, (V, 24).
+        parents: of the joints, -1 for the first.
+    """
+
+    template: Array
+    shapes: Array
+    poses: Array
+    joints: Array
+    weights: Array
+    parents: tuple[int, ...]
+
+
+class Plain:
+    """A foreign object's attributes, and nothing of its code."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("an array of chumpy or scipy without attributes")
+        self.state = state
+
+
+class Wrapped(Plain):
+    """A chumpy array."""
+
+
+class Chosen(Plain):
+    """Elements of a chumpy array, chosen by index."""
+
+
+class ByColumn(Plain):
+    """A sparse matrix of scipy, column after column."""
+
+
+class ByRow(Plain):
+    """A sparse matrix of scipy, row after row."""
+
+
+def rebuilt(kind: object, *_: object) -> Plain:
+    """What the oldest pickles make objects with (`copy_reg._reconstructor`): ours only."""
+    if isinstance(kind, type) and issubclass(kind, Plain):
+        return kind()
+    raise pickle.UnpicklingError("an object of a foreign class")
+
+
+class BodyUnpickler(Restricted):
+    """The restricted unpickler, which also takes the attributes of chumpy's arrays and scipy's matrices."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What the names in a pickle stand for: ours, or an InputError."""
+        match module, name:
+            case "chumpy.ch", "Ch":
+                return Wrapped
+            case "chumpy.reordering", "Select":
+                return Chosen
+            case (("scipy.sparse.csc" | "scipy.sparse._csc"), "csc_matrix"):
+                return ByColumn
+            case (("scipy.sparse.csr" | "scipy.sparse._csr"), "csr_matrix"):
+                return ByRow
+            case (("copy_reg" | "copyreg"), "_reconstructor"):
+                return rebuilt
+            case (("__builtin__" | "builtins"), "object"):
+                return Plain
+        return super().find_class(module, name)
+
+
+def model_files(root: Path) -> dict[str, Path]:
+    """The model file of each gender, m and f, in the folders where people keep them."""
+    found: dict[str, Path] = {}
+    for folder in (root / name for name in FOLDERS):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            for letter, pattern in MODEL_NAMES.items():
+                if pattern.fullmatch(path.name):
+                    found.setdefault(letter, path)
+    return found
+
+
+def read_body(path: Path) -> BodyModel:
+    """A model file.
+
+    Raises:
+        InputError: for a file that is no SMPL model, with the reason.
+    """
+    content = load_npz(path, KEYS) if path.suffix == ".npz" else load_pickle(path, BodyUnpickler)
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: holds a {type(content).__name__}, expected SMPL's dict; get it from the model's site"
+        )
+    if missing := [key for key in KEYS if key not in content]:
+        raise InputError(f"{path}: lacks {', '.join(missing)}, so it is no SMPL model; get it from the model's site")
+    template = as_floats(dense(content["v_template"], path), (None, 3), str(path), "v_template")
+    count = len(template)
+    shapes = as_floats(dense(content["shapedirs"], path), (count, 3, None), str(path), "shapedirs")
+    tree = as_floats(content["kintree_table"], (2, JOINTS), str(path), "kintree_table")
+    if shapes.shape[2] < SHAPES:
+        raise InputError(
+            f"{path}: has {shapes.shape[2]} shape directions, expected {SHAPES}; get it from the model's site"
+        )
+    return BodyModel(
+        template,
+        shapes[..., :SHAPES],
+        as_floats(dense(content["posedirs"], path), (count, 3, POSE_FEATURES), str(path), "posedirs"),
+        as_floats(dense(content["J_regressor"], path), (JOINTS, count), str(path), "J_regressor"),
+        as_floats(dense(content["weights"], path), (count, JOINTS), str(path), "weights"),
+        (-1, *(int(parent) for parent in tree[0, 1:])),
+    )
+
+
+def dense(value: object, path: Path) -> object:
+    """A chumpy array or sparse matrix as an array; anything else as it is."""
+    try:
+        match value:
+            case Wrapped():
+                return dense(value.state["x"], path)
+            case Chosen():
+                whole = np.asarray(dense(value.state["a"], path))
+                return whole.ravel()[np.asarray(value.state["idxs"])].reshape(value.state["preferred_shape"])
+            case ByColumn():
+                return np.ascontiguousarray(from_runs(value.state, 1).T)
+            case ByRow():
+                return from_runs(value.state, 0)
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: a damaged array ({' '.join(repr(error).split())[:80]}); get the file again"
+        ) from error
+    return value
+
+
+def from_runs(state: Mapping[str, Any], axis: int) -> Array:
+    """A compressed sparse matrix whose runs lie along `axis`, as (runs, others)."""
+    shape = state["_shape"] if "_shape" in state else state["shape"]
+    out = np.zeros((int(shape[axis]), int(shape[1 - axis])))
+    ends = np.asarray(state["indptr"])
+    runs = np.repeat(np.arange(len(out)), np.diff(ends))
+    out[runs, np.asarray(state["indices"])] = np.asarray(state["data"])
+    return out
