@@ -27,6 +27,7 @@ PROJECTED = "2D projected"  # said by layouts whose 2D is nothing else
 FITS = 30  # rounds of re-weighting
 FEWEST_VOTES = 20  # fewer frames with bent knees prove nothing
 PROOF = 0.7  # share of the votes that proves a leg order
+COLUMNS = ("view", "frame", "pose_row", "keypoint_row", "camera")  # of a `Recorded`, one number for each index
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,43 @@ class Recorded:
                 f"no frame is left of {self.layout}: it has the splits {', '.join(self.names('split'))} and the subjects"
                 f" {', '.join(self.names('subject'))}"
             )
-        columns = {name: getattr(self, name)[keep] for name in ("view", "frame", "pose_row", "keypoint_row", "camera")}
-        return replace(self, **columns)
+        return self.kept(keep)
+
+    def kept(self, keep: Tensor) -> Recorded:
+        """The indices where `keep` (N,) is true."""
+        return replace(self, **{name: getattr(self, name)[keep] for name in COLUMNS})
+
+    def held_out(self, share: float) -> tuple[Recorded, Recorded]:
+        """All but the last `share`, in time, of what each person does of each action; and that last part, a frame at least.
+
+        Cameras alike, and one cut in time for each person and action: frames next to it are neighbours, no others are.
+
+        Raises:
+            InputError: if that is everything.
+        """
+        last = self.moment() > 1 - share
+        if bool(last.all()):
+            raise InputError(
+                f"{self.layout}: too short to hold out {share:g} of it; set data.held_out to another share"
+            )
+        return self.kept(~last), self.kept(last)
+
+    def moment(self) -> Tensor:
+        """When each index was over, (N,): 0 … 1 along the sequences of its person and action, in the set's order."""
+        lengths = torch.zeros(len(self.views), dtype=torch.long)
+        lengths.scatter_reduce_(0, self.view, self.frame + 1, "amax")
+        of_sequence: dict[tuple[str, str, str], int] = {}
+        for view, length in zip(self.views, lengths.tolist(), strict=True):
+            key = view.subject, view.action, view.sequence
+            of_sequence[key] = max(length, of_sequence.get(key, 0))
+        begins, total = {}, dict.fromkeys((key[:2] for key in of_sequence), 0)
+        for key, length in of_sequence.items():
+            begins[key] = total[key[:2]]
+            total[key[:2]] += length
+        keys = [(view.subject, view.action, view.sequence) for view in self.views]
+        begin = torch.tensor([begins[key] for key in keys], dtype=torch.float64)
+        whole = torch.tensor([total[key[:2]] for key in keys], dtype=torch.float64)
+        return (begin[self.view] + self.frame + 1) / whole[self.view]
 
 
 def rotation_of(quaternion: Tensor) -> Tensor:
