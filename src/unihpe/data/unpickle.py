@@ -8,7 +8,6 @@ are arrays of objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy
 
 from __future__ import annotations
 
-import io
 import pickle
 import re
 import struct
@@ -206,23 +205,23 @@ def load_npz(path: Path, keys: Sequence[str]) -> dict[str, Any]:
             present = [name.removesuffix(".npy") for name in archive.namelist()]
             if missing := [key for key in keys if key not in present]:
                 raise InputError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}")
-            return {key: member(archive.read(f"{key}.npy"), f"{path} [{key}]") for key in keys}
+            return {key: member(archive, key, f"{path} [{key}]") for key in keys}
     except InputError:
         raise
     except BROKEN as error:
         raise InputError(f"{path}: not a readable npz ({reason(error)}); copy it again") from error
 
 
-def member(content: bytes, where: str) -> Any:
-    """One npy file: an array; objects go through the restricted unpickler."""
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(file)
-    if not dtype.hasobject:
-        file.seek(0)
-        return np.lib.format.read_array(file, allow_pickle=False)
-    loaded = load_stream(file, where)
+def member(archive: zipfile.ZipFile, key: str, where: str) -> Any:
+    """One array of an npz, read as a stream, so that it is in memory once; objects go through the restricted unpickler."""
+    with archive.open(f"{key}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(file)
+        if not dtype.hasobject:
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        loaded = load_stream(file, where)
     return loaded.item() if isinstance(loaded, np.ndarray) and shape == () else loaded
 
 

@@ -352,4 +352,5 @@ def load_state(
     model.load_state_dict(state["model"])
     averaged.load_state_dict(state["averaged"])
     best = Best(*state.get("best", ()))  # states of before have none
-    return Progress(*state["progress"], best=best), state["optimiser"]
+    stage, step, samples = state["progress"]
+    return Progress(stage, step, samples, best), state["optimiser"]
