@@ -43,11 +43,22 @@ def write_stand_in(folder: Path, frames: int) -> dict[str, float]:
                 world.setdefault(subject, {})[name] = (person + place).astype(np.float32)
                 views = [rng.uniform(100, 900, (frames, JOINTS_2D, 2)).astype(np.float32) for _ in range(CAMERAS)]
                 flat.setdefault(subject, {})[name] = views
-    metadata = {"layout_name": "h36m", "num_joints": JOINTS_2D, "keypoints_symmetry": [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]}
+    metadata = {
+        "layout_name": "h36m",
+        "num_joints": JOINTS_2D,
+        "keypoints_symmetry": [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]],
+    }
     np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array(world, dtype=object))
-    np.savez(folder / "data_2d_h36m_gt.npz", positions_2d=np.array(flat, dtype=object), metadata=np.array(metadata, dtype=object))
+    np.savez(
+        folder / "data_2d_h36m_gt.npz",
+        positions_2d=np.array(flat, dtype=object),
+        metadata=np.array(metadata, dtype=object),
+    )
     takes = len(world) * 2 * len(ACTIONS)
-    return {"positions_3d": takes * frames * JOINTS_3D * 3 * 4 / 1e6, LARGEST: takes * CAMERAS * frames * JOINTS_2D * 2 * 4 / 1e6}
+    return {
+        "positions_3d": takes * frames * JOINTS_3D * 3 * 4 / 1e6,
+        LARGEST: takes * CAMERAS * frames * JOINTS_2D * 2 * 4 / 1e6,
+    }
 
 
 def standing() -> np.ndarray:
