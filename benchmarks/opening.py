@@ -66,9 +66,9 @@ def standing() -> np.ndarray:
     from unihpe.data.human36m_views import RAW_JOINTS
 
     places = {
-        "pelvis": (0, 0, 0.95), "hip": (0.13, 0, 0.94), "knee": (0.13, -0.12, 0.50), "ankle": (0.13, 0.02, 0.08), "spine": (0, 0, 1.2),
-        "thorax": (0, 0, 1.45), "nose": (0, -0.08, 1.55), "head": (0, -0.02, 1.66), "shoulder": (0.17, 0, 1.42), "elbow": (0.22, 0.04, 1.14),
-        "wrist": (0.23, -0.05, 0.9),
+        "pelvis": (0, 0, 0.95), "hip": (0.13, 0, 0.94), "knee": (0.13, -0.12, 0.50), "ankle": (0.13, 0.02, 0.08),
+        "spine": (0, 0, 1.2), "thorax": (0, 0, 1.45), "nose": (0, -0.08, 1.55), "head": (0, -0.02, 1.66),
+        "shoulder": (0.17, 0, 1.42), "elbow": (0.22, 0.04, 1.14), "wrist": (0.23, -0.05, 0.9),
     }  # fmt: skip
     rows = []
     for joint in RAW_JOINTS.split():

@@ -22,10 +22,11 @@ class Mapped:
 
     Args:
         file: open for reading; it must not change afterwards. It may be closed, and be removed.
+        access: a private copy, which torch needs, or, for files larger than the memory, mmap.ACCESS_READ.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    def __init__(self, file: IO[bytes], access: int = mmap.ACCESS_COPY) -> None:
+        self.map = mmap.mmap(file.fileno(), 0, access=access)
 
     def __len__(self) -> int:
         return len(self.map)
