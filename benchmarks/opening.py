@@ -143,7 +143,7 @@ def measure(frames: int, file: Path) -> None:
         folder = Path(name)
         arrays = write_stand_in(folder, frames)
         index = apart("built", folder)
-        size = sum(part.stat().st_size for part in (folder / ".unihpe").iterdir()) / 1e6
+        size = sum(part.stat().st_size for part in (folder / ".unihpe").glob("*")) / 1e6
         again = apart("opened", folder)
     own = index["peak_mb"] - index["imported_mb"]
     result = {

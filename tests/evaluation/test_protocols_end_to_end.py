@@ -56,7 +56,9 @@ def scored(monkeypatch, root, data, protocol, errors, skeleton="human36m17"):
     """The report's MPJPE and other figures, each group's and the mean, and the number of poses."""
     recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
     oracle = Oracle(get_skeleton(skeleton), errors)
-    monkeypatch.setattr(unihpe.run, "load_model", lambda path, device: (oracle, recipe, Card(skeleton=skeleton)))
+    monkeypatch.setattr(
+        unihpe.run, "load_model", lambda path, device: (oracle, recipe, Card(skeleton=skeleton, recipe={}))
+    )
     report = unihpe.run.evaluate_checkpoint(Path("none"), data, root, protocol=protocol, gallery=0)
     return report["errors_mm"], report["poses"]
 
@@ -150,7 +152,7 @@ def test_threedpw(name, joints, tmp_path, monkeypatch):
         write_hybrik(tmp_path / "3DPW_test_new.json")
     found, _ = scored(monkeypatch, tmp_path, "threedpw", name, {"any": 84.0})
     assert found["MPJPE point"]["mean over poses"] == pytest.approx(84 / joints, rel=1e-4)
-    assert found["PA-MPJPE point"]["mean over poses"] < 84 / joints
+    assert 1 < found["PA-MPJPE point"]["mean over poses"] < 84  # least squares spreads the error over all joints
 
 
 @pytest.mark.parametrize("point", [True, False])
