@@ -4,7 +4,8 @@
 
 Writes a stand-in for Human3.6M in VideoPose3D's layout (the true subjects, takes and cameras, about 1.56 million frames for training)
 into a temporary folder ($TMPDIR: a disk, 1.5 GB), then measures in fresh processes. Memory is resident, in MB of 10⁶ bytes; "own" is
-beyond what the interpreter holds with torch and unihpe imported. An epoch draws as many people as there are, without training.
+beyond what the interpreter holds with torch and unihpe imported. An epoch draws as many people as there are, without training;
+percents are of what --epoch asks for.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def opened(folder: str) -> dict[str, float]:
-    """In a fresh process: open the training split, draw a first batch, then an epoch of them."""
+def opened(folder: str, share: str) -> dict[str, float]:
+    """In a fresh process: open the training split, draw a first batch, then a share of an epoch of them."""
     started = time.perf_counter()
     import torch
 
@@ -108,7 +109,7 @@ def opened(folder: str) -> dict[str, float]:
     begin = time.perf_counter()
     draw(BATCH, generator)
     found["first_batch_s"] = time.perf_counter() - begin
-    batches = len(source) // BATCH
+    batches = round(float(share) * len(source)) // BATCH
     for n in range(batches):
         draw(BATCH, generator)
         if n in (batches // 10, batches // 2, batches - 1):
@@ -126,16 +127,18 @@ def built(folder: str) -> dict[str, float]:
     return found | {"s": time.perf_counter() - begin, "cpu_s": time.process_time() - used, "peak_mb": peak()}
 
 
-def apart(what: str, folder: Path) -> dict[str, Any]:
+def apart(what: str, folder: Path, *more: str) -> dict[str, Any]:
     """The figures of a fresh process."""
-    said = subprocess.run([sys.executable, str(HERE), what, str(folder)], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [sys.executable, str(HERE), what, str(folder), *more], capture_output=True, text=True, check=False
+    )
     if said.returncode:
         sys.exit(said.stderr)
     found: dict[str, Any] = json.loads(said.stdout)
     return {key: round(value, 2) for key, value in found.items()}
 
 
-def measure(frames: int, file: Path) -> None:
+def measure(frames: int, epoch: float, file: Path) -> None:
     """Everything, and the targets beside it."""
     from lifting import where
 
@@ -144,13 +147,14 @@ def measure(frames: int, file: Path) -> None:
         arrays = write_stand_in(folder, frames)
         index = apart("built", folder)
         size = sum(part.stat().st_size for part in (folder / ".unihpe").glob("*")) / 1e6
-        again = apart("opened", folder)
+        again = apart("opened", folder, str(epoch))
     own = index["peak_mb"] - index["imported_mb"]
     result = {
         **where(),
         "arrays_mb": {key: round(value, 1) for key, value in arrays.items()},
         "index": {**index, "own_peak_mb": round(own, 1), "file_mb": round(size, 1)},
         "own_peak_over_largest_array": round(own / arrays[LARGEST], 2),
+        "epoch": epoch,
         "again": again,
     }
     file.write_text(json.dumps(result, indent=2) + "\n")
@@ -159,13 +163,14 @@ def measure(frames: int, file: Path) -> None:
 
 def main() -> None:
     if sys.argv[1:2] in (["built"], ["opened"]):
-        print(json.dumps({"built": built, "opened": opened}[sys.argv[1]](sys.argv[2])))
+        print(json.dumps({"built": built, "opened": opened}[sys.argv[1]](*sys.argv[2:])))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--frames", type=int, default=FRAMES, help="of each take")
+    parser.add_argument("--epoch", type=float, default=1.0, help="how much of one is drawn")
     args = parser.parse_args()
-    measure(args.frames, args.json)
+    measure(args.frames, args.epoch, args.json)
 
 
 if __name__ == "__main__":

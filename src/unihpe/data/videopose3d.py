@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
-from unihpe.data.mapped import LARGE, stacked
+from unihpe.data.mapped import LARGE, Mapped, stacked
 from unihpe.data.recorded import Array, Recorded, View, as_floats, require_body, require_finite, shown, spread
 from unihpe.data.unpickle import load_npz
 from unihpe.errors import InputError
@@ -84,7 +84,16 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
                 found.append(Sequence3D(subject, name, poses[:, columns].astype(np.float32)))
     if not found:
         raise InputError(f"{path}: holds no sequence; make it again as docs/data.md describes")
-    return found
+    return out_of_memory(found)
+
+
+def out_of_memory(sequences: list[Sequence3D]) -> list[Sequence3D]:
+    """The same, where they are large in a file, so that they do not lie beside the 2D that is read next."""
+    poses, maps = stacked((s.poses for s in sequences), sum(s.poses.nbytes for s in sequences) >= LARGE)
+    for mapped in maps:
+        mapped.release()
+    parts = poses.split([len(s.poses) for s in sequences])
+    return [replace(s, poses=part.numpy()) for s, part in zip(sequences, parts, strict=True)]
 
 
 def require_bodies(sequences: list[Sequence3D], skeleton: Skeleton, path: Path) -> None:
@@ -225,18 +234,19 @@ def assemble(
     counts, lengths = [len(of_sequence) for of_sequence in views], [len(sequence.poses) for sequence in sequences]
     people = sum(count * length for count, length in zip(counts, lengths, strict=True))
     large = people * len(skeleton) * MOST_COORDINATES * 4 >= LARGE
-    pose, maps = stacked((sequence.poses * 1000 for sequence in sequences), large)
     keypoints = confidence = None
+    maps: tuple[Mapped, ...] = ()
     if detections is not None:
         flat = Flat(detections, skeleton)
-        joined, more = stacked(flat.parts(sequences, counts), large)
+        joined, maps = stacked(flat.parts(sequences, counts), large)
         if flat.largest < NORMALISED:
             raise InputError(
                 f"{layout}: 2D lies within {NORMALISED:g} of 0, so it is no pixels; use the set's raw 2D files"
             )
-        keypoints, confidence, maps = joined[..., :2], joined[..., 2], maps + more
+        keypoints, confidence = joined[..., :2], joined[..., 2]
         if flat.longer:
             notes = (*notes, f"2D longer than 3D in {flat.longer} views: cut at its end")
+    pose, more = stacked((sequence.poses * 1000 for sequence in sequences), large)  # after the 2D is used up
     of_view = torch.tensor([length for count, length in zip(counts, lengths, strict=True) for _ in range(count)])
     begin = torch.tensor([0, *lengths[:-1]]).cumsum(0).repeat_interleave(torch.tensor(counts))  # of each view's poses
     frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
@@ -255,7 +265,7 @@ def assemble(
         in_world=True,
         layout=layout,
         notes=notes,
-        maps=maps,
+        maps=maps + more,
     )
 
 
