@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unihpe.batch import Batch
-from unihpe.training.loop import Draw, step_seed
+from unihpe.recipe import Stream
+from unihpe.training.loop import step_seed
 
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 BATCH, WARM_UP, EMA = 256, 200, 0.999
@@ -48,11 +49,18 @@ def layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
 
 
 def train_baseline(
-    draw: Draw, samples: int, learning_rate: float, dropout: float, pose_scale: float, file: Path, seed: int = 0
+    draw: Stream,
+    samples: int,
+    learning_rate: float,
+    dropout: float,
+    pose_scale: float,
+    file: Path,
+    seed: int = 0,
+    joints: int = 17,
 ) -> SimpleBaseline:
     """Train one baseline, or load it if `file` is there already."""
     torch.manual_seed(seed)
-    model = SimpleBaseline(17, pose_scale, dropout=dropout)
+    model = SimpleBaseline(joints, pose_scale, dropout=dropout)
     if file.exists():
         model.load_state_dict(load_file(file))
         return model.eval()

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Protocol, assert_never
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import Tensor
 
 from unihpe.batch import Batch, Modality, joined
 from unihpe.checkpoint import Card, load_checkpoint, load_into
@@ -140,6 +141,10 @@ class DataSettings(Settings):
         rig: names the joints of a BVH rig.
         skeleton: the joints that are trained on.
         split: the part that is trained on.
+        held_out: the last share, in time, of what each person of a recorded set does of each action: not trained on, but validated
+            with, in the place of the split 'val'.
+        apart: of the people of one view, in the set's order, a batch has one of so many at most, so that neighbouring frames are no
+            false negatives of the contrastive losses: 25 is half a second at 50 Hz; 0 draws freely.
         two_d, balance, body_scale: see `MotionSource`.
         with_pose: of people; false withholds their 3D.
         keypoints: which 2D of a recorded set, see `open_recorded`.
@@ -152,6 +157,8 @@ class DataSettings(Settings):
     rig: str = ""
     skeleton: str = "human36m17"
     split: str = "train"
+    held_out: float = Field(0.0, ge=0, lt=1)
+    apart: int = Field(0, ge=0)
     two_d: TwoD = "both"
     with_pose: bool = True
     keypoints: str = "gt"
@@ -163,6 +170,16 @@ class DataSettings(Settings):
     flip: float = Field(0.0, ge=0, le=1)
     description: str = ""
     licence: str = ""
+
+    @model_validator(mode="after")
+    def fits_its_set(self) -> DataSettings:
+        if self.held_out and self.name in ("motion", "people", "coco"):
+            raise ValueError(
+                f"held_out is a share of a recorded set; {self.name} has a split 'val' of its own: leave it out"
+            )
+        if self.apart and self.balance:
+            raise ValueError("apart draws all people alike: set balance to 0")
+        return self
 
 
 class MixSettings(DataSettings):
@@ -462,9 +479,18 @@ def build_decoder(settings: DecoderSettings, joints: int, coordinates: int, embe
 
 
 def open_source(
-    data: DataSettings, *, split: str | None, view: View, two_d: TwoD | None = None, stride: int = 1
+    data: DataSettings,
+    *,
+    split: str | None,
+    view: View,
+    two_d: TwoD | None = None,
+    stride: int = 1,
+    part: Literal["whole", "trained", "held out"] = "whole",
 ) -> Source:
     """The recipe's data as a source.
+
+    Args:
+        part: of a recorded set whose settings hold a part out.
 
     Raises:
         InputError: if no root is named or it cannot be read.
@@ -480,7 +506,10 @@ def open_source(
     if data.name == "coco":
         return CocoSource(read_annotations(root, split), Augmentation() if random_view else None)
     if data.name != "motion":
-        return in_joints(open_recorded(data.name, root, data.keypoints, split, stride), get_skeleton(data.skeleton))
+        recorded = open_recorded(data.name, root, data.keypoints, split, stride)
+        if data.held_out and part != "whole":
+            recorded = recorded.held_out(data.held_out)[part == "held out"]
+        return in_joints(recorded, get_skeleton(data.skeleton))
     motion = open_motion(root, Path(data.rig) if data.rig else None).converted(get_skeleton(data.skeleton))
     return MotionSource(
         motion.select(split, stride),
@@ -506,20 +535,17 @@ def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Strea
 
 def open_stream(data: DataSettings) -> Stream:
     """The training stream of a table of the recipe."""
-    return training_stream(open_source(data, split=data.split, view="random"), data)
+    return training_stream(open_source(data, split=data.split, view="random", part="trained"), data)
 
 
 def training_stream(source: Source, data: DataSettings) -> Stream:
-    """Batches drawn from a source by its weights, prepared for training."""
+    """Batches drawn from a source by its weights or, where the settings ask for it, apart; prepared for training."""
     blind = source.without_pictures() if isinstance(source, PeopleSource) else source
-    cumulative = source.weights().double().cumsum(0)
-    cumulative = cumulative / cumulative[-1]
+    pick = apart(len(source), data.apart) if data.apart else by_weights(source.weights())
 
     def draw(size: int, generator: torch.Generator, pictures: bool = True) -> Batch:
-        position = torch.rand(size, generator=generator, dtype=torch.float64)
-        indices = torch.searchsorted(cumulative, position).clamp_max(len(cumulative) - 1)
         return prepare(
-            (source if pictures else blind).read(indices, generator),
+            (source if pictures else blind).read(pick(size, generator), generator),
             source.skeleton,
             generator=generator,
             unknown_focal=data.unknown_focal,
@@ -531,8 +557,35 @@ def training_stream(source: Source, data: DataSettings) -> Stream:
     return draw
 
 
+def by_weights(weights: Tensor) -> Callable[[int, torch.Generator], Tensor]:
+    """Draws indices with the odds of `weights` (N,), each on its own."""
+    cumulative = weights.double().cumsum(0)
+    cumulative = cumulative / cumulative[-1]
+
+    def pick(size: int, generator: torch.Generator) -> Tensor:
+        position = torch.rand(size, generator=generator, dtype=torch.float64)
+        return torch.searchsorted(cumulative, position).clamp_max(len(cumulative) - 1)
+
+    return pick
+
+
+def apart(count: int, distance: int) -> Callable[[int, torch.Generator], Tensor]:
+    """Draws from `count` indices, any two of one draw a multiple of `distance` apart: one random offset, then no index twice."""
+
+    def pick(size: int, generator: torch.Generator) -> Tensor:
+        offset = int(torch.randint(min(distance, count), (), generator=generator))
+        steps = torch.randperm((count - offset - 1) // distance + 1, generator=generator)[:size]
+        if len(steps) < size:
+            raise InputError(
+                f"{count} people, {distance} apart, are too few for a batch of {size}: lower batch_size or data.apart"
+            )
+        return offset + distance * steps
+
+    return pick
+
+
 def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
-    """The recipe with its two scales filled in from the data, where it leaves them at 0."""
+    """The recipe with its two scales filled in from the data, where it leaves them at 0; `draw` must draw freely."""
     batch = draw(8192, torch.Generator().manual_seed(recipe.seed), False)
     update = {}
     if not recipe.pose_scale and batch.pose is not None:

@@ -54,6 +54,7 @@ from unihpe.training.loop import Progress, Schedule, Scores, train
 
 EVALUATION_BATCH = 2048
 VALIDATED = 400  # people with pictures, each time a model is validated
+HELD_OUT = 4000  # people of a held-out part, likewise
 MEAN = "mean over groups"
 EYES = ("image_encoder.", "heatmap_head.")  # a lifting model may grow them, and a model with them be trained on without
 SHIPPED = Path("shipped")
@@ -80,13 +81,13 @@ def train_recipe(
     Raises:
         InputError: for data that cannot be read, a folder that holds another run, a checkpoint that does not fit.
     """
-    source = open_source(recipe.data, split=recipe.data.split, view="random")
+    source = open_source(recipe.data, split=recipe.data.split, view="random", part="trained")
     if source.skeleton.name != recipe.data.skeleton:
         raise InputError(f"the data has the joints of {source.skeleton.name}, the recipe names {recipe.data.skeleton}")
     begun = None if start is None else load_start(recipe, start)
     stream = training_stream(source, recipe.data)
     if begun is None:
-        recipe = measure_scales(recipe, stream)
+        recipe = measure_scales(recipe, training_stream(source, recipe.data.model_copy(update={"apart": 0})))
     else:
         scales = {name: float(begun.tensors[name]) for name in ("pose_scale", "keypoint_scale")}
         recipe = recipe.model_copy(update=scales)
@@ -163,20 +164,26 @@ def load_start(recipe: Recipe, path: Path) -> Start:
 
 
 def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
-    """Scores on the validation split of the recipe's data, 2D exact; None where there is none.
+    """Scores on the part of the recipe's data that is held out, or on its validation split, 2D exact; None where there is neither.
 
     MPJPE and cosines of every path: lifting alone without pictures; with them image → 3D too, on at most 400 people.
     """
+    held, most = recipe.data.held_out, None
     try:
-        source = open_source(recipe.data, split="val", view="fixed", two_d="exact", stride=10)
+        if held:
+            source, most = open_source(recipe.data, split=recipe.data.split, view="fixed", part="held out"), HELD_OUT
+        else:
+            source = open_source(recipe.data, split="val", view="fixed", two_d="exact", stride=10)
     except InputError:
+        if held:
+            raise
         return None
     sampler = build_sampler("zero-temperature", 50)
     protocol = protocol_of(source, recipe.data.name, "val", 10, "exact", recipe.seed, "true")
 
     def lifting(model: UniHPE) -> Scores:
         generator = torch.Generator().manual_seed(recipe.seed)
-        batches = prepared(source, generator, device)
+        batches = prepared(source, generator, device, most=most)
         report = evaluate_lifting(
             model, batches, protocol, generator=generator, sampler=sampler, gallery=0, skeleton=source.skeleton
         )

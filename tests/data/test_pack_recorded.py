@@ -197,6 +197,7 @@ def test_the_papers_recipe_trains_on_packed_sets(mmpose, tmp_path):
     pack_recorded(recorded, Pictures("human36m", root), tmp_path / "h36m" / "train.pack")
     pack_recorded(chosen, Pictures("mpi_inf_3dhp", other), tmp_path / "3dhp" / "train.pack")
     small = {"data.root": tmp_path / "h36m", "mix.0.root": tmp_path / "3dhp", "model.image_encoder.weights": ""}
+    small |= {"data.apart": 0, "mix.0.apart": 0}
     small |= {"model.image_encoder.kind": "hrnet_w18_small", "model.image_encoder.shrink": 2, "model.embedding": 32}
     small |= {f"stage.{n}.{key}": value for n in range(3) for key, value in (("steps", 1), ("batch_size", 5))}
     small |= {f"model.encoder_{d}.{key}": 32 for d in ("2d", "3d") for key in ("width", "feedforward")}

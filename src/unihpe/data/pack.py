@@ -8,6 +8,7 @@ each).
 from __future__ import annotations
 
 import json
+import mmap
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.camera import Camera
+from unihpe.data.mapped import Mapped
 from unihpe.errors import InputError
 from unihpe.files import replacing
 
@@ -182,10 +184,12 @@ class PackedPeople:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            self.data = np.memmap(file, dtype=np.uint8, mode="r")
+            with file.open("rb") as stream:
+                self.mapped = Mapped(stream, mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: cannot be read ({error})") from error
         try:
+            self.data = np.frombuffer(self.mapped.map, dtype=np.uint8)
             description = self.described()
             self.arrays = {name: self.array(name, description) for name in LABELS}
             self.pictures_end = min(int(place) for place in description["arrays"].values())
@@ -218,6 +222,10 @@ class PackedPeople:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def release(self) -> None:
+        """Give the memory of people that were read back to the system."""
+        self.mapped.release()
 
     def __getitem__(self, n: int) -> Packed:
         if not -len(self) <= n < len(self):

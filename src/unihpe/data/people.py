@@ -56,6 +56,7 @@ class PeopleSource:
             return self.read_poses(indices)
         seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
         people = [self.packed[n] for n in indices.tolist()]
+        self.packed.release()
         crops = [self.varied(crop_of(person), seed) for person, seed in zip(people, seeds, strict=True)]
         camera = Camera(
             *(torch.stack(parts).float() for parts in zip(*(lens(person.camera) for person in people), strict=True))
@@ -80,14 +81,17 @@ class PeopleSource:
             torch.from_numpy(labels[rows]).float() for labels in (self.packed.keypoints, self.packed.pose)
         )
         camera = [self.packed.camera(n) for n in rows.tolist()]
+        groups = tuple(self.packed.groups[n] for n in self.packed.arrays["group"][rows].tolist())
+        box = torch.from_numpy(self.packed.box[rows]).float()
+        self.packed.release()
         return Frames(
             keypoints,
             keypoints.isfinite().all(-1).float(),
             pose if self.with_pose else torch.full_like(pose, torch.nan),
             Camera(*(torch.stack(parts).float() for parts in zip(*(lens(one) for one in camera), strict=True))),
-            tuple(self.packed.groups[n] for n in self.packed.arrays["group"][rows].tolist()),
+            groups,
             indices,
-            box=torch.from_numpy(self.packed.box[rows]).float(),
+            box=box,
         )
 
     def varied(self, crop: Crop, seed: int) -> Crop:

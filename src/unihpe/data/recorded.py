@@ -15,6 +15,7 @@ from torch import Tensor
 
 from unihpe.batch import Frames
 from unihpe.camera import Camera
+from unihpe.data.mapped import Mapped
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, side_of
 
@@ -27,6 +28,8 @@ PROJECTED = "2D projected"  # said by layouts whose 2D is nothing else
 FITS = 30  # rounds of re-weighting
 FEWEST_VOTES = 20  # fewer frames with bent knees prove nothing
 PROOF = 0.7  # share of the votes that proves a leg order
+AT_ONCE = 256  # rows
+COLUMNS = ("view", "frame", "pose_row", "keypoint_row", "camera")  # of a `Recorded`, one number for each index
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Recorded:
         in_world: whether poses are in world axes.
         layout: the files' layout, in a few words.
         notes: what was left out or cut, with counts.
+        maps: the files that the tensors lie in, where they are too large for the memory.
     """
 
     skeleton: Skeleton
@@ -85,9 +89,25 @@ class Recorded:
     in_world: bool
     layout: str
     notes: tuple[str, ...] = ()
+    maps: tuple[Mapped, ...] = ()
 
     def __len__(self) -> int:
         return len(self.view)
+
+    def release(self) -> None:
+        """Give memory of what was read from files back to the system."""
+        for mapped in self.maps:
+            mapped.release()
+
+    def rows(self, tensor: Tensor, which: Tensor) -> Tensor:
+        """Rows of one of the large tensors; those in files are read few at a time, as a page around each comes with it."""
+        if not self.maps:
+            return tensor[which]
+        parts = []
+        for some in which.split(AT_ONCE):
+            parts.append(tensor[some])
+            self.release()
+        return torch.cat(parts)
 
     def weights(self) -> Tensor:
         """Every index alike, (N,)."""
@@ -96,14 +116,14 @@ class Recorded:
     def read(self, indices: Tensor, generator: torch.Generator | None = None) -> Frames:
         """The people at `indices` (n,); nothing is drawn at random."""
         camera = self.cameras.select(self.camera[indices])
-        pose = self.pose[self.pose_row[indices]]
+        pose = self.rows(self.pose, self.pose_row[indices])
         pose = camera.to_camera(pose) if self.in_world else pose
         if self.keypoints is None or self.confidence is None:
             keypoints = camera.project(pose)
             confidence = keypoints.isfinite().all(-1).to(pose.dtype)
         else:
             rows = self.keypoint_row[indices]
-            keypoints, confidence = self.keypoints[rows], self.confidence[rows]
+            keypoints, confidence = self.rows(self.keypoints, rows), self.rows(self.confidence, rows)
         group = tuple(self.views[n].group for n in self.view[indices].tolist())
         return Frames(keypoints, confidence, pose, camera, group, indices)
 
@@ -125,8 +145,45 @@ class Recorded:
                 f"no frame is left of {self.layout}: it has the splits {', '.join(self.names('split'))} and the subjects"
                 f" {', '.join(self.names('subject'))}"
             )
-        columns = {name: getattr(self, name)[keep] for name in ("view", "frame", "pose_row", "keypoint_row", "camera")}
+        return self.kept(keep)
+
+    def kept(self, keep: Tensor) -> Recorded:
+        """The indices where `keep` (N,) is true."""
+        columns = {name: getattr(self, name)[keep] for name in COLUMNS}
+        self.release()
         return replace(self, **columns)
+
+    def held_out(self, share: float) -> tuple[Recorded, Recorded]:
+        """All but the last `share`, in time, of what each person does of each action; and that last part, a frame at least.
+
+        Cameras alike, and one cut in time for each person and action: frames next to it are neighbours, no others are.
+
+        Raises:
+            InputError: if that is everything.
+        """
+        last = self.moment() > 1 - share
+        if bool(last.all()):
+            raise InputError(
+                f"{self.layout}: too short to hold out {share:g} of it; set data.held_out to another share"
+            )
+        return self.kept(~last), self.kept(last)
+
+    def moment(self) -> Tensor:
+        """When each index was over, (N,): 0 … 1 along the sequences of its person and action, in the set's order."""
+        lengths = torch.zeros(len(self.views), dtype=torch.long)
+        lengths.scatter_reduce_(0, self.view, self.frame + 1, "amax")
+        of_sequence: dict[tuple[str, str, str], int] = {}
+        for view, length in zip(self.views, lengths.tolist(), strict=True):
+            key = view.subject, view.action, view.sequence
+            of_sequence[key] = max(length, of_sequence.get(key, 0))
+        begins, total = {}, dict.fromkeys((key[:2] for key in of_sequence), 0)
+        for key, length in of_sequence.items():
+            begins[key] = total[key[:2]]
+            total[key[:2]] += length
+        keys = [(view.subject, view.action, view.sequence) for view in self.views]
+        begin = torch.tensor([begins[key] for key in keys], dtype=torch.float64)
+        whole = torch.tensor([total[key[:2]] for key in keys], dtype=torch.float64)
+        return (begin[self.view] + self.frame + 1) / whole[self.view]
 
 
 def rotation_of(quaternion: Tensor) -> Tensor:

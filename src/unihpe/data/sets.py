@@ -6,14 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from unihpe.data.human36m import open_human36m
+from unihpe.data.human36m import found_layout, open_human36m, videopose3d_files
+from unihpe.data.human36m_mmpose import mmpose_files
 from unihpe.data.humaneva import open_humaneva
+from unihpe.data.index import indexed
 from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded, View
 from unihpe.data.threedpw import has_sequences, open_threedpw
 from unihpe.data.threedpw17 import open_threedpw17, regressed_files
 from unihpe.data.threedpw_smpl import has_bodies, open_threedpw_smpl
 from unihpe.data.threedpw_spin import open_threedpw_spin
+from unihpe.data.videopose3d import two_d_path
 from unihpe.errors import InputError
 
 SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
@@ -46,7 +49,8 @@ def open_recorded(
     """
     match name:
         case "human36m":
-            recorded = open_human36m(root, keypoints)
+            files = indexable(root, keypoints)
+            recorded = indexed(files, f"human36m-{keypoints.replace('/', '-')}", lambda: open_human36m(root, keypoints))
         case "humaneva":
             recorded = open_humaneva(root, keypoints)
         case "mpi_inf_3dhp":
@@ -66,6 +70,20 @@ def open_any_threedpw(root: Path, keypoints: str, split: str | None, joints: str
     if has_bodies(root):
         return open_threedpw_smpl(root, split) if sequences else open_threedpw_spin(root)
     return open_threedpw(root, split, three_dpw_2d(keypoints))
+
+
+def indexable(root: Path, keypoints: str) -> list[Path]:
+    """The files of a copy of Human3.6M that an index can stand for; none in layouts that are not indexed."""
+    match found_layout(root):
+        case "videopose3d":
+            two_d = [] if keypoints == "exact" else [two_d_path(root, "h36m", keypoints)]
+            return [*videopose3d_files(root), *two_d]
+        case "mmpose":
+            files = mmpose_files(root)
+            beside = [files[0].parent / keypoints, *(folder / "cameras.pkl" for folder in files[0].parents[:2])]
+            return [*files, *(file for file in beside if file.is_file())]
+        case _:
+            return []
 
 
 def three_dpw_2d(keypoints: str) -> Literal["exact", "detected"]:

@@ -8,7 +8,6 @@ are arrays of objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy
 
 from __future__ import annotations
 
-import io
 import pickle
 import re
 import struct
@@ -209,7 +208,7 @@ def load_npz(path: Path, keys: Sequence[str]) -> dict[str, Any]:
                 raise InputError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}")
             for key in keys:
                 require_no_bomb(archive, key, path)
-            return {key: member(archive.read(f"{key}.npy"), f"{path} [{key}]") for key in keys}
+            return {key: member(archive, key, f"{path} [{key}]") for key in keys}
     except InputError:
         raise
     except BROKEN as error:
@@ -252,14 +251,14 @@ def require_no_bomb(archive: zipfile.ZipFile, key: str, path: Path) -> None:
         )
 
 
-def member(content: bytes, where: str) -> Any:
-    """One npy file: an array; objects go through the restricted unpickler."""
-    file = io.BytesIO(content)
-    shape, dtype = header_of(file)
-    if not dtype.hasobject:
-        file.seek(0)
-        return np.lib.format.read_array(file, allow_pickle=False)
-    loaded = load_stream(file, where)
+def member(archive: zipfile.ZipFile, key: str, where: str) -> Any:
+    """One array of an npz, read as a stream, so that it is in memory once; objects go through the restricted unpickler."""
+    with archive.open(f"{key}.npy") as file:
+        shape, dtype = header_of(file)
+        if not dtype.hasobject:
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        loaded = load_stream(file, where)
     return loaded.item() if isinstance(loaded, np.ndarray) and shape == () else loaded
 
 

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
+from unihpe.data.mapped import LARGE, Mapped, stacked
 from unihpe.data.recorded import Array, Recorded, View, as_floats, require_body, require_finite, shown, spread
 from unihpe.data.unpickle import load_npz
 from unihpe.errors import InputError
@@ -45,10 +46,10 @@ class Detections:
 
     path: Path
     skeleton: Skeleton
-    by_subject: Mapping[str, Mapping[str, Sequence[Any]]]
+    by_subject: dict[str, dict[str, Any]]
 
 
-def as_mapping(value: object, where: str, what: str) -> Mapping[str, Any]:
+def as_mapping(value: object, where: str, what: str) -> dict[str, Any]:
     """A dict with text keys, or an InputError."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InputError(
@@ -83,7 +84,16 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
                 found.append(Sequence3D(subject, name, poses[:, columns].astype(np.float32)))
     if not found:
         raise InputError(f"{path}: holds no sequence; make it again as docs/data.md describes")
-    return found
+    return out_of_memory(found)
+
+
+def out_of_memory(sequences: list[Sequence3D]) -> list[Sequence3D]:
+    """The same, where they are large in a file, so that they do not lie beside the 2D that is read next."""
+    poses, maps = stacked((s.poses for s in sequences), sum(s.poses.nbytes for s in sequences) >= LARGE)
+    for mapped in maps:
+        mapped.release()
+    parts = poses.split([len(s.poses) for s in sequences])
+    return [replace(s, poses=part.numpy()) for s, part in zip(sequences, parts, strict=True)]
 
 
 def require_bodies(sequences: list[Sequence3D], skeleton: Skeleton, path: Path, unit: str = "m") -> None:
@@ -132,20 +142,19 @@ def fits(symmetry: object, skeleton: Skeleton) -> bool:
 
 
 def two_d_of(detections: Detections, sequence: Sequence3D, cameras: int) -> list[Array]:
-    """The 2D of a 3D sequence, one (T, K, 2 or 3) per camera, cut to the 3D's length.
+    """The 2D of a 3D sequence, one (T', K, 2 or 3) per camera, T' at least the 3D's length; taken out of the detections.
 
     Raises:
         InputError: if it is absent, has another number of cameras or joints, or is shorter than the 3D.
     """
     where = f"{detections.path}: {sequence.subject}, {sequence.name}"
-    of_subject = detections.by_subject.get(sequence.subject)
-    if of_subject is None or sequence.name not in of_subject:
+    views = detections.by_subject.get(sequence.subject, {}).pop(sequence.name, None)
+    if views is None:
         raise InputError(f"{where}: has 3D but no 2D here; take both files from one source")
-    views = of_subject[sequence.name]
     if not isinstance(views, list | tuple | np.ndarray) or len(views) != cameras:
         count = len(views) if isinstance(views, list | tuple | np.ndarray) else 0
         raise InputError(f"{where}: 2D of {count} cameras, expected {cameras}; use the set's own files")
-    cut = []
+    found = []
     for view in views:
         array = as_floats(view, (None, len(detections.skeleton), None), where, "2D joints")
         if not 2 <= array.shape[2] <= MOST_COORDINATES:
@@ -157,23 +166,44 @@ def two_d_of(detections: Detections, sequence: Sequence3D, cameras: int) -> list
                 f"{where}: 2D of {len(array)} frames is shorter than 3D of {len(sequence.poses)}; take both files from"
                 " one source"
             )
-        cut.append(array[: len(sequence.poses)])
-    return cut
+        found.append(array)
+    return found
 
 
-def joined_2d(parts: list[Array], source: Skeleton, target: Skeleton, where: str) -> tuple[Tensor, Tensor]:
-    """2D of all views one after the other, as the target's joints: (Q, J, 2) pixels and (Q, J) confidence."""
-    width = min(part.shape[2] for part in parts)
-    joined = torch.from_numpy(np.concatenate([part[..., :width] for part in parts]).astype(np.float32))
-    points = joined[..., :2]
-    seen = points.isfinite().all(-1)
-    if float(points[seen].abs().max() if bool(seen.any()) else 0) < NORMALISED:
-        raise InputError(f"{where}: 2D lies within {NORMALISED:g} of 0, so it is no pixels; use the set's raw 2D files")
-    confidence = joined[..., 2].nan_to_num(0).clamp(0, 1) * seen if width == MOST_COORDINATES else seen.float()
-    if source.name == target.name:
-        return torch.where(seen[..., None], points, torch.nan), confidence
-    converted = convert(points, confidence, source, target)
-    return converted.points, converted.confidence
+@dataclass
+class Flat:
+    """The 2D of sequences, view by view, each cut to its 3D and as the target's joints.
+
+    Attributes:
+        longer: views that were cut.
+        largest: of all numbers, pixels.
+    """
+
+    detections: Detections
+    target: Skeleton
+    longer: int = 0
+    largest: float = 0.0
+
+    def parts(self, sequences: list[Sequence3D], cameras: Sequence[int]) -> Iterator[Array]:
+        """One (T, J, 3) per view: x, y, NaN where missing, and confidence; the detections are used up."""
+        for sequence, count in zip(sequences, cameras, strict=True):
+            length = len(sequence.poses)
+            for view in two_d_of(self.detections, sequence, count):
+                self.longer += len(view) > length
+                yield self.part(torch.from_numpy(view[:length].astype(np.float32)))
+
+    def part(self, view: Tensor) -> Array:
+        """One view (T, K, 2 or 3) as (T, J, 3)."""
+        points, source = view[..., :2], self.detections.skeleton
+        seen = points.isfinite().all(-1)
+        self.largest = max(self.largest, float(points[seen].abs().max() if bool(seen.any()) else 0))
+        scored = view.shape[2] == MOST_COORDINATES
+        confidence = view[..., 2].nan_to_num(0).clamp(0, 1) * seen if scored else seen.float()
+        points = torch.where(seen[..., None], points, torch.nan)
+        if source.name != self.target.name:
+            converted = convert(points, confidence, source, self.target)
+            points, confidence = converted.points, converted.confidence
+        return torch.cat([points, confidence[..., None]], dim=-1).numpy()
 
 
 def assemble(
@@ -190,49 +220,52 @@ def assemble(
 
     Args:
         sequences: S sequences.
-        detections: 2D of them; None projects 3D instead.
+        detections: 2D of them, which is used up; None projects 3D instead.
         views: the views of each sequence.
         camera_rows: the row in `cameras` of each of these views.
         cameras: C cameras.
         skeleton: of the poses.
         layout: for messages.
         notes: what was left out already.
+
+    Raises:
+        InputError: for 2D that does not fit the 3D, or is not in pixels.
     """
-    parts: list[Array] = []
-    view: list[Tensor] = []
-    frame: list[Tensor] = []
-    pose_row: list[Tensor] = []
-    camera: list[Tensor] = []
-    start = extra = 0
-    for n, sequence in enumerate(sequences):
-        length = len(sequence.poses)
-        if detections is not None:
-            parts += two_d_of(detections, sequence, len(views[n]))
-            extra += sum(len(whole) > length for whole in detections.by_subject[sequence.subject][sequence.name])
-        for row in camera_rows[n]:
-            view.append(torch.full((length,), len(view)))
-            frame.append(torch.arange(length))
-            pose_row.append(torch.arange(start, start + length))
-            camera.append(torch.full((length,), row))
-        start += length
-    two_d = None if detections is None else joined_2d(parts, detections.skeleton, skeleton, layout)
-    if extra:
-        notes = (*notes, f"2D longer than 3D in {extra} views: cut at its end")
+    counts, lengths = [len(of_sequence) for of_sequence in views], [len(sequence.poses) for sequence in sequences]
+    people = sum(count * length for count, length in zip(counts, lengths, strict=True))
+    large = people * len(skeleton) * MOST_COORDINATES * 4 >= LARGE
+    keypoints = confidence = None
+    maps: tuple[Mapped, ...] = ()
+    if detections is not None:
+        flat = Flat(detections, skeleton)
+        joined, maps = stacked(flat.parts(sequences, counts), large)
+        if flat.largest < NORMALISED:
+            raise InputError(
+                f"{layout}: 2D lies within {NORMALISED:g} of 0, so it is no pixels; use the set's raw 2D files"
+            )
+        keypoints, confidence = joined[..., :2], joined[..., 2]
+        if flat.longer:
+            notes = (*notes, f"2D longer than 3D in {flat.longer} views: cut at its end")
+    pose, more = stacked((sequence.poses * 1000 for sequence in sequences), large)  # after the 2D is used up
+    of_view = torch.tensor([length for count, length in zip(counts, lengths, strict=True) for _ in range(count)])
+    begin = torch.tensor([0, *lengths[:-1]]).cumsum(0).repeat_interleave(torch.tensor(counts))  # of each view's poses
+    frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
     return Recorded(
         skeleton=skeleton,
         views=tuple(one for of_sequence in views for one in of_sequence),
-        view=torch.cat(view),
-        frame=torch.cat(frame),
-        pose=torch.from_numpy(np.concatenate([sequence.poses for sequence in sequences])) * 1000,
-        pose_row=torch.cat(pose_row),
-        keypoints=None if two_d is None else two_d[0],
-        confidence=None if two_d is None else two_d[1],
-        keypoint_row=torch.arange(sum(len(rows) for rows in view)),
+        view=torch.arange(len(of_view)).repeat_interleave(of_view),
+        frame=frame,
+        pose=pose,
+        pose_row=begin.repeat_interleave(of_view) + frame,
+        keypoints=keypoints,
+        confidence=confidence,
+        keypoint_row=torch.arange(people),
         cameras=cameras,
-        camera=torch.cat(camera),
+        camera=torch.tensor([row for rows in camera_rows for row in rows]).repeat_interleave(of_view),
         in_world=True,
         layout=layout,
         notes=notes,
+        maps=maps + more,
     )
 
 

@@ -46,8 +46,8 @@ def evaluate_lifting(
         samples: hypotheses for each pose; adds their mean, geometric median and best. The best (marked *) needs ground
             truth: it is a bound, not a prediction.
         skeleton: the joints.
-        flip: adds the mean of the point estimate and that of the mirrored keypoints, mirrored back (the field's "flip
-            test").
+        flip: adds the mean of the point estimate (of one sample where the decoder has none) and that of the mirrored keypoints,
+            mirrored back (the field's "flip test").
         rules: which figures are measured, over which joints, and how they are averaged.
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
     """
@@ -57,8 +57,9 @@ def evaluate_lifting(
     for batch in batches:
         embedding = model.embed(batch, Modality.POSE_2D)
         guesses = lift(model, embedding, batch, sampler, samples, generator)
-        if flip and "point" in guesses:
-            guesses["point, flip test"] = (guesses["point"] + mirrored_point(model, batch, skeleton)) / 2
+        if flip:
+            name, guess = next(iter(guesses.items()))  # the point estimate, or one sample where the decoder has none
+            guesses[f"{name}, flip test"] = (guess + mirrored_back(model, batch, skeleton, sampler, generator)) / 2
         guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
         assert batch.pose is not None
         for name, guess in guesses.items():
@@ -100,14 +101,15 @@ def lift(
     return answers
 
 
-def mirrored_point(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Tensor:
-    """The point estimate of the mirrored keypoints, mirrored back: (B, J, 3), mm."""
+def mirrored_back(
+    model: UniHPE, batch: Batch, skeleton: Skeleton, sampler: Sampler | None, generator: torch.Generator
+) -> Tensor:
+    """The point estimate (one sample where there is none) of the mirrored keypoints, mirrored back: (B, J, 3), mm."""
     columns = list(skeleton.mirror)
     flat, deep = (batch.keypoints.new_tensor(signs) for signs in ([-1.0, 1.0], [-1.0, 1.0, 1.0]))
     seen = Batch(batch.keypoints[:, columns] * flat, batch.confidence[:, columns], batch.box_token * deep)
-    embedding = model.embed(seen, Modality.POSE_2D)
-    pose = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, seen.box_token)
-    return pose[:, columns] * deep
+    answers = lift(model, model.embed(seen, Modality.POSE_2D), seen, sampler, 0, generator)
+    return next(iter(answers.values()))[:, columns] * deep
 
 
 def best(samples: Tensor, batch: Batch) -> Tensor:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from unihpe.training.stages import PARTS, Part, Stage, stage_losses
 
 STATE_FILE, LOG_FILE = "training.pt", "log.jsonl"
 LARGEST_TEMPERATURE = 1e4  # §4.2's upper end of τ's range
+JUDGE = "validation mpjpe"  # the score, of those that `validate` gives, by which a stage's best weights are chosen
 
 Scores = dict[str, float]
 Draw = Callable[[Stage, torch.Generator], list[Batch]]
@@ -42,12 +43,30 @@ class Schedule:
 
 
 @dataclass
+class Best:
+    """The best averaged weights of a stage so far: their score (lower is better) and the validations since."""
+
+    score: float = math.inf
+    since: int = 0
+    weights: dict[str, Tensor] | None = None
+
+    def judge(self, score: float, averaged: nn.Module) -> None:
+        """Keep a copy of the weights if they are better than all before."""
+        if score < self.score:
+            weights = {name: value.clone() for name, value in averaged.state_dict().items()}
+            self.score, self.since, self.weights = score, 0, weights
+        else:
+            self.since += 1
+
+
+@dataclass
 class Progress:
     """Where a run stands."""
 
     stage: int = 0
     step: int = 0  # of the stage
     samples: int = 0
+    best: Best = field(default_factory=Best)  # of the stage
 
 
 def train(
@@ -74,12 +93,14 @@ def train(
         fingerprint: of the recipe; a state saved under another one is refused.
         device: where to train.
         resume: continue from the state in `out`.
-        validate: scores the averaged model; called as `schedule` says and at the end of each stage.
+        validate: scores the averaged model; called as `schedule` and the stage say and at the end of each stage.
         report: gets each row of the log, for a progress display.
 
     Raises:
-        InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite.
+        InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite; if a stage chooses its
+            best weights and nothing can be validated.
     """
+    require_judge(stages, validate)
     state_path = out / STATE_FILE
     model.to(device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
@@ -91,16 +112,41 @@ def train(
         if optimiser_state is not None:
             optimiser.load_state_dict(optimiser_state)
             optimiser_state = None
-        while progress.step < stage.steps:
+        while goes_on(stage, progress):
             row = train_step(model, averaged, optimiser, stage, draw, seed, progress, device)
             last = progress.step == stage.steps
-            if progress.step % schedule.log_every == 0 or last:
-                log.write(row | due_scores(validate, averaged, schedule, progress, last))
-            if progress.step % schedule.save_every == 0 and not last:
+            scores = due_scores(validate, averaged, stage, schedule, progress)
+            if scores and stage.check_every:
+                progress.best.judge(scores[JUDGE], averaged)
+            if scores or progress.step % schedule.log_every == 0 or last:
+                log.write(row | scores)
+            if progress.step % schedule.save_every == 0 and goes_on(stage, progress):
                 save_state(state_path, fingerprint, model, averaged, optimiser, progress)
-        progress.stage, progress.step = progress.stage + 1, 0
+        end_stage(model, averaged, progress)
         save_state(state_path, fingerprint, model, averaged, None, progress)
     return averaged, progress
+
+
+def require_judge(stages: tuple[Stage, ...], validate: Callable[[UniHPE], Scores] | None) -> None:
+    """Raise for a stage that chooses its best weights where nothing can be validated."""
+    if chooser := next((stage for stage in stages if stage.check_every and validate is None), None):
+        raise InputError(
+            f"stage {chooser.name} keeps the weights that validate best, and the data has no split 'val': set data.held_out to a share"
+            " of the training part, or check_every = 0"
+        )
+
+
+def goes_on(stage: Stage, progress: Progress) -> bool:
+    """Whether the stage has steps left and its patience lasts."""
+    return progress.step < stage.steps and not (stage.patience and progress.best.since >= stage.patience)
+
+
+def end_stage(model: UniHPE, averaged: UniHPE, progress: Progress) -> None:
+    """Go back to the stage's best weights, where it chose some, and on to the next stage."""
+    if progress.best.weights is not None:
+        for module in (model, averaged):
+            module.load_state_dict(progress.best.weights)
+    progress.stage, progress.step, progress.best = progress.stage + 1, 0, Best()
 
 
 def begin_run(
@@ -227,10 +273,10 @@ def step_seed(seed: int, stage: int, step: int) -> int:
 
 
 def due_scores(
-    validate: Callable[[UniHPE], Scores] | None, averaged: UniHPE, schedule: Schedule, progress: Progress, last: bool
+    validate: Callable[[UniHPE], Scores] | None, averaged: UniHPE, stage: Stage, schedule: Schedule, progress: Progress
 ) -> Scores:
-    """Validation scores if they are due at this step."""
-    every = schedule.validate_every
+    """Validation scores if they are due at this step: by the stage, which then chooses by them, else by the schedule."""
+    every, last = stage.check_every or schedule.validate_every, progress.step == stage.steps
     if validate is None or not (last or (every and progress.step % every == 0)):
         return {}
     return validate(averaged)
@@ -281,6 +327,7 @@ def save_state(
     state = {
         "fingerprint": fingerprint,
         "progress": [progress.stage, progress.step, progress.samples],
+        "best": [progress.best.score, progress.best.since, progress.best.weights],
         "model": model.state_dict(),
         "averaged": averaged.state_dict(),
         "optimiser": None if optimiser is None else optimiser.state_dict(),
@@ -304,4 +351,6 @@ def load_state(
         raise InputError(f"{path} was saved by another recipe; resume with that one, or choose another folder")
     model.load_state_dict(state["model"])
     averaged.load_state_dict(state["averaged"])
-    return Progress(*state["progress"]), state["optimiser"]
+    best = Best(*state.get("best", ()))  # states of before have none
+    stage, step, samples = state["progress"]
+    return Progress(stage, step, samples, best), state["optimiser"]

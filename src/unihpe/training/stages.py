@@ -75,6 +75,9 @@ class Stage(BaseModel):
         temperature: τ₀; `temperature_min` is the lower clamp (§4.2).
         embedding_dropout: share of the embeddings a decoder does not see, which makes it a pose prior too.
         ema: decay of the averaged weights that are evaluated and saved; 0 switches it off.
+        check_every: steps between validations that choose: the averaged weights with the best score are the stage's result, and the
+            next stage begins from them; 0 keeps the last ones.
+        patience: the stage ends early after so many of these validations in a row without a better score; 0 never.
         clip: largest gradient norm.
     """
 
@@ -101,6 +104,8 @@ class Stage(BaseModel):
     temperature_min: float = Field(1 / 100, gt=0)
     embedding_dropout: float = Field(0.0, ge=0, lt=1)
     ema: float = Field(0.999, ge=0, lt=1)
+    check_every: int = Field(0, ge=0)
+    patience: int = Field(0, ge=0)
     clip: float = Field(1.0, gt=0)
     bfloat16: bool = False
 
@@ -136,6 +141,14 @@ class Stage(BaseModel):
             raise ValueError(f"stage {self.name}: trains names nothing; there are {', '.join(PARTS)}")
         if not (self.contrastive or self.decode or self.heatmap):
             raise ValueError(f"stage {self.name} has no loss: set contrastive, decode or heatmap")
+        return self
+
+    @model_validator(mode="after")
+    def checks_what_it_is_patient_about(self) -> Stage:
+        if self.patience and not self.check_every:
+            raise ValueError(
+                f"stage {self.name}: patience counts validations: set check_every to the steps between them"
+            )
         return self
 
     @model_validator(mode="after")
