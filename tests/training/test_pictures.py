@@ -314,7 +314,12 @@ def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
     alone = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
     torch.testing.assert_close(model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch.box_token), alone)
     both = {Modality.POSE_2D: embedding, Modality.IMAGE: model.embed(batch, Modality.IMAGE)}
-    assert not torch.equal(model.fuse(both, Modality.POSE_3D, batch.box_token), alone)
+    fused = model.fuse(both, Modality.POSE_3D, batch.box_token)
+    assert not torch.equal(fused, alone)
+    trust = {Modality.IMAGE: 0.0, Modality.POSE_2D: 3.0}
+    torch.testing.assert_close(model.fuse(both, Modality.POSE_3D, batch.box_token, trust), alone)
+    even = model.fuse(both, Modality.POSE_3D, batch.box_token, {Modality.IMAGE: 1.0, Modality.POSE_2D: 1.0})
+    assert (fused - alone).norm() < (even - alone).norm()
 
 
 def test_a_lifting_model_may_grow_eyes(folder, motion_file, tmp_path):

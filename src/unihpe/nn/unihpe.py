@@ -40,6 +40,10 @@ class DiffusionDecoder(nn.Module):
 
 IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB in [0, 1]
 
+# Of each kind of evidence where several are fused. Keypoints say where joints are far better than a small network sees
+# it; what the picture adds is which way limbs point. Measured on validation people: docs/benchmarks.md.
+TRUST = {Modality.IMAGE: 0.1, Modality.POSE_2D: 0.9, Modality.POSE_3D: 1.0}
+
 Decoder = DiffusionDecoder | MLPDecoder
 Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
 
@@ -173,18 +177,30 @@ class UniHPE(nn.Module):
         return decoder.denoiser(embedding, source, box)(x, x.new_ones(1)) * self.scale(target)
 
     @torch.no_grad()
-    def fuse(self, embeddings: Mapping[Modality, Tensor], target: Modality, box: Tensor) -> Tensor:
+    def fuse(
+        self,
+        embeddings: Mapping[Modality, Tensor],
+        target: Modality,
+        box: Tensor,
+        trust: Mapping[Modality, float] = TRUST,
+    ) -> Tensor:
         """The point estimate from several kinds of evidence of the same people: (B, D) each → (B, J, C), as `estimate`.
 
-        A diffusion decoder is conditioned on the mean of what each kind would tell it; an MLP's answers are averaged.
+        A diffusion decoder is conditioned on the weighted mean of what each kind would tell it; of an MLP's answers the
+        weighted mean is taken.
+
+        Args:
+            trust: weight of each kind, up to a common factor.
         """
+        weight = box.new_tensor([trust[source] for source in embeddings])[:, None, None]
+        weight = weight / weight.sum()
         decoder = self.decoder(target)
         if isinstance(decoder, MLPDecoder):
             answers = [self.estimate(embedding, source, target, box) for source, embedding in embeddings.items()]
-            return torch.stack(answers).mean(0)
+            return (torch.stack(answers) * weight[..., None]).sum(0)
         decoder.diffusion.require_posterior_mean()
         told = [decoder.network.prepare(embedding, source, box) for source, embedding in embeddings.items()]
-        prepared = torch.stack(told).mean(0)
+        prepared = (torch.stack(told) * weight).sum(0)
         denoise = decoder.diffusion.denoiser(lambda x, t: decoder.network(x, t, prepared).float())
         x = prepared.new_zeros(len(prepared), *decoder.shape)
         return denoise(x, x.new_ones(1)) * self.scale(target)
