@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -79,15 +78,10 @@ def standing() -> np.ndarray:
     return np.array(rows)
 
 
-def resident() -> float:
-    """What this process holds in memory now, MB."""
+def held(what: str) -> float:
+    """This process's memory, MB: VmRSS is what it holds now, VmHWM the most so far (getrusage's begins with the parent's)."""
     text = Path("/proc/self/status").read_text()
-    return int(text.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
-
-
-def peak() -> float:
-    """The most it has held, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return int(text.split(f"{what}:")[1].split()[0]) * 1024 / 1e6
 
 
 def opened(folder: str, share: str) -> dict[str, float]:
@@ -98,13 +92,13 @@ def opened(folder: str, share: str) -> dict[str, float]:
     from unihpe.recipe import load_recipe, open_source, training_stream
 
     torch.set_num_threads(1)
-    found = {"import_s": time.perf_counter() - started, "imported_mb": resident()}
+    found = {"import_s": time.perf_counter() - started, "imported_mb": held("VmRSS")}
     recipe = load_recipe("lifting-cpn", (f"data.root={folder}", "data.keypoints=gt"))
     begin, used = time.perf_counter(), time.process_time()
     source = open_source(recipe.data, split="train", view="random", part="trained")
     draw = training_stream(source, recipe.data)
     found |= {"open_s": time.perf_counter() - begin, "open_cpu_s": time.process_time() - used}
-    found |= {"frames": len(source), "before_first_batch_mb": resident(), "peak_mb": peak()}
+    found |= {"frames": len(source), "before_first_batch_mb": held("VmRSS"), "peak_mb": held("VmHWM")}
     generator = torch.Generator().manual_seed(0)
     begin = time.perf_counter()
     draw(BATCH, generator)
@@ -113,18 +107,18 @@ def opened(folder: str, share: str) -> dict[str, float]:
     for n in range(batches):
         draw(BATCH, generator)
         if n in (batches // 10, batches // 2, batches - 1):
-            found[f"after_{(n + 1) * 100 // batches}_percent_mb"] = resident()
-    return found | {"epoch_peak_mb": peak(), "epoch_s": time.perf_counter() - begin}
+            found[f"after_{(n + 1) * 100 // batches}_percent_mb"] = held("VmRSS")
+    return found | {"epoch_peak_mb": held("VmHWM"), "epoch_s": time.perf_counter() - begin}
 
 
 def built(folder: str) -> dict[str, float]:
     """In a fresh process: the first opening, which makes the index."""
     from unihpe.data.sets import open_recorded
 
-    found = {"imported_mb": resident()}
+    found = {"imported_mb": held("VmRSS")}
     begin, used = time.perf_counter(), time.process_time()
     open_recorded("human36m", Path(folder), "gt", "train")
-    return found | {"s": time.perf_counter() - begin, "cpu_s": time.process_time() - used, "peak_mb": peak()}
+    return found | {"s": time.perf_counter() - begin, "cpu_s": time.process_time() - used, "peak_mb": held("VmHWM")}
 
 
 def apart(what: str, folder: Path, *more: str) -> dict[str, Any]:
