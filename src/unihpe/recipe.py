@@ -21,10 +21,11 @@ from unihpe.batch import Batch, Modality, joined
 from unihpe.checkpoint import Card, load_checkpoint, load_into
 from unihpe.data.augment import Augmentation
 from unihpe.data.coco import CocoSource, read_annotations
-from unihpe.data.joints import in_joints
+from unihpe.data.joints import InJoints, in_joints
 from unihpe.data.motion import MotionSource, TwoD, View, open_motion
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
+from unihpe.data.recorded import Recorded
 from unihpe.data.sets import open_recorded
 from unihpe.data.source import Source
 from unihpe.diffusion.parametrisation import Diffusion, Prediction
@@ -142,8 +143,8 @@ class DataSettings(Settings):
         skeleton: the joints that are trained on.
         split: the part that is trained on.
         held_out: the last share, in time, of what each person of a recorded set does of each action: not trained on, but validated
-            with, in the place of the split 'val'.
-        apart: of the people of one view, in the set's order, a batch has one of so many at most, so that neighbouring frames are no
+            with, in the place of the split 'val'. Of [data] alone: nothing else is validated with.
+        apart: of the people of one view, in order of frames, a batch has one of so many at most, so that neighbouring frames are no
             false negatives of the contrastive losses: 25 is half a second at 50 Hz; 0 draws freely.
         two_d, balance, body_scale: see `MotionSource`.
         with_pose: of people; false withholds their 3D.
@@ -241,6 +242,14 @@ class Recipe(Settings):
             raise ValueError("the shares of [[mix]] must leave some of each batch to [data]: their sum is 1 or more")
         if any(table.skeleton != self.data.skeleton for table in self.mix):
             raise ValueError("all of [data] and [[mix]] must have the same skeleton; set skeleton in each")
+        return self
+
+    @model_validator(mode="after")
+    def holds_out_of_data_alone(self) -> Recipe:
+        if any(table.held_out for table in (*self.mix, *([self.poses] if self.poses else []))):
+            raise ValueError(
+                "only [data] is validated with: leave held_out out of [[mix]] and [poses], or make that set [data]"
+            )
         return self
 
     @model_validator(mode="after")
@@ -541,7 +550,7 @@ def open_stream(data: DataSettings) -> Stream:
 def training_stream(source: Source, data: DataSettings) -> Stream:
     """Batches drawn from a source by its weights or, where the settings ask for it, apart; prepared for training."""
     blind = source.without_pictures() if isinstance(source, PeopleSource) else source
-    pick = apart(len(source), data.apart) if data.apart else by_weights(source.weights())
+    pick = apart(in_time(source), data.apart) if data.apart else by_weights(source.weights())
 
     def draw(size: int, generator: torch.Generator, pictures: bool = True) -> Batch:
         return prepare(
@@ -569,8 +578,20 @@ def by_weights(weights: Tensor) -> Callable[[int, torch.Generator], Tensor]:
     return pick
 
 
-def apart(count: int, distance: int) -> Callable[[int, torch.Generator], Tensor]:
-    """Draws from `count` indices, any two of one draw a multiple of `distance` apart: one random offset, then no index twice."""
+def in_time(source: Source) -> Tensor:
+    """The indices (N,) of a source, those of one view side by side and in time, as far as it knows views."""
+    recorded = source.source if isinstance(source, InJoints) else source
+    if not isinstance(recorded, Recorded):
+        return torch.arange(len(source))  # packed people: in the order they were packed in
+    return (recorded.view * (recorded.frame.max() + 1) + recorded.frame).argsort(stable=True)
+
+
+def apart(order: Tensor, distance: int) -> Callable[[int, torch.Generator], Tensor]:
+    """Draws from the indices `order` (N,), any two of one draw a multiple of `distance` apart in it.
+
+    One random offset, then none twice.
+    """
+    count = len(order)
 
     def pick(size: int, generator: torch.Generator) -> Tensor:
         offset = int(torch.randint(min(distance, count), (), generator=generator))
@@ -579,7 +600,7 @@ def apart(count: int, distance: int) -> Callable[[int, torch.Generator], Tensor]
             raise InputError(
                 f"{count} people, {distance} apart, are too few for a batch of {size}: lower batch_size or data.apart"
             )
-        return offset + distance * steps
+        return order[offset + distance * steps]
 
     return pick
 

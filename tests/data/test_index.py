@@ -1,6 +1,7 @@
 """The index of a large set: the same people, made again when a file changes, wherever it may lie."""
 
 import os
+import zlib
 
 import pytest
 import torch
@@ -60,15 +61,91 @@ def test_a_changed_file_makes_another_index(data, built):
     assert len(built) == 2 and before.name != after.name
 
 
-@pytest.mark.parametrize("damage", [lambda whole: whole[:-1], lambda whole: b"", lambda whole: b"x" * len(whole)])
+def test_readers_of_another_version_make_another_index(data, built, monkeypatch):
+    open_recorded("human36m", data, "gt", None)
+    monkeypatch.setattr(index, "READERS", index.READERS + 1)
+    open_recorded("human36m", data, "gt", None)
+    assert len(built) == 2 and len(list((data / ".unihpe").iterdir())) == 1
+
+
+def test_a_file_that_hides_its_change_makes_another_index(data, built):
+    """Another content of the same size and time, as `cp -p` and `rsync` leave it."""
+    file = data / "data_2d_h36m_gt.npz"
+    open_recorded("human36m", data, "gt", None)
+    before = file.stat()
+    file.write_bytes(file.read_bytes())
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    open_recorded("human36m", data, "gt", None)
+    assert len(built) == 2
+
+
+def described_as(change):
+    """A damage: another description, with a checksum that fits."""
+
+    def damage(whole):
+        start, length, _ = index.FOOTER.unpack(whole[-index.FOOTER.size :])
+        text = change(whole[start : start + length])
+        return whole[:start] + text + index.FOOTER.pack(start, len(text), zlib.crc32(text))
+
+    return damage
+
+
+def flipped_at(whole, place):
+    return whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+
+
+DAMAGES = {
+    "cut": lambda whole: whole[:-1],
+    "empty": lambda whole: b"",
+    "other": lambda whole: b"x" * len(whole),
+    "a list of arrays": described_as(lambda text: b'{"arrays": []}'),
+    "deep": described_as(lambda text: b"[" * 200_000),
+    "a number": described_as(lambda text: b"1"),
+    "a column": lambda whole: flipped_at(whole, len(index.MAGIC)),
+    "a coordinate": lambda whole: flipped_at(whole, index.FOOTER.unpack(whole[-index.FOOTER.size :])[0] - 200),
+    "a letter": lambda whole: flipped_at(whole, len(whole) - index.FOOTER.size - 20),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_index_is_made_again(data, built, damage):
     first = open_recorded("human36m", data, "gt", None)
     (file,) = (data / ".unihpe").iterdir()
     whole = file.read_bytes()
     file.unlink()  # `first` still sees the old file
-    file.write_bytes(damage(whole))
+    file.write_bytes(DAMAGES[damage](whole))
     same(first, open_recorded("human36m", data, "gt", None))
     assert len(built) == 2 and len(open_recorded("human36m", data, "gt", None)) and len(built) == 2
+
+
+def test_a_folder_that_is_renamed_keeps_its_index(data, built):
+    open_recorded("human36m", data, "gt", None)
+    moved = data.rename(data.with_name("moved"))
+    open_recorded("human36m", moved, "gt", None)
+    assert len(built) == 1 and len(list((moved / ".unihpe").iterdir())) == 1
+
+
+def test_what_killed_processes_left_is_removed(data, built):
+    """Not what is being written, nor what belongs to the index of other 2D."""
+    open_recorded("human36m", data, "gt", None)
+    (file,) = (data / ".unihpe").iterdir()
+    stamp = file.stem.removeprefix("human36m-gt-")
+    names = {
+        "old": f".{file.name}.0a1b2c3d.tmp",
+        "new": f".{file.name}.4e5f6a7b.tmp",
+        "other": f".human36m-gt-x-{stamp}.index.0a.tmp",
+    }
+    for name, text in names.items():
+        (file.parent / text).write_text("half")
+        if name != "new":
+            os.utime(file.parent / text, (1, 1))
+    (file.parent / f"human36m-gt-x-{stamp}.index").write_text("of other 2D")
+    open_recorded("human36m", data, "gt", None)
+    os.utime(data / "data_2d_h36m_gt.npz", ns=(1, 1))
+    open_recorded("human36m", data, "gt", None)
+    left = {found.name for found in file.parent.iterdir()}
+    assert {names["new"], names["other"], f"human36m-gt-x-{stamp}.index"} < left and len(left) == 4
+    assert names["old"] not in left and file.name not in left
 
 
 def test_the_index_lies_in_the_cache_where_the_folder_cannot_be_written(data, built, tmp_path):
@@ -81,10 +158,10 @@ def test_the_index_lies_in_the_cache_where_the_folder_cannot_be_written(data, bu
     assert len(open_recorded("human36m", data, "gt", None)) and len(built) == 2  # nowhere at all
 
 
-def test_small_sets_have_none(data, built, monkeypatch):
+def test_small_sets_have_none(data, built, tmp_path, monkeypatch):
     monkeypatch.setattr(index, "WORTH", 1 << 26)
-    assert not open_recorded("human36m", data, "gt", None).maps or built
-    assert not (data / ".unihpe").exists()
+    assert len(open_recorded("human36m", data, "gt", None)) and built
+    assert not (data / ".unihpe").exists() and not (tmp_path / "cache").exists()
 
 
 def test_mapped_numbers(tmp_path):

@@ -17,9 +17,8 @@ from test_threedpw17 import write_hybrik
 
 import unihpe.run
 from unihpe.checkpoint import Card
-from unihpe.diffusion.sampling import build_sampler
 from unihpe.evaluation.protocols import Protocol
-from unihpe.evaluation.report import evaluate_lifting
+from unihpe.evaluation.report import evaluate_lifting, mirrored
 from unihpe.recipe import load_recipe
 from unihpe.skeleton import get_skeleton
 
@@ -49,7 +48,22 @@ class Oracle:
         return guess
 
     def sample(self, embedding, source, target, box, sampler, count, generator):
-        return self.estimate(embedding, source, target, box)[None]
+        noise = torch.randn(self.batch.pose.shape, generator=generator)
+        return sampler(lambda x, t: self.estimate(embedding, source, target, box), None, noise)[None]
+
+
+class Drawing(Oracle):
+    """Knows people and mirrored people alike, and answers with the truth and noise of 50 mm: a flip test cannot help."""
+
+    def embed(self, batch, modality):
+        self.flipped = batch.pose is None
+        return super().embed(batch, modality)
+
+    def sample(self, embedding, source, target, box, sampler, count, generator):
+        truth = self.batch.pose
+        known = mirrored(truth, get_skeleton("human36m17")) if self.flipped else truth
+        noise = 50 * torch.randn(truth.shape, generator=generator)
+        return sampler(lambda x, t: known + x, None, noise)[None]
 
 
 def scored(monkeypatch, root, data, protocol, errors, skeleton="human36m17"):
@@ -165,8 +179,8 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     oracle, words = Oracle(source.skeleton, {"any": 0.0}, point), Protocol(name="x", data="x", joints="x")
     generator = torch.Generator().manual_seed(0)
     report = evaluate_lifting(
-        oracle, prepared(source, generator, "cpu"), words, generator=generator, sampler=build_sampler("auto"), gallery=0,
-        skeleton=source.skeleton, flip=True,
+        oracle, prepared(source, generator, "cpu"), words, generator=generator, gallery=0,
+        sampler=lambda denoise, diffusion, noise: denoise(noise, torch.ones(1)), skeleton=source.skeleton, flip=True,
     )  # fmt: skip
     name = "point" if point else "sample"
     truth = torch.cat([batch.pose for batch in prepared(source, generator, "cpu")])
@@ -174,3 +188,29 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     expected = float((mirrored - truth).norm(dim=-1).mean()) / 2
     assert report["errors_mm"][f"MPJPE {name}"]["mean over groups"] == pytest.approx(0, abs=1e-3)
     assert report["errors_mm"][f"MPJPE {name}, flip test"]["mean over groups"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_flip_test_of_samples_gains_nothing_from_a_second_draw(h36m):
+    """Half of the noise is the sampler's own; what is drawn after does not depend on the flip test."""
+    from unihpe.data.human36m import open_human36m
+    from unihpe.run import prepared
+
+    source = open_human36m(h36m).select(lambda view: view.action == "Walking" and view.split == "test", 20)
+    oracle, words = Drawing(source.skeleton, {}, point=False), Protocol(name="x", data="x", joints="x")
+    found = []
+    for flip in (True, False):
+        data, generator = torch.Generator(), torch.Generator().manual_seed(0)
+
+        def sampler(denoise, diffusion, noise, generator=generator):
+            return denoise(noise + 50 * torch.randn(noise.shape, generator=generator), torch.ones(1))
+
+        report = evaluate_lifting(
+            oracle, prepared(source, data, "cpu"), words, generator=generator, sampler=sampler, samples=1, gallery=0,
+            skeleton=source.skeleton, flip=flip,
+        )  # fmt: skip
+        found.append({name: errors["mean over groups"] for name, errors in report["errors_mm"].items()})
+    assert (
+        found[0]["MPJPE sample, flip test"] == pytest.approx(found[0]["MPJPE sample"], rel=1e-4)
+        and found[0]["MPJPE sample"] > 50
+    )
+    assert {name: found[0][name] for name in found[1]} == found[1]

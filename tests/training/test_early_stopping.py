@@ -118,6 +118,9 @@ def test_choosing_needs_something_to_choose_by(tmp_path):
         load_recipe("quick", ("stage.0.patience=3",))
     with pytest.raises(InputError, match="motion has a split 'val' of its own"):
         load_recipe("quick", ("data.held_out=0.1",))
+    for table in ('mix=[{name="humaneva", share=0.5, held_out=0.1}]', 'poses={name="humaneva", held_out=0.1}'):
+        with pytest.raises(InputError, match=r"leave held_out out of \[\[mix\]\] and \[poses\]"):
+            load_recipe("quick", (table,))
 
 
 def test_what_is_held_out_is_the_end_of_each_action(tmp_path):
@@ -171,7 +174,7 @@ def test_one_action_in_several_takes_is_one_stretch_of_time(tmp_path):
 
 def test_people_of_a_batch_are_apart():
     generator = torch.Generator().manual_seed(0)
-    pick, counts = apart(103, 25), torch.zeros(103)
+    pick, counts = apart(torch.arange(103), 25), torch.zeros(103)
     for _ in range(4000):
         drawn = pick(3, generator)
         assert len(set((drawn % 25).tolist())) == 1 and len(set(drawn.tolist())) == 3
@@ -192,3 +195,19 @@ def test_a_recipe_draws_apart(tmp_path):
     assert len(set((seen[0] % 4).tolist())) == 1 and len(set(seen[0].tolist())) == 8
     with pytest.raises(InputError, match="set balance to 0"):
         load_recipe("lifting", ("data.apart=25",))
+
+
+def test_frames_are_apart_where_a_reader_mixes_the_views(tmp_path):
+    """Rows in any order, as `rows.by_row` may give them."""
+    write_humaneva(tmp_path)
+    settings = load_recipe("humaneva", (f"data.root={tmp_path}", "data.apart=4", "data.held_out=0")).data
+    whole, seen = open_humaneva(tmp_path).select(lambda view: view.split == "train"), []
+    mixed = whole.kept(torch.randperm(len(whole), generator=torch.Generator().manual_seed(1)))
+    read = mixed.read
+    object.__setattr__(mixed, "read", lambda indices, generator: (seen.append(indices), read(indices, generator))[1])
+    draw, generator = training_stream(mixed, settings), torch.Generator().manual_seed(0)
+    for _ in range(50):
+        draw(8, generator)
+    for drawn in seen:
+        frames = mixed.view[drawn] * 1000 + mixed.frame[drawn]  # of different views: far apart
+        assert frames.sort().values.diff().min() >= 4

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unihpe.batch import Batch, Modality
 from unihpe.data.prepare import root_relative
+from unihpe.diffusion.parametrisation import Denoiser, Diffusion
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.rules import Rules, every_joint, scores
@@ -46,8 +47,9 @@ def evaluate_lifting(
         samples: hypotheses for each pose; adds their mean, geometric median and best. The best (marked *) needs ground
             truth: it is a bound, not a prediction.
         skeleton: the joints.
-        flip: adds the mean of the point estimate (of one sample where the decoder has none) and that of the mirrored keypoints,
-            mirrored back (the field's "flip test").
+        flip: adds the mean of the point estimate and that of the mirrored keypoints, mirrored back (the field's "flip test"). Where
+            the decoder has none, of one sample and the mirrored one that comes of the same noise, mirrored: two independent draws
+            would err less in the mean without any mirror. A sampler of its own randomness must draw it from `generator`.
         rules: which figures are measured, over which joints, and how they are averaged.
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
     """
@@ -55,11 +57,12 @@ def evaluate_lifting(
     groups: list[str] = []
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch in batches:
-        embedding = model.embed(batch, Modality.POSE_2D)
+        embedding, before = model.embed(batch, Modality.POSE_2D), generator.get_state()
         guesses = lift(model, embedding, batch, sampler, samples, generator)
         if flip:
             name, guess = next(iter(guesses.items()))  # the point estimate, or one sample where the decoder has none
-            guesses[f"{name}, flip test"] = (guess + mirrored_back(model, batch, skeleton, sampler, generator)) / 2
+            again = mirrored_back(model, batch, skeleton, sampler, generator, before)
+            guesses[f"{name}, flip test"] = (guess + again) / 2
         guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
         assert batch.pose is not None
         for name, guess in guesses.items():
@@ -102,14 +105,42 @@ def lift(
 
 
 def mirrored_back(
-    model: UniHPE, batch: Batch, skeleton: Skeleton, sampler: Sampler | None, generator: torch.Generator
+    model: UniHPE, batch: Batch, skeleton: Skeleton, sampler: Sampler | None, generator: torch.Generator, before: Tensor
 ) -> Tensor:
-    """The point estimate (one sample where there is none) of the mirrored keypoints, mirrored back: (B, J, 3), mm."""
-    columns = list(skeleton.mirror)
-    flat, deep = (batch.keypoints.new_tensor(signs) for signs in ([-1.0, 1.0], [-1.0, 1.0, 1.0]))
-    seen = Batch(batch.keypoints[:, columns] * flat, batch.confidence[:, columns], batch.box_token * deep)
-    answers = lift(model, model.embed(seen, Modality.POSE_2D), seen, sampler, 0, generator)
-    return next(iter(answers.values()))[:, columns] * deep
+    """The point estimate (one sample where there is none) of the mirrored keypoints, mirrored back: (B, J, 3), mm.
+
+    Args:
+        before: the state of `generator` that the unmirrored sample was drawn from; left as it is found.
+    """
+    seen = Batch(
+        mirrored(batch.keypoints, skeleton),
+        batch.confidence[:, list(skeleton.mirror)],
+        batch.box_token * batch.box_token.new_tensor([-1.0, 1.0, 1.0]),
+    )
+    embedding = model.embed(seen, Modality.POSE_2D)
+    if model.has_point_estimate(Modality.POSE_3D):
+        return mirrored(lift(model, embedding, seen, sampler, 0, generator)["point"], skeleton)
+    assert sampler is not None
+    after = generator.get_state()
+    generator.set_state(before)
+    answers = lift(model, embedding, seen, through_a_mirror(sampler, skeleton), 0, generator)
+    generator.set_state(after)
+    return answers["sample"]
+
+
+def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
+    """The same sampler of a mirrored decoder: what a mirrored person's samples are, mirrored back, from the noise mirrored."""
+
+    def sample(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
+        return sampler(lambda x, t: mirrored(denoise(mirrored(x, skeleton), t), skeleton), diffusion, noise)
+
+    return sample
+
+
+def mirrored(points: Tensor, skeleton: Skeleton) -> Tensor:
+    """Points (..., J, 2 or 3), x to the right of the middle, with left and right exchanged."""
+    signs = points.new_tensor([-1.0] + [1.0] * (points.shape[-1] - 1))
+    return points[..., list(skeleton.mirror), :] * signs
 
 
 def best(samples: Tensor, batch: Batch) -> Tensor:
