@@ -18,6 +18,7 @@ from miniatures_smpl import (
     write_spin_threedpw,
 )
 
+from unihpe.data import smpl_file
 from unihpe.data.check import check
 from unihpe.data.sets import open_recorded
 from unihpe.data.smpl_file import model_files, read_body
@@ -152,3 +153,33 @@ def test_a_model_file_runs_nothing_and_other_pickles_take_no_chumpy(tmp_path, ca
     path.write_bytes(dumps_python2(stub("chumpy.ch", "Ch")({"x": np.zeros(3)})))
     with pytest.raises(InputError, match=r"asks for chumpy.ch.Ch"):
         load_pickle(path)
+
+
+GIVEN = {
+    "rebuilt": (b"copy_reg\n_reconstructor", smpl_file.rebuilt),
+    "Ch": (b"chumpy.ch\nCh", smpl_file.Wrapped),
+    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl_file.ByColumn),
+    "object": (b"__builtin__\nobject", smpl_file.Plain),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_model_file_cannot_change_the_reader(tmp_path, name):
+    """State set on what a pickle is given, its attributes and its defaults, must die with the pickle."""
+    (words, ours), path = GIVEN[name], tmp_path / "SMPL_MALE.pkl"
+    before = dict(vars(ours)), getattr(ours, "__defaults__", None), ours.__doc__
+    for state in (b"(dS'mark'\nI1\ns", b"(N(dS'mark'\nI1\nst", b"(N(dS'__defaults__'\n(S'x'\ntsS'__doc__'\nS'x'\nst"):
+        path.write_bytes(b"c" + words + b"\n" + state + b"b.")
+        with pytest.raises(InputError):
+            read_body(path)
+    assert (dict(vars(ours)), getattr(ours, "__defaults__", None), ours.__doc__) == before
+
+
+def test_no_two_pickles_get_the_same_class(tmp_path):
+    """Were the classes' own guard lost, what a pickle sets on one would still die with it."""
+    with (tmp_path / "a").open("wb+") as file:
+        reader = smpl_file.BodyUnpickler(file, "a")
+        for words, ours in GIVEN.values():
+            module, name = words.decode().split("\n")
+            first, second = (reader.find_class(module, name) for _ in range(2))
+            assert first is not second and ours not in (first, second)

@@ -10,6 +10,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,11 @@ def rebuilt(kind: object, *_: object) -> Plain:
     raise pickle.UnpicklingError("an object of a foreign class")
 
 
+def fresh(kind: type[Plain]) -> type[Plain]:
+    """A class of its own for one pickle, so that nothing set on it outlives the pickle."""
+    return type(kind.__name__, (kind,), {})
+
+
 class BodyUnpickler(Restricted):
     """The restricted unpickler, which also takes the attributes of chumpy's arrays and scipy's matrices."""
 
@@ -94,17 +100,19 @@ class BodyUnpickler(Restricted):
         """What the names in a pickle stand for: ours, or an InputError."""
         match module, name:
             case "chumpy.ch", "Ch":
-                return Wrapped
+                return fresh(Wrapped)
             case "chumpy.reordering", "Select":
-                return Chosen
+                return fresh(Chosen)
             case (("scipy.sparse.csc" | "scipy.sparse._csc"), "csc_matrix"):
-                return ByColumn
+                return fresh(ByColumn)
             case (("scipy.sparse.csr" | "scipy.sparse._csr"), "csr_matrix"):
-                return ByRow
+                return fresh(ByRow)
             case (("copy_reg" | "copyreg"), "_reconstructor"):
-                return rebuilt
+                return partial(
+                    rebuilt
+                )  # a copy each time, as for arrays: a pickle may set attributes of what it is given
             case (("__builtin__" | "builtins"), "object"):
-                return Plain
+                return fresh(Plain)
         return super().find_class(module, name)
 
 
