@@ -217,7 +217,8 @@ def from_runs(state: Mapping[str, Any], axis: int) -> Array:
     count, others = int(shape[axis]), int(shape[1 - axis])
     if not (0 <= count <= MOST_CELLS and 0 <= others <= MOST_CELLS and count * others <= MOST_CELLS):
         raise ValueError(f"a sparse matrix of {count} by {others}")
-    indices, lengths = np.asarray(state["indices"]), np.diff(np.asarray(state["indptr"], dtype=np.int64))
+    indices, ends = np.asarray(state["indices"]), np.asarray(state["indptr"], dtype=np.int64)
+    lengths: Array = ends[1:] - ends[:-1]
     if len(lengths) != count or (lengths < 0).any() or lengths.sum() != len(indices):
         raise ValueError("a sparse matrix whose runs do not fit its shape")
     out = np.zeros((count, others))
