@@ -2,6 +2,8 @@
 
 import pickle
 import shutil
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from miniatures_smpl import (
     write_spin_threedpw,
 )
 
+from unihpe.data import smpl_file
 from unihpe.data.check import check
 from unihpe.data.sets import open_recorded
 from unihpe.data.smpl_file import model_files, read_body
@@ -152,3 +155,86 @@ def test_a_model_file_runs_nothing_and_other_pickles_take_no_chumpy(tmp_path, ca
     path.write_bytes(dumps_python2(stub("chumpy.ch", "Ch")({"x": np.zeros(3)})))
     with pytest.raises(InputError, match=r"asks for chumpy.ch.Ch"):
         load_pickle(path)
+
+
+def itself():
+    """A chumpy array wrapped in itself."""
+    array = stub("chumpy.ch", "Ch")({})
+    array.state["x"] = array
+    return array
+
+
+def sparse(shape, indptr):
+    return stub("scipy.sparse.csc", "csc_matrix")(
+        {"data": np.ones(1), "indices": np.zeros(1, int), "indptr": indptr, "_shape": shape}
+    )
+
+
+def with_parent(number):
+    return lambda c: c["kintree_table"].__setitem__((0, 5), number)
+
+
+DAMAGED = {
+    "without attributes": (lambda c: c.update(shapedirs=None), "a damaged array .KeyError"),
+    "wrapped in itself": (lambda c: c.update(shapedirs=itself()), "wrapped more than 8 times"),
+    "huge": (
+        lambda c: c.update(J_regressor=sparse((24, 1 << 50), np.zeros(25, int))),
+        "a sparse matrix of [0-9]+ by 24",
+    ),
+    "huge run": (lambda c: c.update(J_regressor=sparse((24, 1), np.array([0, 1 << 60]))), "do not fit its shape"),
+    "negative run": (lambda c: c.update(J_regressor=sparse((24, 2), np.array([0, 5, 1]))), "do not fit its shape"),
+    "parent NaN": (with_parent(np.nan), "kintree_table has numbers that are not finite"),
+    "parent 40": (with_parent(40), "joint 5 the parent 40, which is no earlier joint"),
+    "parent itself": (with_parent(5), "joint 5 the parent 5, which"),
+    "parent -1": (with_parent(-1), "joint 5 the parent -1, which"),
+    "template NaN": (lambda c: c.update(v_template=c["v_template"] * np.nan), "v_template has numbers that are not"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_model_files_are_refused_in_a_sentence(tmp_path, name, monkeypatch):
+    write_smpl(tmp_path)
+    path, (change, message) = tmp_path / "smpl" / "SMPL_MALE.pkl", DAMAGED[name]
+    for module in ("chumpy", "chumpy.ch", "scipy", "scipy.sparse", "scipy.sparse.csc"):  # `stub` puts classes there
+        monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+
+    def changed(content):
+        content["kintree_table"] = content["kintree_table"].astype(float)
+        change(content)
+
+    rewritten(path, changed)
+    if name == "without attributes":
+        path.write_bytes(path.read_bytes().replace(b"shapedirs\x94N", b"shapedirs\x94cchumpy.ch\nCh\n)\x81"))
+    with pytest.raises(InputError, match=message) as caught:
+        read_body(path)
+    assert "\n" not in str(caught.value)
+
+
+GIVEN = {
+    "rebuilt": (b"copy_reg\n_reconstructor", smpl_file.rebuilt),
+    "Ch": (b"chumpy.ch\nCh", smpl_file.Wrapped),
+    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl_file.ByColumn),
+    "object": (b"__builtin__\nobject", smpl_file.Plain),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_model_file_cannot_change_the_reader(tmp_path, name):
+    """State set on what a pickle is given, its attributes and its defaults, must die with the pickle."""
+    (words, ours), path = GIVEN[name], tmp_path / "SMPL_MALE.pkl"
+    before = dict(vars(ours)), getattr(ours, "__defaults__", None), ours.__doc__
+    for state in (b"(dS'mark'\nI1\ns", b"(N(dS'mark'\nI1\nst", b"(N(dS'__defaults__'\n(S'x'\ntsS'__doc__'\nS'x'\nst"):
+        path.write_bytes(b"c" + words + b"\n" + state + b"b.")
+        with pytest.raises(InputError):
+            read_body(path)
+    assert (dict(vars(ours)), getattr(ours, "__defaults__", None), ours.__doc__) == before
+
+
+def test_no_two_pickles_get_the_same_class(tmp_path):
+    """Were the classes' own guard lost, what a pickle sets on one would still die with it."""
+    with (tmp_path / "a").open("wb+") as file:
+        reader = smpl_file.BodyUnpickler(file, "a")
+        for words, ours in GIVEN.values():
+            module, name = words.decode().split("\n")
+            first, second = (reader.find_class(module, name) for _ in range(2))
+            assert first is not second and ours not in (first, second)

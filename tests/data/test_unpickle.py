@@ -4,13 +4,15 @@ import collections
 import contextlib
 import os
 import pickle
+import struct
+import zipfile
 
 import numpy as np
 import pytest
 from miniatures import dumps_python2
 
 from unihpe.data import unpickle
-from unihpe.data.unpickle import load_npz, load_pickle
+from unihpe.data.unpickle import load_npy, load_npz, load_pickle, npz_shape
 from unihpe.errors import InputError
 
 VALUE = {
@@ -192,3 +194,41 @@ def test_noise_in_an_npz_never_escapes_as_another_error(tmp_path):
         path.write_bytes(bytes(broken))
         with contextlib.suppress(InputError):
             load_npz(path, ("positions_3d", "plain"))
+
+
+HEADERS = {
+    "an open bracket": b"{'descr': '<f8', 'fortran_order': False, 'shape': (3,",
+    "an indent": b"  {'descr': '<f8',\n 'fortran_order': False\n   'shape': (3,)}",
+    "two lines": b"1\n  2\n 3",
+    "a string without end": b'{\'descr\': """<f8',
+    "a number for the type": b"{'descr': 8, 'fortran_order': False, 'shape': (3,)}",
+    "more than there is": b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000000)}",
+    "more than fits a number": b"{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 8)}",
+    "less than nothing": b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 8)}",
+    "objects": b"{'descr': '|O', 'fortran_order': False, 'shape': (3,)}",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_damaged_header_is_an_input_error(tmp_path, name, version):
+    length = struct.pack("<H" if version == 1 else "<I", len(HEADERS[name]))
+    whole = b"\x93NUMPY" + bytes([version, 0]) + length + HEADERS[name] + bytes(24)
+    (tmp_path / "a.npy").write_bytes(whole)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("S.npy", whole)
+    with pytest.raises(InputError, match=r"a\.npz") as caught:
+        load_npz(tmp_path / "a.npz", ("S",))
+    assert "\n" not in str(caught.value)
+    assert npz_shape(tmp_path / "a.npz", "S") is None or "shape" in HEADERS[name].decode()
+    with pytest.raises(InputError, match=r"a\.npy: no readable npy .*; get it again") as caught:
+        load_npy(tmp_path / "a.npy", "get it again")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3), np.zeros((0, 3)), np.array(3), np.asfortranarray(np.eye(3))]
+)
+def test_npy_files_come_back(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    assert same(load_npy(tmp_path / "a.npy", ""), array)

@@ -14,7 +14,7 @@ from unihpe.data.human36m_cameras import Human36mCamera, camera_of, published_ca
 from unihpe.data.human36m_rows import Rows, require_subjects
 from unihpe.data.recorded import Array, Recorded, as_floats, require_finite, shown
 from unihpe.data.spin import is_spin
-from unihpe.data.unpickle import load_npz, load_pickle
+from unihpe.data.unpickle import load_npy, load_npz, load_pickle
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
 
@@ -125,12 +125,7 @@ def mmpose_2d(tables: list[Table], two_d: str, folder: Path) -> tuple[Tensor, Te
         seen = points.isfinite().all(-1)
         return torch.where(seen[..., None], points, torch.nan), seen.float()
     path, shape = folder / two_d, (sum(len(t.names) for t in tables), len(get_skeleton("human36m17")), 3)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f"{path}: no readable npy ({' '.join(str(error).split())[:120]}); 2D is gt, exact or such a file"
-        ) from error
+    loaded = load_npy(path, "2D is gt, exact or such a file")
     points = torch.from_numpy(as_floats(loaded, shape, str(path), "2D joints").astype(np.float32))
     return points[..., :2], points[..., 2].clamp(0, 1)
 

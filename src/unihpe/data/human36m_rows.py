@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.data.extra import extra
+from unihpe.data.hdf5 import Shape, read_hdf5
 from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
 from unihpe.data.human36m_takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
 from unihpe.data.human36m_views import raw_skeleton, view_of
@@ -29,6 +29,8 @@ from unihpe.skeleton import get_skeleton
 Key = tuple[str, str, str, int]  # subject, sequence, camera, frame from 0
 CAMERAS = tuple(INTRINSICS)
 TAKE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)_(\d+)\.\w+$")
+NUMBERS = ("frame", "camera", "subject", "action", "subaction")
+FETCH: dict[str, Shape] = {"pose/2d": (None, 32, 2), "pose/3d": (None, 32, 3), **{key: (None,) for key in NUMBERS}}
 PICKLES = ("h36m_train.pkl", "h36m_validation.pkl", "h36m_test.pkl")
 
 
@@ -123,11 +125,13 @@ def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:
     points: list[Array] = []
     columns = get_skeleton("human36m17").select_from(raw_skeleton())
     for path in files:
-        content = read_h5(path)
-        pose = as_floats(content["pose/3d"], (None, 32, 3), str(path), "pose/3d")
-        count = len(pose)
-        pixels = as_floats(content["pose/2d"], (count, 32, 2), str(path), "pose/2d")
-        numbers = [as_floats(content[key], (count,), str(path), key).astype(int) for key in NUMBERS]
+        content = read_hdf5(path, FETCH, {}, "make it again with h36m-fetch")
+        if len(lengths := {len(value) for value in content.values()}) > 1:
+            raise InputError(
+                f"{path}: arrays of different length, expected one, found {sorted(lengths)}; make it again"
+            )
+        pose, pixels = content["pose/3d"], content["pose/2d"]
+        numbers = [content[key].astype(int) for key in NUMBERS]
         for frame, camera, subject, action, take in np.stack(numbers, axis=1).tolist():
             person = f"S{subject}"
             keys.append((person, sequence_named(person, action, take, str(path)), str(camera), frame - 1))
@@ -136,24 +140,6 @@ def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:
     return with_published_cameras(
         keys, np.concatenate(poses), np.concatenate(points), two_d, "h36m-fetch", root, verify
     )
-
-
-NUMBERS = ("frame", "camera", "subject", "action", "subaction")
-
-
-def read_h5(path: Path) -> dict[str, Any]:
-    """The arrays of one of h36m-fetch's files."""
-    h5py = extra("h5py", "h5py", path)
-    keys = ("pose/2d", "pose/3d", *NUMBERS)
-    try:
-        with h5py.File(path, "r") as file:
-            if missing := [key for key in keys if key not in file]:
-                raise InputError(f"{path}: lacks {', '.join(missing)}; make it again with h36m-fetch")
-            return {key: file[key][()] for key in keys}
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a readable HDF5 file ({' '.join(str(error).split())[:100]}); copy it again"
-        ) from error
 
 
 def pickle_files(root: Path) -> list[Path]:

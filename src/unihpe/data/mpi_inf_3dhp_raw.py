@@ -7,7 +7,6 @@ sequence is fitted, as everybody does. Pictures are not needed; `data.pictures` 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 
 from unihpe.camera import Camera
 from unihpe.data.extra import extra
+from unihpe.data.hdf5 import Shape, read_hdf5
 from unihpe.data.mpi_inf_3dhp_parts import (
     ACTIVITIES,
     CAMERA_COUNT,
@@ -213,21 +213,14 @@ def open_test(root: Path, folders: Mapping[str, Path], target: Skeleton, truth: 
 
 def read_test(path: Path, truth: Truth) -> dict[str, Array]:
     """The arrays of one annot_data.mat (HDF5), with the single person's axis removed."""
-    h5py = extra("h5py", "h5py", path)
     joints = len(get_skeleton("mpi_inf_3dhp17"))
-    shapes: dict[str, tuple[int | None, ...]] = {
+    shapes: dict[str, Shape] = {
         "annot2": (None, 1, joints, 2),
         "annot3": (None, 1, joints, 3),
         truth: (None, 1, joints, 3),
         "valid_frame": (None, 1),
     }
-    try:
-        with h5py.File(path, "r") as file:
-            if missing := shapes.keys() - set(file.keys()):
-                raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; get the file again from the set's site")
-            content = {key: as_floats(file[key][()], shape, str(path), key) for key, shape in shapes.items()}
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({brief(error)}); copy it again") from error
+    content = read_hdf5(path, shapes, {}, "get the file again from the set's site")
     lengths = {key: len(value) for key, value in content.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path}: arrays of different length, {lengths}; get the file again")
@@ -244,19 +237,26 @@ def test_parts(
     return Part(view, frame, poses[truth], pixels), Part(view, frame, poses["annot3"], pixels)
 
 
+def activities(path: Path) -> Array | None:
+    """The number of the activity that each frame of a test sequence shows, (T,); None where a file does not say."""
+    key = "activity_annotation"
+    found = read_hdf5(path, {}, {key: (None, 1)}, "").get(key)
+    if found is None:
+        return None
+    if not np.isfinite(found).all():
+        raise InputError(f"{path}: {key} has numbers that are not finite; get the file again from the set's site")
+    return found.ravel().astype(np.int64)
+
+
 def by_activity(recorded: Recorded, folders: Mapping[str, Path]) -> Recorded:
     """The same with one view per sequence and activity, where the files say which frame shows which."""
-    h5py = importlib.import_module("h5py")
     views, view = list[View](), recorded.view.clone()
     for old, one in enumerate(recorded.views):
-        with h5py.File(folders[one.sequence] / "annot_data.mat", "r") as file:
-            found = np.asarray(file["activity_annotation"][()]).ravel() if "activity_annotation" in file else None
+        found = activities(folders[one.sequence] / "annot_data.mat")
         rows = (recorded.view == old).nonzero()[:, 0]
         frames = recorded.frame[rows].numpy()
-        if found is None or len(found) <= int(frames.max()):
-            activity = np.zeros(len(rows), dtype=np.int64)
-        else:
-            activity = found[frames].astype(np.int64)
+        unsaid = found is None or len(found) <= int(frames.max())
+        activity = np.zeros(len(rows), dtype=np.int64) if found is None or unsaid else found[frames]
         for number in sorted(set(activity.tolist())):
             action = ACTIVITIES[number - 1] if 1 <= number <= len(ACTIVITIES) else "unknown"
             view[rows[torch.from_numpy(activity == number)]] = len(views)

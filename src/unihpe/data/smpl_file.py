@@ -10,13 +10,14 @@ import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unihpe.data.recorded import Array, as_floats
-from unihpe.data.unpickle import Restricted, load_npz, load_pickle
+from unihpe.data.unpickle import BROKEN, Restricted, load_npz, load_pickle
 from unihpe.errors import InputError
 
 JOINTS = 24
@@ -24,6 +25,8 @@ SHAPES = 10
 POSE_FEATURES = 9 * (JOINTS - 1)
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 FOLDERS = ("", "smpl", "SMPL", "body_models/smpl", "body_models", "models/smpl", "models", "data/smpl", "data")
+DEEPEST = 8  # chumpy arrays in one another; the official files have one or two
+MOST_CELLS = 1 << 24  # of a sparse matrix, made dense; SMPL's has 24 by 6890
 GENDERS = {"m": "male", "f": "female"}
 MODEL_NAMES = {
     letter: re.compile(rf"(smpl_{word}|basic_?model_{letter}_lbs_10_207_0_v1\.\d\.\d)\.(pkl|npz)", re.IGNORECASE)
@@ -55,8 +58,13 @@ class BodyModel:
 class Plain:
     """A foreign object's attributes, and nothing of its code."""
 
-    def __init__(self) -> None:
-        self.state: dict[str, Any] = {}
+    state: dict[str, Any]
+
+    def __new__(cls, *_: object) -> Plain:
+        """An object without attributes, also where a pickle never gives it any."""
+        made = super().__new__(cls)
+        made.state = {}
+        return made
 
     def __setstate__(self, state: object) -> None:
         if not isinstance(state, dict):
@@ -87,6 +95,11 @@ def rebuilt(kind: object, *_: object) -> Plain:
     raise pickle.UnpicklingError("an object of a foreign class")
 
 
+def fresh(kind: type[Plain]) -> type[Plain]:
+    """A class of its own for one pickle, so that nothing set on it outlives the pickle."""
+    return type(kind.__name__, (kind,), {})
+
+
 class BodyUnpickler(Restricted):
     """The restricted unpickler, which also takes the attributes of chumpy's arrays and scipy's matrices."""
 
@@ -94,17 +107,19 @@ class BodyUnpickler(Restricted):
         """What the names in a pickle stand for: ours, or an InputError."""
         match module, name:
             case "chumpy.ch", "Ch":
-                return Wrapped
+                return fresh(Wrapped)
             case "chumpy.reordering", "Select":
-                return Chosen
+                return fresh(Chosen)
             case (("scipy.sparse.csc" | "scipy.sparse._csc"), "csc_matrix"):
-                return ByColumn
+                return fresh(ByColumn)
             case (("scipy.sparse.csr" | "scipy.sparse._csr"), "csr_matrix"):
-                return ByRow
+                return fresh(ByRow)
             case (("copy_reg" | "copyreg"), "_reconstructor"):
-                return rebuilt
+                return partial(
+                    rebuilt
+                )  # a copy each time, as for arrays: a pickle may set attributes of what it is given
             case (("__builtin__" | "builtins"), "object"):
-                return Plain
+                return fresh(Plain)
         return super().find_class(module, name)
 
 
@@ -132,10 +147,9 @@ def read_body(path: Path) -> BodyModel:
         )
     if missing := [key for key in KEYS if key not in content]:
         raise InputError(f"{path}: lacks {', '.join(missing)}, so it is no SMPL model; get it from the model's site")
-    template = as_floats(dense(content["v_template"], path), (None, 3), str(path), "v_template")
+    template = numbers(content, "v_template", (None, 3), path)
     count = len(template)
-    shapes = as_floats(dense(content["shapedirs"], path), (count, 3, None), str(path), "shapedirs")
-    tree = as_floats(content["kintree_table"], (2, JOINTS), str(path), "kintree_table")
+    shapes = numbers(content, "shapedirs", (count, 3, None), path)
     if shapes.shape[2] < SHAPES:
         raise InputError(
             f"{path}: has {shapes.shape[2]} shape directions, expected {SHAPES}; get it from the model's site"
@@ -143,27 +157,54 @@ def read_body(path: Path) -> BodyModel:
     return BodyModel(
         template,
         shapes[..., :SHAPES],
-        as_floats(dense(content["posedirs"], path), (count, 3, POSE_FEATURES), str(path), "posedirs"),
-        as_floats(dense(content["J_regressor"], path), (JOINTS, count), str(path), "J_regressor"),
-        as_floats(dense(content["weights"], path), (count, JOINTS), str(path), "weights"),
-        (-1, *(int(parent) for parent in tree[0, 1:])),
+        numbers(content, "posedirs", (count, 3, POSE_FEATURES), path),
+        numbers(content, "J_regressor", (JOINTS, count), path),
+        numbers(content, "weights", (count, JOINTS), path),
+        parents_of(numbers(content, "kintree_table", (2, JOINTS), path), path),
     )
 
 
-def dense(value: object, path: Path) -> object:
+def numbers(content: Mapping[str, Any], key: str, shape: tuple[int | None, ...], path: Path) -> Array:
+    """One of the model's arrays, finite and of the wanted shape (None: any length).
+
+    Raises:
+        InputError: for anything else.
+    """
+    found = as_floats(dense(content[key], path), shape, str(path), key)
+    if not np.isfinite(found).all():
+        raise InputError(f"{path}: {key} has numbers that are not finite; get it from the model's site")
+    return found
+
+
+def parents_of(tree: Array, path: Path) -> tuple[int, ...]:
+    """The joints' parents out of `kintree_table` (2, 24): -1 for the first, an earlier joint for each other."""
+    parents = [int(parent) for parent in tree[0, 1:]]
+    if wrong := [joint for joint, parent in enumerate(parents, 1) if not 0 <= parent < joint]:
+        raise InputError(
+            f"{path}: kintree_table gives joint {wrong[0]} the parent {parents[wrong[0] - 1]}, which is no earlier joint;"
+            " get it from the model's site"
+        )
+    return (-1, *parents)
+
+
+def dense(value: object, path: Path, depth: int = 0) -> object:
     """A chumpy array or sparse matrix as an array; anything else as it is."""
+    if depth > DEEPEST:
+        raise InputError(f"{path}: a damaged array (wrapped more than {DEEPEST} times); get the file again")
     try:
         match value:
             case Wrapped():
-                return dense(value.state["x"], path)
+                return dense(value.state["x"], path, depth + 1)
             case Chosen():
-                whole = np.asarray(dense(value.state["a"], path))
+                whole = np.asarray(dense(value.state["a"], path, depth + 1))
                 return whole.ravel()[np.asarray(value.state["idxs"])].reshape(value.state["preferred_shape"])
             case ByColumn():
                 return np.ascontiguousarray(from_runs(value.state, 1).T)
             case ByRow():
                 return from_runs(value.state, 0)
-    except (KeyError, IndexError, ValueError, TypeError) as error:
+    except InputError:
+        raise
+    except BROKEN as error:
         raise InputError(
             f"{path}: a damaged array ({' '.join(repr(error).split())[:80]}); get the file again"
         ) from error
@@ -171,10 +212,15 @@ def dense(value: object, path: Path) -> object:
 
 
 def from_runs(state: Mapping[str, Any], axis: int) -> Array:
-    """A compressed sparse matrix whose runs lie along `axis`, as (runs, others)."""
+    """A compressed sparse matrix whose runs lie along `axis`, as (runs, others); sizes are checked before memory is taken."""
     shape = state["_shape"] if "_shape" in state else state["shape"]
-    out = np.zeros((int(shape[axis]), int(shape[1 - axis])))
-    ends = np.asarray(state["indptr"])
-    runs = np.repeat(np.arange(len(out)), np.diff(ends))
-    out[runs, np.asarray(state["indices"])] = np.asarray(state["data"])
+    count, others = int(shape[axis]), int(shape[1 - axis])
+    if not (0 <= count <= MOST_CELLS and 0 <= others <= MOST_CELLS and count * others <= MOST_CELLS):
+        raise ValueError(f"a sparse matrix of {count} by {others}")
+    indices, ends = np.asarray(state["indices"]), np.asarray(state["indptr"], dtype=np.int64)
+    lengths: Array = ends[1:] - ends[:-1]
+    if len(lengths) != count or (lengths < 0).any() or lengths.sum() != len(indices):
+        raise ValueError("a sparse matrix whose runs do not fit its shape")
+    out = np.zeros((count, others))
+    out[np.repeat(np.arange(count), lengths), indices] = np.asarray(state["data"])
     return out

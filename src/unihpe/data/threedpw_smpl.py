@@ -19,6 +19,7 @@ from unihpe.data.recorded import PROJECTED, Array, Recorded, View, as_floats, re
 from unihpe.data.smpl import LEFT_FIRST, Surface, leg_order_of
 from unihpe.data.smpl_file import FOLDERS, GENDERS, model_files, read_body
 from unihpe.data.threedpw import Actor, actor_of, cameras_of, joined, listed, sequence_content, sequence_files
+from unihpe.data.unpickle import load_npy
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
 
@@ -71,10 +72,7 @@ def read_bodies(root: Path) -> Bodies:
             f"{root}: no {REGRESSOR}, or no SMPL_MALE.pkl and SMPL_FEMALE.pkl, here or in smpl/: get SMPL from smpl.is.tue.mpg.de"
             " and the regressor from SPIN, VIBE or MMHuman3D"
         )
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: no readable npy ({' '.join(str(error).split())[:100]}); get it again") from error
+    loaded = load_npy(path, "get it again")
     target, smpl = get_skeleton("human36m17"), get_skeleton("smpl24")
     regressor = as_floats(loaded, (len(target), None), str(path), "weights")
     hips = smpl.index("left_hip"), smpl.index("right_hip")

@@ -8,9 +8,11 @@ are arrays of objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -234,11 +236,36 @@ def npz_shape(path: Path, key: str) -> tuple[int, ...] | None:
 
 
 def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type at the head of an npy file."""
+    """Shape and type at the head of an npy file; a ValueError, whatever is wrong with it."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    try:
+        shape, _, dtype = read(file)
+    except (SyntaxError, tokenize.TokenError, MemoryError, RecursionError) as error:  # numpy reads it as Python
+        raise ValueError(f"its header is damaged: {reason(error)}") from error
     return shape, dtype
+
+
+def require_room(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
+    """Raise a ValueError for an array of numbers larger than the `size` bytes of the file that is to hold it."""
+    if (wanted := math.prod(shape) * dtype.itemsize) > size or min(shape, default=0) < 0:
+        raise ValueError(f"its header promises {wanted:,} bytes, of {size:,}")
+
+
+def load_npy(path: Path, remedy: str) -> Array:
+    """The numbers of an npy file; the message of an error ends with the remedy.
+
+    Raises:
+        InputError: for a file that is missing or broken, or holds objects.
+    """
+    try:
+        with path.open("rb") as file:
+            require_room(*header_of(file), path.stat().st_size)
+            file.seek(0)
+            loaded: Array = np.lib.format.read_array(file, allow_pickle=False)
+    except BROKEN as error:
+        raise InputError(f"{path}: no readable npy ({reason(error)}); {remedy}") from error
+    return loaded
 
 
 def require_no_bomb(archive: zipfile.ZipFile, key: str, path: Path) -> None:
@@ -256,6 +283,7 @@ def member(archive: zipfile.ZipFile, key: str, where: str) -> Any:
     with archive.open(f"{key}.npy") as file:
         shape, dtype = header_of(file)
         if not dtype.hasobject:
+            require_room(shape, dtype, archive.getinfo(f"{key}.npy").file_size)
             file.seek(0)
             return np.lib.format.read_array(file, allow_pickle=False)
         loaded = load_stream(file, where)
