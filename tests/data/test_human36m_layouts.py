@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin
 
 from unihpe.data.check import check
 from unihpe.data.human36m import found_layout, open_human36m
+from unihpe.data.human36m_coco import coco_files
+from unihpe.data.sets import open_recorded
 from unihpe.errors import InputError
 
 WRITERS = {
@@ -133,7 +136,20 @@ def test_spins_list_beside_mmposes_file_of_the_same_name(tmp_path):
     assert found_layout(tmp_path) == "spin"
     (tmp_path / "h36m_valid_protocol1.npz").unlink()
     source = open_human36m(tmp_path)
-    assert source.layout.endswith("2D projected") and source.names("split") == ("train", "test")
+    assert source.layout.endswith("2D gt") and source.names("split") == ("train", "test")
+    frames = source.read(torch.arange(len(source)))
+    rows = {split: torch.tensor([source.views[n].split == split for n in source.view]) for split in ("train", "test")}
+    projected = frames.camera.project(frames.pose)
+    assert torch.equal(frames.keypoints[rows["test"]], projected[rows["test"]])  # that list has no 2D
+    train = open_recorded("human36m", tmp_path, "gt", "train")
+    alone = train.read(torch.arange(len(train)))
+    assert len(train) == 8 and torch.equal(alone.keypoints, frames.keypoints[rows["train"]])
+    assert not torch.equal(alone.keypoints, alone.camera.project(alone.pose))  # the list's own 2D
+    assert open_recorded("human36m", tmp_path, "gt", "test").layout.endswith("2D projected")
+    (tmp_path / "h36m_train.npz").rename(tmp_path / "kept")
+    with pytest.raises(InputError, match="none of SPIN's lists here is for train"):
+        open_recorded("human36m", tmp_path, "gt", "train")
+    (tmp_path / "kept").rename(tmp_path / "h36m_train.npz")
     (tmp_path / "h36m_valid_protocol2.npz").unlink()
     source = open_human36m(tmp_path)
     frames = source.read(torch.arange(len(source)))
@@ -142,6 +158,16 @@ def test_spins_list_beside_mmposes_file_of_the_same_name(tmp_path):
     assert "people stand where it meets their 2D" in source.notes[0]
     write_mmpose_h36m(tmp_path)
     assert found_layout(tmp_path) == "mmpose"
+
+
+def test_mmposes_json_of_both_splits_beside_those_of_each_is_left_out(tmp_path):
+    folder = write_h36m_coco(tmp_path)
+    train, test = folder / "h36m_coco_train.json", folder / "h36m_coco_test.json"
+    shutil.copy(train, folder / "h36m_coco.json")
+    assert coco_files(tmp_path) == [train, test]
+    train.unlink()
+    test.unlink()
+    assert coco_files(tmp_path) == [folder / "h36m_coco.json"]
 
 
 def test_mmposes_json_names_the_legs_wrongly_and_is_not_believed(tmp_path):

@@ -43,7 +43,9 @@ FILES: dict[Layout, Callable[[Path], list[Path]]] = {
 }
 
 
-def open_human36m(root: Path, two_d: str = "gt", layout: Layout | None = None, verify: bool = True) -> Recorded:
+def open_human36m(
+    root: Path, two_d: str = "gt", layout: Layout | None = None, verify: bool = True, split: str | None = None
+) -> Recorded:
     """Human3.6M in a folder, 17 joints (`human36m17`); index = sequence, then camera, then frame.
 
     Args:
@@ -53,6 +55,7 @@ def open_human36m(root: Path, two_d: str = "gt", layout: Layout | None = None, v
             "cpn_ft_h36m_dbb", for MMPose a row-aligned .npy. Other joint sets are converted by name.
         layout: without it, it is told from the files.
         verify: refuse wrong units and swapped legs.
+        split: train or test: of SPIN's lists, only that one is read; other layouts are read whole. None is all.
 
     Raises:
         InputError: for what cannot be read, with the reason.
@@ -79,7 +82,7 @@ def open_human36m(root: Path, two_d: str = "gt", layout: Layout | None = None, v
         case "mmpose2d":
             return open_coco(root, two_d, verify)
         case "spin":
-            return open_spin(root, two_d, verify)
+            return open_spin(root, two_d, verify, split)
         case "fetch":
             return open_fetch(root, two_d, verify)
         case "pickles":

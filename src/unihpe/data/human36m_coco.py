@@ -21,14 +21,16 @@ from unihpe.data.rows import by_row
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
 
-NAMES = ("h36m_coco_train.json", "h36m_coco_test.json", "h36m_coco.json")
+PAIR = ("h36m_coco_train.json", "h36m_coco_test.json")
+WHOLE = ("h36m_coco.json",)
 
 
 def coco_files(root: Path) -> list[Path]:
-    """MMPose's 2D annotation files in a folder, or in annotation_body2d/ under it."""
+    """MMPose's 2D annotation files in a folder, or in annotation_body2d/ under it: train and test, else the one of both."""
     for folder in (root, root / "annotation_body2d"):
-        if found := [folder / name for name in NAMES if (folder / name).is_file()]:
-            return found
+        for names in (PAIR, WHOLE):
+            if found := [folder / name for name in names if (folder / name).is_file()]:
+                return found
     return []
 
 

@@ -29,13 +29,15 @@ def spin_files(root: Path) -> list[Path]:
     return []
 
 
-def open_spin(root: Path, two_d: str, verify: bool) -> Recorded:
-    """SPIN's lists; see `open_human36m`. Lists without 2D give its projection, whatever is asked for."""
+def open_spin(root: Path, two_d: str, verify: bool, split: str | None = None) -> Recorded:
+    """SPIN's lists, or that of one split; see `open_human36m`. A list without 2D gives its projection, whatever is asked for."""
     if two_d not in ("gt", "exact"):
         raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
-    parts = [read_list(path, two_d, verify) for path in spin_files(root)]
-    kinds = [part.keypoints is None for part in parts]
-    said = PROJECTED if any(kinds) else f"2D {two_d}"  # one file without 2D makes all so
+    files = [path for path in spin_files(root) if split in (None, "train" if path.name == TRAIN else "test")]
+    if not files:
+        raise InputError(f"{root}: none of SPIN's lists here is for {split}; give the folder of {TRAIN} or {VALID[0]}")
+    parts = [read_list(path, two_d, verify) for path in files]
+    said = PROJECTED if all(part.keypoints is None for part in parts) and two_d != "exact" else f"2D {two_d}"
     return combined(parts, f"Human3.6M, SPIN's lists, {said}")
 
 

@@ -67,13 +67,14 @@ def camera_rows(rows: Sequence[tuple[View, int]]) -> tuple[list[View], Tensor]:
 
 
 def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
-    """Files of one set, in the same joints and axes, one after the other."""
+    """Files of one set, in the same joints and axes, one after the other; where some have 2D, the others get its projection."""
     if len(parts) == 1:
         return replace(parts[0], layout=layout)
+    with_2d = any(part.keypoints is not None for part in parts)
+    parts = [with_projection(part) if with_2d and part.keypoints is None else part for part in parts]
     starts = {
         name: starting([size_of(part, name) for part in parts]) for name in ("view", "pose", "keypoints", "camera")
     }
-    with_2d = all(part.keypoints is not None for part in parts)
 
     def moved(column: str, by: str) -> Tensor:
         return torch.cat([getattr(part, column) + start for part, start in zip(parts, starts[by], strict=True)])
@@ -93,6 +94,13 @@ def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
         layout=layout,
         notes=tuple(note for part in parts for note in part.notes),
     )
+
+
+def with_projection(part: Recorded) -> Recorded:
+    """The same with the projection of its 3D as its 2D."""
+    every = torch.arange(len(part))
+    frames = part.read(every)
+    return replace(part, keypoints=frames.keypoints, confidence=frames.confidence, keypoint_row=every)
 
 
 def size_of(part: Recorded, name: str) -> int:

@@ -50,7 +50,8 @@ def open_recorded(
     match name:
         case "human36m":
             files = indexable(root, keypoints)
-            recorded = indexed(files, f"human36m-{keypoints.replace('/', '-')}", lambda: open_human36m(root, keypoints))
+            key = f"human36m-{keypoints.replace('/', '-')}"
+            recorded = indexed(files, key, lambda: open_human36m(root, keypoints, split=split))
         case "humaneva":
             recorded = open_humaneva(root, keypoints)
         case "mpi_inf_3dhp":
