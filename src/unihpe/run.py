@@ -274,23 +274,36 @@ def evaluate_checkpoint(
         source, words = open_by_rules(settings, rules, flip, focal)
     check_skeleton(recipe, source.skeleton, str(root))
     batches = prepared(source, noise, device, focal_known)
-    rest: dict[str, Any] = {
-        "skeleton": source.skeleton,
-        "generator": generator,
-        "sampler": build_sampler(sampler, steps, generator),
-    }
+    lifting = {"samples": samples, "flip": flip, "rules": rules}
+    how = {"generator": generator, "sampler": build_sampler(sampler, steps, generator)}
+    report = evaluate_source(model, source, batches, words, gallery, lifting, how)
+    about = {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, "seed": seed}
+    return {**about, **report}
+
+
+def evaluate_source(
+    model: UniHPE,
+    source: Source,
+    batches: Iterator[Batch],
+    words: Protocol,
+    gallery: int,
+    lifting: dict[str, Any],
+    how: dict[str, Any],
+) -> Report:
+    """The evaluation that a source's kind calls for, of its people in `batches`.
+
+    Args:
+        lifting: what `evaluate_lifting` is given besides.
+        how: generator and sampler, for all.
+    """
+    rest = {"skeleton": source.skeleton, **how}
     if isinstance(source, CocoSource):
         low, high = source.annotations.corners.split(2, dim=1)
         size = (high - low).amax(1)
-        report = evaluate_photographs(model, batches, words, reference=size, visible=VISIBLE, **rest)
-    elif isinstance(source, PeopleSource):
-        report = evaluate_pictures(model, batches, words, gallery=gallery, **rest)
-    else:
-        report = evaluate_lifting(
-            model, batches, words, samples=samples, gallery=gallery, flip=flip, rules=rules, **rest
-        )
-    about = {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, "seed": seed}
-    return {**about, **report}
+        return evaluate_photographs(model, batches, words, reference=size, visible=VISIBLE, **rest)
+    if isinstance(source, PeopleSource):
+        return evaluate_pictures(model, batches, words, gallery=gallery, **rest)
+    return evaluate_lifting(model, batches, words, gallery=gallery, **lifting, **rest)
 
 
 def open_by_rules(settings: DataSettings, rules: Rules, flip: bool, focal: str) -> tuple[Source, Protocol]:

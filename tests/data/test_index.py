@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.testing import assert_close
 from unihpe.data import index, mapped, sets, videopose3d
 from unihpe.data.human36m import open_human36m
 from unihpe.data.sets import open_recorded
+from unihpe.errors import InputError
 
 
 @pytest.fixture
@@ -172,3 +174,11 @@ def test_mapped_numbers(tmp_path):
     assert torch.equal(in_memory, in_file) and in_file.shape == (3, 3) and not none and len(maps) == 1
     maps[0].release()
     assert torch.equal(in_memory, in_file)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's full disk")
+def test_a_full_temporary_folder_is_one_sentence(data, monkeypatch):
+    monkeypatch.setattr(mapped.tempfile, "tempdir", "/full")
+    monkeypatch.setattr(mapped.tempfile, "TemporaryFile", lambda: Path("/dev/full").open("wb"))
+    with pytest.raises(InputError, match=r"^/full: No space left on device; .* set TMPDIR to a folder with room$"):
+        open_recorded("human36m", data, "gt", None)

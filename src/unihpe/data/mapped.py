@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.errors import InputError
+
 LARGE = 1 << 26  # bytes; smaller arrays stay in memory
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -47,14 +49,24 @@ def stacked(parts: Iterable[Array], large: bool) -> tuple[Tensor, tuple[Mapped, 
     """Parts (n, ...) one after the other as one float32 tensor (N, ...): in memory, or, if large, in an unnamed temporary file.
 
     Parts are taken one at a time, so that whoever gives them can let go of each; $TMPDIR says where temporary files lie.
+
+    Raises:
+        InputError: where that folder has no room.
     """
     if not large:
         return torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts])), ()
     count, shape = 0, tuple[int, ...]()
-    with tempfile.TemporaryFile() as file:
-        for part in parts:
-            file.write(np.ascontiguousarray(part, dtype=np.float32).data)
-            count, shape = count + len(part), part.shape[1:]
-        file.flush()
-        mapped = Mapped(file)
+    try:
+        with tempfile.TemporaryFile() as file:
+            for part in parts:
+                file.write(np.ascontiguousarray(part, dtype=np.float32).data)
+                count, shape = count + len(part), part.shape[1:]
+            file.flush()
+            mapped = Mapped(file)
+    except OSError as error:
+        where = tempfile.tempdir or "the folder for temporary files"  # None where there is none that can be written
+        raise InputError(
+            f"{where}: {error.strerror or error}; a set that is larger than the memory is read through a temporary file: set TMPDIR to a"
+            " folder with room"
+        ) from error
     return mapped.tensor(0, (count, *shape), torch.float32), (mapped,)

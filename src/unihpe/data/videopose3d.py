@@ -206,6 +206,23 @@ class Flat:
         return torch.cat([points, confidence[..., None]], dim=-1).numpy()
 
 
+def joined_2d(
+    sequences: list[Sequence3D], flat: Flat, cameras: Sequence[int], large: bool, layout: str
+) -> tuple[Tensor, tuple[Mapped, ...], tuple[str, ...]]:
+    """The 2D of all views, one after the other (Q, J, 3), pixels and confidence; the file it lies in; what was cut.
+
+    Raises:
+        InputError: for 2D that does not fit the 3D, or is not in pixels.
+    """
+    joined, maps = stacked(flat.parts(sequences, cameras), large)
+    if flat.largest < NORMALISED:
+        raise InputError(
+            f"{layout}: 2D lies within {NORMALISED:g} of 0, so it is no pixels; use the set's raw 2D files"
+        )
+    longer = (f"2D longer than 3D in {flat.longer} views: cut at its end",) if flat.longer else ()
+    return joined, maps, longer
+
+
 def assemble(
     sequences: list[Sequence3D],
     detections: Detections | None,
@@ -237,15 +254,9 @@ def assemble(
     keypoints = confidence = None
     maps: tuple[Mapped, ...] = ()
     if detections is not None:
-        flat = Flat(detections, skeleton)
-        joined, maps = stacked(flat.parts(sequences, counts), large)
-        if flat.largest < NORMALISED:
-            raise InputError(
-                f"{layout}: 2D lies within {NORMALISED:g} of 0, so it is no pixels; use the set's raw 2D files"
-            )
+        joined, maps, longer = joined_2d(sequences, Flat(detections, skeleton), counts, large, layout)
         keypoints, confidence = joined[..., :2], joined[..., 2]
-        if flat.longer:
-            notes = (*notes, f"2D longer than 3D in {flat.longer} views: cut at its end")
+        notes = (*notes, *longer)
     pose, more = stacked((sequence.poses * 1000 for sequence in sequences), large)  # after the 2D is used up
     of_view = torch.tensor([length for count, length in zip(counts, lengths, strict=True) for _ in range(count)])
     begin = torch.tensor([0, *lengths[:-1]]).cumsum(0).repeat_interleave(torch.tensor(counts))  # of each view's poses

@@ -351,6 +351,5 @@ def load_state(
         raise InputError(f"{path} was saved by another recipe; resume with that one, or choose another folder")
     model.load_state_dict(state["model"])
     averaged.load_state_dict(state["averaged"])
-    best = Best(*state.get("best", ()))  # states of before have none
     stage, step, samples = state["progress"]
-    return Progress(stage, step, samples, best), state["optimiser"]
+    return Progress(stage, step, samples, Best(*state["best"])), state["optimiser"]
