@@ -502,7 +502,7 @@ def default_checkpoint() -> Path:
     Raises:
         InputError: if the package holds none.
     """
-    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "lifting.safetensors")))
+    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
     if not path.is_file():
         raise InputError("this installation holds no checkpoint; name one (a .safetensors file or a training folder)")
     return path

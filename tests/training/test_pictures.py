@@ -308,6 +308,16 @@ def test_cosines_are_logged_and_drawn(folder, motion_file, tmp_path, unihpe):
         assert code == 2 and message in error and not (tmp_path / "x.png").exists()
 
 
+def test_pictures_leave_the_statistics_of_keypoints_alone(folder, motion_file):
+    model, batch = build_model(recipe(folder, motion_file)).train(), batch_of(folder)
+    before = {name: value.clone() for name, value in model.encoder_2d.named_buffers()}
+    model.embed(batch, Modality.IMAGE)
+    assert all(torch.equal(value, before[name]) for name, value in model.encoder_2d.named_buffers())
+    model.embed(batch, Modality.POSE_2D)
+    assert any(not torch.equal(value, before[name]) for name, value in model.encoder_2d.named_buffers())
+    assert all(module.training for module in model.encoder_2d.modules())
+
+
 def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
     model, batch = build_model(recipe(folder, motion_file)).eval(), batch_of(folder)
     embedding = model.embed(batch, Modality.POSE_2D)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -42,7 +43,7 @@ IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
 
 # Of each kind of evidence where several are fused. Keypoints say where joints are far better than a small network sees
 # it; what the picture adds is which way limbs point. Measured on validation people: docs/benchmarks.md.
-TRUST = {Modality.IMAGE: 0.1, Modality.POSE_2D: 0.9, Modality.POSE_3D: 1.0}
+TRUST = {Modality.IMAGE: 0.05, Modality.POSE_2D: 0.95, Modality.POSE_3D: 1.0}
 
 Decoder = DiffusionDecoder | MLPDecoder
 Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
@@ -124,7 +125,8 @@ class UniHPE(nn.Module):
             return self.image_encoder.read_out(maps)
         heat, box = self.heatmaps(maps) if heatmaps is None else heatmaps, batch.box_token
         keypoints, confidence = keypoints_of(heat)
-        embedding = self.encoder_2d(keypoints, confidence, box)
+        with running_statistics(self.encoder_2d):
+            embedding = self.encoder_2d(keypoints, confidence, box)
         return self.image_encoder.read_out(maps, ShownJoints(heat, keypoints, confidence, box, embedding))
 
     def heatmaps(self, maps: list[Tensor]) -> Tensor:
@@ -230,6 +232,22 @@ class UniHPE(nn.Module):
         noise = torch.randn(shape, generator=generator).to(embedding.device) * decoder.diffusion.path.prior_std
         poses = sampler(decoder.denoiser(embedding, source, box, drop, samples), decoder.diffusion, noise)
         return cast(Tensor, poses.unflatten(0, (samples, len(embedding)))) * self.scale(target)
+
+
+@contextmanager
+def running_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch norms use their running statistics and leave them as they are.
+
+    What heat maps show is not distributed as keypoints are: their statistics would spoil lifting.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d) and layer.training]
+    for layer in layers:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.train()
 
 
 def normalised(batch: Batch) -> Tensor:
