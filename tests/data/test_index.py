@@ -179,6 +179,6 @@ def test_mapped_numbers(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's full disk")
 def test_a_full_temporary_folder_is_one_sentence(data, monkeypatch):
     monkeypatch.setattr(mapped.tempfile, "tempdir", "/full")
-    monkeypatch.setattr(mapped.tempfile, "TemporaryFile", lambda: Path("/dev/full").open("wb"))
+    monkeypatch.setattr(mapped.tempfile, "TemporaryFile", lambda: Path("/dev/full").open("wb"))  # noqa: SIM115
     with pytest.raises(InputError, match=r"^/full: No space left on device; .* set TMPDIR to a folder with room$"):
         open_recorded("human36m", data, "gt", None)
