@@ -30,7 +30,9 @@ def data(tmp_path, monkeypatch):
 def built(monkeypatch):
     """How often the set's own files were read."""
     calls = []
-    monkeypatch.setattr(sets, "open_human36m", lambda *given: (calls.append(given), open_human36m(*given))[1])
+    monkeypatch.setattr(
+        sets, "open_human36m", lambda *given, **named: (calls.append(given), open_human36m(*given, **named))[1]
+    )
     return calls
 
 
