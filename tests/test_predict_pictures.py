@@ -179,7 +179,7 @@ def test_the_demo_looks_at_people(unihpe, tmp_path, checkpoint, photo):
     code, text, _ = unihpe("demo", "--checkpoint", checkpoint, "-o", tmp_path / "a")
     assert code == 0 and "12 pictures of rendered people" in text and "from the picture alone" in text
     found = json.loads((tmp_path / "a" / "demo.json").read_text())
-    assert len(found["people"]) == 8 and found["people"][0]["image_size"] == [192, 256]
+    assert len(found["people"]) == 12 and found["people"][0]["image_size"] == [192, 256]
     points = np.array(found["people"][0]["keypoints"])
     assert ((points > -100) & (points < 350)).all()  # pixels of the crop
     Image.fromarray(photo).save(tmp_path / "one.jpg")
