@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from unihpe.data.human36m_cameras import Human36mCamera, camera_of, published_cameras
-from unihpe.data.human36m_rows import Rows, require_subjects
+from unihpe.data.human36m_rows import require_subjects
+from unihpe.data.human36m_views import view_of
 from unihpe.data.recorded import Array, Recorded, as_floats, require_finite, shown
+from unihpe.data.rows import by_row
 from unihpe.data.spin import is_spin
 from unihpe.data.unpickle import load_npy, load_npz, load_pickle
 from unihpe.errors import InputError
@@ -73,9 +75,13 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
     if strange := {(key[0], key[2]) for key in keys} - set(rows_of):
         listed = shown(sorted(" ".join(one) for one in strange))
         raise InputError(f"{files[0].parent}: cameras.pkl has no {listed}; take it from the same place as the npz")
-    keypoints = mmpose_2d(tables, two_d, files[0].parent)
-    rows = Rows(keys, poses * 1000, keypoints, cameras, torch.tensor([rows_of[key[0], key[2]] for key in keys]))
-    return rows.recorded(f"Human3.6M, MMPose npz ({files[0].parent.name}), 2D {two_d}")
+    keypoints, confidence = mmpose_2d(tables, two_d, files[0].parent)
+    camera = torch.tensor([rows_of[key[0], key[2]] for key in keys])
+    layout = f"Human3.6M, MMPose npz ({files[0].parent.name}), 2D {two_d}"
+    views = [(view_of(*key[:3]), key[3]) for key in keys]
+    return by_row(
+        get_skeleton("human36m17"), views, poses * 1000, keypoints, cameras, camera, layout, confidence=confidence
+    )
 
 
 def read_table(path: Path) -> Table:
@@ -116,14 +122,12 @@ def parsed(name: str, path: Path) -> tuple[str, str, str, int]:
     return subject, sequence.replace("_", " "), camera, int(number) - 1
 
 
-def mmpose_2d(tables: list[Table], two_d: str, folder: Path) -> tuple[Tensor, Tensor] | None:
-    """2D (N, 17, 2), pixels, and confidence (N, 17); None for "exact"."""
+def mmpose_2d(tables: list[Table], two_d: str, folder: Path) -> tuple[Tensor | None, Tensor | None]:
+    """2D (N, 17, 2), pixels, None for "exact"; and the confidence (N, 17) of detections, None where there is none."""
     if two_d == "exact":
-        return None
+        return None, None
     if two_d == "gt":
-        points = torch.from_numpy(np.concatenate([table.keypoints for table in tables]))
-        seen = points.isfinite().all(-1)
-        return torch.where(seen[..., None], points, torch.nan), seen.float()
+        return torch.from_numpy(np.concatenate([table.keypoints for table in tables])), None
     path, shape = folder / two_d, (sum(len(t.names) for t in tables), len(get_skeleton("human36m17")), 3)
     loaded = load_npy(path, "2D is gt, exact or such a file")
     points = torch.from_numpy(as_floats(loaded, shape, str(path), "2D joints").astype(np.float32))

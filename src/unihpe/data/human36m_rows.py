@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from unihpe.data.hdf5 import Shape, read_hdf5
-from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
+from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, published_cameras
 from unihpe.data.human36m_takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
 from unihpe.data.human36m_views import raw_skeleton, view_of
 from unihpe.data.matching import matching
 from unihpe.data.recorded import Array, Recorded, as_floats, require_body, require_finite, shown, spread
+from unihpe.data.rows import by_row
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -32,46 +33,6 @@ TAKE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)_(\d+)\.\w+$")
 NUMBERS = ("frame", "camera", "subject", "action", "subaction")
 FETCH: dict[str, Shape] = {"pose/2d": (None, 32, 2), "pose/3d": (None, 32, 3), **{key: (None,) for key in NUMBERS}}
 PICKLES = ("h36m_train.pkl", "h36m_validation.pkl", "h36m_test.pkl")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One row per picture.
-
-    Attributes:
-        keys: of the N rows.
-        pose: (N, 17, 3), mm, camera axes, absolute.
-        two_d: keypoints (N, 17, 2), pixels, and confidence (N, 17); None where 2D is the projection of 3D.
-        cameras: C cameras.
-        camera: the row of each picture's camera, (N,).
-    """
-
-    keys: Sequence[Key]
-    pose: Tensor
-    two_d: tuple[Tensor, Tensor] | None
-    cameras: Human36mCamera
-    camera: Tensor
-
-    def recorded(self, layout: str) -> Recorded:
-        """The rows as a data set."""
-        views = list(dict.fromkeys(key[:3] for key in self.keys))
-        number = {key: n for n, key in enumerate(views)}
-        every = torch.arange(len(self.keys))
-        return Recorded(
-            skeleton=get_skeleton("human36m17"),
-            views=tuple(view_of(*key) for key in views),
-            view=torch.tensor([number[key[:3]] for key in self.keys]),
-            frame=torch.tensor([key[3] for key in self.keys]),
-            pose=self.pose,
-            pose_row=every,
-            keypoints=None if self.two_d is None else self.two_d[0],
-            confidence=None if self.two_d is None else self.two_d[1],
-            keypoint_row=every,
-            cameras=self.cameras,
-            camera=self.camera,
-            in_world=False,
-            layout=layout,
-        )
 
 
 def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: str) -> None:
@@ -95,10 +56,10 @@ def with_published_cameras(
     rows, cameras = published_cameras()
     if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
         raise InputError(f"{where}: no calibration of {shown(strange)}; the set has 3D of {', '.join(EXTRINSICS)}")
-    seen = pixels.isfinite().all(-1)
-    found = None if two_d == "exact" else (torch.where(seen[..., None], pixels, torch.nan), seen.float())
     camera = torch.tensor([rows[key[0], key[2]] for key in keys])
-    return Rows(keys, pose, found, cameras, camera).recorded(f"Human3.6M, {layout}, 2D {two_d}")
+    found = None if two_d == "exact" else pixels
+    views = [(view_of(*key[:3]), key[3]) for key in keys]
+    return by_row(get_skeleton("human36m17"), views, pose, found, cameras, camera, f"Human3.6M, {layout}, 2D {two_d}")
 
 
 def sequence_named(subject: str, action: int, take: int, where: str) -> str:

@@ -23,6 +23,7 @@ def by_row(
     layout: str,
     notes: tuple[str, ...] = (),
     in_world: bool = False,
+    confidence: Tensor | None = None,
 ) -> Recorded:
     """Rows as a data set.
 
@@ -32,10 +33,13 @@ def by_row(
         keypoints: (N, J, 2), pixels, NaN where missing; None where 2D is the projection of the 3D.
         cameras: C cameras.
         camera: the row of each picture's camera, (N,).
+        confidence: (N, J), of keypoints that bring one; without it every joint that is not missing counts fully.
     """
     views, number = camera_rows(rows)
     every = torch.arange(len(rows))
-    seen = None if keypoints is None else keypoints.isfinite().all(-1)
+    if keypoints is not None and confidence is None:
+        seen = keypoints.isfinite().all(-1)
+        keypoints, confidence = torch.where(seen[..., None], keypoints, torch.nan), seen.float()
     return Recorded(
         skeleton=skeleton,
         views=tuple(views),
@@ -43,8 +47,8 @@ def by_row(
         frame=torch.tensor([frame for _, frame in rows]),
         pose=pose,
         pose_row=every,
-        keypoints=None if keypoints is None or seen is None else torch.where(seen[..., None], keypoints, torch.nan),
-        confidence=None if seen is None else seen.float(),
+        keypoints=keypoints,
+        confidence=confidence,
         keypoint_row=every,
         cameras=cameras,
         camera=camera,
