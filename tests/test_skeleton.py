@@ -159,3 +159,13 @@ def test_rules_are_chosen_for_each_person():
     torch.testing.assert_close(made.points[0], whole.points[0])
     shoulders = points[2, [coco.index("left_shoulder"), coco.index("right_shoulder")]].mean(0)
     torch.testing.assert_close(made.points[2, ours.index("thorax")], shoulders)
+
+
+def test_a_mirror_exchanges_left_and_right():
+    skeleton = get_skeleton("human36m17")
+    points = torch.arange(2 * 17 * 3, dtype=torch.float32).view(2, 17, 3)
+    seen = skeleton.mirrored(points)
+    left, right = skeleton.index("left_wrist"), skeleton.index("right_wrist")
+    torch.testing.assert_close(seen[:, left], points[:, right] * torch.tensor([-1.0, 1.0, 1.0]))
+    torch.testing.assert_close(skeleton.mirrored(seen), points)
+    torch.testing.assert_close(skeleton.mirrored(points[..., :2]), seen[..., :2])

@@ -31,7 +31,7 @@ from unihpe.data.source import Source
 from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
-from unihpe.nn.hrnet import BRANCHES, BranchesHead, HeatmapHead, HRNet, Width, plan_of
+from unihpe.nn.hrnet import BranchesHead, HeatmapHead, HRNet, Width, plan_of
 from unihpe.nn.image_encoder import ImageEncoder, JointReadOut, ViTEncoder, pretrained_vitpose, vitpose_backbone
 from unihpe.nn.pose_decoder import GROUPS, MLPDecoder, ScoreDecoder
 from unihpe.nn.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
@@ -430,10 +430,10 @@ def build_heatmap_head(settings: ImageEncoderSettings | None, joints: int) -> He
     """The heat-map head, where the recipe asks for one."""
     if settings is None or not settings.heatmap_head:
         return None
-    finest = plan_of(HRNETS[settings.kind]).channels
+    plan = plan_of(HRNETS[settings.kind])
     if settings.heatmaps_from == "finest":
-        return HeatmapHead(finest, joints)
-    head = BranchesHead([finest << n for n in range(BRANCHES)], joints)
+        return HeatmapHead(plan.channels, joints)
+    head = BranchesHead(plan.branches, joints)
     return head.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

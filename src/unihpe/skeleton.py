@@ -51,6 +51,11 @@ class Skeleton:
             for n, joint in enumerate(self.joints)
         )
 
+    def mirrored(self, points: Tensor) -> Tensor:
+        """Points (..., J, 2 or 3), x to the right of the middle, with left and right exchanged: what a mirror shows."""
+        signs = points.new_tensor([-1.0] + [1.0] * (points.shape[-1] - 1))
+        return points[..., list(self.mirror), :] * signs
+
     @cached_property
     def bones(self) -> tuple[tuple[int, int], ...]:
         """(parent, child) columns."""

@@ -18,7 +18,7 @@ from test_threedpw17 import write_hybrik
 import unihpe.run
 from unihpe.checkpoint import Card
 from unihpe.evaluation.protocols import Protocol
-from unihpe.evaluation.report import evaluate_lifting, mirrored
+from unihpe.evaluation.report import evaluate_lifting
 from unihpe.recipe import load_recipe
 from unihpe.skeleton import get_skeleton
 
@@ -61,7 +61,7 @@ class Drawing(Oracle):
 
     def sample(self, embedding, source, target, box, sampler, count, generator):
         truth = self.batch.pose
-        known = mirrored(truth, get_skeleton("human36m17")) if self.flipped else truth
+        known = get_skeleton("human36m17").mirrored(truth) if self.flipped else truth
         noise = 50 * torch.randn(truth.shape, generator=generator)
         return sampler(lambda x, t: known + x, None, noise)[None]
 

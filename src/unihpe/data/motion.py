@@ -239,8 +239,8 @@ class MotionSource:
 
     def varied(self, world: Tensor, generator: torch.Generator) -> Tensor:
         """Half of the people mirrored, each of a random size: (N, J, 3) → (N, J, 3), mm."""
-        mirrored = world[:, list(self.skeleton.mirror)] * world.new_tensor([-1, 1, 1])
-        world = torch.where((torch.rand(len(world), generator=generator) < 0.5)[:, None, None], mirrored, world)
+        chosen = torch.rand(len(world), generator=generator) < 0.5
+        world = torch.where(chosen[:, None, None], self.skeleton.mirrored(world), world)
         return world * uniform((len(world), 1, 1), (1 - self.body_scale, 1 + self.body_scale), generator)
 
 

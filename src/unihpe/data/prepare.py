@@ -86,7 +86,7 @@ def mirrored(frames: Frames, skeleton: Skeleton, which: Tensor) -> Frames:
     )
     pose = frames.pose
     if pose is not None:
-        pose = torch.where(chosen, pose[:, columns] * pose.new_tensor([-1.0, 1.0, 1.0]), pose)
+        pose = torch.where(chosen, skeleton.mirrored(pose), pose)
     return replace(
         frames,
         keypoints=torch.where(chosen, keypoints[:, columns], frames.keypoints),

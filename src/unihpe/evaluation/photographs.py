@@ -74,11 +74,11 @@ def evaluate_photographs(
 
 def answers(model: UniHPE, batch: Batch, sampler: Sampler, generator: torch.Generator) -> dict[str, Tensor]:
     """2D in box units, (B, J, 2): decoded from the embedding, and the heat maps' own."""
-    embedding = model.embed(batch, Modality.IMAGE)
+    embedding, heatmaps = model.look(batch)
     path = Modality.IMAGE, Modality.POSE_2D
     found = {"image → 2D": estimate(model, embedding, *path, batch, sampler, generator)}
-    if model.heatmap_head is not None:
-        found["heat maps"] = soft_argmax(model.heatmaps(model.image_maps(batch)))
+    if heatmaps is not None:
+        found["heat maps"] = soft_argmax(heatmaps)
     return found
 
 

@@ -59,7 +59,11 @@ def evaluate_pictures(
     groups: list[str] = []
     for batch in batches:
         assert batch.pose is not None
-        embeddings = {modality: model.embed(batch, modality) for modality in Modality}
+        image, heatmaps = model.look(batch)
+        embeddings = {
+            Modality.IMAGE: image,
+            **{modality: model.embed(batch, modality) for modality in (Modality.POSE_2D, Modality.POSE_3D)},
+        }
         for name, pose in answers(model, embeddings, batch, sampler, generator).items():
             for label, metric in METRICS.items():
                 score = metric(root_relative(pose, skeleton).cpu(), batch.pose.cpu())
@@ -69,9 +73,8 @@ def evaluate_pictures(
         )
         for name, score in scores_2d(flat_estimate, batch).items():
             flat.setdefault(name, []).append(score)
-        if model.heatmap_head is not None:
-            found = soft_argmax(model.heatmaps(model.image_maps(batch)))
-            for name, score in scores_2d(found, batch).items():
+        if heatmaps is not None:
+            for name, score in scores_2d(soft_argmax(heatmaps), batch).items():
                 heat.setdefault(name, []).append(score)
         for modality, embedding in embeddings.items():
             kept[modality].append(embedding.cpu())

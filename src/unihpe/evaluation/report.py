@@ -113,13 +113,13 @@ def mirrored_back(
         before: the state of `generator` that the unmirrored sample was drawn from; left as it is found.
     """
     seen = Batch(
-        mirrored(batch.keypoints, skeleton),
+        skeleton.mirrored(batch.keypoints),
         batch.confidence[:, list(skeleton.mirror)],
         batch.box_token * batch.box_token.new_tensor([-1.0, 1.0, 1.0]),
     )
     embedding = model.embed(seen, Modality.POSE_2D)
     if model.has_point_estimate(Modality.POSE_3D):
-        return mirrored(lift(model, embedding, seen, sampler, 0, generator)["point"], skeleton)
+        return skeleton.mirrored(lift(model, embedding, seen, sampler, 0, generator)["point"])
     assert sampler is not None
     after = generator.get_state()
     generator.set_state(before)
@@ -132,15 +132,9 @@ def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
     """The same sampler of a mirrored decoder: what a mirrored person's samples are, mirrored back, from the noise mirrored."""
 
     def sample(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
-        return sampler(lambda x, t: mirrored(denoise(mirrored(x, skeleton), t), skeleton), diffusion, noise)
+        return sampler(lambda x, t: skeleton.mirrored(denoise(skeleton.mirrored(x), t)), diffusion, noise)
 
     return sample
-
-
-def mirrored(points: Tensor, skeleton: Skeleton) -> Tensor:
-    """Points (..., J, 2 or 3), x to the right of the middle, with left and right exchanged."""
-    signs = points.new_tensor([-1.0] + [1.0] * (points.shape[-1] - 1))
-    return points[..., list(skeleton.mirror), :] * signs
 
 
 def best(samples: Tensor, batch: Batch) -> Tensor:

@@ -44,6 +44,11 @@ class Plan:
     blocks: int
     modules: tuple[int, int, int]
 
+    @property
+    def branches(self) -> list[int]:
+        """Channels of all branches, finest first."""
+        return [self.channels << branch for branch in range(BRANCHES)]
+
 
 PLANS: dict[Width, Plan] = {
     "w18_small": Plan(32, 1, 16, 2, (1, 1, 1)),  # "small v1", whose first branch has 16 channels, not 18
@@ -150,7 +155,7 @@ class HRNet(nn.Module):
         plan = plan_of(width)
         self.width = width
         self.multi_scale = multi_scale
-        every = [plan.channels << branch for branch in range(BRANCHES)]
+        every = plan.branches
         self.channels = every if multi_scale else every[:1]
         self.conv1 = conv3x3(3, STEM, stride=2)
         self.bn1 = nn.BatchNorm2d(STEM)

@@ -106,11 +106,17 @@ class UniHPE(nn.Module):
                 pose = torch.where(seen[..., None] > 0, batch.pose / self.pose_scale, 0.0)
                 return cast(Tensor, self.encoder_3d(pose, seen))
             case Modality.IMAGE:
-                if self.image_encoder is None:
-                    raise ValueError("this model has no image encoder")
-                if isinstance(self.image_encoder, ImageEncoder):
-                    return self.read_out(self.image_maps(batch), batch)
-                return cast(Tensor, self.image_encoder(normalised(batch)))
+                return self.look(batch)[0]
+
+    def look(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """The batch's pictures as unit embeddings (B, D) and, where the model has a head for them, heat maps: one pass."""
+        if self.image_encoder is None:
+            raise ValueError("this model has no image encoder")
+        if not isinstance(self.image_encoder, ImageEncoder):
+            return cast(Tensor, self.image_encoder(normalised(batch))), None
+        maps = self.image_maps(batch)
+        heatmaps = None if self.heatmap_head is None else self.heatmaps(maps)
+        return self.read_out(maps, batch, heatmaps), heatmaps
 
     def image_maps(self, batch: Batch) -> list[Tensor]:
         """The image backbone's feature maps, finest first; HRNet only. `read_out` makes them an embedding."""
