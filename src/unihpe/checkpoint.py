@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.files import replacing, write_text
 
 FORMAT_VERSION = 1
@@ -87,7 +87,9 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor],
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({one_line(error)}); copy or train it again") from error
+        raise InputError(
+            f"{path}: not a whole safetensors file ({one_line(error, 200)}); copy or train it again"
+        ) from error
     if HEADER not in metadata:
         raise InputError(f"{path}: a safetensors file, but not a unihpe checkpoint (no '{HEADER}' header)")
     return {name: tensor.float() for name, tensor in tensors.items()}, parse_card(path, metadata[HEADER])
@@ -108,7 +110,7 @@ def parse_card(path: Path, text: str) -> Card:
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: its header is damaged ({one_line(error)}); copy or train it again") from error
+        raise InputError(f"{path}: its header is damaged ({one_line(error, 200)}); copy or train it again") from error
 
 
 def load_into(
@@ -137,8 +139,3 @@ def load_into(
                 " another skeleton or width"
             )
     model.load_state_dict(wanted | dict(tensors))
-
-
-def one_line(error: Exception) -> str:
-    """An exception's message on one line."""
-    return " ".join(str(error).split())[:200]

@@ -5,3 +5,8 @@ from __future__ import annotations
 
 class InputError(ValueError):
     """Bad input: the message is one line that says what, where and the remedy. Commands print it and exit with 2."""
+
+
+def one_line(error: object, most: int | None = None) -> str:
+    """What an exception says, on one line of at most so many characters."""
+    return " ".join(str(error).split())[:most]

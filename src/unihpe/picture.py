@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 
 Picture = NDArray[np.uint8]
 
@@ -43,7 +43,7 @@ def read_picture(path: Path) -> Picture:
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:100]}); copy it again") from error
+        raise InputError(f"{path}: cannot be read ({one_line(error, 100)}); copy it again") from error
 
 
 def to_rgb(image: Image.Image) -> Picture:

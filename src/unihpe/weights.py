@@ -18,7 +18,7 @@ from functools import cache as once
 from importlib import resources
 from pathlib import Path
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 
 ATTEMPTS = 3
 TIMEOUT = 30.0  # seconds without a byte
@@ -174,7 +174,7 @@ def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) 
             fault = error
     reason = getattr(fault, "reason", None) or fault
     raise InputError(
-        f"{address}: {' '.join(str(reason).split())}; check the network and run again (it goes on where it stopped),"
+        f"{address}: {one_line(reason)}; check the network and run again (it goes on where it stopped),"
         f" or put the file at {part.with_suffix('')} by hand"
     ) from fault
 

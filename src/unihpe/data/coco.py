@@ -20,7 +20,7 @@ from unihpe.batch import FEWEST_JOINTS, Frames
 from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_corners, crop
 from unihpe.camera import Camera, default_focal
 from unihpe.data.augment import Augmentation, Crop, augment
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.picture import read_picture
 from unihpe.skeleton import Skeleton, convert, get_skeleton
 
@@ -85,7 +85,7 @@ def read_annotations(root: Path, split: str | None = None) -> Annotations:
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = f"no {error} in it" if isinstance(error, KeyError) else " ".join(str(error).split())[:120]
+        reason = f"no {error} in it" if isinstance(error, KeyError) else one_line(error, 120)
         raise InputError(
             f"{file}: not COCO's person keypoints ({reason}); take person_keypoints_*.json as released"
         ) from error

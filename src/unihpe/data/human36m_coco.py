@@ -18,7 +18,7 @@ from unihpe.data.human36m_rows import require_subjects
 from unihpe.data.human36m_views import view_of
 from unihpe.data.recorded import Array, Recorded, as_floats, require_finite, shown
 from unihpe.data.rows import by_row
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.skeleton import get_skeleton
 
 PAIR = ("h36m_coco_train.json", "h36m_coco_test.json")
@@ -73,7 +73,7 @@ def read_annotations(path: Path) -> tuple[list[str], Array, Array]:
         flat = [note["keypoints_3d"] for note in notes], [note["keypoints"] for note in notes]
         pictures = [names[note["image_id"]] for note in notes]
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: lacks {' '.join(str(error).split())[:80]}; make it with MMPose's script") from error
+        raise InputError(f"{path}: lacks {one_line(error, 80)}; make it with MMPose's script") from error
     poses, points = (
         as_floats(numeric(rows), (None, joints * size), str(path), what).reshape(-1, joints, size)
         for rows, size, what in zip(flat, (4, 3), ("keypoints_3d", "keypoints"), strict=True)
@@ -98,7 +98,7 @@ def load_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); copy it again") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable JSON ({' '.join(str(error).split())[:100]}); copy it again") from error
+        raise InputError(f"{path}: not readable JSON ({one_line(error, 100)}); copy it again") from error
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: holds a {type(content).__name__}, expected COCO's dict; make it with MMPose's script"

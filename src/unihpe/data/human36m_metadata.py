@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unihpe.data.human36m_cameras import INTRINSICS, Human36mCamera, camera_of
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 
 NAME = "metadata.xml"
 SUBJECTS = 11
@@ -54,7 +54,7 @@ def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
     except InputError:
         raise
     except (ElementTree.ParseError, ValueError) as error:
-        raise InputError(f"{path}: not the release's metadata.xml ({' '.join(str(error).split())[:80]})") from error
+        raise InputError(f"{path}: not the release's metadata.xml ({one_line(error, 80)})") from error
     wanted = len(INTRINSICS) * (SUBJECTS * EXTRINSIC + INTRINSIC)
     if set(names) != set(INTRINSICS) or len(names) != len(INTRINSICS) or len(numbers) != wanted:
         raise InputError(

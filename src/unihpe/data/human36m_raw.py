@@ -16,7 +16,7 @@ from unihpe.data.human36m_views import raw_skeleton
 from unihpe.data.matching import matching
 from unihpe.data.recorded import Array, as_floats, require_finite
 from unihpe.data.videopose3d import Detections, Sequence3D
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.skeleton import get_skeleton
 
 BROKEN = (("S11", "Directions"),)  # a video of it is damaged; VideoPose3D's files leave it out too
@@ -71,6 +71,6 @@ def positions(path: Path, coordinates: int) -> Array:
     try:
         content = np.asarray(cdflib.CDF(path).varget("Pose"))
     except Exception as error:  # cdflib raises errors of many kinds for a broken file
-        raise InputError(f"{path}: not a readable CDF ({' '.join(str(error).split())[:100]}); copy it again") from error
+        raise InputError(f"{path}: not a readable CDF ({one_line(error, 100)}); copy it again") from error
     flat = content[0] if content.ndim == 3 and len(content) == 1 else content
     return as_floats(flat, (None, 32 * coordinates), str(path), "Pose").reshape(-1, 32, coordinates)

@@ -41,7 +41,7 @@ from unihpe.data.recorded import (
     with_fitted_intrinsics,
 )
 from unihpe.data.rows import stacked
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.skeleton import Skeleton, get_skeleton
 
 
@@ -139,7 +139,7 @@ def load_mat(path: Path) -> dict[str, Any]:
 
 def brief(error: BaseException) -> str:
     """An error in a few words, one line."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]
+    return (one_line(error) or type(error).__name__)[:120]
 
 
 def read_calibration(path: Path, cameras: Sequence[int]) -> Camera:

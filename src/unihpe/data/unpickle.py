@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -292,5 +292,4 @@ def member(archive: zipfile.ZipFile, key: str, where: str) -> Any:
 
 def reason(error: BaseException) -> str:
     """An error in one short line."""
-    text = " ".join(str(error).split())
-    return (text or type(error).__name__)[:160]
+    return (one_line(error) or type(error).__name__)[:160]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.skeleton import Skeleton, get_skeleton
 
 Size = tuple[float, float]
@@ -104,7 +104,7 @@ def read_keypoints(path: Path, skeleton: str | None = None, image_size: Size | N
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:80]
+        reason = one_line(error, 80)
         raise InputError(
             f"{path}: not as its layout says ({error.__class__.__name__}: {reason}); docs/formats.md"
         ) from error
@@ -321,7 +321,7 @@ def read_arrays(path: Path) -> tuple[list[Person], str | None]:
                 else {name: loaded[name] for name in loaded.files}
             )
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a whole file of plain numbers ({' '.join(str(error).split())[:80]})") from error
+        raise InputError(f"{path}: not a whole file of plain numbers ({one_line(error, 80)})") from error
     if "keypoints" not in fields:
         raise InputError(f"{path}: has no array 'keypoints', only {', '.join(fields) or 'nothing'}")
     points = fields["keypoints"]

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.nn.hrnet import HRNet, sharpened, soft_argmax
 from unihpe.nn.pose_encoder import BOX_NUMBERS, linear_layer, unit
 
@@ -197,7 +197,7 @@ def pretrained_vitpose(folder: Path) -> nn.Module:
             folder, output_loading_info=True, local_files_only=True, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: not a ViTPose model ({' '.join(str(error).split())[:200]})") from error
+        raise InputError(f"{folder}: not a ViTPose model ({one_line(error, 200)})") from error
     lacking = sorted(name for name in found["missing_keys"] if name.startswith("backbone."))
     if lacking:
         raise InputError(

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.nn.hrnet import PLANS, HeatmapHead, HRNet, Start, coarse_fuse_prefixes, start_coarse_fuse_layers
 
 CLASSIFIER = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.")
@@ -106,7 +106,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
             raise InputError(
-                f"{path}: not a whole safetensors file ({one_line(error)[:200]}); download it again"
+                f"{path}: not a whole safetensors file ({one_line(error, 200)}); download it again"
             ) from error
     content = read_pickle(path)
     for key in ("state_dict", "model"):
@@ -231,8 +231,3 @@ def compare(path: Path, missing: list[str], left_over: list[str], what: str) -> 
             f"{path}: {len(missing)} tensors missing, {len(left_over)} left over (first: {first});"
             f" these are not the weights of {what}, or a damaged copy of them: download them again"
         )
-
-
-def one_line(error: Exception) -> str:
-    """An exception's message on one line."""
-    return " ".join(str(error).split())

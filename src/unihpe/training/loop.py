@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from unihpe.batch import Batch
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.files import replacing
 from unihpe.losses import clamp_log_scale_
 from unihpe.nn.unihpe import UniHPE
@@ -346,7 +346,7 @@ def load_state(
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(f"{path}: not a whole training state ({' '.join(str(error).split())[:120]})") from error
+        raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
     if state["fingerprint"] != fingerprint:
         raise InputError(f"{path} was saved by another recipe; resume with that one, or choose another folder")
     model.load_state_dict(state["model"])
