@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from unihpe.data.human36m_takes import ACTIONS, sequence_of
-from unihpe.data.human36m_views import TEST_SUBJECTS, TRAIN_SUBJECTS
+from unihpe.data.human36m.takes import ACTIONS, sequence_of
+from unihpe.data.human36m.views import TEST_SUBJECTS, TRAIN_SUBJECTS
 
 HERE = Path(__file__)
 FRAMES = 2600  # of a take, at 50 Hz; 30 takes, 4 cameras and 5 subjects make 1.56 million
@@ -63,7 +63,7 @@ def write_stand_in(folder: Path, frames: int) -> dict[str, float]:
 
 def standing() -> np.ndarray:
     """A person of 32 joints with bent knees, (32, 3), metres, z up: enough for the checks of unit and legs."""
-    from unihpe.data.human36m_views import RAW_JOINTS
+    from unihpe.data.human36m.views import RAW_JOINTS
 
     places = {
         "pelvis": (0, 0, 0.95), "hip": (0.13, 0, 0.94), "knee": (0.13, -0.12, 0.50), "ankle": (0.13, 0.02, 0.08),

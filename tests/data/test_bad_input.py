@@ -5,6 +5,7 @@
 
 import os
 import pickle
+import re
 import shutil
 import tempfile
 import zipfile
@@ -28,11 +29,13 @@ from miniatures import (
 )
 from miniatures_packings import (
     write_h36m_coco,
+    write_h36m_metadata,
     write_mmpose_3dhp,
     write_pstmo_3dhp,
     write_spin_3dhp,
     write_spin_h36m,
 )
+from miniatures_smpl import write_posed_threedpw, write_smpl, write_spin_threedpw
 from rewriting import rewrite
 from test_threedpw17 import write_hybrik, write_mmhuman3d
 
@@ -373,18 +376,39 @@ def test_files_that_may_not_be_read(unihpe, layout, root, what):
 
 
 @pytest.mark.parametrize("name", [name for name, one in LAYOUTS.items() if one.two_d_files])
-@pytest.mark.parametrize("damage", ["truncated", "runs code"])
-def test_a_damaged_file_of_2d(unihpe, written, name, damage, tmp_path):
+def test_a_truncated_file_of_2d(unihpe, written, name, tmp_path):
     layout, root = LAYOUTS[name], Path(shutil.copytree(written(name), tmp_path / "set"))
     path = files_of(layout, root, two_d=True)[0]
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:300])
-        ran(unihpe, layout, root, 2, path.name)
-    elif path.suffix == ".npz":
-        content = np.array({"S1": Evil(tmp_path / "ran")}, dtype=object)
-        np.savez(path, positions_2d=content, metadata=np.array({}, dtype=object))
-        ran(unihpe, layout, root, 2, path.name, "so nothing of it was run")
-        assert not (tmp_path / "ran").exists()
+    path.write_bytes(path.read_bytes()[:300])
+    ran(unihpe, layout, root, 2, path.name)
+
+
+@pytest.mark.parametrize("name", [name for name, one in LAYOUTS.items() if one.two_d_files.endswith(".npz")])
+def test_a_file_of_2d_that_runs_code(unihpe, written, name, tmp_path):
+    layout, root = LAYOUTS[name], Path(shutil.copytree(written(name), tmp_path / "set"))
+    path = files_of(layout, root, two_d=True)[0]
+    content = np.array({"S1": Evil(tmp_path / "ran")}, dtype=object)
+    np.savez(path, positions_2d=content, metadata=np.array({}, dtype=object))
+    ran(unihpe, layout, root, 2, path.name, "so nothing of it was run")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"num_joints": "many"},
+        {"num_joints": None},
+        {"num_joints": 17, "keypoints_symmetry": "left"},
+        {"num_joints": 17, "keypoints_symmetry": [4, 1]},
+        {"num_joints": 17, "keypoints_symmetry": [["a"], ["b"]]},
+        {"num_joints": 17, "keypoints_symmetry": [[None], [[1]]]},
+    ],
+)
+def test_a_file_of_2d_with_strange_metadata(unihpe, written, metadata, tmp_path):
+    layout, root = LAYOUTS["videopose3d"], Path(shutil.copytree(written("videopose3d"), tmp_path / "set"))
+    path = files_of(layout, root, two_d=True)[0]
+    rewrite(path, set(), None, lambda content: {**content, "metadata": np.array(metadata, dtype=object)})
+    ran(unihpe, layout, root, 2, path.name, "left and right may be exchanged")
 
 
 @pytest.mark.parametrize(
@@ -405,3 +429,122 @@ def test_a_damaged_file_of_cameras(unihpe, written, name, file, tmp_path):
     path.write_bytes(pickle.dumps([Evil(tmp_path / "ran")]))
     ran(unihpe, layout, root, 2, path.name)
     assert not (tmp_path / "ran").exists()
+
+
+def write_raw_with_metadata(root):
+    write_raw_h36m(root)
+    write_h36m_metadata(root)
+
+
+# Layouts whose numbers lie in several kinds of file: what each is, and its layout's name for the command.
+IN_SEVERAL = {
+    "raw_metadata": ("human36m", "raw", write_raw_with_metadata, ("metadata.xml",)),
+    "3dpw_smpl": (
+        "threedpw", "smpl", lambda root: write_posed_threedpw(root, write_smpl(root)),
+        ("smpl/SMPL_FEMALE.pkl", "J_regressor_h36m.npy", "sequenceFiles/test/*.pkl"),
+    ),
+    "3dpw_spin": (
+        "threedpw", "spin", lambda root: write_spin_threedpw(root, write_smpl(root)),
+        ("3dpw_test.npz", "smpl/SMPL_MALE.pkl", "J_regressor_h36m.npy"),
+    ),
+}  # fmt: skip
+EACH_FILE = [(name, file) for name, (*_, files) in IN_SEVERAL.items() for file in files]
+
+
+@pytest.fixture(scope="module")
+def written_in_several(tmp_path_factory):
+    """Writes each of them once."""
+    kept = {}
+
+    def write(name):
+        if name == "raw_metadata":
+            pytest.importorskip("cdflib", reason="the raw release needs cdflib")
+        if name not in kept:
+            kept[name] = tmp_path_factory.mktemp(name)
+            IN_SEVERAL[name][2](kept[name])
+        return kept[name]
+
+    return write
+
+
+@pytest.fixture(params=EACH_FILE, ids=" ".join)
+def one_of_several(request, written_in_several, tmp_path, unihpe):
+    """A file of a fresh copy, and the check of the copy."""
+    name, file = request.param
+    data, layout, *_ = IN_SEVERAL[name]
+    root = Path(shutil.copytree(written_in_several(name), tmp_path / "set"))
+    path = next(root.glob(file))
+
+    def check():
+        return unihpe("data", "check", data, "--root", root, "--layout", layout)
+
+    assert check()[0] == 0
+    return path, check
+
+
+def refused(check, *words):
+    code, _, error = check()
+    assert code == 2 and error.startswith("unihpe: ") and error.count("\n") == 1 and len(error) < 600, error
+    assert all(word in error for word in words), error
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.97])
+def test_one_file_of_several_truncated(one_of_several, share):
+    path, check = one_of_several
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    refused(check, path.name)
+
+
+def test_one_file_of_several_is_something_else(one_of_several):
+    path, check = one_of_several
+    path.write_bytes(b"<html>404 Not Found</html>")
+    refused(check, path.name)
+
+
+def test_one_file_of_several_missing(one_of_several):
+    path, check = one_of_several
+    path.unlink()
+    if path.name == "metadata.xml":
+        assert check()[0] == 0  # the published cameras, which are the same
+    else:
+        refused(check)
+
+
+def test_one_file_of_several_runs_code(one_of_several, tmp_path):
+    path, check = one_of_several
+    if path.suffix == ".xml":
+        path.write_text('<!DOCTYPE x [<!ENTITY a "b">]>' + path.read_text(encoding="utf-8"), encoding="utf-8")
+        return refused(check, path.name, "entities")
+    content = [Evil(tmp_path / "ran")]
+    if path.suffix == ".pkl":
+        path.write_bytes(pickle.dumps(content))
+    elif path.suffix == ".npy":
+        np.save(path, np.array(content, dtype=object), allow_pickle=True)
+        refused(check, path.name, "no readable npy")
+        assert not (tmp_path / "ran").exists()
+        return
+    else:
+        rewrite(path, set(), None, lambda known: {**known, "pose": np.array(content, dtype=object)})
+    refused(check, path.name, "so nothing of it was run")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_one_file_of_several_is_not_finite(one_of_several):
+    path, check = one_of_several
+    if path.suffix == ".xml":
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r"(<w0>\s*\[?\s*)\S+", r"\1nan", text), encoding="utf-8")
+    elif path.suffix == ".npy":
+        np.save(path, np.load(path) * np.nan)
+    elif path.parent.name == "smpl":
+        pytest.skip("a model file's own arrays are chumpy's: test_threedpw_smpl.py changes them")
+    else:
+        rewrite(path, {"pose", "poses"}, lambda array: array * np.nan)
+    refused(check, path.name, "not finite")
+
+
+def test_a_metadata_file_of_something_else_in_the_folder_above(unihpe, written, tmp_path):
+    root = Path(shutil.copytree(written("raw"), tmp_path / "set"))
+    (tmp_path / "metadata.xml").write_text("<library><name>photographs</name></library>", encoding="utf-8")
+    ran(unihpe, LAYOUTS["raw"], root, 0)

@@ -15,7 +15,7 @@ from miniatures import (
 )
 
 from unihpe.data.check import check
-from unihpe.data.human36m import open_human36m
+from unihpe.data.human36m.reader import open_human36m
 from unihpe.data.motion import open_motion
 from unihpe.data.recorded import fit_pinhole, legs_of, unit_of
 from unihpe.data.source import Source

@@ -12,10 +12,10 @@ from miniatures_packings import write_mmpose_3dhp
 from unihpe.camera import Camera
 from unihpe.data.check import check
 from unihpe.data.check_counts import counted
-from unihpe.data.human36m import open_human36m
-from unihpe.data.human36m_views import view_of
-from unihpe.data.mpi_inf_3dhp_parts import test_view as view_of_test
-from unihpe.data.mpi_inf_3dhp_parts import train_view
+from unihpe.data.human36m.reader import open_human36m
+from unihpe.data.human36m.views import view_of
+from unihpe.data.mpi_inf_3dhp.parts import test_view as view_of_test
+from unihpe.data.mpi_inf_3dhp.parts import train_view
 from unihpe.data.rows import by_row
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -54,7 +54,7 @@ def test_the_test_set_of_3dhp_and_its_variants(change, variant, partial, problem
 
 
 def test_3dhp_by_the_cameras_that_are_there_and_thinned_sets_by_their_step():
-    from unihpe.data.mpi_inf_3dhp_parts import USABLE
+    from unihpe.data.mpi_inf_3dhp.parts import USABLE
 
     every = [(train_view(*key, camera), range(0, count, 5)) for key, count in USABLE.items() for camera in ("0", "8")]
     counts = counted("mpi_inf_3dhp", made_up("mpi_inf_3dhp17", every))

@@ -5,8 +5,8 @@ import pytest
 from miniatures import write_3dhp_test, write_fetch_h36m
 
 from unihpe.data import hdf5
-from unihpe.data.human36m import open_human36m
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.human36m.reader import open_human36m
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.errors import InputError
 
 h5py = pytest.importorskip("h5py", reason="HDF5 needs h5py")

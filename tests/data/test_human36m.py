@@ -16,9 +16,9 @@ from miniatures import (
 from torch.testing import assert_close
 
 from unihpe.camera import Camera
-from unihpe.data.human36m import open_human36m
-from unihpe.data.human36m_cameras import published_cameras
-from unihpe.data.human36m_views import RAW_JOINTS, drifting, raw_skeleton
+from unihpe.data.human36m.cameras import published_cameras
+from unihpe.data.human36m.reader import open_human36m
+from unihpe.data.human36m.views import RAW_JOINTS, drifting, raw_skeleton
 from unihpe.data.prepare import prepare
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton

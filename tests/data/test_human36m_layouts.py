@@ -22,8 +22,8 @@ from miniatures import (
 from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin_h36m
 
 from unihpe.data.check import check
-from unihpe.data.human36m import found_layout, open_human36m
-from unihpe.data.human36m_coco import coco_files
+from unihpe.data.human36m.coco import coco_files
+from unihpe.data.human36m.reader import found_layout, open_human36m
 from unihpe.data.sets import open_recorded
 from unihpe.errors import InputError
 

@@ -10,7 +10,7 @@ from miniatures import write_videopose3d_h36m
 from torch.testing import assert_close
 
 from unihpe.data import index, mapped, sets, videopose3d
-from unihpe.data.human36m import open_human36m
+from unihpe.data.human36m.reader import open_human36m
 from unihpe.data.sets import open_recorded
 from unihpe.errors import InputError
 

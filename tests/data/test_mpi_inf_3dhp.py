@@ -8,7 +8,7 @@ import torch
 from miniatures import HP_JOINTS, HP_RELEVANT, LOOKING, hp_camera, people, write_3dhp_test, write_3dhp_train
 from torch.testing import assert_close
 
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.data.prepare import prepare
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -61,7 +61,7 @@ def test_all_28_joints_other_cameras_and_the_universal_truth(tmp_path):
 
 def test_frames_beyond_the_videos_are_cut(tmp_path, monkeypatch):
     write_3dhp_train(tmp_path, sequences=((1, 1),), longer=2)
-    monkeypatch.setattr("unihpe.data.mpi_inf_3dhp_raw.USABLE", {(1, 1): 6})
+    monkeypatch.setattr("unihpe.data.mpi_inf_3dhp.raw.USABLE", {(1, 1): 6})
     source = open_mpi_inf_3dhp(tmp_path)
     assert len(source) == 8 * 6 and source.notes == ("S1/Seq1: 2 frames without video cut",)
 

@@ -7,8 +7,8 @@ from miniatures import write_3dhp_test, write_3dhp_train
 from miniatures_packings import HP_LENSES, seen_3dhp, write_mmpose_3dhp, write_pstmo_3dhp, write_spin_3dhp
 from torch.testing import assert_close
 
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
-from unihpe.data.mpi_inf_3dhp_parts import view_named
+from unihpe.data.mpi_inf_3dhp.parts import view_named
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.data.pictures import Pictures
 from unihpe.data.sets import open_recorded
 from unihpe.errors import InputError

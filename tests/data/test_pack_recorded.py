@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from unihpe.boxes import crop_matrix
 from unihpe.cli import app
-from unihpe.data.human36m import open_human36m
-from unihpe.data.human36m_takes import ACTIONS, IRREGULAR, sequence_of, take_of
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.human36m.reader import open_human36m
+from unihpe.data.human36m.takes import ACTIONS, IRREGULAR, sequence_of, take_of
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.data.pack import PackedPeople
 from unihpe.data.pack_recorded import pack_recorded
 from unihpe.data.people import PeopleSource

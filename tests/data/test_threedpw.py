@@ -7,7 +7,7 @@ from miniatures import dumps_python2, people, threedpw_sequence, write_threedpw
 from torch.testing import assert_close
 
 from unihpe.data.prepare import prepare
-from unihpe.data.threedpw import open_threedpw
+from unihpe.data.threedpw.sequences import open_threedpw
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
 

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from unihpe.data.check import check
 from unihpe.data.sets import open_recorded
-from unihpe.data.threedpw17 import open_threedpw17
+from unihpe.data.threedpw.regressed import open_threedpw17
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
 

@@ -20,12 +20,12 @@ from miniatures_smpl import (
     write_spin_threedpw,
 )
 
-from unihpe.data import smpl_file
 from unihpe.data.check import check
 from unihpe.data.sets import open_recorded
-from unihpe.data.smpl_file import model_files, read_body
-from unihpe.data.threedpw_smpl import open_threedpw_smpl
-from unihpe.data.threedpw_spin import open_threedpw_spin
+from unihpe.data.threedpw import body_file
+from unihpe.data.threedpw.body_file import model_files, read_body
+from unihpe.data.threedpw.posed import open_threedpw_smpl
+from unihpe.data.threedpw.spin import open_threedpw_spin
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
 
@@ -211,10 +211,10 @@ def test_damaged_model_files_are_refused_in_a_sentence(tmp_path, name, monkeypat
 
 
 GIVEN = {
-    "rebuilt": (b"copy_reg\n_reconstructor", smpl_file.rebuilt),
-    "Ch": (b"chumpy.ch\nCh", smpl_file.Wrapped),
-    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl_file.ByColumn),
-    "object": (b"__builtin__\nobject", smpl_file.Plain),
+    "rebuilt": (b"copy_reg\n_reconstructor", body_file.rebuilt),
+    "Ch": (b"chumpy.ch\nCh", body_file.Wrapped),
+    "csc": (b"scipy.sparse.csc\ncsc_matrix", body_file.ByColumn),
+    "object": (b"__builtin__\nobject", body_file.Plain),
 }
 
 
@@ -233,7 +233,7 @@ def test_a_model_file_cannot_change_the_reader(tmp_path, name):
 def test_no_two_pickles_get_the_same_class(tmp_path):
     """Were the classes' own guard lost, what a pickle sets on one would still die with it."""
     with (tmp_path / "a").open("wb+") as file:
-        reader = smpl_file.BodyUnpickler(file, "a")
+        reader = body_file.BodyUnpickler(file, "a")
         for words, ours in GIVEN.values():
             module, name = words.decode().split("\n")
             first, second = (reader.find_class(module, name) for _ in range(2))

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from miniatures import write_humaneva
 
 from unihpe.checkpoint import Card, save_checkpoint
-from unihpe.data.human36m_views import second_take
+from unihpe.data.human36m.views import second_take
 from unihpe.data.recorded import View
 from unihpe.errors import InputError
 from unihpe.evaluation.report import by_group

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.data.mpi_inf_3dhp_parts import USABLE
+from unihpe.data.mpi_inf_3dhp.parts import USABLE
 from unihpe.data.recorded import Recorded, shown
 
 PARTIAL, TOO_MANY, UNKNOWN = "partial", "more than known", "no figure to compare with"

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from unihpe.data.human36m import Layout, found_layout, open_human36m
+from unihpe.data.human36m.reader import Layout, found_layout, open_human36m
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.matching import matching
-from unihpe.data.mpi_inf_3dhp import Layout as HpLayout
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.mpi_inf_3dhp.reader import Layout as HpLayout
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded
-from unihpe.data.threedpw import has_sequences, open_threedpw
-from unihpe.data.threedpw17 import open_threedpw17, regressed_files
-from unihpe.data.threedpw_smpl import open_threedpw_smpl
-from unihpe.data.threedpw_spin import open_threedpw_spin, spin_threedpw_file
+from unihpe.data.threedpw import reader as threedpw
 from unihpe.errors import InputError
 
 
@@ -72,25 +69,9 @@ def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
 
 def read_threedpw(root: Path, layout: str | None, verify: bool) -> Recorded:
     """3DPW with its detected 2D, or its regressed joints, or those of the user's SMPL."""
-    require_layout("threedpw", layout, ("sequences", "regressed", "smpl", "spin"))
-    match layout or threedpw_layout(root):
-        case "regressed":
-            return open_threedpw17(root, verify=verify)
-        case "smpl":
-            return open_threedpw_smpl(root, verify=verify)
-        case "spin":
-            return open_threedpw_spin(root, verify)
-    return open_threedpw(root, two_d="detected", verify=verify)
-
-
-def threedpw_layout(root: Path) -> str:
-    """The layout of 3DPW in a folder; the set's own where there is none."""
-    if not has_sequences(root):
-        if regressed_files(root):
-            return "regressed"
-        if spin_threedpw_file(root):
-            return "spin"
-    return "sequences"
+    require_layout("threedpw", layout, get_args(threedpw.Layout))
+    chosen: Any = layout
+    return threedpw.open_layout(root, chosen or threedpw.found_layout(root), "detected", verify=verify)
 
 
 def require_layout(name: str, layout: str | None, known: tuple[str, ...]) -> None:

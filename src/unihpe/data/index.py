@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
-from unihpe.data.human36m_cameras import Human36mCamera
+from unihpe.data.human36m.cameras import Human36mCamera
 from unihpe.data.mapped import Mapped
 from unihpe.data.recorded import COLUMNS, Recorded, View
 from unihpe.errors import InputError

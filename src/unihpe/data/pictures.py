@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from unihpe.data.human36m_cameras import INTRINSICS
-from unihpe.data.human36m_takes import OTHER_NAMES, take_of
+from unihpe.data.human36m.cameras import INTRINSICS
+from unihpe.data.human36m.takes import OTHER_NAMES, take_of
 from unihpe.data.recorded import View
 from unihpe.errors import InputError
 from unihpe.picture import Picture, read_picture

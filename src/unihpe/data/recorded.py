@@ -222,6 +222,12 @@ def require_finite(poses: Array, where: str) -> None:
         )
 
 
+def require_numbers(values: Array, where: str) -> None:
+    """Raise for numbers, of any shape, that are not all finite."""
+    if not np.isfinite(values).all():
+        raise InputError(f"{where}: holds numbers that are not finite; get the file again")
+
+
 def spread(count: int, most: int = CHECKED_POSES) -> Tensor:
     """Up to `most` indices spread evenly over `count`."""
     return torch.linspace(0, count - 1, min(count, most)).round().long()

@@ -6,18 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from unihpe.data.human36m import found_layout, open_human36m, videopose3d_files
-from unihpe.data.human36m_mmpose import mmpose_files
+from unihpe.data.human36m.mmpose import mmpose_files
+from unihpe.data.human36m.reader import found_layout, open_human36m, videopose3d_files
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.index import indexed
-from unihpe.data.mpi_inf_3dhp import open_mpi_inf_3dhp
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded, View
-from unihpe.data.threedpw import has_sequences, open_threedpw
-from unihpe.data.threedpw17 import open_threedpw17, regressed_files
-from unihpe.data.threedpw_smpl import has_bodies, open_threedpw_smpl
-from unihpe.data.threedpw_spin import open_threedpw_spin
+from unihpe.data.threedpw import reader as threedpw
 from unihpe.data.videopose3d import two_d_path
-from unihpe.errors import InputError
 
 SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
 
@@ -57,20 +53,8 @@ def open_recorded(
         case "mpi_inf_3dhp":
             recorded = open_mpi_inf_3dhp(root, truth=truth, split=split)
         case "threedpw":
-            recorded = open_any_threedpw(root, keypoints, split, joints)
+            recorded = threedpw.open_layout(root, threedpw.found_layout(root, joints), keypoints, split)
     return recorded.select(lambda view: split in (None, view.split) and wanted(view), stride)
-
-
-def open_any_threedpw(root: Path, keypoints: str, split: str | None, joints: str) -> Recorded:
-    """3DPW in the joints asked for: of what a copy has, regressed joints where they are asked for or where there are no others."""
-    sequences = has_sequences(root)
-    if joints != "human36m17" and sequences:
-        return open_threedpw(root, split, three_dpw_2d(keypoints))
-    if regressed_files(root):
-        return open_threedpw17(root, split)
-    if has_bodies(root):
-        return open_threedpw_smpl(root, split) if sequences else open_threedpw_spin(root)
-    return open_threedpw(root, split, three_dpw_2d(keypoints))
 
 
 def indexable(root: Path, keypoints: str) -> list[Path]:
@@ -85,12 +69,3 @@ def indexable(root: Path, keypoints: str) -> list[Path]:
             return [*files, *(file for file in beside if file.is_file())]
         case _:
             return []
-
-
-def three_dpw_2d(keypoints: str) -> Literal["exact", "detected"]:
-    """3DPW has detections and projections, no annotated 2D."""
-    if keypoints in ("gt", "exact"):
-        return "exact"
-    if keypoints == "detected":
-        return "detected"
-    raise InputError(f"3DPW has no 2D '{keypoints}'; there are exact and detected")

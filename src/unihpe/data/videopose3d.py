@@ -119,7 +119,7 @@ def read_2d(path: Path) -> Detections:
 def joints_of(metadata: Mapping[str, Any], path: Path) -> Skeleton:
     """The joint set of a 2D file, from the metadata's name and symmetry."""
     name, symmetry = str(metadata.get("layout_name")), metadata.get("keypoints_symmetry")
-    count = int(metadata.get("num_joints", 0))
+    count = metadata.get("num_joints")
     candidates = (LAYOUT_NAMES[name],) if symmetry is None and name in LAYOUT_NAMES else LAYOUT_NAMES.values()
     for candidate in candidates:
         skeleton = get_skeleton(candidate)
@@ -135,10 +135,17 @@ def fits(symmetry: object, skeleton: Skeleton) -> bool:
     """Whether the columns a file calls left and right, in pairs, are a skeleton's."""
     if not isinstance(symmetry, list | tuple | np.ndarray) or len(symmetry) != 2:
         return False
-    left, right = ([int(n) for n in side] for side in symmetry)
+    left, right = (whole_numbers(side) for side in symmetry)
     own = [n for n, joint in enumerate(skeleton.joints) if joint.startswith("left_")]
     mirrored = [skeleton.mirror[n] for n in left if n < len(skeleton)]
     return sorted(left) == own and sorted(mirrored) == sorted(right)
+
+
+def whole_numbers(side: object) -> list[int]:
+    """The joint numbers a file lists; none where it lists something else."""
+    if not isinstance(side, list | tuple | np.ndarray) or not all(isinstance(n, int | np.integer) for n in side):
+        return []
+    return [int(n) for n in side]
 
 
 def two_d_of(detections: Detections, sequence: Sequence3D, cameras: int) -> list[Array]:

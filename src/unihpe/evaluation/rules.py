@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unihpe.data.human36m_views import DRIFTING, second_take
+from unihpe.data.human36m.views import DRIFTING, second_take
 from unihpe.data.recorded import View
 from unihpe.errors import InputError
 from unihpe.evaluation.protocols import Protocol

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from unihpe.data.mpi_inf_3dhp_mmpose import mmpose_3dhp_files, open_mmpose_3dhp
-from unihpe.data.mpi_inf_3dhp_parts import CAMERAS, Truth
-from unihpe.data.mpi_inf_3dhp_pstmo import open_pstmo, pstmo_files
-from unihpe.data.mpi_inf_3dhp_raw import open_test, open_train, test_folders, train_folders
-from unihpe.data.mpi_inf_3dhp_spin import open_spin_3dhp, spin_3dhp_files
+from unihpe.data.mpi_inf_3dhp.mmpose import mmpose_3dhp_files, open_mmpose_3dhp
+from unihpe.data.mpi_inf_3dhp.parts import CAMERAS, Truth
+from unihpe.data.mpi_inf_3dhp.pstmo import open_pstmo, pstmo_files
+from unihpe.data.mpi_inf_3dhp.raw import open_test, open_train, test_folders, train_folders
+from unihpe.data.mpi_inf_3dhp.spin import open_spin_3dhp, spin_3dhp_files
 from unihpe.data.recorded import Recorded
 from unihpe.data.rows import combined
 from unihpe.errors import InputError

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from unihpe.data.human36m_mmpose import mmpose_cameras, parsed
-from unihpe.data.human36m_rows import require_subjects
-from unihpe.data.human36m_views import view_of
-from unihpe.data.recorded import Array, Recorded, as_floats, require_finite, shown
+from unihpe.data.human36m.cameras import rows_of_cameras
+from unihpe.data.human36m.mmpose import mmpose_cameras, parsed
+from unihpe.data.human36m.rows import require_subjects
+from unihpe.data.human36m.views import view_of
+from unihpe.data.recorded import Array, Recorded, as_floats, require_finite
 from unihpe.data.rows import by_row
 from unihpe.errors import InputError, one_line
 from unihpe.skeleton import get_skeleton
@@ -45,15 +46,13 @@ def open_coco(root: Path, two_d: str, verify: bool) -> Recorded:
     if verify:
         require_subjects(keys, pose, "m", str(files[0].parent))
     rows, cameras = mmpose_cameras(root / "annotation_body3d" / "fps50")
-    if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
-        raise InputError(f"{files[0]}: no calibration of {shown(strange)}; the set has 3D of S1, S5 to S9 and S11")
     return by_row(
         get_skeleton("human36m17"),
         [(view_of(*key[:3]), key[3]) for key in keys],
         pose * 1000,
         None if two_d == "exact" else points,
         cameras,
-        torch.tensor([rows[key[0], key[2]] for key in keys]),
+        rows_of_cameras(rows, keys, files[0]),
         f"Human3.6M, MMPose's COCO-like JSON, 2D {two_d}",
         in_world=True,
     )

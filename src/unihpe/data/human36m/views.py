@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from unihpe.data.human36m_takes import OTHER_NAMES, take_of
+from unihpe.data.human36m.takes import OTHER_NAMES, take_of
 from unihpe.data.recorded import View
 from unihpe.skeleton import Skeleton, skeleton
 

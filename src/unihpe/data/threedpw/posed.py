@@ -15,10 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.data.recorded import PROJECTED, Array, Recorded, View, as_floats, require_body, require_finite, shown
-from unihpe.data.smpl import LEFT_FIRST, Surface, leg_order_of
-from unihpe.data.smpl_file import FOLDERS, GENDERS, model_files, read_body
-from unihpe.data.threedpw import Actor, actor_of, cameras_of, joined, listed, sequence_content, sequence_files
+from unihpe.data.recorded import (
+    PROJECTED,
+    Array,
+    Recorded,
+    View,
+    as_floats,
+    require_body,
+    require_finite,
+    require_numbers,
+    shown,
+)
+from unihpe.data.threedpw.body import LEFT_FIRST, Surface, leg_order_of
+from unihpe.data.threedpw.body_file import FOLDERS, GENDERS, model_files, read_body
+from unihpe.data.threedpw.sequences import Actor, actor_of, cameras_of, joined, listed, sequence_content, sequence_files
 from unihpe.data.unpickle import load_npy
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -75,6 +85,7 @@ def read_bodies(root: Path) -> Bodies:
     loaded = load_npy(path, "get it again")
     target, smpl = get_skeleton("human36m17"), get_skeleton("smpl24")
     regressor = as_floats(loaded, (len(target), None), str(path), "weights")
+    require_numbers(regressor, str(path))
     hips = smpl.index("left_hip"), smpl.index("right_hip")
     surfaces, order = {}, ""
     for letter, file in files.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unihpe.data.mpi_inf_3dhp_parts import Truth, published_lenses, require_truth, view_named
+from unihpe.data.mpi_inf_3dhp.parts import Truth, published_lenses, require_truth, view_named
 from unihpe.data.recorded import Recorded, require_body
 from unihpe.data.rows import by_row, camera_rows
 from unihpe.data.spin import MPI_INF_3DHP_WORDS, is_spin, placed, read_spin

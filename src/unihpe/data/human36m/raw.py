@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from unihpe.data.extra import extra
-from unihpe.data.human36m_cameras import INTRINSICS
-from unihpe.data.human36m_views import raw_skeleton
+from unihpe.data.human36m.cameras import INTRINSICS
+from unihpe.data.human36m.views import raw_skeleton
 from unihpe.data.matching import matching
 from unihpe.data.recorded import Array, as_floats, require_finite
 from unihpe.data.videopose3d import Detections, Sequence3D

@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
-from unihpe.data.human36m_coco import coco_files, open_coco
-from unihpe.data.human36m_metadata import metadata_file, read_metadata
-from unihpe.data.human36m_mmpose import mmpose_files, open_mmpose
-from unihpe.data.human36m_raw import raw_2d, raw_files, read_raw_3d
-from unihpe.data.human36m_rows import fetch_files, open_fetch, open_pickles, pickle_files
-from unihpe.data.human36m_spin import open_spin, spin_files
-from unihpe.data.human36m_views import raw_skeleton, view_of
+from unihpe.data.human36m.cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
+from unihpe.data.human36m.coco import coco_files, open_coco
+from unihpe.data.human36m.metadata import metadata_file, read_metadata
+from unihpe.data.human36m.mmpose import mmpose_files, open_mmpose
+from unihpe.data.human36m.raw import raw_2d, raw_files, read_raw_3d
+from unihpe.data.human36m.rows import fetch_files, open_fetch, open_pickles, pickle_files
+from unihpe.data.human36m.spin import open_spin, spin_files
+from unihpe.data.human36m.views import raw_skeleton, view_of
 from unihpe.data.recorded import Recorded, shown
 from unihpe.data.videopose3d import Detections, Sequence3D, assemble, read_2d, read_3d, require_bodies, two_d_path
 from unihpe.errors import InputError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unihpe.data.mpi_inf_3dhp_parts import (
+from unihpe.data.mpi_inf_3dhp.parts import (
     Part,
     Truth,
     joined,

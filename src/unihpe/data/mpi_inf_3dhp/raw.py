@@ -18,7 +18,7 @@ import torch
 from unihpe.camera import Camera
 from unihpe.data.extra import extra
 from unihpe.data.hdf5 import Shape, read_hdf5
-from unihpe.data.mpi_inf_3dhp_parts import (
+from unihpe.data.mpi_inf_3dhp.parts import (
     ACTIVITIES,
     CAMERA_COUNT,
     FAST,

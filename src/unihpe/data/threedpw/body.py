@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unihpe.data.recorded import Array
-from unihpe.data.smpl_file import BodyModel
+from unihpe.data.threedpw.body_file import BodyModel
 
 PIECE = 1024  # people at a time
 RIGHT_FIRST = "right first"

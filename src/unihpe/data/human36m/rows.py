@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from unihpe.data.hdf5 import Shape, read_hdf5
-from unihpe.data.human36m_cameras import EXTRINSICS, INTRINSICS, published_cameras
-from unihpe.data.human36m_takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
-from unihpe.data.human36m_views import raw_skeleton, view_of
+from unihpe.data.human36m.cameras import INTRINSICS, published_cameras, rows_of_cameras
+from unihpe.data.human36m.takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
+from unihpe.data.human36m.views import raw_skeleton, view_of
 from unihpe.data.matching import matching
-from unihpe.data.recorded import Array, Recorded, as_floats, require_body, require_finite, shown, spread
+from unihpe.data.recorded import Array, Recorded, as_floats, require_body, require_finite, spread
 from unihpe.data.rows import by_row
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
@@ -54,9 +54,7 @@ def with_published_cameras(
     if verify:
         require_subjects(keys, pose, "mm", str(where))
     rows, cameras = published_cameras()
-    if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
-        raise InputError(f"{where}: no calibration of {shown(strange)}; the set has 3D of {', '.join(EXTRINSICS)}")
-    camera = torch.tensor([rows[key[0], key[2]] for key in keys])
+    camera = rows_of_cameras(rows, keys, where)
     found = None if two_d == "exact" else pixels
     views = [(view_of(*key[:3]), key[3]) for key in keys]
     return by_row(get_skeleton("human36m17"), views, pose, found, cameras, camera, f"Human3.6M, {layout}, 2D {two_d}")

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.data.human36m_cameras import Human36mCamera, camera_of, published_cameras
-from unihpe.data.human36m_rows import require_subjects
-from unihpe.data.human36m_views import view_of
-from unihpe.data.recorded import Array, Recorded, as_floats, require_finite, shown
+from unihpe.data.human36m.cameras import Human36mCamera, camera_of, published_cameras, rows_of_cameras
+from unihpe.data.human36m.rows import require_subjects
+from unihpe.data.human36m.views import view_of
+from unihpe.data.recorded import Array, Recorded, as_floats, require_finite
 from unihpe.data.rows import by_row
 from unihpe.data.spin import is_spin
 from unihpe.data.unpickle import load_npy, load_npz, load_pickle
@@ -71,12 +71,9 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
     keys = [parsed(name, files[0]) for name in names]
     if verify:
         require_subjects(keys, poses, "m", str(files[0].parent))
-    rows_of, cameras = mmpose_cameras(files[0].parent)
-    if strange := {(key[0], key[2]) for key in keys} - set(rows_of):
-        listed = shown(sorted(" ".join(one) for one in strange))
-        raise InputError(f"{files[0].parent}: cameras.pkl has no {listed}; take it from the same place as the npz")
+    rows, cameras = mmpose_cameras(files[0].parent)
     keypoints, confidence = mmpose_2d(tables, two_d, files[0].parent)
-    camera = torch.tensor([rows_of[key[0], key[2]] for key in keys])
+    camera = rows_of_cameras(rows, keys, files[0].parent)
     layout = f"Human3.6M, MMPose npz ({files[0].parent.name}), 2D {two_d}"
     views = [(view_of(*key[:3]), key[3]) for key in keys]
     return by_row(

@@ -1,6 +1,6 @@
 """SPIN's list of 3DPW's test pictures, `3dpw_test.npz`: boxes and SMPL's pose and shape, no joints, no cameras.
 
-Joints come from the user's own SMPL (see `threedpw_smpl`). The list says neither where people are nor with what lens they were seen: so a
+Joints come from the user's own SMPL (see `posed`). The list says neither where people are nor with what lens they were seen: so a
 picture of the set's size, a focal length of √(W² + H²), and a person that fills the box.
 """
 
@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from unihpe.camera import Camera
-from unihpe.data.recorded import PROJECTED, Recorded, View, as_floats, require_body
+from unihpe.data.recorded import PROJECTED, Recorded, View, as_floats, require_body, require_numbers
 from unihpe.data.rows import by_row, camera_rows
 from unihpe.data.spin import PIXELS, place_by_box
-from unihpe.data.threedpw import SIZE
-from unihpe.data.threedpw17 import NAME
-from unihpe.data.threedpw_smpl import Bodies, read_bodies
+from unihpe.data.threedpw.posed import Bodies, read_bodies
+from unihpe.data.threedpw.regressed import NAME
+from unihpe.data.threedpw.sequences import SIZE
 from unihpe.data.unpickle import load_npz
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -51,6 +51,8 @@ def open_threedpw_spin(root: Path, verify: bool = True) -> Recorded:
         key: torch.from_numpy(as_floats(content[key], (count, size), str(path), key).astype(np.float64))
         for key, size in (("center", 2), ("pose", 72), ("shape", 10))
     }
+    for key, values in numbers.items():
+        require_numbers(values.numpy(), f"{path} [{key}]")
     side = PIXELS * as_floats(np.asarray(content["scale"]).reshape(-1), (count,), str(path), "scale")
     genders = np.asarray(content["gender"]).ravel()
     if len(genders) != count:

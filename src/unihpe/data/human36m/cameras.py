@@ -5,14 +5,17 @@ The set's lens model has tangential terms of half OpenCV's size in one place, so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
-from unihpe.data.recorded import rotation_of
+from unihpe.data.recorded import rotation_of, shown
+from unihpe.errors import InputError
 
 # Camera name → width, height, fx, fy, cx, cy, k1, k2, k3, p_x, p_y; pixels. Shared by all subjects. Published with
 # VideoPose3D (common/h36m_dataset.py); p_x is the coefficient that multiplies x.
@@ -164,6 +167,18 @@ def published_cameras() -> tuple[dict[tuple[str, str], int], Human36mCamera]:
     return dict(zip(keys, range(len(keys)), strict=True)), camera_of(
         size, focal, centre, radial, tangential.flip(1), rotation, places[:, 4:]
     )
+
+
+def rows_of_cameras(rows: Mapping[tuple[str, str], int], keys: Sequence[tuple[Any, ...]], where: Path) -> Tensor:
+    """The row of the camera that saw each (subject, sequence, camera name, …), (N,).
+
+    Raises:
+        InputError: for cameras without calibration, by name.
+    """
+    if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
+        subjects = ", ".join(dict.fromkeys(subject for subject, _ in rows))
+        raise InputError(f"{where}: no calibration of {shown(strange)}; there are cameras of {subjects}")
+    return torch.tensor([rows[key[0], key[2]] for key in keys])
 
 
 def camera_of(

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from unihpe.camera import Camera
-from unihpe.data.mpi_inf_3dhp_parts import Truth, published_lenses, require_truth, view_named
+from unihpe.data.mpi_inf_3dhp.parts import Truth, published_lenses, require_truth, view_named
 from unihpe.data.recorded import Recorded, View, as_floats, require_body, require_finite, shown
 from unihpe.data.rows import by_row, camera_rows
 from unihpe.data.spin import is_spin

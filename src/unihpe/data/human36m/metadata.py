@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from unihpe.data.human36m_cameras import INTRINSICS, Human36mCamera, camera_of
+from unihpe.data.human36m.cameras import INTRINSICS, Human36mCamera, camera_of
 from unihpe.errors import InputError, one_line
 
 NAME = "metadata.xml"
@@ -20,8 +21,14 @@ EXTRINSIC, INTRINSIC = 6, 9
 
 
 def metadata_file(root: Path) -> Path | None:
-    """metadata.xml in a folder or above it."""
-    return next((path for path in (root / NAME, root.parent / NAME) if path.is_file()), None)
+    """metadata.xml in a folder; or the release's above it, where other things may bear the name."""
+    own, above = root / NAME, root.parent / NAME
+    if own.is_file():
+        return own
+    try:
+        return above if above.is_file() and b"<dbcameras" in above.read_bytes() else None
+    except OSError:
+        return None
 
 
 def read_metadata(path: Path) -> tuple[dict[tuple[str, str], int], Human36mCamera]:
@@ -55,6 +62,8 @@ def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
         raise
     except (ElementTree.ParseError, ValueError) as error:
         raise InputError(f"{path}: not the release's metadata.xml ({one_line(error, 80)})") from error
+    if not all(map(math.isfinite, numbers)):
+        raise InputError(f"{path}: w0 holds numbers that are not finite; get the file again from the set's site")
     wanted = len(INTRINSICS) * (SUBJECTS * EXTRINSIC + INTRINSIC)
     if set(names) != set(INTRINSICS) or len(names) != len(INTRINSICS) or len(numbers) != wanted:
         raise InputError(

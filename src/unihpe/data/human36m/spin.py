@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from unihpe.data.human36m_cameras import published_cameras
-from unihpe.data.human36m_mmpose import parsed
-from unihpe.data.human36m_rows import require_subjects
-from unihpe.data.human36m_views import view_of
-from unihpe.data.recorded import PROJECTED, Recorded, shown
+from unihpe.data.human36m.cameras import published_cameras, rows_of_cameras
+from unihpe.data.human36m.mmpose import parsed
+from unihpe.data.human36m.rows import require_subjects
+from unihpe.data.human36m.views import view_of
+from unihpe.data.recorded import PROJECTED, Recorded
 from unihpe.data.rows import by_row, combined
 from unihpe.data.spin import HUMAN36M_WORDS, is_spin, placed, read_spin
 from unihpe.errors import InputError
@@ -48,9 +46,7 @@ def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
     if verify:
         require_subjects(keys, people.pose / 1000, "m", str(path))
     rows, cameras = published_cameras()
-    if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
-        raise InputError(f"{path}: no calibration of {shown(strange)}; take SPIN's own list")
-    camera = torch.tensor([rows[key[0], key[2]] for key in keys])
+    camera = rows_of_cameras(rows, keys, path)
     how = "it meets their 2D" if people.keypoints is not None else "it fills their box, and 2D is its projection"
     return by_row(
         get_skeleton("human36m17"),
