@@ -111,17 +111,16 @@ def train_both(args: argparse.Namespace) -> tuple[Path, Path]:
     changes = (f"data.root={args.people}", f"poses.root={args.poses}")
     recipe = load_recipe("pictures", changes)
     model = trained(recipe, args.runs / "pictures", args.start)
-    return model, more_lifting(args, recipe.stage[-1].steps)
+    return model, more_lifting(args)
 
 
-def more_lifting(args: argparse.Namespace, steps: int) -> Path:
-    """The lifting checkpoint trained on: as the joint stage does it, without pictures."""
-    joint = load_recipe("pictures").stage[-1]
+def more_lifting(args: argparse.Namespace) -> Path:
+    """The lifting checkpoint trained on as the last stage does it, for as many poses as all stages drew that train lifting."""
+    stages = [stage for stage in load_recipe("pictures").stage if "encoder_2d" in stage.trains]
     recipe = load_recipe("lifting", (f"data.root={args.poses}",))
-    last = recipe.stage[-1]
-    same = {name: getattr(joint, name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout")}
-    stage = last.model_copy(update={**same, "batch_size": joint.pose_batch})
-    stage = shortened(stage, steps * joint.pose_batch)
+    same = {name: getattr(stages[-1], name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout")}
+    stage = recipe.stage[-1].model_copy(update={**same, "batch_size": stages[-1].step_samples})
+    stage = shortened(stage, sum(stage.samples for stage in stages))
     return trained(recipe.model_copy(update={"stage": (stage,)}), args.runs / "lifting", args.start)
 
 
@@ -154,7 +153,7 @@ def measure(args: argparse.Namespace) -> None:
         checkpoint, lifting = train_both(args)
     else:
         checkpoint = args.checkpoint or default_checkpoint()
-        lifting = args.lifting or more_lifting(args, load_recipe("pictures").stage[-1].steps)
+        lifting = args.lifting or more_lifting(args)
     recorded = json.loads(ALIGNMENT.read_text())
     result = {
         **where(),

@@ -3,7 +3,7 @@
     python benchmarks/two_d_only.py --few FOLDER --many FOLDER --start runs/lifting --json two_d_only.json
 
 FOLDERs hold train.pack and test.pack (docs/synthetic.md). One model learns from the few with their 3D alone; the other draws half of
-each batch from the many, whose 3D it never sees. Both begin at the lifting checkpoint, take as many steps of the recipe's joint
+each batch from the many, whose 3D it never sees. Both begin at the same checkpoint, take as many steps of the recipe's joint
 stage, and are scored on the held-out people of the few.
 """
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--few", type=Path, required=True, help="people with 3D; test.pack is scored")
     parser.add_argument("--many", type=Path, required=True, help="people whose 3D is withheld")
     parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
-    parser.add_argument("--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`")
+    parser.add_argument("--start", type=Path, required=True, help="a checkpoint: of the recipe `lifting`, or with heat maps")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each model")
     parser.add_argument("--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go")
@@ -36,7 +36,8 @@ def main() -> None:
     torch.set_num_threads(1)
     try:
         base = load_recipe("pictures", (f"data.root={args.few}", f"poses.root={args.poses}"))
-        base = base.model_copy(update={"stage": (shortened(base.stage[-1], args.pictures),)})
+        joint = next(stage for stage in base.stage if stage.name == "joint")
+        base = base.model_copy(update={"stage": (shortened(joint, args.pictures),)})
         flat = MixSettings(**base.data.model_dump() | {"root": str(args.many), "with_pose": False}, share=0.5)
         result: dict[str, object] = {**where(), "pictures": args.pictures}
         for name, mix in (("few", ()), ("few and many without 3D", (flat,))):

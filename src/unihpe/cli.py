@@ -70,20 +70,35 @@ def train(
     half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,
     device: Device = "cpu",
 ) -> None:
-    """Train a recipe: all its stages one after the other, or those that are named."""
+    """Train a recipe: all its stages one after the other, or those that are named.
+
+    Several processes: torchrun --nproc-per-node 2 -m unihpe train …, with stages that accumulate 2 batches.
+    """
     from unihpe.progress import training_report
     from unihpe.recipe import load_recipe, with_stages
     from unihpe.run import MODEL_FILE, train_recipe
     from unihpe.training.loop import Schedule
+    from unihpe.training.processes import joined, leave
 
+    processes, device = joined(device)
+    console.quiet = not processes.writes
     loaded = load_recipe(recipe, tuple(change))
     if stage:
         loaded = with_stages(loaded, tuple(stage))
     with training_report(console, loaded.stage, out if tensorboard else None) as report:
         schedule = Schedule(validate_every=validate_every)
         train_recipe(
-            loaded, out, resume=resume, start=start, device=device, schedule=schedule, report=report, half=half
+            loaded,
+            out,
+            resume=resume,
+            start=start,
+            device=device,
+            schedule=schedule,
+            report=report,
+            half=half,
+            processes=processes,
         )
+    leave()
     console.print(f"The model is {out / MODEL_FILE}; its log is {out / 'log.jsonl'}.")
 
 
@@ -151,9 +166,9 @@ def show_report(report: dict[str, Any]) -> None:
         return show_photographs(report)
     errors = report["errors_mm"]
     groups = list(next(iter(errors.values())))
-    table = Table(
-        "mm", *(group.replace("mean over groups", "mean") for group in groups), title=f"{report['poses']} poses"
-    )
+    unit = "mm (3DPCK, AUC: %)" if any(name.startswith("3DPCK") for name in errors) else "mm"
+    means = [group.replace("mean over groups", "mean") for group in groups]
+    table = Table(unit, *means, title=f"{report['poses']} poses")
     for name, values in errors.items():
         table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
     console.print(table)

@@ -31,7 +31,9 @@ SOURCES = {
 @data_app.command("info")
 def data_info() -> None:
     """Where each data set comes from, and its terms in a line."""
-    table = Table("name", "where", "terms")
+    table = Table("name")
+    for column in ("where", "terms"):
+        table.add_column(column, overflow="fold")  # addresses are whole, or of no use
     for name, row in SOURCES.items():
         table.add_row(name, *row)
     console.print(table)
@@ -103,9 +105,7 @@ def data_protocols(
             f"{data} has no named protocols; {', '.join(dict.fromkeys(rules.data for rules in RULES))} have"
         )
     for rules in chosen:
-        words = rules.words(
-            "the set", rules.keypoints, rules.flip, "as asked for", 17 if rules.data != "humaneva" else 15
-        )
+        words = rules.words("the set", "as asked for", rules.flip, "as asked for", "all that set and model share")
         console.print(f"[bold]{rules.data} {rules.name}[/]: {rules.about}")
         for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
             console.print(f"    {part}: {getattr(words, part)}")

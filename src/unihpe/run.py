@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
+from unihpe.data.check_counts import frames_apart, subjects_absent
 from unihpe.data.coco import VISIBLE, CocoSource
 from unihpe.data.joints import InJoints, in_joints
 from unihpe.data.people import PeopleSource
@@ -51,6 +52,7 @@ from unihpe.recipe import (
 )
 from unihpe.skeleton import get_skeleton
 from unihpe.training.loop import Progress, Schedule, Scores, train
+from unihpe.training.processes import ALONE, Processes
 
 EVALUATION_BATCH = 2048
 VALIDATED = 400  # people with pictures, each time a model is validated
@@ -71,12 +73,14 @@ def train_recipe(
     schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     half: bool = False,
+    processes: Processes = ALONE,
 ) -> tuple[UniHPE, Progress]:
     """Train a recipe into the folder `out`: log, training state, and at the end `model.safetensors` with its card.
 
     Args:
         start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be built alike.
         half: store the weights as float16.
+        processes: that train together; the first of them writes.
 
     Raises:
         InputError: for data that cannot be read, a folder that holds another run, a checkpoint that does not fit.
@@ -109,6 +113,7 @@ def train_recipe(
         resume=resume,
         validate=validation(recipe, device),
         report=report,
+        processes=processes,
     )
     card = Card(
         skeleton=recipe.data.skeleton,
@@ -117,7 +122,8 @@ def train_recipe(
         licence=recipe.data.licence,
         samples=progress.samples + (0 if begun is None else begun.card.samples),
     )
-    save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
+    if processes.writes:
+        save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
     return model, progress
 
 
@@ -323,12 +329,32 @@ def open_by_rules(settings: DataSettings, rules: Rules, flip: bool, focal: str) 
         joints=rules.joints_from,
     )
     if rules.joints_from and recorded.skeleton.name != rules.joints_from:
+        beside = (
+            "; put HybrIK's or MMHuman3D's file, or SMPL, beside it (docs/data.md)" if rules.data == "threedpw" else ""
+        )
         raise InputError(
             f"protocol {rules.name} is about the joints {rules.joints_from}; {settings.root} ({recorded.layout}) has"
-            f" {recorded.skeleton.name}"
+            f" {recorded.skeleton.name}{beside}"
         )
-    words = rules.words(recorded.layout, settings.keypoints, flip, focal, len(recorded.skeleton))
-    return in_joints(recorded, get_skeleton(settings.skeleton)), words
+    source = in_joints(recorded, get_skeleton(settings.skeleton))
+    absent = subjects_absent(rules.data, rules.split, recorded)
+    words = rules.words(
+        recorded.layout,
+        settings.keypoints,
+        flip,
+        focal,
+        scored_joints(source),
+        frames_apart(rules.data, rules.split, recorded),
+        [*([f"lacks {', '.join(absent)}"] if absent else []), *recorded.notes],
+    )
+    return source, words
+
+
+def scored_joints(source: Source) -> str:
+    """All joints that can be scored, in words: those that the set and the model have."""
+    if not isinstance(source, InJoints) or len(shared := source.shared) == len(source.skeleton):
+        return f"all {len(source.skeleton)}"
+    return f"the {len(shared)} that set and model share: {', '.join(shared)}"
 
 
 def protocol_of(source: Source, data: str, split: str, stride: int, two_d: str, seed: int, focal: str) -> Protocol:

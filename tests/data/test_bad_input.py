@@ -40,6 +40,8 @@ from rewriting import rewrite
 from test_threedpw17 import write_hybrik, write_mmhuman3d
 
 from unihpe.data import unpickle
+from unihpe.data.recorded import as_flags, as_floats
+from unihpe.errors import InputError
 
 H36M_17 = ((1, 4), (2, 5), (3, 6))
 HP_17 = ((8, 11), (9, 12), (10, 13))
@@ -295,6 +297,14 @@ def test_frames_that_are_there_twice(unihpe, layout, root):
         pytest.skip("a frame is its place in this layout's sequences: none can be there twice")
     rewrite(files_of(layout, root)[0], set(), None, doubled)
     ran(unihpe, layout, root, 1, "frames are in the set twice, the first is")
+
+
+@pytest.mark.parametrize("value", [[[1.0], [1.0, 2.0]], [[[1.0, 2.0]], [3.0]], {"a": 1}, None, "text", [None, 1.0]])
+def test_what_a_file_holds_instead_of_numbers_is_said(value):
+    with pytest.raises(InputError, match="x: y are of type .*, not numbers"):
+        as_floats(value, (None, None), "x", "y")
+    with pytest.raises(InputError, match="x: y is of type .*, not flags"):
+        as_flags(value, "x", "y")
 
 
 class Evil:

@@ -53,6 +53,13 @@ def test_the_test_set_of_3dhp_and_its_variants(change, variant, partial, problem
     assert len(counts.problems) == bool(problem) and (not problem or problem in counts.problems[0])
 
 
+def test_gaps_between_valid_frames_are_no_rate():
+    every_10th = {n: range(0, 10 * k, 10) if n < "TS5" else range(k) for n, k in TEST_FRAMES.items()}
+    views = [(view_of_test(n), frames) for n, frames in every_10th.items()]
+    counts = counted("mpi_inf_3dhp", made_up("mpi_inf_3dhp17", views))
+    assert counts.splits["test"]["variant"] == "valid frames, TS6 with 452" and not counts.problems
+
+
 def test_3dhp_by_the_cameras_that_are_there_and_thinned_sets_by_their_step():
     from unihpe.data.mpi_inf_3dhp.parts import USABLE
 

@@ -72,13 +72,21 @@ def test_the_raw_release_without_2d_is_projected(tmp_path):
         open_human36m(tmp_path, "exact")
 
 
-def test_a_damaged_video_of_the_raw_release_is_left_out(tmp_path):
+def test_the_sequence_with_a_damaged_video_is_read_as_the_protocols_leave_it_out_not_the_readers(tmp_path):
     pytest.importorskip("cdflib", reason="cdf files need cdflib")
     write_raw_h36m(tmp_path)
     folder = tmp_path / "S11" / "MyPoseFeatures" / "D3_Positions"
     folder.mkdir(parents=True)
-    (folder / "Directions.cdf").write_bytes(b"never read")
-    assert {view.subject for view in open_human36m(tmp_path).views} == {"S1", "S9"}
+    whole = sorted((tmp_path / "S9" / "MyPoseFeatures" / "D3_Positions").glob("*.cdf"))[0]
+    shutil.copy(whole, folder / "Directions.cdf")
+    assert {view.subject for view in open_human36m(tmp_path, "exact").views} == {"S1", "S9", "S11"}
+
+
+def test_3d_in_camera_axes_alone_is_named(tmp_path):
+    folder = tmp_path / "S9" / "MyPoseFeatures" / "D3_Positions_mono"
+    folder.mkdir(parents=True)
+    with pytest.raises(InputError, match="D3_Positions_mono, but not its D3_Positions, which is read"):
+        open_human36m(tmp_path)
 
 
 def test_bad_pickles_are_named(tmp_path):

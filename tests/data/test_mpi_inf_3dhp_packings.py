@@ -129,3 +129,19 @@ def test_a_strange_name_and_a_camera_without_a_lens(tmp_path):
 def test_mmposes_other_file_of_the_test_set_is_said_to_hold_invalid_frames(tmp_path):
     write_mmpose_3dhp(tmp_path, valid=False)
     assert "invalid frames" in open_mpi_inf_3dhp(tmp_path).notes[0]
+
+
+def test_rows_that_mmpose_could_not_name_are_told_from_the_other_cameras(tmp_path):
+    for name in ("whole", "short"):
+        write_mmpose_3dhp(tmp_path / name)
+    file = tmp_path / "short" / "annotations" / "mpi_inf_3dhp_train.npz"
+    content = dict(np.load(file))
+    gone = [
+        at for at, name in enumerate(content["imgname"]) if name.startswith("S1_Seq2_Cam2_") and int(name[-10:-4]) > 3
+    ]
+    assert len(gone) == 2
+    np.savez(file, **{**content, "imgname": np.delete(content["imgname"], gone)})
+    whole, short = (open_mpi_inf_3dhp(tmp_path / name) for name in ("whole", "short"))
+    kept = [n for n in range(len(whole)) if n not in gone]
+    assert torch.equal(everything(short).pose, everything(whole).pose[kept])
+    assert torch.equal(short.frame, whole.frame[kept]) and "rows without a name left out" in short.notes[0]

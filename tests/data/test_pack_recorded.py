@@ -90,7 +90,8 @@ def test_missing_pictures_are_counted_and_named_or_left_out(mmpose, tmp_path):
         file.unlink()
     pictures = Pictures("human36m", root)
     with pytest.raises(
-        InputError, match=r"2 of 12 pictures are not there, such as images/S1/S1_TakingPhoto_1.*--skip-missing"
+        InputError,
+        match=r"2 of 12 pictures are not there, nor in a whole video, such as images/S1/S1_TakingPhoto_1.*--skip-missing",
     ):
         pack_recorded(recorded, pictures, tmp_path / "train.pack")
     done = pack_recorded(recorded, pictures, tmp_path / "train.pack", skip_missing=True)
@@ -118,11 +119,16 @@ def test_videos_are_read_frame_by_frame(tmp_path):
         picture = pictures.read(view, int(recorded.frame[n]))
         x, y = frames.keypoints[n, 16].int().tolist()
         assert picture[y, x].max() > 100
-    with pytest.raises(InputError, match="frame 12 cannot be read"):
+    assert pictures.find(view, 11) == file and pictures.find(view, 12) is None  # the video ends
+    with pytest.raises(InputError, match="not there, nor under another known name"):
         pictures.read(view, 12)
+    with pytest.raises(InputError, match="frame 12 cannot be read"):  # whatever the container says
+        pictures.video.read(file, 12)
     args = ["data", "pack", "human36m", "--root", str(tmp_path), "-o", str(tmp_path / "h36m.pack"), "--stride", "3"]
     said = CliRunner().invoke(app, args, catch_exceptions=True)
-    assert isinstance(said.exception, InputError) and "pictures are not there" in str(said.exception)
+    assert isinstance(said.exception, InputError) and "pictures are not there, nor in a whole video" in str(
+        said.exception
+    )
     said = CliRunner().invoke(app, [*args, "--skip-missing"])
     assert said.exit_code == 0 and "4 people in" in said.output
     assert PackedPeople(tmp_path / "h36m.pack").arrays["group"].tolist() == [0] * 4
@@ -148,6 +154,13 @@ def test_joints_another_set_means_otherwise_are_unknown(tmp_path):
     assert crops.confidence[0].tolist() == [float(not u) for u in unknown]
 
 
+def write_video(file, frames):
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter_fourcc(*"mp4v"), 50, (64, 64))
+    for _ in range(frames):
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    writer.release()
+
+
 def test_pictures_go_by_many_names(tmp_path):
     view = View("S9", "Photo", "Photo 1", "55011271", "test", "Photo")
     for name in (
@@ -163,7 +176,14 @@ def test_pictures_go_by_many_names(tmp_path):
         assert pictures.find(view, 5) is None
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        if file.suffix == ".mp4":
+            file.write_bytes(b"no video")
+            assert pictures.find(view, 5) is None
+            pictures = Pictures("human36m", tmp_path)
+            write_video(file, 6)
+            assert pictures.find(view, 6) is None  # it ends before
+        else:
+            file.touch()
         assert pictures.find(view, 5) == file
         file.unlink()
     with pytest.raises(InputError, match="pictures of humaneva cannot be read"):

@@ -86,6 +86,20 @@ def test_both_files_give_the_same_people(tmp_path, kind):
     assert len(open_recorded("threedpw", tmp_path / "mit Umlaut ü", "gt", "test")) == 12
     report = check("threedpw", tmp_path / "mit Umlaut ü")
     assert report["unit"] == "m" and report["problems"] == [] and "17 joints" in report["layout"]
+    assert report["leg_order"] == "left first"  # of the files; people come with the right one first
+
+
+def test_hybriks_joints_may_be_flat_and_smpls_more(tmp_path):
+    def change(content):
+        for note in content["annotations"]:
+            note["h36m_joints"] = np.ravel(note["h36m_joints"]).tolist()
+            note["smpl_joint_cam"] = np.ravel(note["smpl_joint_cam"] + [[9.0, 9.0, 9.0]] * 5).tolist()
+
+    write_hybrik(tmp_path / "3DPW_test_new.json", change)
+    source = open_threedpw17(tmp_path)
+    relative, roots = bodies()
+    wanted = torch.from_numpy((relative + roots[:, None]) * 1000).float()
+    assert_close(source.read(torch.arange(len(source))).pose, wanted, atol=0.01, rtol=0)
 
 
 def millimetres(content):

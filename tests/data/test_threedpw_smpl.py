@@ -175,7 +175,7 @@ def with_parent(number):
 
 
 DAMAGED = {
-    "without attributes": (lambda c: c.update(shapedirs=None), "a damaged array .KeyError"),
+    "without attributes": (lambda c: c.update(shapedirs=None), "a damaged array .'x'"),
     "wrapped in itself": (lambda c: c.update(shapedirs=itself()), "wrapped more than 8 times"),
     "huge": (
         lambda c: c.update(J_regressor=sparse((24, 1 << 50), np.zeros(25, int))),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from miniatures import write_3dhp_test, write_humaneva, write_threedpw, write_videopose3d_h36m
+from miniatures import write_3dhp_test, write_humaneva, write_mmpose_h36m, write_threedpw, write_videopose3d_h36m
 from test_threedpw17 import write_hybrik
 
 import unihpe.run
@@ -103,7 +103,12 @@ H36M = {
     "videopose3d-without-drift": (17, "mean over groups", 17 * (10 + 2) / 2, 4 * (70 + 4)),
     "every-64th": (17, "mean over poses", (2 * WALK + 2 * GREET + LOST) / 5, 4 * 5),
     "every-5th": (17, "mean over poses", (14 * WALK + 3 * GREET) / 17, 4 * 17),
-    "hmr-p1": (14, "mean over poses", (14 * WALK + 3 * GREET + LOST) / 18, 4 * 18),
+    "hmr-p1": (
+        14,
+        "mean over poses",
+        (56 * WALK + 12 * GREET + 3 * LOST) / 71,
+        71,
+    ),  # without one camera of S11 Directions
     "hmr-p2": (14, "mean over poses", (14 * WALK + 1 * GREET) / 15, 15),
     "spin-p1": (14, "mean over poses", (14 * WALK + 3 * GREET + LOST) / 18, 4 * 18),
     "spin-p2": (14, "mean over poses", (14 * WALK + 3 * GREET + LOST) / 18, 18),
@@ -125,6 +130,28 @@ def test_human36m(name, h36m, monkeypatch):
     assert counted == poses
     assert found["MPJPE point"][mean] == pytest.approx(wrist / joints, rel=1e-4)
     assert found["MPJPE point"]["Walking"] == pytest.approx(WALK / joints, rel=1e-4)
+
+
+def protocol_of(monkeypatch, root, data, name, skeleton="human36m17"):
+    """The protocol's words for a copy."""
+    errors = {"any": 0.0}
+    recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
+    oracle, card = Oracle(get_skeleton(skeleton), errors), Card(skeleton=skeleton, recipe={})
+    monkeypatch.setattr(unihpe.run, "load_model", lambda path, device: (oracle, recipe, card))
+    return unihpe.run.evaluate_checkpoint(Path("none"), data, root, protocol=name, gallery=0)["protocol"]
+
+
+def test_the_words_tell_what_a_copy_has_not(tmp_path, monkeypatch):
+    write_mmpose_h36m(tmp_path / "thin")  # every 5th frame, S9 alone of the test
+    said = protocol_of(monkeypatch, tmp_path / "thin", "human36m", "videopose3d")
+    assert "every 5th frame of each sequence (the protocol: every frame)" in said["data"]
+    assert "the copy: lacks S11" in said["exclusions"]
+    said = protocol_of(monkeypatch, tmp_path / "thin", "human36m", "every-5th")
+    assert "every 5th frame of each sequence, all" in said["data"]
+    write_3dhp_test(tmp_path / "hp")
+    said = protocol_of(monkeypatch, tmp_path / "hp", "mpi_inf_3dhp", "all-joints")
+    assert "3DPCK@150 over the 14 that set and model share: pelvis, " in said["joints"]
+    assert "every frame," in said["data"]
 
 
 def test_humaneva_is_averaged_over_subjects_and_actions(tmp_path, monkeypatch):

@@ -105,6 +105,8 @@ def test_which_views_count():
     assert spin.wants(view()) and not spin.wants(view(camera="54138969")) and not spin.wants(view(split="train"))
     assert not hmr.wants(view()) and hmr.wants(view(sequence="Directions 1"))  # the number is not the take's
     assert not rules_of("human36m", "videopose3d").wants(view("S11"))
+    p1 = rules_of("human36m", "hmr-p1")
+    assert p1.wants(view("S11")) and not p1.wants(view("S11", camera="54138969"))
     assert rules_of("human36m", "videopose3d").wants(view("S9", "Greeting"))
     assert not rules_of("human36m", "videopose3d-without-drift").wants(view("S9", "Greeting"))
     walk = view("S1", "Walking 1 chunk0", "C1", "Walking", "val")
@@ -125,9 +127,9 @@ def test_averages():
 def test_joint_sets_and_words():
     assert len(LIMBS) == 12 and len(set(LSP_14)) == 14 and set(OFFICIAL_3DHP) <= set(MPI.joints)
     for rules in RULES:
-        words = rules.words("a layout", rules.keypoints, rules.flip, "true", 17)
+        words = rules.words("a layout", "gt", rules.flip, "true", "all 17")
         assert words.name == rules.name and words.about and "split" in words.data
-    said = rules_of("human36m", "spin-p2").words("x", "gt", False, "true", 17)
+    said = rules_of("human36m", "spin-p2").words("x", "gt", False, "true", "all 17")
     assert (
         "every 5th frame" in said.data and "60457274" in said.data and said.joints.startswith("MPJPE over 14: left_hip")
     )

@@ -127,7 +127,7 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
         of_subject = recorded.select(lambda view, subject=subject: view.subject == subject)  # type: ignore[misc]
         frames = of_subject.read(spread(len(of_subject)))
         assert frames.pose is not None
-        orders[subject] = first_leg(recorded.skeleton, legs_of(frames.pose, recorded.skeleton)[0])
+        orders[subject] = first_leg(recorded.stored or recorded.skeleton, legs_of(frames.pose, recorded.skeleton)[0])
     found = list(orders.values())
     most = max(dict.fromkeys(found), key=found.count)
     problems = [

@@ -26,6 +26,14 @@ class InJoints:
     def __len__(self) -> int:
         return len(self.source)
 
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The joints that the source has too."""
+        seen = torch.ones(1, len(self.source.skeleton))
+        found = convert(seen[..., None].expand(-1, -1, 2), seen, self.source.skeleton, self.skeleton)
+        there = [bool(one) and not made for one, made in zip(found.confidence[0] > 0, found.synthesised, strict=True)]
+        return tuple(joint for joint, one in zip(self.skeleton.joints, there, strict=True) if one)
+
     def weights(self) -> Tensor:
         """As the source has them, (len,)."""
         return self.source.weights()

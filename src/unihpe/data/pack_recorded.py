@@ -104,7 +104,7 @@ def people_with_pictures(recorded: Recorded, pictures: Pictures, skip_missing: b
     if lost and not (skip_missing and bool(there.any())):
         names = [pictures.names(recorded.views[views[n]], frames[n])[0] for n in lost[:3]]
         raise InputError(
-            f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, such as {shown(names)};"
+            f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, nor in a whole video, such as {shown(names)};"
             " extract them, name their folder with --pictures, or leave them out with --skip-missing"
         )
     enough = there.clone()

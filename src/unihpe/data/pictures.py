@@ -94,7 +94,7 @@ class Pictures:
         self.root, self.first, self.video = root, 0, Video()
 
     def find(self, view: View, frame: int) -> Path | None:
-        """The file that shows a frame (counted from 0): a picture if there is one, else the video; None if neither is there."""
+        """The file that shows a frame (counted from 0): a picture if there is one, else a video that is long enough, or None."""
         names = self.names(view, frame)
         for n in (min(self.first, len(names) - 1), *range(len(names))):  # the kind that was there last time, first
             file: Path = self.root / names[n]
@@ -102,7 +102,7 @@ class Pictures:
                 self.first = n
                 return file
         videos = [self.root / name for name in self.videos(view, frame)]
-        return next((video for video in videos if video.is_file()), None)
+        return next((video for video in videos if video.is_file() and self.video.reaches(video, frame)), None)
 
     def read(self, view: View, frame: int) -> Picture:
         """The picture of a frame, RGB (H, W, 3). Frames of a video are fast in rising order.
@@ -123,6 +123,15 @@ class Video:
         self.file: Path | None = None
         self.capture = cv2.VideoCapture()
         self.next = 0
+        self.lengths: dict[Path, int] = {}
+
+    def reaches(self, file: Path, frame: int) -> bool:
+        """Whether a video is as long as that, by what its container says; one that says nothing may be."""
+        if file not in self.lengths:
+            video = cv2.VideoCapture(str(file))
+            self.lengths[file] = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+            video.release()
+        return frame < self.lengths[file] or self.lengths[file] < 0
 
     def read(self, file: Path, frame: int) -> Picture:
         """A frame, counted from 0, RGB; decoded from the beginning, since seeking is not exact in every container.

@@ -73,6 +73,7 @@ class Recorded:
         layout: the files' layout, in a few words.
         notes: what was left out or cut, with counts.
         maps: the files that the tensors lie in, where they are too large for the memory.
+        stored: the joints in the files' order, where that is another.
     """
 
     skeleton: Skeleton
@@ -90,6 +91,7 @@ class Recorded:
     layout: str
     notes: tuple[str, ...] = ()
     maps: tuple[Mapped, ...] = ()
+    stored: Skeleton | None = None
 
     def __len__(self) -> int:
         return len(self.view)
@@ -197,13 +199,35 @@ def rotation_of(quaternion: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).view(*quaternion.shape[:-1], 3, 3)
 
 
+def as_array(value: object) -> Array:
+    """Whatever a file holds as an array; lists of different lengths stay objects, which no number check lets through."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        out = np.empty(1, dtype=object)
+        out[0] = value
+        return out
+
+
+def as_flags(value: object, where: str, what: str) -> Array:
+    """Flags (N,) of a file, as booleans, however they are shaped.
+
+    Raises:
+        InputError: for what is no list of numbers or booleans.
+    """
+    array = as_array(value)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{where}: {what} is of type {array.dtype}, not flags; get the file again")
+    return array.ravel() > 0
+
+
 def as_floats(value: object, shape: tuple[int | None, ...], where: str, what: str) -> Array:
     """An array of numbers of the wanted shape (None: any length).
 
     Raises:
         InputError: naming the place, the shape found and the shape wanted.
     """
-    array = np.asarray(value)
+    array = as_array(value)
     wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
     if array.dtype.kind not in "fiu":
         raise InputError(f"{where}: {what} are of type {array.dtype}, not numbers; write the file again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import torch
@@ -68,6 +68,29 @@ def camera_rows(rows: Sequence[tuple[View, int]]) -> tuple[list[View], Tensor]:
             known[id(view)] = views.setdefault(view, len(views))
         numbers.append(known[id(view)])
     return list(views), torch.tensor(numbers)
+
+
+def rows_of_names(places: Sequence[tuple[Hashable, str, int]], rows: int, cameras: Sequence[str]) -> Tensor | None:
+    """The rows of a table that its names belong to, (N,), where the table has more rows than names; None if that cannot be told.
+
+    MMPose's scripts write a row for every annotated frame, but no name for one whose video they cannot read. They go through sequences,
+    then cameras, then frames, and a sequence has the same frames of every camera: what one camera has no name for, another tells.
+
+    Args:
+        places: the sequence, the camera and the frame of each name.
+        cameras: the set's, in the packer's order.
+    """
+    frames: dict[Hashable, set[int]] = {}
+    for sequence, _, frame in places:
+        frames.setdefault(sequence, set()).add(frame)
+    row: dict[tuple[Hashable, str, int], int] = {}
+    for sequence, numbers in frames.items():
+        for camera in cameras:
+            for frame in sorted(numbers):
+                row[sequence, camera, frame] = len(row)
+    found = torch.tensor([row[place] for place in places])
+    in_order = bool((found.diff() > 0).all())
+    return found if len(row) == rows and in_order else None
 
 
 def combined(parts: Sequence[Recorded], layout: str) -> Recorded:

@@ -6,7 +6,7 @@ here say whose. Sources and disagreements are described in docs/protocols.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -47,12 +47,12 @@ class Rules:
         name, data: what it is called, and the data set it belongs to.
         about: whose it is, and what may be compared with it.
         figures: what is measured.
-        split, stride, keypoints: which frames, and which 2D if nobody asks for another.
+        split, stride: which frames.
         root: the joint both poses are moved to; "mid_hip" is half way between the hips.
         averaging: "groups", the plain mean over the set's groups (actions), or "poses", the mean over all poses.
         cameras, actions: those that count; () is all.
         first_take: only the first take of each action.
-        without: (subject, sequence) left out, and `why`.
+        without: (subject, sequence) or (subject, sequence, camera) left out, and `why`.
         flip: whether the published numbers use the flip test.
         truth: of MPI-INF-3DHP.
         joints_from: the joint set the data must have, where that is part of the protocol.
@@ -64,13 +64,12 @@ class Rules:
     figures: tuple[Figure, ...]
     split: str = "test"
     stride: int = 1
-    keypoints: str = "gt"
     root: str = "pelvis"
     averaging: Literal["groups", "poses"] = "groups"
     cameras: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     first_take: bool = False
-    without: tuple[tuple[str, str], ...] = ()
+    without: tuple[tuple[str, ...], ...] = ()
     why: str = ""
     flip: bool = False
     truth: Literal["annot3", "univ_annot3"] = "annot3"
@@ -84,25 +83,48 @@ class Rules:
             and (not self.actions or view.action in self.actions)
             and not (self.first_take and second_take(view))
             and (view.subject, view.sequence) not in self.without
+            and (view.subject, view.sequence, view.camera) not in self.without
         )
 
-    def words(self, layout: str, keypoints: str, flip: bool, focal: str, joints: int) -> Protocol:
-        """The protocol in words that suffice to redo a number."""
+    def words(
+        self,
+        layout: str,
+        keypoints: str,
+        flip: bool,
+        focal: str,
+        joints: str,
+        apart: int | None = None,
+        lacks: Sequence[str] = (),
+    ) -> Protocol:
+        """The protocol in words that suffice to redo a number.
+
+        Args:
+            joints: which are all that can be scored.
+            apart: frames from one that is scored to the next, if that may not be `stride`, as in a copy with fewer frames.
+            lacks: what the copy does not have.
+        """
         chosen = [f"cameras {', '.join(self.cameras)}" if self.cameras else "all cameras"]
         chosen += [f"actions {', '.join(self.actions)}"] if self.actions else []
         chosen += ["first takes only"] if self.first_take else []
-        frames = "every frame" if self.stride == 1 else f"every {self.stride}th frame of each sequence"
+        apart = self.stride if apart is None else apart
+        frames = "every frame" if apart == 1 else f"every {apart}th frame of each sequence"
+        frames += (
+            f" (the protocol: every {'' if self.stride == 1 else f'{self.stride}th '}frame)"
+            if apart != self.stride
+            else ""
+        )
         figures = {
             figure.name or figure.metric: f"{len(figure.joints)}: {', '.join(figure.joints)}"
             if figure.joints
-            else f"all {joints}"
+            else joints
             for figure in self.figures
         }
         means = {
             "groups": "mean over joints, then over the poses of a group, then the plain mean over groups",
             "poses": "mean over joints, then over all poses; groups are shown beside",
         }
-        left_out = [f"{subject} {sequence}" for subject, sequence in self.without]
+        left_out = [" ".join(one) for one in self.without]
+        exclusions = f"{', '.join(left_out)}: {self.why}" if left_out else self.why or "none"
         return Protocol(
             name=self.name,
             data=f"{layout}, split {self.split}, {frames}, {', '.join(chosen)}, 2D {keypoints},"
@@ -117,7 +139,7 @@ class Rules:
             )
             + "; N-MPJPE scale only; 3DPCK nearer than 150 mm, AUC its mean over 0, 5, …, 150 mm",
             averaging=means[self.averaging],
-            exclusions=f"{', '.join(left_out)}: {self.why}" if left_out else self.why or "none",
+            exclusions="; ".join([exclusions, *(f"the copy: {line}" for line in lacks)]),
             about=self.about,
         )
 
@@ -170,6 +192,8 @@ RULES: tuple[Rules, ...] = (
         stride=5,
         root="mid_hip",
         averaging="poses",
+        without=(("S11", "Directions", "54138969"),),
+        why="its video is broken",
     ),
     h36m(
         "hmr-p2",
@@ -208,7 +232,7 @@ RULES: tuple[Rules, ...] = (
     Rules(
         "all-joints",
         "mpi_inf_3dhp",
-        "metric poses (annot3), every joint: as PoseAug, ZeDO and MMPose average; which truth they take differs",
+        "metric poses (annot3), every joint: as ZeDO and MMPose average",
         (Figure("3DPCK@150"), Figure("AUC"), Figure("MPJPE"), Figure("PA-MPJPE")),
         averaging="poses",
     ),
@@ -309,10 +333,17 @@ def origin(pose: Tensor, skeleton: Skeleton, root: str) -> Tensor:
 
 
 def pa_reflected(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """PA-MPJPE where a mirror image may be turned back, as some code does: the better of the pose and its mirror image."""
+    """PA-MPJPE where a mirror image may be turned back, as some code does: of pose and mirror image, the better fit by least squares."""
     mirrored = pose * pose.new_tensor([-1.0, 1.0, 1.0])
-    both = [mpjpe(align(p, target, seen), target, seen) for p in (pose, mirrored)]
-    return torch.minimum(*both)
+    plain, turned = (align(p, target, seen) for p in (pose, mirrored))
+    square = [mean_square(p, target, seen) for p in (plain, turned)]
+    return mpjpe(torch.where((square[0] <= square[1])[:, None, None], plain, turned), target, seen)
+
+
+def mean_square(pose: Tensor, target: Tensor, seen: Tensor | None) -> Tensor:
+    """Mean square distance of the joints that are seen, (N,)."""
+    square = (pose - target).square().sum(-1)
+    return square.mean(1) if seen is None else (square * seen).sum(1) / seen.sum(1).clamp_min(1)
 
 
 METRICS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {

@@ -1,7 +1,7 @@
 """The training loop: one for all stages, resumable bit for bit.
 
-Every random number of a step comes from (seed, stage, step), so a run continued from its last saved state, on the same
-machine and thread count, ends with the very weights of one that never stopped.
+Every random number of a batch comes from (seed, stage, step, place in the step), so a run continued from its last saved state, on the
+same machine and thread count, ends with the very weights of one that never stopped.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from unihpe.errors import InputError, one_line
 from unihpe.files import replacing
 from unihpe.losses import clamp_log_scale_
 from unihpe.nn.unihpe import UniHPE
+from unihpe.training.processes import ALONE, Processes
 from unihpe.training.stages import PARTS, Part, Stage, stage_losses
 
 STATE_FILE, LOG_FILE = "training.pt", "log.jsonl"
@@ -82,6 +83,7 @@ def train(
     resume: bool = False,
     validate: Callable[[UniHPE], Scores] | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
+    processes: Processes = ALONE,
 ) -> tuple[UniHPE, Progress]:
     """Run the stages one after the other; returns the averaged (EMA) model and where the run stands.
 
@@ -95,17 +97,19 @@ def train(
         resume: continue from the state in `out`.
         validate: scores the averaged model; called as `schedule` and the stage say and at the end of each stage.
         report: gets each row of the log, for a progress display.
+        processes: share each step's accumulated batches; the first of them writes.
 
     Raises:
         InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite; if a stage chooses its
-            best weights and nothing can be validated.
+            best weights and nothing can be validated; if the processes cannot share a stage's batches evenly.
     """
     require_judge(stages, validate)
+    processes.require_shares(stages)
     state_path = out / STATE_FILE
     model.to(device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
     progress, optimiser_state = begin_run(state_path, resume, fingerprint, model, averaged)
-    log = Log(out / LOG_FILE, progress.samples, report)
+    log = Log(out / LOG_FILE, progress.samples, report) if processes.writes else None
     while progress.stage < len(stages):
         stage = stages[progress.stage]
         optimiser = begin_stage(model, stage, fresh=progress.step == 0)
@@ -113,17 +117,18 @@ def train(
             optimiser.load_state_dict(optimiser_state)
             optimiser_state = None
         while goes_on(stage, progress):
-            row = train_step(model, averaged, optimiser, stage, draw, seed, progress, device)
+            row = train_step(model, averaged, optimiser, stage, draw, seed, progress, device, processes)
             last = progress.step == stage.steps
             scores = due_scores(validate, averaged, stage, schedule, progress)
             if scores and stage.check_every:
                 progress.best.judge(scores[JUDGE], averaged)
-            if scores or progress.step % schedule.log_every == 0 or last:
+            if log and (scores or progress.step % schedule.log_every == 0 or last):
                 log.write(row | scores)
-            if progress.step % schedule.save_every == 0 and goes_on(stage, progress):
+            if log and progress.step % schedule.save_every == 0 and goes_on(stage, progress):
                 save_state(state_path, fingerprint, model, averaged, optimiser, progress)
         end_stage(model, averaged, progress)
-        save_state(state_path, fingerprint, model, averaged, None, progress)
+        if log:
+            save_state(state_path, fingerprint, model, averaged, None, progress)
     return averaged, progress
 
 
@@ -162,7 +167,7 @@ def begin_run(
     if not state_path.exists():
         raise InputError(f"nothing to resume: {state_path} does not exist")
     for left_over in state_path.parent.glob(f".{STATE_FILE}.*.tmp"):  # of a run that was killed while it saved
-        left_over.unlink()
+        left_over.unlink(missing_ok=True)
     return load_state(state_path, fingerprint, model, averaged)
 
 
@@ -189,16 +194,18 @@ def train_step(
     seed: int,
     progress: Progress,
     device: str,
+    processes: Processes = ALONE,
 ) -> dict[str, Any]:
-    """One step of gradient descent; returns its log row."""
-    generator = torch.Generator().manual_seed(step_seed(seed, progress.stage, progress.step))
+    """One step of gradient descent; returns its log row, whose losses are those of this process's last batch."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(stage, progress.step)
     optimiser.zero_grad(set_to_none=True)
     set_modes(model, stage)
     with torch.random.fork_rng():
-        torch.manual_seed(step_seed(seed, progress.stage, progress.step))  # dropout draws from the global generator
-        for _ in range(stage.accumulate):
+        for place in processes.share(stage.accumulate):
+            own_seed = step_seed(seed, progress.stage, progress.step, place)
+            torch.manual_seed(own_seed)  # dropout draws from the global generator
+            generator = torch.Generator().manual_seed(own_seed)
             batches = [batch.to(device) for batch in draw(stage, generator)]
             with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=stage.bfloat16):
                 terms = summed([stage_losses(model, batch, stage, generator) for batch in batches])
@@ -209,6 +216,8 @@ def train_step(
                 )
             (total / stage.accumulate).backward()
     trained = [p for group in optimiser.param_groups for p in group["params"]]
+    processes.add_up_gradients(trained)
+    processes.average(buffer for buffer in model.buffers() if buffer.dtype.is_floating_point)
     norm = nn.utils.clip_grad_norm_(trained, stage.clip)
     optimiser.step()
     clamp_log_scale_(model.log_scale, stage.temperature_min, LARGEST_TEMPERATURE)
@@ -266,9 +275,9 @@ def average(averaged: UniHPE, model: UniHPE, decay: float, step: int) -> None:
             old.copy_(new)
 
 
-def step_seed(seed: int, stage: int, step: int) -> int:
-    """A seed for one step, unlike its neighbours' (any two of the three numbers may be close)."""
-    digest = hashlib.sha256(f"{seed}/{stage}/{step}".encode()).digest()
+def step_seed(seed: int, stage: int, step: int, place: int = 0) -> int:
+    """A seed for one batch of a step, unlike its neighbours' (any two of the numbers may be close)."""
+    digest = hashlib.sha256("/".join(map(str, (seed, stage, step, *([place] if place else [])))).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unihpe.batch import Batch, Modality
 from unihpe.losses import masked_distance, masked_mean_square, pair_loss, sample_triplets, triplet_loss
-from unihpe.nn.hrnet import gaussian_heatmaps
+from unihpe.nn.hrnet import gaussian_heatmaps, soft_argmax
 from unihpe.nn.pose_decoder import MLPDecoder
 from unihpe.nn.unihpe import DiffusionDecoder, UniHPE
 
@@ -66,10 +66,12 @@ class Stage(BaseModel):
         triplet: α of eq. 4, the weight of L_triplet beside L_pair; needs all three modalities.
         negatives: of L_triplet: "sampled" (algorithm 1), or "all" 3B(B − 1) of each anchor.
         heatmap: weight of the heat-map loss, which trains the image backbone through its head.
+        integral: weight of the distance, in half sides of the box, from where the heat maps point to the joints within the picture,
+            seen or not (Sun et al., Integral Human Pose Regression, ECCV 2018).
         decode: the decoding paths (eq. 5).
         steps, batch_size: its length.
         pose_batch: people without pictures that each step adds, as a batch of their own, from the recipe's `poses`.
-        accumulate: batches whose gradients are averaged in each step; each batch is contrasted on its own.
+        accumulate: batches whose gradients are averaged in each step; each batch is contrasted on its own. Several processes share them.
         learning_rate: at its highest, after `warm_up` steps.
         schedule: "constant" as in the paper, or "cosine" down to 0.
         temperature: τ₀; `temperature_min` is the lower clamp (§4.2).
@@ -91,6 +93,7 @@ class Stage(BaseModel):
     negatives: Literal["sampled", "all"] = "sampled"
     directions: Literal["both", "one"] = "both"
     heatmap: float = Field(0.0, ge=0)
+    integral: float = Field(0.0, ge=0)
     decode: tuple[Decoding, ...] = ()
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=1)
@@ -127,7 +130,12 @@ class Stage(BaseModel):
     @property
     def looks(self) -> bool:
         """Whether the stage needs pictures."""
-        return bool(self.heatmap) or Modality.IMAGE in self.embedded
+        return self.draws_heatmaps or Modality.IMAGE in self.embedded
+
+    @property
+    def draws_heatmaps(self) -> bool:
+        """Whether the stage needs heat maps."""
+        return bool(self.heatmap or self.integral)
 
     @property
     def embedded(self) -> set[Modality]:
@@ -139,8 +147,8 @@ class Stage(BaseModel):
     def learns_something(self) -> Stage:
         if not self.trains:
             raise ValueError(f"stage {self.name}: trains names nothing; there are {', '.join(PARTS)}")
-        if not (self.contrastive or self.decode or self.heatmap):
-            raise ValueError(f"stage {self.name} has no loss: set contrastive, decode or heatmap")
+        if not (self.contrastive or self.decode or self.draws_heatmaps):
+            raise ValueError(f"stage {self.name} has no loss: set contrastive, decode, heatmap or integral")
         return self
 
     @model_validator(mode="after")
@@ -168,10 +176,13 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Gen
     terms: dict[str, Tensor] = {}
     embeddings: dict[Modality, Tensor] = {}
     needed = {modality for modality in stage.embedded if has(batch, modality)}
-    if stage.heatmap and has(batch, Modality.IMAGE):
+    if stage.draws_heatmaps and has(batch, Modality.IMAGE):
         maps = model.image_maps(batch)
         heatmaps = model.heatmaps(maps)
-        terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, batch)
+        if stage.heatmap:
+            terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, batch)
+        if stage.integral:
+            terms["integral"] = stage.integral * integral_loss(heatmaps, batch)
         if Modality.IMAGE in needed:
             embeddings[Modality.IMAGE] = model.read_out(maps, batch, heatmaps)
     for modality in sorted(needed - embeddings.keys()):
@@ -237,6 +248,13 @@ def heatmap_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
     error = (heatmaps.float() - target).square().mean((2, 3))  # (B, J)
     seen = batch.confidence > 0
     return torch.where(seen, error, 0.0).sum() / seen.sum().clamp_min(1)
+
+
+def integral_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
+    """Mean distance, box units, from where heat maps (B, J, h, w) point to the joints that lie in the picture."""
+    height, width = heatmaps.shape[-2:]
+    inside = (batch.keypoints.abs() <= batch.keypoints.new_tensor([width / height, 1.0])).all(-1)
+    return masked_distance(soft_argmax(heatmaps), batch.keypoints, inside & (batch.confidence > 0))
 
 
 def decoding_losses(

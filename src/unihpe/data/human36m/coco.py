@@ -74,20 +74,12 @@ def read_annotations(path: Path) -> tuple[list[str], Array, Array]:
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: lacks {one_line(error, 80)}; make it with MMPose's script") from error
     poses, points = (
-        as_floats(numeric(rows), (None, joints * size), str(path), what).reshape(-1, joints, size)
+        as_floats(rows, (None, joints * size), str(path), what).reshape(-1, joints, size)
         for rows, size, what in zip(flat, (4, 3), ("keypoints_3d", "keypoints"), strict=True)
     )
     require_finite(poses[..., :3], str(path))
     seen = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
     return pictures, poses[..., :3].astype(np.float32), seen.astype(np.float32)
-
-
-def numeric(rows: list[Any]) -> Array:
-    """Rows as an array; rows of different length stay objects, which `as_floats` refuses."""
-    try:
-        return np.asarray(rows)
-    except ValueError:
-        return np.asarray(rows, dtype=object)
 
 
 def load_json(path: Path) -> dict[str, Any]:

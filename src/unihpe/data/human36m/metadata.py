@@ -74,14 +74,14 @@ def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
 
 
 def rotations(angles: Tensor) -> Tensor:
-    """World-to-camera rotations (N, 3, 3) of the file's three angles (N, 3), of which it has the first and last negated."""
-    x, y, z = (angles * angles.new_tensor([-1.0, 1.0, -1.0])).unbind(1)
+    """World-to-camera rotations (N, 3, 3) of the file's three angles (N, 3): about x, times about y, times about z."""
+    x, y, z = angles.unbind(1)
     zero, one = torch.zeros_like(x), torch.ones_like(x)
 
     def matrix(*rows: Tensor) -> Tensor:
         return torch.stack(rows, -1).view(-1, 3, 3)
 
-    about_x = matrix(one, zero, zero, zero, x.cos(), x.sin(), zero, -x.sin(), x.cos())
+    about_x = matrix(one, zero, zero, zero, x.cos(), -x.sin(), zero, x.sin(), x.cos())
     about_y = matrix(y.cos(), zero, y.sin(), zero, one, zero, -y.sin(), zero, y.cos())
-    about_z = matrix(z.cos(), z.sin(), zero, -z.sin(), z.cos(), zero, zero, zero, one)
+    about_z = matrix(z.cos(), -z.sin(), zero, z.sin(), z.cos(), zero, zero, zero, one)
     return about_x @ about_y @ about_z

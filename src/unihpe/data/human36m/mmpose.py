@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.data.human36m.cameras import Human36mCamera, camera_of, published_cameras, rows_of_cameras
+from unihpe.data.human36m.cameras import INTRINSICS, Human36mCamera, camera_of, published_cameras, rows_of_cameras
 from unihpe.data.human36m.rows import require_subjects
 from unihpe.data.human36m.views import view_of
-from unihpe.data.recorded import Array, Recorded, as_floats, require_finite
-from unihpe.data.rows import by_row
+from unihpe.data.recorded import Array, Recorded, as_array, as_floats, require_finite
+from unihpe.data.rows import by_row, rows_of_names
 from unihpe.data.spin import is_spin
 from unihpe.data.unpickle import load_npy, load_npz, load_pickle
 from unihpe.errors import InputError
@@ -31,11 +31,13 @@ class Table:
         names: of the pictures, N.
         poses: (N, 17, 3), metres, camera axes.
         keypoints: (N, 17, 2), pixels.
+        note: what was left out, if anything.
     """
 
     names: list[str]
     poses: Array
     keypoints: Array
+    note: str = ""
 
 
 def mmpose_files(root: Path) -> list[Path]:
@@ -77,7 +79,15 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
     layout = f"Human3.6M, MMPose npz ({files[0].parent.name}), 2D {two_d}"
     views = [(view_of(*key[:3]), key[3]) for key in keys]
     return by_row(
-        get_skeleton("human36m17"), views, poses * 1000, keypoints, cameras, camera, layout, confidence=confidence
+        get_skeleton("human36m17"),
+        views,
+        poses * 1000,
+        keypoints,
+        cameras,
+        camera,
+        layout,
+        tuple(table.note for table in tables if table.note),
+        confidence=confidence,
     )
 
 
@@ -96,16 +106,28 @@ def read_table(path: Path) -> Table:
         raise InputError(
             f"{path}: S needs x, y, z and part x, y; the file has {poses.shape[2]} and {keypoints.shape[2]}"
         )
+    named = named_rows(names, len(poses), path) if len(names) < len(poses) == len(keypoints) else None
+    if named is not None:
+        poses, keypoints = poses[named], keypoints[named]
     if not len(names) == len(poses) == len(keypoints):
         raise InputError(
-            f"{path}: {len(names)} names, {len(poses)} poses and {len(keypoints)} sets of keypoints; make the file again"
+            f"{path}: {len(names)} names, {len(poses)} poses and {len(keypoints)} sets of keypoints: MMPose's script names no frame of a"
+            " damaged video, and these names do not say which those are; make the file again from whole videos"
         )
     require_finite(poses, str(path))
     if (poses[..., 2] <= 0).any():
         raise InputError(
             f"{path}: 3D lies behind the camera; this layout has absolute camera axes, not relative to the pelvis"
         )
-    return Table(names, poses[..., :3].astype(np.float32), keypoints[..., :2].astype(np.float32))
+    note = "" if named is None else f"{path.name}: rows without a name left out (videos that could not be read)"
+    return Table(names, poses[..., :3].astype(np.float32), keypoints[..., :2].astype(np.float32), note)
+
+
+def named_rows(names: list[str], rows: int, path: Path) -> Array | None:
+    """The rows that the names belong to; see `rows_of_names`."""
+    keys = [parsed(name, path) for name in names]
+    found = rows_of_names([(key[:2], *key[2:]) for key in keys], rows, tuple(INTRINSICS))
+    return None if found is None else found.numpy()
 
 
 def parsed(name: str, path: Path) -> tuple[str, str, str, int]:
@@ -159,8 +181,8 @@ def read_cameras(path: Path) -> tuple[dict[tuple[str, str], int], Human36mCamera
             )
         keys[str(key[0]), str(key[1])] = len(keys)
         for part, size in shapes.items():
-            values = np.asarray(camera[part], dtype=np.float64).ravel()
-            rows[part].append(as_floats(values, (size,), f"{path}: camera {key}", part))
+            values = as_array(camera[part]).ravel()
+            rows[part].append(as_floats(values, (size,), f"{path}: camera {key}", part).astype(np.float64))
     parts: dict[str, Tensor] = {key: torch.from_numpy(np.stack(values)) for key, values in rows.items()}
     size_of = torch.cat([parts["w"], parts["h"]], dim=1)
     rotation = parts["R"].view(-1, 3, 3).mT

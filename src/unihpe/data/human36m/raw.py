@@ -19,7 +19,6 @@ from unihpe.data.videopose3d import Detections, Sequence3D
 from unihpe.errors import InputError, one_line
 from unihpe.skeleton import get_skeleton
 
-BROKEN = (("S11", "Directions"),)  # a video of it is damaged; VideoPose3D's files leave it out too
 FEATURES = "MyPoseFeatures"
 
 
@@ -39,10 +38,9 @@ def read_raw_3d(root: Path) -> list[Sequence3D]:
     sequences = []
     for path in raw_files(root):
         subject, name = path.parents[2].name, path.stem
-        if (subject, name) not in BROKEN:
-            poses = positions(path, 3)[:, columns]
-            require_finite(poses, str(path))
-            sequences.append(Sequence3D(subject, name, poses.astype(np.float32)))
+        poses = positions(path, 3)[:, columns]
+        require_finite(poses, str(path))
+        sequences.append(Sequence3D(subject, name, poses.astype(np.float32)))
     return sequences
 
 

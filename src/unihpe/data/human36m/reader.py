@@ -19,6 +19,7 @@ from unihpe.data.human36m.raw import raw_2d, raw_files, read_raw_3d
 from unihpe.data.human36m.rows import fetch_files, open_fetch, open_pickles, pickle_files
 from unihpe.data.human36m.spin import open_spin, spin_files
 from unihpe.data.human36m.views import raw_skeleton, view_of
+from unihpe.data.matching import matching
 from unihpe.data.recorded import Recorded, shown
 from unihpe.data.videopose3d import Detections, Sequence3D, assemble, read_2d, read_3d, require_bodies, two_d_path
 from unihpe.errors import InputError
@@ -98,6 +99,10 @@ def found_layout(root: Path) -> Layout:
     for layout, find in FILES.items():
         if find(root):
             return layout
+    if matching(root, "S*/MyPoseFeatures/D3_Positions_mono"):
+        raise InputError(
+            f"{root}: the release's D3_Positions_mono, but not its D3_Positions, which is read: unpack those archives too"
+        )
     raise InputError(
         f"{root}: no Human3.6M here: expected data_3d_h36m.npz (VideoPose3D), annotation_body3d/fps*/h36m_*.npz or"
         " annotation_body2d/h36m_coco_*.json (MMPose), h36m_*.npz (SPIN), S*/*/annot.h5 (h36m-fetch), h36m_train.pkl"

@@ -1,7 +1,7 @@
 """Human3.6M as tables with one row per picture: what several projects' files have in common; and two of them.
 
 h36m-fetch: `<subject>/<action>-<take>/annot.h5`, with 2D, 3D in camera axes, frame and camera. H36M-Toolbox and LCN: a pickled list
-with one dict per picture. Both name takes by number, which `human36m_takes` turns into the release's names.
+with one dict per picture. Both name takes by number, which `takes` turns into the release's names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unihpe.data.human36m.cameras import INTRINSICS, published_cameras, rows_of_
 from unihpe.data.human36m.takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
 from unihpe.data.human36m.views import raw_skeleton, view_of
 from unihpe.data.matching import matching
-from unihpe.data.recorded import Array, Recorded, as_floats, require_body, require_finite, spread
+from unihpe.data.recorded import Array, Recorded, as_floats, require_body, require_finite, require_numbers, spread
 from unihpe.data.rows import by_row
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
@@ -90,6 +90,8 @@ def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:
                 f"{path}: arrays of different length, expected one, found {sorted(lengths)}; make it again"
             )
         pose, pixels = content["pose/3d"], content["pose/2d"]
+        for key in NUMBERS:
+            require_numbers(content[key], f"{path} [{key}]")
         numbers = [content[key].astype(int) for key in NUMBERS]
         for frame, camera, subject, action, take in np.stack(numbers, axis=1).tolist():
             person = f"S{subject}"

@@ -36,11 +36,6 @@ def view_of(subject: str, sequence: str, camera: str) -> View:
     return View(subject, action, sequence, camera, split_of(subject), action)
 
 
-def drifting(view: View) -> bool:
-    """Whether a view belongs to the three sequences whose 3D is known to drift."""
-    return (view.subject, view.sequence) in DRIFTING
-
-
 def second_take(view: View) -> bool:
     """Whether a view is the second take of its action; the number in a name does not say it."""
     take = take_of(view.subject, view.sequence)

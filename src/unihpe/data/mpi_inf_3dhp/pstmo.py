@@ -22,7 +22,7 @@ from unihpe.data.mpi_inf_3dhp.parts import (
     test_view,
     train_view,
 )
-from unihpe.data.recorded import Recorded, View, as_floats, require_body, require_finite
+from unihpe.data.recorded import Recorded, View, as_flags, as_floats, require_body, require_finite
 from unihpe.data.unpickle import load_npz
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, get_skeleton
@@ -75,7 +75,7 @@ def part_of(view: View, recording: object, target: Skeleton, path: Path, verify:
         raise InputError(f"{where}: lacks data_2d or data_3d; get P-STMO's file again")
     poses = as_floats(recording["data_3d"], (None, len(source), 3), where, "data_3d")
     points = as_floats(recording["data_2d"], (None, len(source), None), where, "data_2d")
-    use = np.asarray(recording.get("valid", np.ones(len(poses)))).ravel() > 0
+    use = as_flags(recording.get("valid", np.ones(len(poses))), where, "valid")
     if not len(poses) == len(points) == len(use) or points.shape[2] < 2:
         raise InputError(f"{where}: 3D of {len(poses)} frames, 2D of {len(points)}, valid of {len(use)}; get it again")
     require_finite(poses[use], where)

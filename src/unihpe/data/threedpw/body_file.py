@@ -18,7 +18,7 @@ import numpy as np
 
 from unihpe.data.recorded import Array, as_floats
 from unihpe.data.unpickle import BROKEN, Restricted, load_npz, load_pickle
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 
 JOINTS = 24
 SHAPES = 10
@@ -205,9 +205,7 @@ def dense(value: object, path: Path, depth: int = 0) -> object:
     except InputError:
         raise
     except BROKEN as error:
-        raise InputError(
-            f"{path}: a damaged array ({' '.join(repr(error).split())[:80]}); get the file again"
-        ) from error
+        raise InputError(f"{path}: a damaged array ({one_line(error, 80)}); get the file again") from error
     return value
 
 

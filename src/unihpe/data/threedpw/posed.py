@@ -20,6 +20,8 @@ from unihpe.data.recorded import (
     Array,
     Recorded,
     View,
+    as_array,
+    as_flags,
     as_floats,
     require_body,
     require_finite,
@@ -133,7 +135,7 @@ def read_sequence(path: Path, split: str, bodies: Bodies, verify: bool) -> list[
     for number in range(len(people["poses"])):
         where = f"{path}: person {number}"
         of_person = {key: value[number] for key, value in people.items()}
-        use = np.asarray(of_person["campose_valid"]).astype(bool).ravel()
+        use = as_flags(of_person["campose_valid"], where, "campose_valid")
         regressed, own = posed(of_person, bodies, len(cameras.focal), where)
         if len(use) != len(regressed):
             raise InputError(f"{where}: campose_valid of {len(use)} frames, cameras of {len(regressed)}; get it again")
@@ -150,7 +152,7 @@ def posed(person: Mapping[str, Any], bodies: Bodies, frames: int, where: str) ->
     """Regressed joints (N, 17, 3) and the body's own (N, 24, 3) of one person, metres, world axes."""
     pose = torch.from_numpy(as_floats(person["poses"], (frames, 72), where, "poses").astype(np.float64))
     place = torch.from_numpy(as_floats(person["trans"], (frames, 3), where, "trans").astype(np.float64))
-    shape = shape_of(np.asarray(person["betas"]).ravel(), where).expand(frames, -1)
+    shape = shape_of(as_array(person["betas"]).ravel(), where).expand(frames, -1)
     regressed, own = bodies.of(person["genders"], where).joints(pose, shape, place)
     return regressed.numpy(), own.numpy()
 

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
-from unihpe.data.recorded import PROJECTED, Array, Recorded, View, as_floats, require_body, require_finite
+from unihpe.data.recorded import PROJECTED, Array, Recorded, View, as_array, as_floats, require_body, require_finite
 from unihpe.data.unpickle import load_npz
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.skeleton import Skeleton, convert, get_skeleton, skeleton
 
 HYBRIK = {"3DPW_test_new.json": "test", "3DPW_train_new.json": "train", "3DPW_validation_new.json": "val"}
@@ -98,6 +98,7 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
         camera=every,
         in_world=False,
         layout=f"3DPW, 17 joints regressed from SMPL, {kind}, {PROJECTED}",
+        stored=get_skeleton("human36m17_left_first") if files[0][0].suffix == ".json" else STORED,
     )
 
 
@@ -122,10 +123,10 @@ def read_hybrik(path: Path, verify: bool) -> People:
         content = json.loads(path.read_text(encoding="utf-8"))
         images = {image["id"]: image for image in content["images"]}
         rows = [(note, images[note["image_id"]]) for note in content["annotations"]]
-        joints = as_floats([note["h36m_joints"] for note, _ in rows], (None, None, None), str(path), "h36m_joints")
-        roots = as_floats([note["smpl_joint_cam"] for note, _ in rows], (None, 24, 3), str(path), "smpl_joint_cam")[
-            :, 0
-        ]
+        joints, smpl = (
+            by_joint([note[key] for note, _ in rows], str(path), key) for key in ("h36m_joints", "smpl_joint_cam")
+        )
+        roots = smpl[:, 0]
         lenses = [image["cam_param"] for _, image in rows]
         focal, centre = ([lens[key] for lens in lenses] for key in ("focal", "princpt"))
         size = [(image["width"], image["height"]) for _, image in rows]
@@ -135,8 +136,16 @@ def read_hybrik(path: Path, verify: bool) -> People:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); copy it again") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: not HybrIK's annotations of 3DPW ({' '.join(repr(error).split())[:100]})") from error
+        raise InputError(f"{path}: not HybrIK's annotations of 3DPW ({one_line(error, 100)})") from error
     return people_of(path, names, joints, roots, get_skeleton("human36m17_left_first"), (focal, centre, size), verify)
+
+
+def by_joint(rows: list[Any], where: str, what: str) -> Array:
+    """Joints (N, J, 3), which the file may hold flat; any number of them, as HybrIK's own loader takes 24 or 29."""
+    array = as_array(rows)
+    if array.ndim == 2 and array.shape[1] and array.shape[1] % 3 == 0:
+        array = array.reshape(len(array), -1, 3)
+    return as_floats(array, (None, None, 3), where, what)
 
 
 def read_mmhuman3d(path: Path, verify: bool) -> People:

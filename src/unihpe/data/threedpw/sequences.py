@@ -20,7 +20,7 @@ from torch import Tensor
 from unihpe.batch import FEWEST_JOINTS
 from unihpe.camera import Camera
 from unihpe.data.matching import matching
-from unihpe.data.recorded import Array, Recorded, View, as_floats, require_body, require_finite, shown
+from unihpe.data.recorded import Array, Recorded, View, as_flags, as_floats, require_body, require_finite, shown
 from unihpe.data.unpickle import load_pickle
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, convert, get_skeleton
@@ -124,7 +124,7 @@ def read_sequence(path: Path, split: str, two_d: TwoD, verify: bool) -> list[Act
                 f"{where}: {len(joints)} frames of 3D, {len(cameras.focal)} of cameras; get the file again"
             )
         world = joints.reshape(len(joints), len(skeleton), 3)
-        use = np.asarray(valid[number]).astype(bool).ravel()
+        use = as_flags(valid[number], where, "campose_valid")
         if len(use) != len(joints):
             raise InputError(f"{where}: campose_valid of {len(use)} frames, 3D of {len(joints)}; get the file again")
         require_finite(world[use], where)
@@ -167,7 +167,7 @@ def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
     broken = ~(((rotation @ rotation.mT - eye).abs().amax((1, 2)) < RIGID) & poses.isfinite().all((1, 2)))
     use = torch.zeros_like(broken)
     for valid in content["campose_valid"]:
-        flags = torch.from_numpy(np.asarray(valid).astype(bool).ravel())
+        flags = torch.from_numpy(as_flags(valid, str(path), "campose_valid"))
         use = use | flags if len(flags) == len(use) else use  # another length is refused further on
     if bool((broken & use).any()):
         raise InputError(

@@ -1,0 +1,31 @@
+"""Writes the gradient and the batch norms' statistics of one step: python gradient_of_a_step.py MOTION FILE; for test_processes.py."""
+
+import copy
+import sys
+
+import torch
+from test_training import TINY
+
+from unihpe.recipe import build_model, load_recipe, open_source, stage_stream, training_stream
+from unihpe.training.loop import Progress, begin_stage, train_step
+from unihpe.training.processes import joined, leave
+
+
+def main(motion, out):
+    processes, device = joined("cpu")
+    recipe = load_recipe("quick", (*TINY, "stage.1.accumulate=2", f"data.root={motion}"))
+    source = open_source(recipe.data, split="train", view="random")
+    draw = stage_stream(training_stream(source, recipe.data), [], None)
+    model, stage = build_model(recipe), recipe.stage[1]
+    optimiser = begin_stage(model, stage, fresh=True)
+    optimiser.step = lambda: None
+    train_step(model, copy.deepcopy(model), optimiser, stage, draw, 0, Progress(stage=1), device, processes)
+    if processes.writes:
+        gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+        statistics = torch.cat([value for name, value in model.named_buffers() if "running_mean" in name])
+        torch.save({"gradient": gradient, "statistics": statistics}, out)
+    leave()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
