@@ -44,7 +44,7 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         expected frames or None, and which known variant that is), partial (whether something of the set is not there; the
         notes say what), subjects, cameras, joints, leg_order ("right first", "left first" or "unclear": what the geometry says
         of the files), unit (of 3D in the files), reprojection_px (median, p99, max; None without 2D), calibration,
-        pictures (looked_for, found), notes, problems (one line each; empty is good).
+        pictures (looked_for, found), notes, problems (one line each; empty is good). Of motion and coco, those that mean something.
 
     Raises:
         InputError: if the files cannot be read at all.

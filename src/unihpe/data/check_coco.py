@@ -17,7 +17,7 @@ OPENED = 50  # pictures that are opened
 
 
 def check_coco(root: Path) -> dict[str, Any]:
-    """What `check` says of COCO's photographs, with the same keys; raises `InputError` if they cannot be read at all."""
+    """What `check` says of COCO's photographs, with those of its keys that mean something here; raises `InputError` if they cannot be read at all."""
     files = [root] if root.is_file() else annotation_files(root)
     if not files:
         raise InputError(
@@ -25,11 +25,12 @@ def check_coco(root: Path) -> dict[str, Any]:
         )
     parts = [read_annotations(file) for file in files]
     problems = [line for file, part in zip(files, parts, strict=True) for line in coco_problems(file, part)]
+    pictures = {Path(picture) for part in parts for picture in part.pictures}
     seen = torch.cat([part.confidence for part in parts])
     return {
         "layout": f"COCO person keypoints: {', '.join(file.name for file in files)}",
         "frames": sum(len(part) for part in parts),
-        "pictures": sum(len(set(part.pictures)) for part in parts),
+        "pictures": {"looked_for": len(pictures), "found": sum(picture.is_file() for picture in pictures)},
         "subjects": [],
         "cameras": [],
         "joints": list(get_skeleton("coco17").joints),
