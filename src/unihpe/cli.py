@@ -78,27 +78,26 @@ def train(
     from unihpe.recipe import load_recipe, with_stages
     from unihpe.run import MODEL_FILE, train_recipe
     from unihpe.training.loop import Schedule
-    from unihpe.training.processes import joined, leave
+    from unihpe.training.processes import joined
 
-    processes, device = joined(device)
-    console.quiet = not processes.writes
     loaded = load_recipe(recipe, tuple(change))
     if stage:
         loaded = with_stages(loaded, tuple(stage))
-    with training_report(console, loaded.stage, out if tensorboard else None) as report:
-        schedule = Schedule(validate_every=validate_every)
-        train_recipe(
-            loaded,
-            out,
-            resume=resume,
-            start=start,
-            device=device,
-            schedule=schedule,
-            report=report,
-            half=half,
-            processes=processes,
-        )
-    leave()
+    with joined(device) as (processes, own):
+        console.quiet = not processes.writes
+        board = out if tensorboard and processes.writes else None
+        with training_report(console, loaded.stage, board) as report:
+            train_recipe(
+                loaded,
+                out,
+                resume=resume,
+                start=start,
+                device=own,
+                schedule=Schedule(validate_every=validate_every),
+                report=report,
+                half=half,
+                processes=processes,
+            )
     console.print(f"The model is {out / MODEL_FILE}; its log is {out / 'log.jsonl'}.")
 
 

@@ -17,7 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from unihpe.batch import Batch, Modality, joined
+from unihpe.batch import Batch, joined
 from unihpe.checkpoint import Card, load_checkpoint, load_into
 from unihpe.data.augment import Augmentation
 from unihpe.data.coco import CocoSource, read_annotations
@@ -220,9 +220,9 @@ class Recipe(Settings):
     def parts_are_there(self) -> Recipe:
         image = self.model.image_encoder
         for stage in self.stage:
-            if image is None and (Modality.IMAGE in stage.embedded or stage.heatmap):
+            if image is None and stage.looks:
                 raise ValueError(f"stage {stage.name} needs pictures, and the model has no [model.image_encoder]")
-            if stage.heatmap and not (image and image.heatmap_head):
+            if stage.draws_heatmaps and not (image and image.heatmap_head):
                 raise ValueError(
                     f"stage {stage.name} trains heat maps: set heatmap_head = true in [model.image_encoder]"
                 )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
-from unihpe.data.check_counts import frames_apart, subjects_absent
+from unihpe.data.check_counts import frames_apart, what_is_absent
 from unihpe.data.coco import VISIBLE, CocoSource
 from unihpe.data.joints import InJoints, in_joints
 from unihpe.data.people import PeopleSource
@@ -337,7 +337,7 @@ def open_by_rules(settings: DataSettings, rules: Rules, flip: bool, focal: str) 
             f" {recorded.skeleton.name}{beside}"
         )
     source = in_joints(recorded, get_skeleton(settings.skeleton))
-    absent = subjects_absent(rules.data, rules.split, recorded)
+    lacks = what_is_absent(rules.data, rules.split, recorded, rules.cameras)
     words = rules.words(
         recorded.layout,
         settings.keypoints,
@@ -345,7 +345,7 @@ def open_by_rules(settings: DataSettings, rules: Rules, flip: bool, focal: str) 
         focal,
         scored_joints(source),
         frames_apart(rules.data, rules.split, recorded),
-        [*([f"lacks {', '.join(absent)}"] if absent else []), *recorded.notes],
+        [*lacks, *recorded.notes],
     )
     return source, words
 

@@ -1,6 +1,7 @@
 """Counts against the known copies, duplicates, pictures: whole sets are said to be whole, partial ones partial."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from miniatures_packings import write_mmpose_3dhp
 
 from unihpe.camera import Camera
 from unihpe.data.check import check
-from unihpe.data.check_counts import counted
+from unihpe.data.check_counts import KNOWN, compared, counted
 from unihpe.data.human36m.reader import open_human36m
 from unihpe.data.human36m.views import view_of
 from unihpe.data.mpi_inf_3dhp.parts import test_view as view_of_test
@@ -67,6 +68,30 @@ def test_3dhp_by_the_cameras_that_are_there_and_thinned_sets_by_their_step():
     counts = counted("mpi_inf_3dhp", made_up("mpi_inf_3dhp17", every))
     assert counts.splits["train"]["variant"] == "frames with video, every 5th frame"
     assert counts.partial == ("train has 2 of 8 cameras", "no test split")
+
+
+@pytest.mark.parametrize(
+    "frames, step, variant",
+    [
+        (566_920, 1, "with S11 Directions, as LCN and MotionBERT"),
+        (564_500, 1, "with S11 Directions, short of frames of its broken video"),
+        (543_344, 1, "without S11 Directions, as VideoPose3D"),
+        (543_344, 64, "without S11 Directions, as VideoPose3D, every 64th frame"),
+        (560_000, 1, "partial"),
+        (380_000, 64, "partial"),
+        (800_000, 64, "more than known"),
+    ],
+)
+def test_the_test_set_of_human36m_and_its_variants(frames, step, variant):
+    assert compared_with(KNOWN["human36m"]["test"], frames // step, step) == variant
+
+
+def compared_with(known, frames, step):
+    """The variant that so many frames, so far apart, of 236 views are."""
+    part = SimpleNamespace(view=torch.arange(236), frame=torch.arange(236))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unihpe.data.check_counts.step_of", lambda part: step)
+        return compared(known, part, {"frames": frames, "cameras": 4})[1]
 
 
 def test_a_sequence_too_many_is_a_problem():

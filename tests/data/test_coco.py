@@ -170,7 +170,12 @@ def test_check_and_contact_sheet(unihpe, tmp_path):
     options = ("--root", folder, "--json", tmp_path / "r.json", "--sheet", tmp_path / "sheet.png")
     code, text, _ = unihpe("data", "check", "coco", *options)
     report = json.loads((tmp_path / "r.json").read_text())
-    assert code == 0 and report["frames"] == 2 and report["pictures"] == {"looked_for": 2, "found": 2} and report["problems"] == []
+    assert (
+        code == 0
+        and report["frames"] == 2
+        and report["pictures"] == {"looked_for": 2, "found": 2}
+        and report["problems"] == []
+    )
     assert report["joints_hidden"] == pytest.approx(2 / 17, abs=1e-3) and "in a crowd" in text
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 2 * 192 and np.asarray(sheet).std() > 10

@@ -16,7 +16,7 @@ from unihpe.data.recorded import View
 from unihpe.errors import InputError
 from unihpe.evaluation.report import by_group
 from unihpe.evaluation.rules import LIMBS, LSP_14, OFFICIAL_3DHP, RULES, every_joint, pa_reflected, rules_of, scores
-from unihpe.metrics import pa_mpjpe
+from unihpe.metrics import align, mpjpe, pa_mpjpe
 from unihpe.recipe import build_model, load_recipe
 from unihpe.skeleton import get_skeleton
 
@@ -85,6 +85,17 @@ def test_alignment_removes_what_it_says():
     assert zedo["PA-MPJPE"].min() > 50 and zedo["PA-MPJPE, reflections allowed"].max() < 0.05
     other = poses(H36M) + 50 * torch.randn(3, 17, 3, generator=torch.Generator().manual_seed(4))
     assert_close(pa_reflected(other, truth), pa_mpjpe(other, truth))  # no mirror image needed
+
+
+def test_a_reflection_is_taken_where_it_fits_better_by_squares():
+    generator = torch.Generator().manual_seed(0)
+    truth, guess = (torch.randn(400, 17, 3, generator=generator) for _ in range(2))
+    mirrored = guess * torch.tensor([-1.0, 1.0, 1.0])
+    fits = [align(one, truth) for one in (guess, mirrored)]
+    squares = torch.stack([(fit - truth).square().sum((1, 2)) for fit in fits])
+    errors = torch.stack([mpjpe(fit, truth) for fit in fits])
+    assert (squares.argmin(0) != errors.argmin(0)).sum() > 10  # the two ways to choose differ
+    assert_close(pa_reflected(guess, truth), errors.gather(0, squares.argmin(0)[None])[0])
 
 
 def test_joints_that_the_truth_lacks_do_not_count():

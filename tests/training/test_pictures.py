@@ -1,11 +1,12 @@
 """Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.testing import assert_close
 
 from unihpe.batch import Batch, Modality, joined
 from unihpe.camera import Camera
@@ -13,11 +14,12 @@ from unihpe.data.pack import Packed, pack
 from unihpe.data.people import PeopleSource
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
+from unihpe.nn.hrnet import soft_argmax
 from unihpe.nn.unihpe import UniHPE
-from unihpe.recipe import build_model, parse_recipe
+from unihpe.recipe import build_model, load_recipe, parse_recipe
 from unihpe.run import train_recipe
 from unihpe.training.loop import Schedule, begin_stage, read_log, set_modes
-from unihpe.training.stages import Stage, heatmap_loss, known, stage_losses
+from unihpe.training.stages import Stage, heatmap_loss, integral_loss, known, stage_losses
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,34 @@ def batch_of(folder, n=6, with_pose=True):
 
     source = PeopleSource(folder / "train.pack", with_pose=with_pose)
     return prepare(source.read(torch.arange(n), torch.Generator().manual_seed(0)), source.skeleton)
+
+
+def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
+    batch = batch_of(folder, 1)
+    where = torch.zeros(17, 2)
+    where[0], where[1], where[2], where[3] = (
+        torch.tensor(place) for place in ((0.8, 0.0), (0.0, -1.1), (-0.7, 0.95), (0.1, 0.1))
+    )
+    confidence = torch.zeros(17)
+    confidence[:3] = 1.0
+    batch = replace(batch, keypoints=where[None], confidence=confidence[None])
+    heat = torch.randn(1, 17, 32, 24, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = integral_loss(heat, batch)
+    loss.backward()
+    assert heat.grad is not None
+    assert heat.grad.abs().amax((0, 2, 3)).gt(0).nonzero()[:, 0].tolist() == [
+        2
+    ]  # the others lie outside, or are not known
+    assert_close(loss.detach(), (soft_argmax(heat.detach())[0, 2] - where[2]).norm(), atol=1e-4, rtol=0)
+    assert integral_loss(heat, replace(batch, confidence=torch.zeros(1, 17))) == 0
+
+
+@pytest.mark.parametrize("loss", ["heatmap", "integral"])
+def test_losses_of_heat_maps_need_their_head(loss):
+    with pytest.raises(InputError, match="needs pictures, and the model has no"):
+        load_recipe("quick", (f"stage.1.{loss}=5.0",))
+    with pytest.raises(InputError, match="trains heat maps: set heatmap_head = true"):
+        load_recipe("paper-w32", (f"stage.2.{loss}=5.0",))
 
 
 def test_frozen_encoders_stay_as_they_are(folder, motion_file):

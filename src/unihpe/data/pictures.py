@@ -146,6 +146,8 @@ class Video:
             self.next += 1
         read, picture = self.capture.read() if self.next == frame else (False, None)
         if not read or picture is None:
-            raise InputError(f"{file}: frame {frame} cannot be read (it ends at {self.next}); copy the video again")
+            raise InputError(
+                f"{file}: frame {frame} cannot be read (it ends at {self.next}); copy it again, or take it away and use --skip-missing"
+            )
         self.next += 1
         return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)

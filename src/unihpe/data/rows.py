@@ -88,9 +88,10 @@ def rows_of_names(places: Sequence[tuple[Hashable, str, int]], rows: int, camera
         for camera in cameras:
             for frame in sorted(numbers):
                 row[sequence, camera, frame] = len(row)
+    if len(row) != rows or any(place not in row for place in places):
+        return None
     found = torch.tensor([row[place] for place in places])
-    in_order = bool((found.diff() > 0).all())
-    return found if len(row) == rows and in_order else None
+    return found if bool((found.diff() > 0).all()) else None
 
 
 def combined(parts: Sequence[Recorded], layout: str) -> Recorded:

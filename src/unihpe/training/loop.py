@@ -119,7 +119,7 @@ def train(
         while goes_on(stage, progress):
             row = train_step(model, averaged, optimiser, stage, draw, seed, progress, device, processes)
             last = progress.step == stage.steps
-            scores = due_scores(validate, averaged, stage, schedule, progress)
+            scores = due_scores(validate, averaged, stage, schedule, progress, processes)
             if scores and stage.check_every:
                 progress.best.judge(scores[JUDGE], averaged)
             if log and (scores or progress.step % schedule.log_every == 0 or last):
@@ -201,7 +201,7 @@ def train_step(
         group["lr"] = learning_rate(stage, progress.step)
     optimiser.zero_grad(set_to_none=True)
     set_modes(model, stage)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([torch.device(device)] if device.startswith("cuda") else []):
         for place in processes.share(stage.accumulate):
             own_seed = step_seed(seed, progress.stage, progress.step, place)
             torch.manual_seed(own_seed)  # dropout draws from the global generator
@@ -217,7 +217,7 @@ def train_step(
             (total / stage.accumulate).backward()
     trained = [p for group in optimiser.param_groups for p in group["params"]]
     processes.add_up_gradients(trained)
-    processes.average(buffer for buffer in model.buffers() if buffer.dtype.is_floating_point)
+    processes.average(running_statistics_of(model))
     norm = nn.utils.clip_grad_norm_(trained, stage.clip)
     optimiser.step()
     clamp_log_scale_(model.log_scale, stage.temperature_min, LARGEST_TEMPERATURE)
@@ -235,6 +235,13 @@ def train_step(
         "gradient": norm.item(),
         "learning_rate": optimiser.param_groups[0]["lr"],
     }
+
+
+def running_statistics_of(model: nn.Module) -> Iterator[Tensor]:
+    """Means and variances of the batch norms that are in training."""
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.training:
+            yield from (buffer for buffer in layer.buffers() if buffer.dtype.is_floating_point)
 
 
 def summed(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -282,13 +289,18 @@ def step_seed(seed: int, stage: int, step: int, place: int = 0) -> int:
 
 
 def due_scores(
-    validate: Callable[[UniHPE], Scores] | None, averaged: UniHPE, stage: Stage, schedule: Schedule, progress: Progress
+    validate: Callable[[UniHPE], Scores] | None,
+    averaged: UniHPE,
+    stage: Stage,
+    schedule: Schedule,
+    progress: Progress,
+    processes: Processes,
 ) -> Scores:
     """Validation scores if they are due at this step: by the stage, which then chooses by them, else by the schedule."""
     every, last = stage.check_every or schedule.validate_every, progress.step == stage.steps
     if validate is None or not (last or (every and progress.step % every == 0)):
         return {}
-    return validate(averaged)
+    return processes.agreed(lambda: validate(averaged))
 
 
 class Log:

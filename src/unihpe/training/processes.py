@@ -1,21 +1,25 @@
 """Training by several processes, as torchrun starts them: they share the batches that a step accumulates.
 
 So a recipe gives the same training in one process as in several, but for the rounding of sums, and for batch norms' running
-statistics, which each process takes of its own batches and all then average.
+statistics, which each process takes of its own batches and all then average. torchrun ends with its own exit code, 1, whatever went wrong.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.training.stages import Stage
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,22 @@ class Processes:
 
     def require_shares(self, stages: Sequence[Stage]) -> None:
         """Raise for a stage whose batches cannot be shared out evenly."""
-        for number, stage in enumerate(stages):
+        for stage in stages:
             if stage.accumulate % self.count:
                 raise InputError(
                     f"stage '{stage.name}' accumulates {stage.accumulate} {'batch' if stage.accumulate == 1 else 'batches'} a step, which"
-                    f" {self.count} processes cannot share evenly: set stage.{number}.accumulate to a multiple of {self.count}"
+                    f" {self.count} processes cannot share evenly: set its accumulate to a multiple of {self.count}"
+                    " (and its batch_size lower, for as many samples a step)"
                 )
+
+    def agreed(self, make: Callable[[], Made]) -> Made:
+        """What the first process makes, in all of them: their floats may differ, and decisions must not."""
+        if self.count == 1:
+            return make()
+        made = [make() if self.writes else None]
+        with together():
+            dist.broadcast_object_list(made)
+        return cast(Made, made[0])
 
     def add_up_gradients(self, trained: Iterable[Tensor]) -> None:
         """Replace each parameter's gradient by its sum over all processes; one that a process has none of counts as 0."""
@@ -67,25 +81,59 @@ ALONE = Processes()
 
 
 def add_up(tensors: list[Tensor]) -> None:
-    """Replace each tensor by its sum over all processes, in place and in one message."""
+    """Replace each tensor by its sum over all processes, in place and in one message.
+
+    Raises:
+        InputError: if another process has ended.
+    """
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    dist.all_reduce(flat)
+    with together():
+        dist.all_reduce(flat)
     for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(part.view_as(tensor))
 
 
-def joined(device: str) -> tuple[Processes, str]:
-    """This process among those that torchrun started, and its own device of that kind; alone if it was started otherwise."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
-        return ALONE, device
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    own = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
-    return Processes(dist.get_rank(), count), own
+@contextmanager
+def together() -> Iterator[None]:
+    """What needs all processes; where one has ended, it says why, and the others that it did."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(
+            f"another of the processes that train together has ended, and said why ({one_line(error, 80)})"
+        ) from error
 
 
-def leave() -> None:
-    """Part from the other processes, if there are any."""
-    if dist.is_available() and dist.is_initialized():
+@contextmanager
+def joined(device: str) -> Iterator[tuple[Processes, str]]:
+    """This process among those that torchrun started, and its own device of that kind; alone if it was started otherwise.
+
+    Raises:
+        InputError: for a device that several processes cannot share.
+    """
+    if not dist.is_torchelastic_launched():
+        yield ALONE, device
+        return
+    own = own_device(device, int(os.environ["LOCAL_RANK"]))
+    if own != "cpu":
+        torch.cuda.set_device(own)
+    dist.init_process_group("gloo" if own == "cpu" else "nccl")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size()), own
+    finally:
         dist.destroy_process_group()
+
+
+def own_device(device: str, place: int) -> str:
+    """The device of the process at a place on its machine.
+
+    Raises:
+        InputError: for one GPU by number, another kind, or fewer GPUs than processes.
+    """
+    if device == "cpu":
+        return device
+    if device != "cuda":
+        raise InputError(f"--device {device}: processes that train together take cpu or cuda, each a GPU of its own")
+    if place >= torch.cuda.device_count():
+        raise InputError(f"--nproc-per-node: more processes than the {torch.cuda.device_count()} GPUs of this machine")
+    return f"cuda:{place}"

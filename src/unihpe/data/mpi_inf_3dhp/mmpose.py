@@ -79,8 +79,6 @@ def open_mmpose_3dhp(path: Path, split: str, target: Skeleton, truth: Truth | No
 def named_rows(rows: Sequence[tuple[View, int]], count: int) -> np.ndarray[Any, np.dtype[Any]] | None:
     """The rows that the names belong to; see `rows_of_names`."""
     cameras = [str(camera) for camera in CAMERAS]
-    if not {view.camera for view, _ in rows} <= set(cameras):
-        return None
     found = rows_of_names([((view.subject, view.sequence), view.camera, n) for view, n in rows], count, cameras)
     return None if found is None else found.numpy()
 
