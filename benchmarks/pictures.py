@@ -115,13 +115,13 @@ def train_both(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def more_lifting(args: argparse.Namespace) -> Path:
-    """The lifting checkpoint trained on as the last stage does it, for as many poses as all stages drew that train lifting."""
-    stages = [stage for stage in load_recipe("pictures").stage if "encoder_2d" in stage.trains]
+    """The lifting checkpoint trained on as the last stage does it, for as many poses as all stages drew beside their pictures."""
+    stages = load_recipe("pictures").stage
     recipe = load_recipe("lifting", (f"data.root={args.poses}",))
     last = stages[-1]
-    same = {name: getattr(last, name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout", "accumulate")}
-    stage = recipe.stage[-1].model_copy(update={**same, "batch_size": last.batch_size + last.pose_batch})
-    stage = shortened(stage, sum(stage.samples for stage in stages))
+    same = {name: getattr(last, name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout")}
+    stage = recipe.stage[-1].model_copy(update={**same, "batch_size": last.step_samples})
+    stage = shortened(stage, sum(stage.steps * stage.accumulate * stage.pose_batch for stage in stages))
     return trained(recipe.model_copy(update={"stage": (stage,)}), args.runs / "lifting", args.start)
 
 

@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("--few", type=Path, required=True, help="people with 3D; test.pack is scored")
     parser.add_argument("--many", type=Path, required=True, help="people whose 3D is withheld")
     parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
-    parser.add_argument("--start", type=Path, required=True, help="a checkpoint: of the recipe `lifting`, or with heat maps")
+    parser.add_argument(
+        "--start", type=Path, required=True, help="a checkpoint: of the recipe `lifting`, or with heat maps"
+    )
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each model")
     parser.add_argument("--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go")

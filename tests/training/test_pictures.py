@@ -118,6 +118,23 @@ def batch_of(folder, n=6, with_pose=True):
     return prepare(source.read(torch.arange(n), torch.Generator().manual_seed(0)), source.skeleton)
 
 
+def test_a_settled_stage_keeps_the_statistics_of_the_pose_encoders_and_trains_their_weights(
+    folder, motion_file, tmp_path
+):
+    whole = recipe(folder, motion_file)
+    joint = whole.stage[3].model_copy(update={"ema": 0.0, "warm_up": 0})
+    before = build_model(whole).state_dict()
+    for settled in (True, False):
+        stage = joint.model_copy(update={"settled": settled})
+        model, _ = train_recipe(whole.model_copy(update={"stage": (stage,)}), tmp_path / str(settled))
+        after = model.state_dict()
+        changed = {name for name in after if not torch.equal(after[name], before[name])}
+        means = {name for name in after if name.startswith("encoder_2d") and name.endswith("running_mean")}
+        assert means and (not means & changed if settled else means <= changed)
+        assert any(name.startswith("encoder_2d") and name.endswith("weight") for name in changed)
+        assert "image_encoder.backbone.bn1.running_mean" in changed  # a backbone's go on
+
+
 def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
     batch = batch_of(folder, 1)
     where = torch.zeros(17, 2)

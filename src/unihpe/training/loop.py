@@ -254,9 +254,12 @@ def summed(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def set_modes(model: UniHPE, stage: Stage) -> None:
-    """Training mode for what is trained, evaluation mode (no dropout) for what is frozen."""
+    """Training mode for what is trained, evaluation mode (no dropout) for what is frozen, and for batch norms that are settled."""
     for part, module in parts_of(model).items():
         module.train(part in stage.trains)
+        for layer in module.modules() if stage.settled else ():
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.eval()
 
 
 def parts_of(model: UniHPE) -> dict[Part, nn.Module]:

@@ -81,6 +81,8 @@ class Stage(BaseModel):
             next stage begins from them; 0 keeps the last ones.
         patience: the stage ends early after so many of these validations in a row without a better score; 0 never.
         clip: largest gradient norm.
+        settled: the pose encoders' batch norms keep the statistics they have, and the weights settle on those. Where the batches of a
+            step come from sources that differ, training norms each by its own statistics, and use by what lies between.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,6 +113,7 @@ class Stage(BaseModel):
     patience: int = Field(0, ge=0)
     clip: float = Field(1.0, gt=0)
     bfloat16: bool = False
+    settled: bool = False
 
     @property
     def samples(self) -> int:
