@@ -115,13 +115,14 @@ def train_both(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def more_lifting(args: argparse.Namespace) -> Path:
-    """The lifting checkpoint trained on as the last stage does it, for as many poses as all stages drew beside their pictures."""
+    """The lifting checkpoint trained on as the longest stage with poses does it, for as many of them as all stages drew."""
     stages = load_recipe("pictures").stage
+    drawn = [stage.steps * stage.accumulate * stage.pose_batch for stage in stages]
     recipe = load_recipe("lifting", (f"data.root={args.poses}",))
-    last = stages[-1]
-    same = {name: getattr(last, name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout")}
-    stage = recipe.stage[-1].model_copy(update={**same, "batch_size": last.step_samples})
-    stage = shortened(stage, sum(stage.steps * stage.accumulate * stage.pose_batch for stage in stages))
+    longest = stages[drawn.index(max(drawn))]
+    same = {name: getattr(longest, name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout")}
+    stage = recipe.stage[-1].model_copy(update={**same, "batch_size": longest.step_samples})
+    stage = shortened(stage, sum(drawn))
     return trained(recipe.model_copy(update={"stage": (stage,)}), args.runs / "lifting", args.start)
 
 

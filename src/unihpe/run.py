@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
-from unihpe.data.check_counts import frames_apart, what_is_absent
+from unihpe.data.check_counts import KNOWN, Split, frames_apart, what_is_absent
 from unihpe.data.coco import VISIBLE, CocoSource
 from unihpe.data.joints import InJoints, in_joints
 from unihpe.data.people import PeopleSource
@@ -115,16 +115,21 @@ def train_recipe(
         report=report,
         processes=processes,
     )
-    card = Card(
+    if processes.writes:
+        card = card_of(recipe, progress.samples + (0 if begun is None else begun.card.samples))
+        save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
+    return model, progress
+
+
+def card_of(recipe: Recipe, samples: int) -> Card:
+    """What a checkpoint says of its training, by the recipe and the number of samples of all its runs."""
+    return Card(
         skeleton=recipe.data.skeleton,
         recipe=without_places(recipe).model_dump(mode="json"),
         data=recipe.data.description,
         licence=recipe.data.licence,
-        samples=progress.samples + (0 if begun is None else begun.card.samples),
+        samples=samples,
     )
-    if processes.writes:
-        save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
-    return model, progress
 
 
 def without_places(recipe: Recipe) -> Recipe:
@@ -337,15 +342,15 @@ def open_by_rules(settings: DataSettings, rules: Rules, flip: bool, focal: str) 
             f" {recorded.skeleton.name}{beside}"
         )
     source = in_joints(recorded, get_skeleton(settings.skeleton))
-    lacks = what_is_absent(rules.data, rules.split, recorded, rules.cameras)
+    known = KNOWN[rules.data].get(rules.split, Split())
     words = rules.words(
         recorded.layout,
         settings.keypoints,
         flip,
         focal,
         scored_joints(source),
-        frames_apart(rules.data, rules.split, recorded),
-        [*lacks, *recorded.notes],
+        frames_apart(known, recorded),
+        [*what_is_absent(known, recorded, rules.cameras), *recorded.notes],
     )
     return source, words
 

@@ -143,10 +143,8 @@ def row_of(part: Recorded, name: str) -> dict[str, Any]:
 
 def lacking(known: Split, part: Recorded, row: dict[str, Any]) -> list[str]:
     """What a split does not have, the largest first: frames are missed only where nothing larger is."""
-    if absent := [one for one in known.subjects if one not in part.names("subject")]:
-        return [f"lacks {shown(absent, 16)}"]
-    if row["cameras"] < known.cameras:
-        return [f"has {row['cameras']} of {known.cameras} cameras"]
+    if absent := what_is_absent(known, part):
+        return absent[:1]
     if known.sequences and row["sequences"] < min(known.sequences):
         return [f"has {row['sequences']} of {' or '.join(str(n) for n in known.sequences)} sequences"]
     return [f"has {row['frames']:,} of {row['expected']:,} frames"] if row["variant"] == PARTIAL else []
@@ -166,7 +164,7 @@ def compared(known: Split, part: Recorded, row: dict[str, Any]) -> tuple[int | N
     """How many frames the nearest known copy has, and its name; or `PARTIAL`, `TOO_MANY` or `UNKNOWN`."""
     if not known.wholes:
         return None, UNKNOWN
-    step, views = 1 if known.chosen else step_of(part), len(part.view.unique())
+    step, views = frames_apart(known, part), len(part.view.unique())
     at_rate = "" if step == 1 else f", every {step}th frame"
     most = 0
     for whole in known.wholes:
@@ -187,17 +185,16 @@ def step_of(part: Recorded) -> int:
     return int(steps.mode().values) if len(steps) else 1
 
 
-def frames_apart(name: str, split: str, part: Recorded) -> int:
+def frames_apart(known: Split, part: Recorded) -> int:
     """`step_of` a split; 1 where its gaps say nothing."""
-    return 1 if KNOWN[name].get(split, Split()).chosen else step_of(part)
+    return 1 if known.chosen else step_of(part)
 
 
-def what_is_absent(name: str, split: str, part: Recorded, wanted: Sequence[str] = ()) -> list[str]:
+def what_is_absent(known: Split, part: Recorded, wanted: Sequence[str] = ()) -> list[str]:
     """Subjects and cameras of the split that a copy does not have, in words; of cameras, those `wanted`, () for all."""
-    known = KNOWN[name].get(split, Split())
     absent = [one for one in known.subjects if one not in part.names("subject")]
     cameras, of = len(part.names("camera")), len(wanted) or known.cameras
-    found = [f"lacks {', '.join(absent)}"] if absent else []
+    found = [f"lacks {shown(absent, 16)}"] if absent else []
     return [*found, f"has {cameras} of {of} cameras"] if cameras < of else found
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from unihpe.camera import Camera
-from unihpe.data.recorded import Recorded, View
+from unihpe.data.recorded import Array, Recorded, View
+from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton
 
 
@@ -92,6 +94,35 @@ def rows_of_names(places: Sequence[tuple[Hashable, str, int]], rows: int, camera
         return None
     found = torch.tensor([row[place] for place in places])
     return found if bool((found.diff() > 0).all()) else None
+
+
+def with_names(
+    count: int,
+    places: Iterable[tuple[Hashable, str, int]],
+    poses: Array,
+    points: Array,
+    cameras: Sequence[str],
+    path: Path,
+) -> tuple[Array, Array, tuple[str, ...]]:
+    """The 3D and 2D of the rows that have a name (see `rows_of_names`), and a note where some have none.
+
+    Args:
+        count: of the names; their `places` are looked at only where there are more rows.
+
+    Raises:
+        InputError: where names, 3D and 2D are of different number, and nothing says which rows are without a name.
+    """
+    if count < len(poses) == len(points):
+        named = rows_of_names(list(places), len(poses), cameras)
+        if named is not None:
+            note = f"{path.name}: rows without a name left out (videos that could not be read)"
+            return poses[named.numpy()], points[named.numpy()], (note,)
+    if not count == len(poses) == len(points):
+        raise InputError(
+            f"{path}: {count} names, {len(poses)} poses and {len(points)} sets of keypoints: MMPose's script names no frame of a"
+            " damaged video, and these names do not say which those are; make the file again from whole videos"
+        )
+    return poses, points, ()
 
 
 def combined(parts: Sequence[Recorded], layout: str) -> Recorded:

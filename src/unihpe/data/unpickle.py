@@ -290,6 +290,6 @@ def member(archive: zipfile.ZipFile, key: str, where: str) -> Any:
     return loaded.item() if isinstance(loaded, np.ndarray) and shape == () else loaded
 
 
-def reason(error: BaseException) -> str:
-    """An error in one short line."""
-    return (one_line(error) or type(error).__name__)[:160]
+def reason(error: BaseException, most: int = 160) -> str:
+    """An error in one line of at most so many characters."""
+    return (one_line(error) or type(error).__name__)[:most]

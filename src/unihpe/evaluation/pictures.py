@@ -60,10 +60,8 @@ def evaluate_pictures(
     for batch in batches:
         assert batch.pose is not None
         image, heatmaps = model.look(batch)
-        embeddings = {
-            Modality.IMAGE: image,
-            **{modality: model.embed(batch, modality) for modality in (Modality.POSE_2D, Modality.POSE_3D)},
-        }
+        poses_of = {modality: model.embed(batch, modality) for modality in (Modality.POSE_2D, Modality.POSE_3D)}
+        embeddings = {Modality.IMAGE: image, **poses_of}
         for name, pose in answers(model, embeddings, batch, sampler, generator).items():
             for label, metric in METRICS.items():
                 score = metric(root_relative(pose, skeleton).cpu(), batch.pose.cpu())

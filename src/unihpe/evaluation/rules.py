@@ -107,12 +107,8 @@ class Rules:
         chosen += [f"actions {', '.join(self.actions)}"] if self.actions else []
         chosen += ["first takes only"] if self.first_take else []
         apart = self.stride if apart is None else apart
-        frames = "every frame" if apart == 1 else f"every {apart}th frame of each sequence"
-        frames += (
-            f" (the protocol: every {'' if self.stride == 1 else f'{self.stride}th '}frame)"
-            if apart != self.stride
-            else ""
-        )
+        frames = every(apart) if apart == 1 else f"{every(apart)} of each sequence"
+        frames += f" (the protocol: {every(self.stride)})" if apart != self.stride else ""
         figures = {
             figure.name or figure.metric: f"{len(figure.joints)}: {', '.join(figure.joints)}"
             if figure.joints
@@ -142,6 +138,11 @@ class Rules:
             exclusions="; ".join([exclusions, *(f"the copy: {line}" for line in lacks)]),
             about=self.about,
         )
+
+
+def every(step: int) -> str:
+    """Which frames a step takes, in words."""
+    return "every frame" if step == 1 else f"every {step}th frame"
 
 
 def h36m(name: str, about: str, **changes: object) -> Rules:

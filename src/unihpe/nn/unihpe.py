@@ -246,14 +246,20 @@ def running_statistics(module: nn.Module) -> Iterator[None]:
 
     What heat maps show is not distributed as keypoints are: their statistics would spoil lifting.
     """
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d) and layer.training]
-    for layer in layers:
-        layer.eval()
+    layers = hold_statistics(module)
     try:
         yield
     finally:
         for layer in layers:
             layer.train()
+
+
+def hold_statistics(module: nn.Module) -> list[nn.Module]:
+    """Make a pose encoder's batch norms use their running statistics; which of them did not."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d) and layer.training]
+    for layer in layers:
+        layer.eval()
+    return list(layers)
 
 
 def normalised(batch: Batch) -> Tensor:

@@ -22,7 +22,7 @@ from unihpe.batch import Batch
 from unihpe.errors import InputError, one_line
 from unihpe.files import replacing
 from unihpe.losses import clamp_log_scale_
-from unihpe.nn.unihpe import UniHPE
+from unihpe.nn.unihpe import UniHPE, hold_statistics
 from unihpe.training.processes import ALONE, Processes
 from unihpe.training.stages import PARTS, Part, Stage, stage_losses
 
@@ -257,9 +257,8 @@ def set_modes(model: UniHPE, stage: Stage) -> None:
     """Training mode for what is trained, evaluation mode (no dropout) for what is frozen, and for batch norms that are settled."""
     for part, module in parts_of(model).items():
         module.train(part in stage.trains)
-        for layer in module.modules() if stage.settled else ():
-            if isinstance(layer, nn.BatchNorm1d):
-                layer.eval()
+        if stage.settled:
+            hold_statistics(module)
 
 
 def parts_of(model: UniHPE) -> dict[Part, nn.Module]:

@@ -14,7 +14,7 @@ from unihpe.data.human36m.cameras import INTRINSICS, Human36mCamera, camera_of, 
 from unihpe.data.human36m.rows import require_subjects
 from unihpe.data.human36m.views import view_of
 from unihpe.data.recorded import Array, Recorded, as_array, as_floats, require_finite
-from unihpe.data.rows import by_row, rows_of_names
+from unihpe.data.rows import by_row, with_names
 from unihpe.data.spin import is_spin
 from unihpe.data.unpickle import load_npy, load_npz, load_pickle
 from unihpe.errors import InputError
@@ -28,16 +28,16 @@ class Table:
     """MMPose's npz files as rows, one per picture.
 
     Attributes:
-        names: of the pictures, N.
+        keys: subject, sequence, camera and frame (from 0) of the pictures, N.
         poses: (N, 17, 3), metres, camera axes.
         keypoints: (N, 17, 2), pixels.
-        note: what was left out, if anything.
+        notes: what was left out.
     """
 
-    names: list[str]
+    keys: list[tuple[str, str, str, int]]
     poses: Array
     keypoints: Array
-    note: str = ""
+    notes: tuple[str, ...]
 
 
 def mmpose_files(root: Path) -> list[Path]:
@@ -68,9 +68,8 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
             f"{root}: no h36m_train.npz or h36m_test.npz here or in annotation_body3d/fps*; give MMPose's folder"
         )
     tables = [read_table(path) for path in files]
-    names = [name for table in tables for name in table.names]
     poses = torch.from_numpy(np.concatenate([table.poses for table in tables]))
-    keys = [parsed(name, files[0]) for name in names]
+    keys = [key for table in tables for key in table.keys]
     if verify:
         require_subjects(keys, poses, "m", str(files[0].parent))
     rows, cameras = mmpose_cameras(files[0].parent)
@@ -86,7 +85,7 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
         cameras,
         camera,
         layout,
-        tuple(table.note for table in tables if table.note),
+        tuple(note for table in tables for note in table.notes),
         confidence=confidence,
     )
 
@@ -98,7 +97,7 @@ def read_table(path: Path) -> Table:
         InputError: for arrays of another shape, poses that are not finite, or arrays of different length.
     """
     content = load_npz(path, ("imgname", "part", "S"))
-    names = [str(name) for name in np.asarray(content["imgname"]).ravel()]
+    keys = [parsed(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
     joints = len(get_skeleton("human36m17"))
     poses = as_floats(content["S"], (None, joints, None), str(path), "3D poses (S)")
     keypoints = as_floats(content["part"], (None, joints, None), str(path), "2D joints (part)")
@@ -106,28 +105,14 @@ def read_table(path: Path) -> Table:
         raise InputError(
             f"{path}: S needs x, y, z and part x, y; the file has {poses.shape[2]} and {keypoints.shape[2]}"
         )
-    named = named_rows(names, len(poses), path) if len(names) < len(poses) == len(keypoints) else None
-    if named is not None:
-        poses, keypoints = poses[named], keypoints[named]
-    if not len(names) == len(poses) == len(keypoints):
-        raise InputError(
-            f"{path}: {len(names)} names, {len(poses)} poses and {len(keypoints)} sets of keypoints: MMPose's script names no frame of a"
-            " damaged video, and these names do not say which those are; make the file again from whole videos"
-        )
+    places = ((key[:2], *key[2:]) for key in keys)
+    poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, tuple(INTRINSICS), path)
     require_finite(poses, str(path))
     if (poses[..., 2] <= 0).any():
         raise InputError(
             f"{path}: 3D lies behind the camera; this layout has absolute camera axes, not relative to the pelvis"
         )
-    note = "" if named is None else f"{path.name}: rows without a name left out (videos that could not be read)"
-    return Table(names, poses[..., :3].astype(np.float32), keypoints[..., :2].astype(np.float32), note)
-
-
-def named_rows(names: list[str], rows: int, path: Path) -> Array | None:
-    """The rows that the names belong to; see `rows_of_names`."""
-    keys = [parsed(name, path) for name in names]
-    found = rows_of_names([(key[:2], *key[2:]) for key in keys], rows, tuple(INTRINSICS))
-    return None if found is None else found.numpy()
+    return Table(keys, poses[..., :3].astype(np.float32), keypoints[..., :2].astype(np.float32), notes)
 
 
 def parsed(name: str, path: Path) -> tuple[str, str, str, int]:
@@ -147,7 +132,7 @@ def mmpose_2d(tables: list[Table], two_d: str, folder: Path) -> tuple[Tensor | N
         return None, None
     if two_d == "gt":
         return torch.from_numpy(np.concatenate([table.keypoints for table in tables])), None
-    path, shape = folder / two_d, (sum(len(t.names) for t in tables), len(get_skeleton("human36m17")), 3)
+    path, shape = folder / two_d, (sum(len(t.keys) for t in tables), len(get_skeleton("human36m17")), 3)
     loaded = load_npy(path, "2D is gt, exact or such a file")
     points = torch.from_numpy(as_floats(loaded, shape, str(path), "2D joints").astype(np.float32))
     return points[..., :2], points[..., 2].clamp(0, 1)

@@ -7,7 +7,7 @@ are 204 pixels high; their size is taken from the set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from unihpe.camera import Camera
 from unihpe.data.mpi_inf_3dhp.parts import CAMERAS, Truth, published_lenses, require_truth, view_named
 from unihpe.data.recorded import Recorded, View, as_array, as_floats, require_body, require_finite, shown
-from unihpe.data.rows import by_row, camera_rows, rows_of_names
+from unihpe.data.rows import by_row, camera_rows, with_names
 from unihpe.data.spin import is_spin
 from unihpe.data.unpickle import load_npz, load_pickle
 from unihpe.errors import InputError
@@ -45,25 +45,18 @@ def open_mmpose_3dhp(path: Path, split: str, target: Skeleton, truth: Truth | No
     columns = target.select_from(source)
     poses = as_floats(content["S"], (None, len(source), 4), str(path), "3D poses (S)")[..., :3]
     points = as_floats(content["part"], (None, len(source), 3), str(path), "2D joints (part)")[..., :2]
-    names = [str(name) for name in np.asarray(content["imgname"]).ravel()]
-    rows = [view_named(name, path) for name in names]
-    named = named_rows(rows, len(poses)) if len(names) < len(poses) == len(points) else None
-    if named is not None:
-        poses, points = poses[named], points[named]
-    if not len(names) == len(poses) == len(points):
-        raise InputError(
-            f"{path}: {len(names)} names, {len(poses)} poses, {len(points)} 2D: MMPose's script names no frame of a damaged video, and"
-            " these names do not say which those are; make the file again from whole videos"
-        )
+    rows = [view_named(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
+    places = (((view.subject, view.sequence), view.camera, frame) for view, frame in rows)
+    cameras = [str(camera) for camera in CAMERAS]
+    poses, points, notes = with_names(len(rows), places, poses, points, cameras, path)
     require_finite(poses, str(path))
     if verify:
         require_body(torch.from_numpy(poses.astype(np.float32)), source, str(path), "m")
     views, camera = camera_rows(rows)
     pose = torch.from_numpy(poses[:, columns].astype(np.float32)) * 1000
     pixels = torch.from_numpy(points[:, columns].astype(np.float32))
-    notes = [] if named is None else [f"{path.name}: rows without a name left out (videos that could not be read)"]
     if path.name.endswith("_all.npz"):
-        notes.append("invalid frames of the test set are among these: mpi_inf_3dhp_test_valid.npz has none")
+        notes = (*notes, "invalid frames of the test set are among these: mpi_inf_3dhp_test_valid.npz has none")
     return by_row(
         target,
         rows,
@@ -72,15 +65,8 @@ def open_mmpose_3dhp(path: Path, split: str, target: Skeleton, truth: Truth | No
         cameras_of(path.with_name(f"cameras_{split}.pkl"), views),
         camera,
         "MPI-INF-3DHP, MMPose npz, annot3",
-        tuple(notes),
+        notes,
     )
-
-
-def named_rows(rows: Sequence[tuple[View, int]], count: int) -> np.ndarray[Any, np.dtype[Any]] | None:
-    """The rows that the names belong to; see `rows_of_names`."""
-    cameras = [str(camera) for camera in CAMERAS]
-    found = rows_of_names([((view.subject, view.sequence), view.camera, n) for view, n in rows], count, cameras)
-    return None if found is None else found.numpy()
 
 
 def cameras_of(path: Path, views: list[View]) -> Camera:

@@ -41,7 +41,8 @@ from unihpe.data.recorded import (
     with_fitted_intrinsics,
 )
 from unihpe.data.rows import stacked
-from unihpe.errors import InputError, one_line
+from unihpe.data.unpickle import reason
+from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, get_skeleton
 
 
@@ -133,13 +134,8 @@ def load_mat(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = scipy_io.loadmat(str(path))
     except Exception as error:  # scipy raises errors of many kinds for a broken file, its own among them
-        raise InputError(f"{path}: not a readable MATLAB file ({brief(error)}); copy it again") from error
+        raise InputError(f"{path}: not a readable MATLAB file ({reason(error, 120)}); copy it again") from error
     return content
-
-
-def brief(error: BaseException) -> str:
-    """An error in a few words, one line."""
-    return (one_line(error) or type(error).__name__)[:120]
 
 
 def read_calibration(path: Path, cameras: Sequence[int]) -> Camera:

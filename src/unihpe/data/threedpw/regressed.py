@@ -83,7 +83,8 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
         torch.from_numpy(np.concatenate([getattr(part, name) for part in parts])).float()
         for name in ("focal", "centre", "size")
     )
-    kind = "HybrIK's JSON" if files[0][0].suffix == ".json" else "MMHuman3D's npz"
+    hybrik = files[0][0].suffix == ".json"
+    kind = "HybrIK's JSON" if hybrik else "MMHuman3D's npz"
     return Recorded(
         skeleton=get_skeleton("human36m17"),
         views=views,
@@ -98,7 +99,7 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
         camera=every,
         in_world=False,
         layout=f"3DPW, 17 joints regressed from SMPL, {kind}, {PROJECTED}",
-        stored=get_skeleton("human36m17_left_first") if files[0][0].suffix == ".json" else STORED,
+        stored=get_skeleton("human36m17_left_first") if hybrik else STORED,
     )
 
 
