@@ -2,8 +2,8 @@
 
     python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json   # hours; resumable, arm by arm
 
-All arms and seeds begin with the same heat maps, the recipe's first stage trained once (the paper's arms all begin from the same
-COCO weights), and then each draws `--pictures` pictures, all its stages counted. Its pose parts begin as the lifting
+All arms and seeds begin with the same heat maps, trained once on `--heat-maps` pictures without 3D (the paper's arms all begin from
+the same COCO weights), and then each draws `--pictures` pictures, all its stages counted. Its pose parts begin as the lifting
 checkpoint (stage 1, which needs no pictures) or as nothing:
 
     triplet        from the lifting checkpoint; align with L_pair and L_triplet, then jointly
@@ -47,8 +47,10 @@ def shortened(stage: Stage, pictures: int) -> Stage:
 
 
 def by_score_alone(stage: Stage) -> Stage:
-    """A stage whose decoders learn by score matching alone."""
-    return stage.model_copy(update={"decode": tuple(d.model_copy(update={"point": 0.0}) for d in stage.decode)})
+    """A stage whose decoders learn by score matching alone; paths that draw no noise are left out with their term."""
+    return stage.model_copy(
+        update={"decode": tuple(d.model_copy(update={"point": 0.0}) for d in stage.decode if d.draws)}
+    )
 
 
 def stages_of(arm: str, stages: dict[str, Stage], pictures: int) -> tuple[Stage, ...]:
@@ -84,15 +86,23 @@ def with_fresh_poses(heatmaps: Path, recipe: Recipe, out: Path) -> Path:
     return out
 
 
-def common_beginning(base: Recipe, args: argparse.Namespace) -> Path:
+def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
+    """The recipe's first stage with as many pictures, its heat maps learning to point as in the longest stage."""
+    longest = max(stages.values(), key=lambda stage: stage.steps)
+    same = {name: getattr(longest, name) for name in ("integral", "batch_size", "accumulate", "schedule", "ema")}
+    return shortened(stages[HEAT_MAPS].model_copy(update=same), pictures)
+
+
+def common_beginning(stages: dict[str, Stage], base: Recipe, args: argparse.Namespace) -> Path:
     """The checkpoint with trained heat maps that all arms begin from."""
-    first = tuple(stage for stage in base.stage if stage.name == HEAT_MAPS)
-    return trained(base.model_copy(update={"stage": first}), args.runs / HEAT_MAPS, args.start)
+    first = (heat_maps(stages, args.heat_maps),)
+    return trained(base.model_copy(update={"stage": first}), args.runs / f"{HEAT_MAPS} {args.heat_maps}", args.start)
 
 
-def run_arm(arm: str, seed: int, base: Recipe, beginning: Path, args: argparse.Namespace) -> dict[str, Any]:
+def run_arm(
+    arm: str, seed: int, stages: dict[str, Stage], base: Recipe, beginning: Path, args: argparse.Namespace
+) -> dict[str, Any]:
     """Train one arm, and score it on the held-out people."""
-    stages = {stage.name: stage for stage in base.stage}
     folder = args.runs / f"{args.objective}_{args.pictures}_{seed}"
     recipe = base.model_copy(update={"seed": seed, "stage": stages_of(arm, stages, args.pictures)})
     afresh = arm == "end to end"
@@ -132,6 +142,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each arm, after the heat maps")
+    parser.add_argument("--heat-maps", type=int, default=192_000, help="pictures that the common beginning learns from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--objective", choices=("recipe", "score"), default="recipe", help="see above")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")
@@ -146,19 +157,20 @@ def main() -> None:
     changes = (f"data.root={args.people}", f"poses.root={args.poses}", *args.set)
     try:
         base = load_recipe("pictures", changes)
+        stages = {stage.name: stage for stage in base.stage}
+        beginning = common_beginning(stages, base, args)
         if args.objective == "score":
-            base = base.model_copy(update={"stage": tuple(by_score_alone(stage) for stage in base.stage)})
-        beginning = common_beginning(base, args)
+            stages = {name: by_score_alone(stage) for name, stage in stages.items()}
         arms: dict[str, list[dict[str, Any]]] = {}
         for seed in args.seeds:
             for arm in args.arms:
-                found = run_arm(arm, seed, base, beginning, args)
+                found = run_arm(arm, seed, stages, base, beginning, args)
                 arms.setdefault(arm, []).append(found)
                 print(f"{arm}, seed {seed}: {json.dumps(found['errors_mm'])}", flush=True)
                 result = {
                     **where(),
                     "pictures": args.pictures,
-                    "pictures_of_heat_maps": sum(s.samples for s in base.stage if s.name == HEAT_MAPS),
+                    "pictures_of_heat_maps": args.heat_maps,
                     "objective": args.objective,
                     "arms": arms,
                     **summary(arms),

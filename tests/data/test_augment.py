@@ -8,11 +8,11 @@ import torch
 
 from unihpe.boxes import crop, crop_matrix
 from unihpe.camera import Camera
-from unihpe.data.augment import Augmentation, Crop, augment, half_body_box
+from unihpe.data.augment import Augmentation, Crop, augment, blackened, cut_off, half_body_box
 from unihpe.skeleton import get_skeleton
 
 SKELETON = get_skeleton("human36m17")
-SHAPE_ONLY = Augmentation(half_body=0.0, colour=0.0, grey=0.0, blurred=0.0, compressed=0.0, cut_out=0.0)
+SHAPE_ONLY = Augmentation(half_body=0.0, cut_off=0.0, colour=0.0, grey=0.0, blurred=0.0, compressed=0.0, cut_out=0.0)
 SIZE = 1000.0
 DOTTED = ("left_wrist", "right_wrist", "head", "left_ankle", "right_ankle")
 
@@ -107,6 +107,35 @@ def test_half_bodies(legs):
     np.testing.assert_allclose(box[3], 1.25 * (high - low)[1])
     keypoints[rows[3:]] = np.nan
     np.testing.assert_array_equal(half_body_box(keypoints, SKELETON, legs, whole), whole)
+
+
+def test_people_cut_off_by_an_edge():
+    before, _ = person(3)
+    whole = crop_matrix(before.box, 192, 256)
+    kinds = set()
+    for seed in range(40):
+        box, edges = cut_off(before.keypoints, before.box, np.random.default_rng(seed))
+        (end,), (axis,) = np.isfinite(edges).nonzero()
+        kinds.add((int(axis), int(end)))
+        away = 1 if end == 0 else -1
+        left = away * (before.keypoints[:, axis] - edges[end, axis]) >= 0
+        assert 4 <= left.sum() < 17
+        low, high = before.keypoints[left].min(0), before.keypoints[left].max(0)
+        np.testing.assert_allclose(box[:2], (low + high) / 2)
+        seen = blackened(before.picture | 1, edges, whole).any(-1).any(axis)  # columns for axis 0, rows for 1
+        line = whole[axis, axis] * edges[end, axis] + whole[axis, 2]
+        there = np.arange(len(seen)) + 0.5
+        assert np.array_equal(seen, there > round(line) if end == 0 else there < round(line))
+    assert kinds == {(1, 1), (0, 0), (0, 1)}
+
+
+def test_too_little_of_a_person_is_not_cut_off():
+    before, _ = person(3)
+    keypoints = before.keypoints.copy()
+    keypoints[4:] = np.nan
+    box, edges = cut_off(keypoints, before.box, np.random.default_rng(0))
+    assert np.array_equal(box, before.box) and not np.isfinite(edges).any()
+    assert np.array_equal(blackened(before.picture, edges, crop_matrix(before.box, 192, 256)), before.picture)
 
 
 def test_grey_pictures_have_no_colour():

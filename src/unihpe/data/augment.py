@@ -23,6 +23,9 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 LEGS_ALONE = 0.25  # of the half bodies
+FROM_BELOW = 0.75  # of those cut off; the others from a side
+CUT = (0.1, 0.6)  # of the person's extent
+NO_EDGES: Floats = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Augmentation:
         turned: share of people turned.
         scale: largest change of the box's size, as a share of it.
         half_body: share of people whose box is drawn round the upper body alone, or (a quarter of them) the legs.
+        cut_off: share of the other people whom a new edge of the picture cuts, mostly from below; the box is drawn round what is left.
         shift: largest move of the box, as a share of its size.
         colour: largest change of brightness, contrast and each channel's strength, as a share.
         grey: share of crops without colour.
@@ -47,7 +51,8 @@ class Augmentation:
     rotation: float = 30.0
     turned: float = 0.6
     scale: float = 0.25
-    half_body: float = 0.15
+    half_body: float = 0.2
+    cut_off: float = 0.2
     shift: float = 0.08
     colour: float = 0.3
     grey: float = 0.1
@@ -87,8 +92,11 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     if mirrored:
         keypoints, pose = keypoints[list(skeleton.mirror)], pose[list(skeleton.mirror)]
     box = np.concatenate([linear @ (crop.box[:2] - centre) + centre, crop.box[2:]])
+    edges = NO_EDGES
     if rng.random() < how.half_body:
         box = half_body_box(keypoints, skeleton, legs=rng.random() < LEGS_ALONE, box=box)
+    elif rng.random() < how.cut_off:
+        box, edges = cut_off(keypoints, box, rng)
     box[:2] += rng.uniform(-how.shift, how.shift, 2) * box[2:]
     box[2:] *= rng.uniform(1 - how.scale, 1 + how.scale)
     height, width = crop.picture.shape[:2]
@@ -98,8 +106,8 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
         @ there
         @ np.linalg.inv(homogeneous(crop_matrix(crop.box, width, height)))
     )
-    picture = warp(crop.picture, matrix, rng.integers(0, 256, 3))
-    return Crop(change_pixels(picture, how, rng), keypoints, pose, box, crop.size)
+    picture = change_pixels(warp(crop.picture, matrix, rng.integers(0, 256, 3)), how, rng)
+    return Crop(blackened(picture, edges, crop_matrix(box, width, height)), keypoints, pose, box, crop.size)
 
 
 def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
@@ -109,6 +117,34 @@ def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats
     if (half & inside).sum() < FEWEST_JOINTS:
         return box
     return box_from_keypoints(torch.from_numpy(keypoints), torch.from_numpy(half & inside)).numpy()
+
+
+def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The box (4,) of what an edge of the picture leaves, and the edges (2, 2), left and top before right and bottom."""
+    inside = (np.abs(keypoints - box[:2]) <= box[2:] / 2).all(1)  # unknown joints, NaN, are nowhere
+    below, share = rng.random() < FROM_BELOW, rng.uniform(*CUT)
+    axis, end = (1, 1) if below else (0, int(rng.integers(2)))
+    if inside.sum() < FEWEST_JOINTS:
+        return box, NO_EDGES
+    low, high = keypoints[inside, axis].min(), keypoints[inside, axis].max()
+    line = low + share * (high - low) if end == 0 else high - share * (high - low)
+    left = inside & ((keypoints[:, axis] >= line) if end == 0 else (keypoints[:, axis] <= line))
+    if left.sum() < FEWEST_JOINTS:
+        return box, NO_EDGES
+    edges = NO_EDGES.copy()
+    edges[end, axis] = line
+    return box_from_keypoints(torch.from_numpy(keypoints), torch.from_numpy(left)).numpy(), edges
+
+
+def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
+    """The crop with nothing beyond the edges (2, 2) of the full picture, as a crop that reaches beyond its picture is filled."""
+    height, width = picture.shape[:2]
+    (left, top), (right, bottom) = (
+        (edges * matrix[[0, 1], [0, 1]] + matrix[:, 2]).clip(0, [width, height]).round().astype(int)
+    )
+    result = np.zeros_like(picture)
+    result[top:bottom, left:right] = picture[top:bottom, left:right]
+    return result
 
 
 def homogeneous(matrix: Floats) -> Floats:
