@@ -67,6 +67,32 @@ def test_the_crop_is_what_the_box_says(model, photo, monkeypatch):
     assert difference.float().mean() < 0.2 and modality_ok(here, there)
 
 
+def test_the_flip_test_answers_a_mirrored_picture_with_the_mirrored_person(model, photo):
+    """Without it an untrained model does not."""
+    box, skeleton = torch.tensor([40.0, 20.0, 180.0, 260.0]), model.skeleton
+    low, high = box[0].item(), box[2].item()
+    other = torch.tensor([400 - high, 20.0, 400 - low, 260.0])
+    plain, mirror = (model.predict(p, b) for p, b in ((photo, box), (photo[:, ::-1], other)))
+    assert (skeleton.mirrored(plain.pose) - mirror.pose).abs().max() > 1
+    plain, mirror = (model.predict(p, b, flip=True) for p, b in ((photo, box), (photo[:, ::-1], other)))
+    assert_close(skeleton.mirrored(plain.pose), mirror.pose, atol=0.5, rtol=0)
+    middle = torch.tensor([200.0, 0.0])
+    assert_close(skeleton.mirrored(plain.keypoints - middle) + middle, mirror.keypoints, atol=0.1, rtol=0)
+    assert plain.estimate.endswith("mean with the mirrored one")
+
+    points = torch.rand(2, 17, 2, generator=torch.Generator().manual_seed(3)) * 200 + 50
+    seen = skeleton.mirrored(points - middle) + middle
+    lifted, again = (model.lift(k, (400, 300), "human36m17", flip=True) for k in (points, seen))
+    assert_close(skeleton.mirrored(lifted.pose), again.pose, atol=0.05, rtol=0)
+    both, mirrored = (
+        model.predict(p, b[None], k[:1], skeleton="human36m17", flip=True)
+        for p, b, k in ((photo, box, points), (photo[:, ::-1], other, seen))
+    )
+    assert both.paths.keys() == {"image", "2d", "fused"}
+    for name, pose in both.paths.items():
+        assert_close(skeleton.mirrored(pose), mirrored.paths[name], atol=0.5, rtol=0)
+
+
 def modality_ok(here, there):
     """The 2D differs by the move and by the box token, which knows where in the picture the box lies."""
     move = there.keypoints.mean((0, 1)) - here.keypoints.mean((0, 1))

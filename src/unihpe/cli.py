@@ -172,8 +172,10 @@ def show_report(report: dict[str, Any]) -> None:
         table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
     console.print(table)
     for key, what in (("image_to_2d", "image → 2D"), ("heat_maps", "heat maps")):
-        for name, value in report.get(key, {}).items():
-            console.print(f"{what} {name}: {value:.3f}")
+        for name, values in report.items():
+            if name.startswith(key):
+                row = ", ".join(f"{label} {value:.3f}" for label, value in values.items())
+                console.print(f"{name.replace(key, what)}: {row}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
     for pair, cosine in cosines.items():
         console.print(f"cosine {pair}: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}")
@@ -228,6 +230,7 @@ def predict(
     samples: Annotated[int, typer.Option(min=0, help="Hypotheses for each person.")] = 20,
     sampler: Annotated[str, typer.Option(help="How they are drawn; see docs/samplers.md.")] = "auto",
     steps: Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")] = 0,
+    flip: Annotated[bool, typer.Option("--flip", help="Estimates are means with the mirrored one.")] = False,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -238,7 +241,7 @@ def predict(
     if picture is None and keypoints is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
     predictor = load(checkpoint, device)
-    options = {"focal": focal, "samples": samples, "sampler": sampler, "steps": steps, "seed": seed}
+    options = {"focal": focal, "samples": samples, "sampler": sampler, "steps": steps, "flip": flip, "seed": seed}
     if picture is not None:
         known = keypoints_by_picture(predictor, picture, keypoints, skeleton, parse_size(image_size))
         predict_pictures(predictor, picture, boxes, known, out, options)

@@ -15,13 +15,12 @@ from unihpe.camera import Camera
 from unihpe.data.motion import MotionSource, fixed_cameras, open_motion
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare, root_relative
-from unihpe.diffusion.sampling import build_sampler
 from unihpe.draw import Picture
 from unihpe.formats.keypoints import read_keypoints
 from unihpe.formats.results import Results, write_json, write_npz
 from unihpe.metrics import mpjpe, pa_mpjpe
 from unihpe.picture import SUFFIXES, read_picture
-from unihpe.predict import Draws, Predictor
+from unihpe.predict import Predictor, drawn_by
 from unihpe.show import evenly, in_crops, write_pictures
 
 HYPOTHESES = 20
@@ -102,7 +101,9 @@ def from_people(predictor: Predictor, out: Path, seed: int) -> Shown:
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
     batch = prepare(frames, source.skeleton).to(predictor.device)
-    results = in_crops(predictor.answer(batch, frames.box, frames.camera, True, hypotheses(seed)), frames.box)
+    results = in_crops(
+        predictor.answer(batch, frames.box, frames.camera, True, drawn_by("auto", 0, HYPOTHESES, seed)), frames.box
+    )
     results = replace(results, estimate=f"{results.estimate}; from pictures")
     crops = {name: image.permute(1, 2, 0).numpy() for name, image in zip(results.image, frames.image, strict=True)}
     truth = root_relative(frames.pose, source.skeleton)
@@ -115,12 +116,6 @@ def from_picture(predictor: Predictor, out: Path, path: Path, seed: int) -> Show
     picture = read_picture(path)
     results = predictor.predict(picture, samples=HYPOTHESES, seed=seed, name=path.name)
     return finish(out, path.name, results, None, lambda name: picture)
-
-
-def hypotheses(seed: int) -> Draws:
-    """The demo's way to draw them."""
-    generator = torch.Generator().manual_seed(seed)
-    return Draws(build_sampler("auto", 0, generator), HYPOTHESES, generator)
 
 
 def from_prior(predictor: Predictor, out: Path, seed: int) -> Shown:

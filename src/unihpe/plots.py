@@ -12,12 +12,11 @@ import torch
 from unihpe.batch import Frames, Modality
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare, root_relative
-from unihpe.diffusion.sampling import build_sampler
 from unihpe.draw import save_png, sheet
 from unihpe.errors import InputError
 from unihpe.files import replacing
 from unihpe.metrics import mpjpe
-from unihpe.predict import Draws, Predictor
+from unihpe.predict import Predictor, drawn_by
 from unihpe.recipe import check_skeleton, load_model
 from unihpe.run import evenly_spread
 from unihpe.show import in_crops, row_of
@@ -124,9 +123,8 @@ def draw_people(checkpoint: Path, file: Path, out: Path, people: int = 600, each
     predictor, frames = open_people(checkpoint, file, people)
     assert frames.pose is not None and frames.image is not None
     batch = prepare(frames, predictor.skeleton)
-    generator = torch.Generator().manual_seed(seed)
     assert frames.box is not None
-    draws = Draws(build_sampler("auto", 0, generator), 0, generator)
+    draws = drawn_by("auto", 0, 0, seed)
     results = in_crops(predictor.answer(batch, frames.box, frames.camera, True, draws), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
     errors = mpjpe(results.pose, truth)

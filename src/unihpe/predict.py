@@ -20,6 +20,7 @@ from unihpe.checkpoint import Card
 from unihpe.data.prepare import prepare, root_of
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
+from unihpe.estimates import Estimator, mirrored
 from unihpe.formats.keypoints import KeypointFile
 from unihpe.formats.results import Results
 from unihpe.hypotheses import spread
@@ -37,11 +38,12 @@ SHORT = {Modality.IMAGE: "image", Modality.POSE_2D: "2d"}  # names of paths in r
 
 @dataclass(frozen=True)
 class Draws:
-    """How hypotheses are drawn, and how many."""
+    """How hypotheses are drawn, and how many; and whether estimates are means with the mirrored one."""
 
     sampler: Sampler
     samples: int
     generator: torch.Generator
+    flip: bool = False
 
 
 class Predictor:
@@ -72,6 +74,7 @@ class Predictor:
         samples: int = 0,
         sampler: str = "auto",
         steps: int = 0,
+        flip: bool = False,
         seed: int = 0,
     ) -> Results:
         """2D keypoints to 3D poses, a point estimate each, and hypotheses if asked.
@@ -84,6 +87,7 @@ class Predictor:
             focal: in pixels; without it √(W² + H²) is assumed.
             samples: hypotheses for each person; adds `samples` and `spread` to the result, if the decoder can be sampled.
             sampler, steps: how hypotheses are drawn, see `unihpe.diffusion.sampling`.
+            flip: the estimate is the mean with that of the mirrored keypoints, mirrored back: better, for twice the time.
 
         Returns:
             Poses in mm, camera axes, relative to the root; in the model's own joints.
@@ -94,17 +98,18 @@ class Predictor:
         """
         frames, converted = self.frames(keypoints, image_size, get_skeleton(skeleton), confidence, focal)
         batches = [prepare(part, self.skeleton).to(self.device) for part in split(frames)]
-        generator = torch.Generator().manual_seed(seed)
-        chosen = build_sampler(sampler, steps, generator)
+        draws = drawn_by(sampler, steps, samples, seed, flip)
         poses, drawn = [], []
         for batch in batches:
             embedding = self.model.embed(batch, Modality.POSE_2D)
             if samples and self.model.can_be_sampled(Modality.POSE_3D):
-                drawn.append(self.draw(embedding, Modality.POSE_2D, batch, chosen, samples, generator))
-            poses.append(self.point(embedding, batch, chosen, generator))
+                drawn.append(self.draw(embedding, Modality.POSE_2D, batch, draws))
+            again = self.embed_mirrored(batch, Modality.POSE_2D) if flip else None
+            poses.append(self.point(embedding, batch, draws, again=again))
         pose = torch.cat(poses).cpu()
         hypotheses = torch.cat(drawn, dim=1).cpu() if drawn else None
-        return self.results(pose, converted, frames.keypoints, frames.camera, focal is not None, hypotheses)
+        results = self.results(pose, converted, frames.keypoints, frames.camera, focal is not None, hypotheses)
+        return replace(results, estimate=self.estimate_in_words(flip))
 
     @torch.no_grad()
     def predict(
@@ -119,6 +124,7 @@ class Predictor:
         samples: int = 0,
         sampler: str = "auto",
         steps: int = 0,
+        flip: bool = False,
         seed: int = 0,
         name: str = "picture",
     ) -> Results:
@@ -129,7 +135,7 @@ class Predictor:
             boxes: (N, 4), left, top, right, bottom, pixels; without it, and without keypoints, the whole picture is one box.
             keypoints, skeleton, confidence: 2D keypoints of the same people, as in `lift`.
             focal: in pixels; without it √(W² + H²) is assumed.
-            samples, sampler, steps: as in `lift`.
+            samples, sampler, steps, flip: as in `lift`.
             name: of the picture in the results.
 
         Returns:
@@ -148,20 +154,20 @@ class Predictor:
             people = self.frames(keypoints, size, get_skeleton(skeleton), confidence, focal)
             boxes = corners_of(people[0]) if boxes is None else boxes
         batch, box, camera = self.people_in(pixels, boxes, focal)
-        draws = Draws(
-            build_sampler(sampler, steps, generator := torch.Generator().manual_seed(seed)), samples, generator
-        )
+        draws = drawn_by(sampler, steps, samples, seed, flip)
         if people is None:
             results = self.answer(batch, box, camera, focal is not None, draws)
         else:
             results = self.answer_beside(batch, box, *people, focal is not None, draws)
-        return replace(results, image=(name,) * len(box), person=tuple(str(n) for n in range(len(box))))
+        people_in_it = tuple(str(n) for n in range(len(box)))
+        return replace(results, image=(name,) * len(box), person=people_in_it, estimate=self.estimate_in_words(flip))
 
     def answer(self, batch: Batch, box: Tensor, camera: Camera, focal_given: bool, draws: Draws) -> Results:
         """2D and 3D from pictures alone: a batch of crops, their boxes (N, 4) and cameras."""
         embedding = self.model.embed(batch, Modality.IMAGE)
-        flat = self.point(embedding, batch, draws.sampler, draws.generator, Modality.IMAGE, Modality.POSE_2D)
-        pose = self.point(embedding, batch, draws.sampler, draws.generator, Modality.IMAGE).cpu()
+        again = self.embed_mirrored(batch, Modality.IMAGE) if draws.flip else None
+        flat = self.point(embedding, batch, draws, Modality.IMAGE, Modality.POSE_2D, again)
+        pose = self.point(embedding, batch, draws, Modality.IMAGE, again=again).cpu()
         keypoints = from_box(flat.cpu(), box)
         found = Converted(keypoints, torch.ones(keypoints.shape[:2]), (False,) * len(self.skeleton))
         drawn = self.hypotheses(embedding, Modality.IMAGE, batch, draws)
@@ -174,16 +180,18 @@ class Predictor:
         if len(box) != len(frames):
             raise InputError(f"{len(box)} boxes and keypoints of {len(frames)} people: give one box for each")
         flat = prepare(replace(frames, box=box), self.skeleton).to(self.device)
-        embeddings = {
-            Modality.IMAGE: self.model.embed(batch, Modality.IMAGE),
-            Modality.POSE_2D: self.model.embed(flat, Modality.POSE_2D),
-        }
+        evidence = {Modality.IMAGE: batch, Modality.POSE_2D: flat}
+        embeddings = {kind: self.model.embed(seen, kind) for kind, seen in evidence.items()}
+        again = {kind: self.embed_mirrored(seen, kind) for kind, seen in evidence.items() if draws.flip}
         paths = {
-            SHORT[kind]: self.point(embedding, flat, draws.sampler, draws.generator, kind).cpu()
+            SHORT[kind]: self.point(embedding, flat, draws, kind, again=again.get(kind)).cpu()
             for kind, embedding in embeddings.items()
         }
         if self.model.has_point_estimate(Modality.POSE_3D):
             fused = self.model.fuse(embeddings, Modality.POSE_3D, flat.box_token)
+            if again:
+                other = self.model.fuse(again, Modality.POSE_3D, mirrored(flat, self.skeleton).box_token)
+                fused = (fused + self.skeleton.mirrored(other)) / 2
             paths["fused"] = (fused - root_of(fused, self.skeleton)).cpu()
         drawn = self.hypotheses(embeddings[Modality.POSE_2D], Modality.POSE_2D, flat, draws)
         pose = paths[SHORT[Modality.POSE_2D]]
@@ -194,7 +202,7 @@ class Predictor:
         """(S, B, J, 3), mm, root-relative; None where none are wanted, or the decoder cannot be sampled."""
         if not draws.samples or not self.model.can_be_sampled(Modality.POSE_3D):
             return None
-        return self.draw(embedding, source, batch, draws.sampler, draws.samples, draws.generator).cpu()
+        return self.draw(embedding, source, batch, draws).cpu()
 
     def people_in(self, picture: Any, boxes: Any, focal: float | None) -> tuple[Batch, Tensor, Camera]:
         """The crops of a picture as a batch, with their boxes (N, 4) and cameras."""
@@ -318,39 +326,43 @@ class Predictor:
         self,
         embedding: Tensor,
         batch: Batch,
-        sampler: Sampler,
-        generator: torch.Generator,
+        draws: Draws,
         source: Modality = Modality.POSE_2D,
         target: Modality = Modality.POSE_3D,
+        again: Tensor | None = None,
     ) -> Tensor:
-        """The point estimate, (B, J, 3) in mm relative to the root or (B, J, 2) in box units; one sample where there is none."""
-        if self.model.has_point_estimate(target):
-            pose = self.model.estimate(embedding, source, target, batch.box_token)
+        """The point estimate, (B, J, 3) in mm relative to the root or (B, J, 2) in box units; one sample where there is none.
+
+        Args:
+            again: the embedding of the mirrored people, for the flip test.
+        """
+        estimator, path = Estimator(self.model, self.skeleton, draws.sampler, draws.generator), (source, target)
+        if again is None:
+            pose = estimator(embedding, path, batch.box_token)
         else:
-            pose = self.model.sample(embedding, source, target, batch.box_token, sampler, 1, generator)[0]
+            _, pose = estimator.beside_mirrored(embedding, path, batch.box_token, again)
         return pose - root_of(pose, self.skeleton) if target is Modality.POSE_3D else pose
 
-    def draw(
-        self,
-        embedding: Tensor,
-        source: Modality,
-        batch: Batch,
-        sampler: Sampler,
-        samples: int,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def embed_mirrored(self, batch: Batch, source: Modality) -> Tensor:
+        """The embedding (B, D) of the mirrored people."""
+        return self.model.embed(mirrored(batch, self.skeleton), source)
+
+    def draw(self, embedding: Tensor, source: Modality, batch: Batch, draws: Draws) -> Tensor:
         """Hypotheses (S, B, J, 3), mm, root-relative."""
-        drawn = self.model.sample(embedding, source, Modality.POSE_3D, batch.box_token, sampler, samples, generator)
+        drawn = self.model.sample(
+            embedding, source, Modality.POSE_3D, batch.box_token, draws.sampler, draws.samples, draws.generator
+        )
         root: Tensor = root_of(drawn.flatten(0, 1), self.skeleton).unflatten(0, drawn.shape[:2])
         return drawn - root
 
-    def estimate_in_words(self) -> str:
+    def estimate_in_words(self, flip: bool = False) -> str:
         """What `pose` of a result is."""
+        beside = ", mean with the mirrored one" if flip else ""
         if not self.model.can_be_sampled(Modality.POSE_3D):
-            return "the MLP decoder's answer"
+            return f"the MLP decoder's answer{beside}"
         if not self.model.has_point_estimate(Modality.POSE_3D):
-            return "one sample of the decoder"
-        return "point estimate, one network evaluation at t = 1"
+            return f"one sample of the decoder{beside}"
+        return f"point estimate, one network evaluation at t = 1{beside}"
 
     def pose_batch(self, pose: Any) -> Batch:
         """3D poses (N, J, 3) or (J, 3) as a batch."""
@@ -383,6 +395,12 @@ class Predictor:
         camera = Camera.simple(size, default_focal(size) if focal is None else torch.full((len(points),), float(focal)))
         n = torch.arange(len(points))
         return Frames(converted.points, converted.confidence, None, camera, ("",) * len(points), n), converted
+
+
+def drawn_by(sampler: str, steps: int, samples: int, seed: int, flip: bool = False) -> Draws:
+    """How hypotheses are drawn, with a generator of their own."""
+    generator = torch.Generator().manual_seed(seed)
+    return Draws(build_sampler(sampler, steps, generator), samples, generator, flip)
 
 
 def require_focal(focal: float | None) -> None:

@@ -285,8 +285,8 @@ def evaluate_checkpoint(
         source, words = open_by_rules(settings, rules, flip, focal)
     check_skeleton(recipe, source.skeleton, str(root))
     batches = prepared(source, noise, device, focal_known)
-    lifting = {"samples": samples, "flip": flip, "rules": rules}
-    how = {"generator": generator, "sampler": build_sampler(sampler, steps, generator)}
+    lifting = {"samples": samples, "rules": rules}
+    how = {"generator": generator, "sampler": build_sampler(sampler, steps, generator), "flip": flip}
     report = evaluate_source(model, source, batches, words, gallery, lifting, how)
     about = {"checkpoint": str(checkpoint), "trained_on": card.data, "training_samples": card.samples, "seed": seed}
     return {**about, **report}
@@ -305,7 +305,7 @@ def evaluate_source(
 
     Args:
         lifting: what `evaluate_lifting` is given besides.
-        how: generator and sampler, for all.
+        how: generator, sampler and flip test, for all.
     """
     rest = {"skeleton": source.skeleton, **how}
     if isinstance(source, CocoSource):

@@ -56,12 +56,12 @@ class Drawing(Oracle):
     """Knows people and mirrored people alike, and answers with the truth and noise of 50 mm: a flip test cannot help."""
 
     def embed(self, batch, modality):
-        self.flipped = batch.pose is None
-        return super().embed(batch, modality)
+        sign = -1 if batch.pose is None else 1  # of mirrored people
+        return sign * super().embed(batch, modality)
 
     def sample(self, embedding, source, target, box, sampler, count, generator):
         truth = self.batch.pose
-        known = get_skeleton("human36m17").mirrored(truth) if self.flipped else truth
+        known = get_skeleton("human36m17").mirrored(truth) if embedding[0, 0] < 0 else truth
         noise = 50 * torch.randn(truth.shape, generator=generator)
         return sampler(lambda x, t: known + x, None, noise)[None]
 

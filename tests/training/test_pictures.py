@@ -310,6 +310,17 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     pck = [report["image_to_2d"][f"PCK@{share}"] for share in (0.05, 0.1, 0.2)]
     assert 0 <= pck[0] <= pck[1] <= pck[2] <= 1 and report["image_to_2d"]["EPE px"] > 0
 
+    flipped = evaluate_pictures(
+        model, [batch_of(folder, 8)], people_protocol("test", 17, "true"), generator=torch.Generator(), gallery=0,
+        flip=True, **rest,
+    )  # fmt: skip
+    tested = {name.removesuffix(", flip test") for name in flipped["errors_mm"] if name.endswith("flip test")}
+    assert tested == {
+        f"{metric} {path}" for metric in ("MPJPE", "PA-MPJPE", "N-MPJPE") for path in ("image", "lifting")
+    }
+    assert flipped["heat_maps, flip test"] != flipped["heat_maps"]
+    assert flipped["image_to_2d, flip test"].keys() == flipped["image_to_2d"].keys()
+
     whole = report["image_to_2d"]["PCK@0.05, table 3"]
     assert 0 <= whole <= 1 and report["heat_maps"].keys() == report["image_to_2d"].keys()
     keypoints = torch.tensor([[[0.0, 0.0], [100.0, 50.0], [7.0, 500.0]]])

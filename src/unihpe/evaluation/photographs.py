@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.batch import Batch, Modality
+from unihpe.batch import Batch
 from unihpe.boxes import from_box
 from unihpe.errors import InputError
-from unihpe.evaluation.pictures import THRESHOLDS, estimate
+from unihpe.estimates import Estimator
+from unihpe.evaluation.pictures import THRESHOLDS, answers_2d, look_again
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import Report
 from unihpe.metrics import epe_2d, pck_2d
-from unihpe.nn.hrnet import soft_argmax
 from unihpe.nn.unihpe import Sampler, UniHPE
 from unihpe.skeleton import Skeleton
 
@@ -35,6 +35,7 @@ def evaluate_photographs(
     visible: float,
     sampler: Sampler,
     generator: torch.Generator,
+    flip: bool = False,
 ) -> Report:
     """Image → 2D from the embedding, from the heat maps where there are any, and the mean pose; a report ready for JSON.
 
@@ -43,6 +44,7 @@ def evaluate_photographs(
     Args:
         reference: (people,), pixels: PCK's length of each person, the larger side of the annotated box.
         sampler: makes the estimate where the decoder has no point estimate.
+        flip: adds the flip test, as `evaluate_pictures` does.
         visible: the confidence from which on a joint counts as seen; joints below it are scored in a figure of their own.
 
     Raises:
@@ -50,13 +52,15 @@ def evaluate_photographs(
     """
     if model.image_encoder is None:
         raise InputError("this model has no image encoder; photographs need one")
+    estimator = Estimator(model, skeleton, sampler, generator)
     columns = [skeleton.index(joint) for joint in LIMBS]
     found: dict[str, list[Tensor]] = {}
     truth, confidence, box = [], [], []
     for batch in batches:
         assert batch.box is not None
-        for name, points in answers(model, batch, sampler, generator).items():
-            found.setdefault(name, []).append(points[:, columns].cpu())
+        again = look_again(model, batch, skeleton) if flip else None
+        for name, points in answers_2d(estimator, *model.look(batch), batch, again).items():
+            found.setdefault(in_words(name), []).append(points[:, columns].cpu())
         truth.append(batch.keypoints[:, columns].cpu())
         confidence.append(batch.confidence[:, columns].cpu())
         box.append(batch.box.cpu())
@@ -72,14 +76,9 @@ def evaluate_photographs(
     }
 
 
-def answers(model: UniHPE, batch: Batch, sampler: Sampler, generator: torch.Generator) -> dict[str, Tensor]:
-    """2D in box units, (B, J, 2): decoded from the embedding, and the heat maps' own."""
-    embedding, heatmaps = model.look(batch)
-    path = Modality.IMAGE, Modality.POSE_2D
-    found = {"image → 2D": estimate(model, embedding, *path, batch, sampler, generator)}
-    if heatmaps is not None:
-        found["heat maps"] = soft_argmax(heatmaps)
-    return found
+def in_words(name: str) -> str:
+    """An answer's name in the table."""
+    return name.replace("image_to_2d", "image → 2D").replace("heat_maps", "heat maps")
 
 
 def scored(points: Tensor, truth: Tensor, box: Tensor, reference: Tensor, seen: Tensor) -> dict[str, Any]:

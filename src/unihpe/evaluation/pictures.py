@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import combinations, permutations
 from typing import Any
 
@@ -14,6 +14,7 @@ from unihpe.batch import Batch, Modality
 from unihpe.boxes import from_box, side
 from unihpe.data.prepare import root_relative
 from unihpe.errors import InputError
+from unihpe.estimates import FLIP_TEST, Estimator, Path, mirrored
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
@@ -37,6 +38,7 @@ def evaluate_pictures(
     generator: torch.Generator,
     sampler: Sampler,
     gallery: int = 2000,
+    flip: bool = False,
 ) -> Report:
     """Every path of a model with an image encoder, over batches with pictures, 2D and 3D; a report ready for JSON.
 
@@ -45,15 +47,16 @@ def evaluate_pictures(
 
     Args:
         sampler: makes the estimate where the decoder has no point estimate.
+        flip: adds the flip test (`estimates.Estimator`) of the pictures and of lifting; of heat maps it is the mean of both maps.
 
     Raises:
         InputError: for a model without an image encoder.
     """
     if model.image_encoder is None:
         raise InputError("this model has no image encoder; evaluate it on keypoints, such as --data motion")
+    estimator = Estimator(model, skeleton, sampler, generator)
     errors: dict[str, list[Tensor]] = {}
-    flat: dict[str, list[Tensor]] = {}
-    heat: dict[str, list[Tensor]] = {}
+    flat: dict[str, dict[str, list[Tensor]]] = {"image_to_2d": {}, "heat_maps": {}}
     kept: dict[Modality, list[Tensor]] = {modality: [] for modality in Modality}
     poses: list[Tensor] = []
     groups: list[str] = []
@@ -62,18 +65,14 @@ def evaluate_pictures(
         image, heatmaps = model.look(batch)
         poses_of = {modality: model.embed(batch, modality) for modality in (Modality.POSE_2D, Modality.POSE_3D)}
         embeddings = {Modality.IMAGE: image, **poses_of}
-        for name, pose in answers(model, embeddings, batch, sampler, generator).items():
+        again = look_again(model, batch, skeleton) if flip else None
+        for name, pose in answers(estimator, embeddings, batch, again).items():
             for label, metric in METRICS.items():
                 score = metric(root_relative(pose, skeleton).cpu(), batch.pose.cpu())
                 errors.setdefault(f"{label} {name}", []).append(score)
-        flat_estimate = estimate(
-            model, embeddings[Modality.IMAGE], Modality.IMAGE, Modality.POSE_2D, batch, sampler, generator
-        )
-        for name, score in scores_2d(flat_estimate, batch).items():
-            flat.setdefault(name, []).append(score)
-        if heatmaps is not None:
-            for name, score in scores_2d(soft_argmax(heatmaps), batch).items():
-                heat.setdefault(name, []).append(score)
+        for name, points in answers_2d(estimator, image, heatmaps, batch, again).items():
+            for label, score in scores_2d(points, batch).items():
+                flat.setdefault(name, {}).setdefault(label, []).append(score)
         for modality, embedding in embeddings.items():
             kept[modality].append(embedding.cpu())
         poses.append(batch.pose.cpu())
@@ -83,40 +82,66 @@ def evaluate_pictures(
         "protocol": protocol.model_dump(),
         "poses": len(groups),
         "errors_mm": {name: by_group(torch.cat(parts), groups) for name, parts in errors.items()},
-        "image_to_2d": {name: float(torch.cat(parts).mean()) for name, parts in flat.items()},
-        "heat_maps": {name: float(torch.cat(parts).mean()) for name, parts in heat.items()},
+        **{
+            name: {label: float(torch.cat(parts).mean()) for label, parts in rows.items()}
+            for name, rows in flat.items()
+        },
         "cosine": pair_cosines(whole, generator),
         "retrieval": retrievals(whole, torch.cat(poses), gallery),
     }
 
 
-def estimate(
-    model: UniHPE,
-    embedding: Tensor,
-    source: Modality,
-    target: Modality,
-    batch: Batch,
-    sampler: Sampler,
-    generator: torch.Generator,
-) -> Tensor:
-    """The point estimate (B, J, C), mm or box units; one sample where the decoder has none."""
-    if model.has_point_estimate(target):
-        return model.estimate(embedding, source, target, batch.box_token)
-    return model.sample(embedding, source, target, batch.box_token, sampler, 1, generator)[0]
+@dataclass(frozen=True)
+class Again:
+    """What a model makes of the mirrored people: embeddings (B, D), and heat maps where it has any."""
+
+    embeddings: dict[Modality, Tensor]
+    heatmaps: Tensor | None
+
+
+def look_again(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Again:
+    """The embeddings of the mirrored pictures and keypoints; heat maps as they would be of the picture itself."""
+    seen = mirrored(batch, skeleton)
+    image, heatmaps = model.look(seen)
+    if heatmaps is not None:
+        heatmaps = heatmaps[:, list(skeleton.mirror)].flip(-1)
+    return Again({Modality.IMAGE: image, Modality.POSE_2D: model.embed(seen, Modality.POSE_2D)}, heatmaps)
+
+
+def both(
+    estimator: Estimator, name: str, path: Path, embedding: Tensor, batch: Batch, again: Again | None
+) -> dict[str, Tensor]:
+    """The answer by its name, and its flip test where the mirrored people are given."""
+    if again is None:
+        return {name: estimator(embedding, path, batch.box_token)}
+    plain, mean = estimator.beside_mirrored(embedding, path, batch.box_token, again.embeddings[path[0]])
+    return {name: plain, f"{name}, {FLIP_TEST}": mean}
 
 
 def answers(
-    model: UniHPE, embeddings: dict[Modality, Tensor], batch: Batch, sampler: Sampler, generator: torch.Generator
+    estimator: Estimator, embeddings: dict[Modality, Tensor], batch: Batch, again: Again | None
 ) -> dict[str, Tensor]:
     """3D from the picture, from the keypoints, and, where there are point estimates, from both: (B, J, 3), mm."""
     image, pose_2d, target = Modality.IMAGE, Modality.POSE_2D, Modality.POSE_3D
-    found = {
-        name: estimate(model, embeddings[source], source, target, batch, sampler, generator)
-        for name, source in (("image", image), ("lifting", pose_2d))
-    }
-    if model.has_point_estimate(target):
-        both = {modality: embeddings[modality] for modality in (image, pose_2d)}
-        found["image and 2D"] = model.fuse(both, target, batch.box_token)
+    found: dict[str, Tensor] = {}
+    for name, source in (("image", image), ("lifting", pose_2d)):
+        found |= both(estimator, name, (source, target), embeddings[source], batch, again)
+    if estimator.model.has_point_estimate(target):
+        evidence = {modality: embeddings[modality] for modality in (image, pose_2d)}
+        found["image and 2D"] = estimator.model.fuse(evidence, target, batch.box_token)
+    return found
+
+
+def answers_2d(
+    estimator: Estimator, image: Tensor, heatmaps: Tensor | None, batch: Batch, again: Again | None
+) -> dict[str, Tensor]:
+    """2D in box units, (B, J, 2): decoded from the picture's embedding, and the heat maps' own."""
+    found = both(estimator, "image_to_2d", (Modality.IMAGE, Modality.POSE_2D), image, batch, again)
+    if heatmaps is not None:
+        found["heat_maps"] = soft_argmax(heatmaps)
+        if again is not None:
+            assert again.heatmaps is not None
+            found[f"heat_maps, {FLIP_TEST}"] = soft_argmax((heatmaps + again.heatmaps) / 2)
     return found
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unihpe.batch import Batch, Modality
 from unihpe.data.prepare import root_relative
-from unihpe.diffusion.parametrisation import Denoiser, Diffusion
+from unihpe.estimates import FLIP_TEST, Estimator, mirrored
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.rules import Rules, every_joint, scores
@@ -47,22 +47,17 @@ def evaluate_lifting(
         samples: hypotheses for each pose; adds their mean, geometric median and best. The best (marked *) needs ground
             truth: it is a bound, not a prediction.
         skeleton: the joints.
-        flip: adds the mean of the point estimate and that of the mirrored keypoints, mirrored back (the field's "flip test"). Where
-            the decoder has none, of one sample and the mirrored one that comes of the same noise, mirrored: two independent draws
-            would err less in the mean without any mirror. A sampler of its own randomness must draw it from `generator`.
+        flip: adds the flip test (`estimates.Estimator`).
         rules: which figures are measured, over which joints, and how they are averaged.
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
     """
     rows: dict[str, list[Tensor]] = {}
     groups: list[str] = []
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
+    estimator = Estimator(model, skeleton, sampler, generator)
     for batch in batches:
-        embedding, before = model.embed(batch, Modality.POSE_2D), generator.get_state()
-        guesses = lift(model, embedding, batch, sampler, samples, generator)
-        if flip:
-            name, guess = next(iter(guesses.items()))  # the point estimate, or one sample where the decoder has none
-            again = mirrored_back(model, batch, skeleton, sampler, generator, before)
-            guesses[f"{name}, flip test"] = (guess + again) / 2
+        embedding = model.embed(batch, Modality.POSE_2D)
+        guesses = lift(estimator, embedding, batch, samples, flip)
         guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
         assert batch.pose is not None
         for name, guess in guesses.items():
@@ -86,55 +81,27 @@ def evaluate_lifting(
     return report
 
 
-def lift(
-    model: UniHPE, embedding: Tensor, batch: Batch, sampler: Sampler | None, samples: int, generator: torch.Generator
-) -> dict[str, Tensor]:
+def lift(estimator: Estimator, embedding: Tensor, batch: Batch, samples: int, flip: bool) -> dict[str, Tensor]:
     """Every answer asked for, by name: 2D embeddings (B, D) → poses (B, J, 3), mm."""
     source, target, box = Modality.POSE_2D, Modality.POSE_3D, batch.box_token
-    answers = {}
-    if model.has_point_estimate(target):
-        answers["point"] = model.estimate(embedding, source, target, box)
-    elif sampler is not None:
-        answers["sample"] = model.sample(embedding, source, target, box, sampler, 1, generator)[0]
+    model, sampler = estimator.model, estimator.sampler
+    answers: dict[str, Tensor] = {}
+    name = "point" if model.has_point_estimate(target) else "sample"
+    if name == "sample" and sampler is None:
+        return answers
+    if flip:
+        seen = model.embed(mirrored(batch, estimator.skeleton), source)
+        answers[name], answers[f"{name}, {FLIP_TEST}"] = estimator.beside_mirrored(
+            embedding, (source, target), box, seen
+        )
+    else:
+        answers[name] = estimator(embedding, (source, target), box)
     if samples and sampler is not None and model.can_be_sampled(target):
-        drawn = model.sample(embedding, source, target, box, sampler, samples, generator)
+        drawn = model.sample(embedding, source, target, box, sampler, samples, estimator.generator)
         answers[f"mean of {samples}"] = drawn.mean(0)
         answers[f"median of {samples}"] = geometric_median(drawn)
         answers[f"best of {samples}*"] = best(drawn, batch)
     return answers
-
-
-def mirrored_back(
-    model: UniHPE, batch: Batch, skeleton: Skeleton, sampler: Sampler | None, generator: torch.Generator, before: Tensor
-) -> Tensor:
-    """The point estimate (one sample where there is none) of the mirrored keypoints, mirrored back: (B, J, 3), mm.
-
-    Args:
-        before: the state of `generator` that the unmirrored sample was drawn from; left as it is found.
-    """
-    seen = Batch(
-        skeleton.mirrored(batch.keypoints),
-        batch.confidence[:, list(skeleton.mirror)],
-        batch.box_token * batch.box_token.new_tensor([-1.0, 1.0, 1.0]),
-    )
-    embedding = model.embed(seen, Modality.POSE_2D)
-    if model.has_point_estimate(Modality.POSE_3D):
-        return skeleton.mirrored(lift(model, embedding, seen, sampler, 0, generator)["point"])
-    assert sampler is not None
-    after = generator.get_state()
-    generator.set_state(before)
-    answers = lift(model, embedding, seen, through_a_mirror(sampler, skeleton), 0, generator)
-    generator.set_state(after)
-    return answers["sample"]
-
-
-def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
-    """The same sampler of a mirrored decoder: what a mirrored person's samples are, mirrored back, from the noise mirrored."""
-
-    def sample(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
-        return sampler(lambda x, t: skeleton.mirrored(denoise(skeleton.mirrored(x), t)), diffusion, noise)
-
-    return sample
 
 
 def best(samples: Tensor, batch: Batch) -> Tensor:

@@ -1,0 +1,80 @@
+"""One answer of an embedding, and the flip test: its mean with the answer of the mirrored person, mirrored back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unihpe.batch import Batch, Modality
+from unihpe.diffusion.parametrisation import Denoiser, Diffusion
+from unihpe.nn.unihpe import Sampler, UniHPE
+from unihpe.skeleton import Skeleton
+
+Path = tuple[Modality, Modality]  # source and target
+FLIP_TEST = "flip test"
+
+
+def mirrored(batch: Batch, skeleton: Skeleton) -> Batch:
+    """The same people in a mirror: their pictures, keypoints and box tokens; not their 3D, nor their boxes in pixels."""
+    return Batch(
+        skeleton.mirrored(batch.keypoints),
+        batch.confidence[:, list(skeleton.mirror)],
+        batch.box_token * batch.box_token.new_tensor([-1.0, 1.0, 1.0]),
+        image=None if batch.image is None else batch.image.flip(-1),
+    )
+
+
+def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
+    """The same sampler of a mirrored decoder: what a mirrored person's samples are, mirrored back, from the noise mirrored."""
+
+    def sample(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
+        return sampler(lambda x, t: skeleton.mirrored(denoise(skeleton.mirrored(x), t)), diffusion, noise)
+
+    return sample
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Makes one answer of each embedding: the point estimate; where the decoder has none, one sample.
+
+    Attributes:
+        sampler: draws the sample. Randomness of its own must come from `generator`.
+    """
+
+    model: UniHPE
+    skeleton: Skeleton
+    sampler: Sampler | None
+    generator: torch.Generator
+
+    def __call__(self, embedding: Tensor, path: Path, box_token: Tensor) -> Tensor:
+        """Embeddings (B, D) → poses (B, J, 3), mm, or keypoints (B, J, 2), box units."""
+        return self.answer(embedding, path, box_token, self.sampler)
+
+    def answer(self, embedding: Tensor, path: Path, box_token: Tensor, sampler: Sampler | None) -> Tensor:
+        """The same with a sampler given."""
+        source, target = path
+        if self.model.has_point_estimate(target):
+            return self.model.estimate(embedding, source, target, box_token)
+        assert sampler is not None
+        return self.model.sample(embedding, source, target, box_token, sampler, 1, self.generator)[0]
+
+    def beside_mirrored(
+        self, embedding: Tensor, path: Path, box_token: Tensor, mirrored_embedding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The answer, and its mean with that of the mirrored people, mirrored back: the field's flip test.
+
+        A sample and the mirrored one come of the same noise, mirrored: two independent draws would err less in the mean without any
+        mirror. The generator is left as the first answer alone leaves it.
+        """
+        before = self.generator.get_state()
+        answer = self(embedding, path, box_token)
+        after = self.generator.get_state()
+        self.generator.set_state(before)
+        sampler = None if self.sampler is None else through_a_mirror(self.sampler, self.skeleton)
+        again = self.answer(mirrored_embedding, path, box_token * box_token.new_tensor([-1.0, 1.0, 1.0]), sampler)
+        self.generator.set_state(after)
+        if self.model.has_point_estimate(path[1]):
+            again = self.skeleton.mirrored(again)
+        return answer, (answer + again) / 2
