@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from unihpe.batch import Batch
 from unihpe.recipe import Stream
-from unihpe.training.loop import step_seed
+from unihpe.training.loop import mixed_precision, step_seed
 
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 BATCH, WARM_UP, EMA = 256, 200, 0.999
@@ -72,7 +72,7 @@ def train_baseline(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * rate
         batch = draw(BATCH, torch.Generator().manual_seed(step_seed(seed, 0, step)))
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu", wanted=True):
             guess = model(batch)
         assert batch.pose is not None
         loss = ((guess - batch.pose) / pose_scale).square().mean()

@@ -207,7 +207,7 @@ def train_step(
             torch.manual_seed(own_seed)  # dropout draws from the global generator
             generator = torch.Generator().manual_seed(own_seed)
             batches = [batch.to(device) for batch in draw(stage, generator)]
-            with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=stage.bfloat16):
+            with mixed_precision(device, stage.bfloat16):
                 terms = summed([stage_losses(model, batch, stage, generator) for batch in batches])
                 total = torch.stack(list(terms.values())).sum()
             if not bool(torch.isfinite(total)):
@@ -235,6 +235,13 @@ def train_step(
         "gradient": norm.item(),
         "learning_rate": optimiser.param_groups[0]["lr"],
     }
+
+
+def mixed_precision(device: str, wanted: bool) -> torch.autocast:
+    """bfloat16 autocast where it is wanted and pays: a CPU without AVX-512 emulates it, many times slower than float32."""
+    kind = device.split(":")[0]
+    emulated = kind == "cpu" and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
+    return torch.autocast(kind, torch.bfloat16, enabled=wanted and not emulated)
 
 
 def running_statistics_of(model: nn.Module) -> Iterator[Tensor]:

@@ -81,6 +81,7 @@ class Stage(BaseModel):
             next stage begins from them; 0 keeps the last ones.
         patience: the stage ends early after so many of these validations in a row without a better score; 0 never.
         clip: largest gradient norm.
+        bfloat16: autocast to it; on CPUs without AVX-512, which emulate it many times slower than float32, nothing happens.
         settled: the pose encoders' batch norms keep the statistics they have, and the weights settle on those. Where the batches of a
             step come from sources that differ, training norms each by its own statistics, and use by what lies between.
     """
