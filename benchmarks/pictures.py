@@ -48,7 +48,7 @@ KEYS = (
 
 def on_people(checkpoint: Path, people: Path) -> dict[str, Any]:
     """The held-out rendered people."""
-    report = evaluate_checkpoint(checkpoint, "people", people, split="test", gallery=2000)
+    report = evaluate_checkpoint(checkpoint, "people", people, split="test", gallery=2000, flip=True)
     errors = {name: value[MEAN] for name, value in report["errors_mm"].items()}
     directions = report["retrieval"]
     return {
@@ -60,7 +60,7 @@ def on_people(checkpoint: Path, people: Path) -> dict[str, Any]:
         "recall_at_1": directions["image→3d"]["recall"][1],
         "gallery": directions["image→3d"]["gallery"],
         "errors_mm": errors,
-        "image_to_2d": report["image_to_2d"],
+        **{name: report[name] for name in report if name.startswith(("image_to_2d", "heat_maps"))},
         "retrieval": directions,
     }
 
@@ -77,7 +77,7 @@ def on_motion(checkpoint: Path, lifting: Path, poses: Path) -> dict[str, Any]:
 
 def on_photographs(checkpoint: Path, photos: Path) -> dict[str, Any]:
     """Real photographs, ground-truth boxes, visible joints."""
-    report = evaluate_checkpoint(checkpoint, "coco", photos)
+    report = evaluate_checkpoint(checkpoint, "coco", photos, flip=True)
     visible = report["visible"]
     return {
         "photo_pck_0_1": visible["image → 2D"]["PCK@0.1"],
