@@ -2,9 +2,10 @@
 
     python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json   # hours; resumable, arm by arm
 
-All arms and seeds begin with the same heat maps, trained once on `--heat-maps` pictures without 3D (the paper's arms all begin from
-the same COCO weights), and then each draws `--pictures` pictures, all its stages counted. Its pose parts begin as the lifting
-checkpoint (stage 1, which needs no pictures) or as nothing:
+All arms and seeds begin with the same backbone, as the paper's arms all begin from the same COCO weights: that of the checkpoint
+`--backbone`, or else of heat maps trained once on `--heat-maps` pictures without 3D. The rest of the image encoder begins as nothing. Then
+each draws `--pictures` pictures, all its stages counted. Its pose parts begin as the lifting checkpoint (stage 1, which needs no
+pictures) or as nothing:
 
     triplet        from the lifting checkpoint; align with L_pair and L_triplet, then jointly
     pairs          the same without L_triplet
@@ -25,6 +26,7 @@ from typing import Any
 
 import torch
 from lifting import DATA, where
+from torch import Tensor
 
 from unihpe.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.errors import InputError
@@ -38,6 +40,7 @@ HEAT_MAPS = "heat maps"
 SHARES = {"align": 1 / 3, "joint": 2 / 3}  # of an arm's pictures
 ARMS = ("triplet", "end to end", "warm", "pairs")
 IMAGE_PARTS = ("image_encoder.", "heatmap_head.")
+BACKBONE = ("image_encoder.backbone.", "heatmap_head.")
 
 
 def shortened(stage: Stage, pictures: int) -> Stage:
@@ -76,13 +79,27 @@ def trained(recipe: Recipe, out: Path, start: Path | None) -> Path:
     return file
 
 
-def with_fresh_poses(heatmaps: Path, recipe: Recipe, out: Path) -> Path:
-    """The heat maps' checkpoint with its pose parts as after construction from the recipe's seed."""
-    tensors, card = load_checkpoint(heatmaps)
-    scales = {name: float(tensors[name]) for name in ("pose_scale", "keypoint_scale")}
-    fresh = build_model(recipe.model_copy(update=scales)).state_dict()
+def with_fresh_poses(beginning: Path, recipe: Recipe, out: Path) -> Path:
+    """The checkpoint with its pose parts as after construction from the recipe's seed."""
+    tensors, card = load_checkpoint(beginning)
+    fresh = fresh_tensors(recipe, tensors)
     mixed = {name: tensors[name] if name.startswith(IMAGE_PARTS) else value for name, value in fresh.items()}
     save_checkpoint(out, mixed, card)
+    return out
+
+
+def fresh_tensors(recipe: Recipe, like: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A model's tensors as after construction from the recipe's seed, with the scales of others."""
+    scales = {name: float(like[name]) for name in ("pose_scale", "keypoint_scale")}
+    return build_model(recipe.model_copy(update=scales)).state_dict()
+
+
+def with_backbone(recipe: Recipe, start: Path, backbone: Path, out: Path) -> Path:
+    """The lifting checkpoint with another's backbone and heat maps, and an image encoder that has learned no more than those."""
+    tensors, card = load_checkpoint(start)
+    eyes, _ = load_checkpoint(backbone)
+    seeing = {name: value for name, value in eyes.items() if name.startswith(BACKBONE)}
+    save_checkpoint(out, fresh_tensors(recipe, tensors) | tensors | seeing, card)
     return out
 
 
@@ -94,7 +111,9 @@ def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
 
 
 def common_beginning(stages: dict[str, Stage], base: Recipe, args: argparse.Namespace) -> Path:
-    """The checkpoint with trained heat maps that all arms begin from."""
+    """The checkpoint that all arms begin from."""
+    if args.backbone:
+        return with_backbone(base, args.start, args.backbone, args.runs / "beginning.safetensors")
     first = (heat_maps(stages, args.heat_maps),)
     return trained(base.model_copy(update={"stage": first}), args.runs / f"{HEAT_MAPS} {args.heat_maps}", args.start)
 
@@ -143,6 +162,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
     parser.add_argument("--pictures", type=int, default=12_800, help="of each arm, after the heat maps")
     parser.add_argument("--heat-maps", type=int, default=38_400, help="pictures that the common beginning learns from")
+    parser.add_argument("--backbone", type=Path, help="a checkpoint with heat maps, whose backbone all arms begin from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--objective", choices=("recipe", "score"), default="recipe", help="see above")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")
@@ -170,7 +190,7 @@ def main() -> None:
                 result = {
                     **where(),
                     "pictures": args.pictures,
-                    "pictures_of_heat_maps": args.heat_maps,
+                    "backbone": args.backbone.name if args.backbone else f"heat maps of {args.heat_maps} pictures",
                     "objective": args.objective,
                     "arms": arms,
                     **summary(arms),
