@@ -1,10 +1,10 @@
 """Do pictures without 3D help? Rendered people, the 3D of most of them withheld.
 
-    python benchmarks/two_d_only.py --few FOLDER --many FOLDER --start runs/lifting --json two_d_only.json
+    python benchmarks/two_d_only.py --few FOLDER --many FOLDER --start runs/lifting --backbone CHECKPOINT --json two_d_only.json
 
 FOLDERs hold train.pack and test.pack (docs/synthetic.md). One model learns from the few with their 3D alone; the other draws half of
-each batch from the many, whose 3D it never sees. Both begin at the same checkpoint, take as many steps of the recipe's joint
-stage, and are scored on the held-out people of the few.
+each batch from the many, whose 3D it never sees. Both begin at the same checkpoint, of which a given backbone takes the place of the image
+encoder's, take as many steps of the recipe's joint stage, and are scored on the held-out people of the few.
 """
 
 from __future__ import annotations
@@ -15,12 +15,18 @@ import sys
 from pathlib import Path
 
 import torch
-from alignment import scored, shortened, trained
+from alignment import scored, shortened, trained, with_backbone
 from lifting import DATA, where
 
+from unihpe.data.pack import PackedPeople
 from unihpe.errors import InputError
 from unihpe.files import write_text
 from unihpe.recipe import MixSettings, load_recipe
+
+
+def people_of(args: argparse.Namespace) -> dict[str, int]:
+    """How many people the few and the many are."""
+    return {f"people, {name}": len(PackedPeople(getattr(args, name) / "train.pack")) for name in ("few", "many")}
 
 
 def main() -> None:
@@ -31,6 +37,7 @@ def main() -> None:
     parser.add_argument(
         "--start", type=Path, required=True, help="a checkpoint: of the recipe `lifting`, or with heat maps"
     )
+    parser.add_argument("--backbone", type=Path, help="a checkpoint with heat maps, as in alignment.py")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each model")
     parser.add_argument("--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go")
@@ -41,10 +48,13 @@ def main() -> None:
         joint = next(stage for stage in base.stage if stage.name == "joint")
         base = base.model_copy(update={"stage": (shortened(joint, args.pictures),)})
         flat = MixSettings(**base.data.model_dump() | {"root": str(args.many), "with_pose": False}, share=0.5)
-        result: dict[str, object] = {**where(), "pictures": args.pictures}
+        start = args.start
+        if args.backbone:
+            start = with_backbone(base, start, args.backbone, args.runs / "beginning.safetensors")
+        result: dict[str, object] = {**where(), "pictures": args.pictures, **people_of(args)}
         for name, mix in (("few", ()), ("few and many without 3D", (flat,))):
             recipe = base.model_copy(update={"mix": mix})
-            result[name] = scored(trained(recipe, args.runs / name, args.start), args.few)
+            result[name] = scored(trained(recipe, args.runs / name, start), args.few)
             write_text(args.json, json.dumps(result, indent=2) + "\n")
     except InputError as error:
         sys.exit(f"two_d_only: {error}")
