@@ -32,7 +32,7 @@ from unihpe.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.errors import InputError
 from unihpe.files import write_text
 from unihpe.recipe import Recipe, build_model, load_recipe
-from unihpe.run import evaluate_checkpoint, train_recipe
+from unihpe.run import evaluate_checkpoint, load_start, train_recipe
 from unihpe.training.loop import Schedule
 from unihpe.training.stages import Stage
 
@@ -96,10 +96,9 @@ def fresh_tensors(recipe: Recipe, like: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def with_backbone(recipe: Recipe, start: Path, backbone: Path, out: Path) -> Path:
     """The lifting checkpoint with another's backbone and heat maps, and an image encoder that has learned no more than those."""
-    tensors, card = load_checkpoint(start)
-    eyes, _ = load_checkpoint(backbone)
-    seeing = {name: value for name, value in eyes.items() if name.startswith(BACKBONE)}
-    save_checkpoint(out, fresh_tensors(recipe, tensors) | tensors | seeing, card)
+    begun, eyes = (load_start(recipe, path) for path in (start, backbone))
+    seeing = {name: value for name, value in eyes.tensors.items() if name.startswith(BACKBONE)}
+    save_checkpoint(out, fresh_tensors(recipe, begun.tensors) | begun.tensors | seeing, begun.card)
     return out
 
 
@@ -162,7 +161,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
     parser.add_argument("--pictures", type=int, default=12_800, help="of each arm, after the heat maps")
     parser.add_argument("--heat-maps", type=int, default=38_400, help="pictures that the common beginning learns from")
-    parser.add_argument("--backbone", type=Path, help="a checkpoint with heat maps, whose backbone all arms begin from")
+    parser.add_argument(
+        "--backbone", type=Path, help="a checkpoint with heat maps, or `shipped`, whose backbone all arms begin from"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--objective", choices=("recipe", "score"), default="recipe", help="see above")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument(
         "--start", type=Path, required=True, help="a checkpoint: of the recipe `lifting`, or with heat maps"
     )
-    parser.add_argument("--backbone", type=Path, help="a checkpoint with heat maps, as in alignment.py")
+    parser.add_argument("--backbone", type=Path, help="a checkpoint with heat maps, or `shipped`, as in alignment.py")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each model")
     parser.add_argument("--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go")
