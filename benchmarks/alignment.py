@@ -97,8 +97,9 @@ def fresh_tensors(recipe: Recipe, like: dict[str, Tensor]) -> dict[str, Tensor]:
 def with_backbone(recipe: Recipe, start: Path, backbone: Path, out: Path) -> Path:
     """The lifting checkpoint with another's backbone and heat maps, and an image encoder that has learned no more than those."""
     begun, eyes = (load_start(recipe, path) for path in (start, backbone))
+    posed = {name: value for name, value in begun.tensors.items() if not name.startswith(IMAGE_PARTS)}
     seeing = {name: value for name, value in eyes.tensors.items() if name.startswith(BACKBONE)}
-    save_checkpoint(out, fresh_tensors(recipe, begun.tensors) | begun.tensors | seeing, begun.card)
+    save_checkpoint(out, fresh_tensors(recipe, begun.tensors) | posed | seeing, begun.card)
     return out
 
 
@@ -112,7 +113,7 @@ def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
 def common_beginning(stages: dict[str, Stage], base: Recipe, args: argparse.Namespace) -> Path:
     """The checkpoint that all arms begin from."""
     if args.backbone:
-        return with_backbone(base, args.start, args.backbone, args.runs / "beginning.safetensors")
+        return with_backbone(base, args.start, args.backbone, args.runs / f"beginning {args.backbone.stem}.safetensors")
     first = (heat_maps(stages, args.heat_maps),)
     return trained(base.model_copy(update={"stage": first}), args.runs / f"{HEAT_MAPS} {args.heat_maps}", args.start)
 
@@ -121,7 +122,8 @@ def run_arm(
     arm: str, seed: int, stages: dict[str, Stage], base: Recipe, beginning: Path, args: argparse.Namespace
 ) -> dict[str, Any]:
     """Train one arm, and score it on the held-out people."""
-    folder = args.runs / f"{args.objective}_{args.pictures}_{seed}"
+    begun = beginning.stem if args.backbone else f"{HEAT_MAPS} {args.heat_maps}"
+    folder = args.runs / f"{args.objective}_{args.pictures}_{seed}_{begun}"
     recipe = base.model_copy(update={"seed": seed, "stage": stages_of(arm, stages, args.pictures)})
     afresh = arm == "end to end"
     start = with_fresh_poses(beginning, recipe, folder / "fresh.safetensors") if afresh else beginning

@@ -2,9 +2,10 @@
 
     python benchmarks/two_d_only.py --few FOLDER --many FOLDER --start runs/lifting --backbone CHECKPOINT --json two_d_only.json
 
-FOLDERs hold train.pack and test.pack (docs/synthetic.md). One model learns from the few with their 3D alone; the other draws half of
-each batch from the many, whose 3D it never sees. Both begin at the same checkpoint, of which a given backbone takes the place of the image
-encoder's, take as many steps of the recipe's joint stage, and are scored on the held-out people of the few.
+FOLDERs hold train.pack and test.pack (docs/synthetic.md). One model learns from the few with their 3D alone; another draws half of
+each batch from the many, whose 3D it never sees; a third sees the many alone, so that it knows 3D of motion capture only, never a
+picture's. All begin at the same checkpoint, of which a given backbone takes the place of the image encoder's, take as many steps of the
+recipe's joint stage, and are scored on the held-out people of the few.
 """
 
 from __future__ import annotations
@@ -47,14 +48,18 @@ def main() -> None:
         base = load_recipe("pictures", (f"data.root={args.few}", f"poses.root={args.poses}"))
         joint = next(stage for stage in base.stage if stage.name == "joint")
         base = base.model_copy(update={"stage": (shortened(joint, args.pictures),)})
-        flat = MixSettings(**base.data.model_dump() | {"root": str(args.many), "with_pose": False}, share=0.5)
+        flat = base.data.model_copy(update={"root": str(args.many), "with_pose": False})
+        arms = {
+            "few": base,
+            "few and many without 3D": base.model_copy(update={"mix": (MixSettings(**flat.model_dump(), share=0.5),)}),
+            "many without 3D": base.model_copy(update={"data": flat}),
+        }
         start = args.start
         if args.backbone:
-            start = with_backbone(base, start, args.backbone, args.runs / "beginning.safetensors")
+            start = with_backbone(base, start, args.backbone, args.runs / f"beginning {args.backbone.stem}.safetensors")
         result: dict[str, object] = {**where(), "pictures": args.pictures, **people_of(args)}
-        for name, mix in (("few", ()), ("few and many without 3D", (flat,))):
-            recipe = base.model_copy(update={"mix": mix})
-            result[name] = scored(trained(recipe, args.runs / name, start), args.few)
+        for name, recipe in arms.items():
+            result[name] = scored(trained(recipe, args.runs / start.stem / name, start), args.few)
             write_text(args.json, json.dumps(result, indent=2) + "\n")
     except InputError as error:
         sys.exit(f"two_d_only: {error}")

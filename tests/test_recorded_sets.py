@@ -13,8 +13,7 @@ from miniatures import write_humaneva
 from unihpe.batch import Modality
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.prepare import mirrored, prepare
-from unihpe.estimates import Estimator
-from unihpe.estimates import mirrored as in_a_mirror
+from unihpe.estimates import Estimator, mirrored_batch
 from unihpe.recipe import build_model, load_recipe
 
 SMALL = (
@@ -90,7 +89,7 @@ def test_the_flip_test_undoes_its_mirror(tmp_path):
     expected = pose[:, list(source.skeleton.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
     path = Modality.POSE_2D, Modality.POSE_3D
     plain = model.estimate(model.embed(batch, path[0]), *path, batch.box_token)
-    seen = model.embed(in_a_mirror(batch, source.skeleton), path[0])
+    seen = model.embed(mirrored_batch(batch, source.skeleton), path[0])
     found = Estimator(model, source.skeleton, None, torch.Generator()).beside_mirrored(
         model.embed(batch, path[0]), path, batch.box_token, seen
     )

@@ -173,7 +173,7 @@ def show_report(report: dict[str, Any]) -> None:
     console.print(table)
     for key, what in (("image_to_2d", "image → 2D"), ("heat_maps", "heat maps")):
         for name, values in report.items():
-            if name.startswith(key):
+            if name.startswith(key) and values:
                 row = ", ".join(f"{label} {value:.3f}" for label, value in values.items())
                 console.print(f"{name.replace(key, what)}: {row}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}

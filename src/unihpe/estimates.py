@@ -12,18 +12,23 @@ from unihpe.diffusion.parametrisation import Denoiser, Diffusion
 from unihpe.nn.unihpe import Sampler, UniHPE
 from unihpe.skeleton import Skeleton
 
-Path = tuple[Modality, Modality]  # source and target
+Way = tuple[Modality, Modality]  # from one to the other
 FLIP_TEST = "flip test"
 
 
-def mirrored(batch: Batch, skeleton: Skeleton) -> Batch:
+def mirrored_batch(batch: Batch, skeleton: Skeleton) -> Batch:
     """The same people in a mirror: their pictures, keypoints and box tokens; not their 3D, nor their boxes in pixels."""
     return Batch(
         skeleton.mirrored(batch.keypoints),
         batch.confidence[:, list(skeleton.mirror)],
-        batch.box_token * batch.box_token.new_tensor([-1.0, 1.0, 1.0]),
+        mirrored_token(batch.box_token),
         image=None if batch.image is None else batch.image.flip(-1),
     )
+
+
+def mirrored_token(box_token: Tensor) -> Tensor:
+    """The box token (B, 3) of the box on the other side of the picture."""
+    return box_token * box_token.new_tensor([-1.0, 1.0, 1.0])
 
 
 def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
@@ -48,20 +53,20 @@ class Estimator:
     sampler: Sampler | None
     generator: torch.Generator
 
-    def __call__(self, embedding: Tensor, path: Path, box_token: Tensor) -> Tensor:
+    def __call__(self, embedding: Tensor, way: Way, box_token: Tensor) -> Tensor:
         """Embeddings (B, D) → poses (B, J, 3), mm, or keypoints (B, J, 2), box units."""
-        return self.answer(embedding, path, box_token, self.sampler)
+        return self.answer(embedding, way, box_token, self.sampler)
 
-    def answer(self, embedding: Tensor, path: Path, box_token: Tensor, sampler: Sampler | None) -> Tensor:
+    def answer(self, embedding: Tensor, way: Way, box_token: Tensor, sampler: Sampler | None) -> Tensor:
         """The same with a sampler given."""
-        source, target = path
+        source, target = way
         if self.model.has_point_estimate(target):
             return self.model.estimate(embedding, source, target, box_token)
         assert sampler is not None
         return self.model.sample(embedding, source, target, box_token, sampler, 1, self.generator)[0]
 
     def beside_mirrored(
-        self, embedding: Tensor, path: Path, box_token: Tensor, mirrored_embedding: Tensor
+        self, embedding: Tensor, way: Way, box_token: Tensor, mirrored_embedding: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The answer, and its mean with that of the mirrored people, mirrored back: the field's flip test.
 
@@ -69,12 +74,12 @@ class Estimator:
         mirror. The generator is left as the first answer alone leaves it.
         """
         before = self.generator.get_state()
-        answer = self(embedding, path, box_token)
+        answer = self(embedding, way, box_token)
         after = self.generator.get_state()
         self.generator.set_state(before)
         sampler = None if self.sampler is None else through_a_mirror(self.sampler, self.skeleton)
-        again = self.answer(mirrored_embedding, path, box_token * box_token.new_tensor([-1.0, 1.0, 1.0]), sampler)
+        again = self.answer(mirrored_embedding, way, mirrored_token(box_token), sampler)
         self.generator.set_state(after)
-        if self.model.has_point_estimate(path[1]):
+        if self.model.has_point_estimate(way[1]):
             again = self.skeleton.mirrored(again)
         return answer, (answer + again) / 2

@@ -20,7 +20,7 @@ from unihpe.checkpoint import Card
 from unihpe.data.prepare import prepare, root_of
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.estimates import Estimator, mirrored
+from unihpe.estimates import Estimator, mirrored_batch, mirrored_token
 from unihpe.formats.keypoints import KeypointFile
 from unihpe.formats.results import Results
 from unihpe.hypotheses import spread
@@ -88,6 +88,7 @@ class Predictor:
             samples: hypotheses for each person; adds `samples` and `spread` to the result, if the decoder can be sampled.
             sampler, steps: how hypotheses are drawn, see `unihpe.diffusion.sampling`.
             flip: the estimate is the mean with that of the mirrored keypoints, mirrored back: better, for twice the time.
+                Hypotheses stay as they are.
 
         Returns:
             Poses in mm, camera axes, relative to the root; in the model's own joints.
@@ -108,8 +109,7 @@ class Predictor:
             poses.append(self.point(embedding, batch, draws, again=again))
         pose = torch.cat(poses).cpu()
         hypotheses = torch.cat(drawn, dim=1).cpu() if drawn else None
-        results = self.results(pose, converted, frames.keypoints, frames.camera, focal is not None, hypotheses)
-        return replace(results, estimate=self.estimate_in_words(flip))
+        return self.results(pose, converted, frames.keypoints, frames.camera, focal is not None, hypotheses, flip)
 
     @torch.no_grad()
     def predict(
@@ -159,8 +159,7 @@ class Predictor:
             results = self.answer(batch, box, camera, focal is not None, draws)
         else:
             results = self.answer_beside(batch, box, *people, focal is not None, draws)
-        people_in_it = tuple(str(n) for n in range(len(box)))
-        return replace(results, image=(name,) * len(box), person=people_in_it, estimate=self.estimate_in_words(flip))
+        return replace(results, image=(name,) * len(box), person=tuple(str(n) for n in range(len(box))))
 
     def answer(self, batch: Batch, box: Tensor, camera: Camera, focal_given: bool, draws: Draws) -> Results:
         """2D and 3D from pictures alone: a batch of crops, their boxes (N, 4) and cameras."""
@@ -171,7 +170,7 @@ class Predictor:
         keypoints = from_box(flat.cpu(), box)
         found = Converted(keypoints, torch.ones(keypoints.shape[:2]), (False,) * len(self.skeleton))
         drawn = self.hypotheses(embedding, Modality.IMAGE, batch, draws)
-        return self.results(pose, found, keypoints, camera, focal_given, drawn)
+        return self.results(pose, found, keypoints, camera, focal_given, drawn, draws.flip)
 
     def answer_beside(
         self, batch: Batch, box: Tensor, frames: Frames, converted: Converted, focal_given: bool, draws: Draws
@@ -190,12 +189,12 @@ class Predictor:
         if self.model.has_point_estimate(Modality.POSE_3D):
             fused = self.model.fuse(embeddings, Modality.POSE_3D, flat.box_token)
             if again:
-                other = self.model.fuse(again, Modality.POSE_3D, mirrored(flat, self.skeleton).box_token)
+                other = self.model.fuse(again, Modality.POSE_3D, mirrored_token(flat.box_token))
                 fused = (fused + self.skeleton.mirrored(other)) / 2
             paths["fused"] = (fused - root_of(fused, self.skeleton)).cpu()
         drawn = self.hypotheses(embeddings[Modality.POSE_2D], Modality.POSE_2D, flat, draws)
         pose = paths[SHORT[Modality.POSE_2D]]
-        results = self.results(pose, converted, frames.keypoints, frames.camera, focal_given, drawn)
+        results = self.results(pose, converted, frames.keypoints, frames.camera, focal_given, drawn, draws.flip)
         return replace(results, paths=paths)
 
     def hypotheses(self, embedding: Tensor, source: Modality, batch: Batch, draws: Draws) -> Tensor | None:
@@ -227,6 +226,7 @@ class Predictor:
         camera: Camera,
         focal_given: bool,
         samples: Tensor | None,
+        flip: bool,
     ) -> Results:
         """Everything together: poses (N, J, 3) and their 2D, placed before the camera."""
         return Results(
@@ -243,7 +243,7 @@ class Predictor:
             ("0",) * len(pose),
             samples,
             None if samples is None else spread(samples),
-            self.estimate_in_words(),
+            self.estimate_in_words(flip),
         )
 
     def liftable(self, file: KeypointFile) -> tuple[KeypointFile, list[str]]:
@@ -345,7 +345,7 @@ class Predictor:
 
     def embed_mirrored(self, batch: Batch, source: Modality) -> Tensor:
         """The embedding (B, D) of the mirrored people."""
-        return self.model.embed(mirrored(batch, self.skeleton), source)
+        return self.model.embed(mirrored_batch(batch, self.skeleton), source)
 
     def draw(self, embedding: Tensor, source: Modality, batch: Batch, draws: Draws) -> Tensor:
         """Hypotheses (S, B, J, 3), mm, root-relative."""
@@ -355,7 +355,7 @@ class Predictor:
         root: Tensor = root_of(drawn.flatten(0, 1), self.skeleton).unflatten(0, drawn.shape[:2])
         return drawn - root
 
-    def estimate_in_words(self, flip: bool = False) -> str:
+    def estimate_in_words(self, flip: bool) -> str:
         """What `pose` of a result is."""
         beside = ", mean with the mirrored one" if flip else ""
         if not self.model.can_be_sampled(Modality.POSE_3D):

@@ -121,12 +121,51 @@ def test_people_cut_off_by_an_edge():
         left = away * (before.keypoints[:, axis] - edges[end, axis]) >= 0
         assert 4 <= left.sum() < 17
         low, high = before.keypoints[left].min(0), before.keypoints[left].max(0)
+        (low, high)[end][axis] = edges[end, axis]  # the box reaches to the edge
         np.testing.assert_allclose(box[:2], (low + high) / 2)
         seen = blackened(before.picture | 1, edges, whole).any(-1).any(axis)  # columns for axis 0, rows for 1
         line = whole[axis, axis] * edges[end, axis] + whole[axis, 2]
         there = np.arange(len(seen)) + 0.5
         assert np.array_equal(seen, there > round(line) if end == 0 else there < round(line))
     assert kinds == {(1, 1), (0, 0), (0, 1)}
+
+
+def test_what_lies_beyond_the_edge_is_black_and_the_rest_where_it_was():
+    how = Augmentation(half_body=0.0, cut_off=1.0, colour=0.0, grey=0.0, blurred=0.0, compressed=0.0, cut_out=0.0)
+    found = []
+    for seed in range(40):
+        before, _ = person(seed)
+        before.picture[:] = np.maximum(before.picture, 1)
+        cut, whole = (augment(before, SKELETON, h, np.random.default_rng(seed)) for h in (how, SHAPE_ONLY))
+        black = (cut.picture == 0).all(-1)
+        rows, columns = black.all(1), black.all(0)
+        if not black.any():
+            continue
+        assert np.array_equal(black, rows[:, None] | columns)  # a band at one side
+        np.testing.assert_array_equal(cut.keypoints, whole.keypoints)
+        matrix = crop_matrix(cut.box, 192, 256)
+        for n, joint in enumerate(DOTTED):
+            for side in (joint, joint.replace("left", "x").replace("right", "left").replace("x", "right")):
+                x, y = matrix[:, :2] @ cut.keypoints[SKELETON.index(side)] + matrix[:, 2]
+                spot = dot(cut.picture, n)
+                if spot is not None and 6 < x < 186 and 6 < y < 250:
+                    found.append(np.abs(spot - [x, y]).max() < 4)
+        edge = (0 if rows.any() else 1), int(rows[-1] or columns[-1])
+        joints = cut.keypoints @ matrix[:, :2].T + matrix[:, 2]
+        line = (np.flatnonzero(rows)[0] if rows.any() else np.flatnonzero(columns)[[0, -1][1 - edge[1]]]) + 0.0
+        beyond = joints[:, 1 - edge[0]] > line if edge[1] else joints[:, 1 - edge[0]] < line
+        assert beyond.any() and not beyond.all()
+    assert sum(found) >= 20
+
+
+def test_people_on_one_spot_keep_their_box():
+    before, _ = person(3)
+    keypoints = before.keypoints.copy()
+    keypoints[7:] = keypoints[7]
+    for seed in range(60):
+        box, _ = cut_off(keypoints, before.box, np.random.default_rng(seed))
+        assert np.isfinite(box).all()
+        assert np.isfinite(half_body_box(np.tile(keypoints[7], (17, 1)), SKELETON, False, before.box)).all()
 
 
 def test_too_little_of_a_person_is_not_cut_off():

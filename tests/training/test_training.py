@@ -15,7 +15,7 @@ from unihpe.checkpoint import load_checkpoint
 from unihpe.errors import InputError
 from unihpe.recipe import build_model, load_recipe, open_source, training_stream
 from unihpe.run import load_start, train_recipe
-from unihpe.training.loop import Schedule, learning_rate, read_log, step_seed
+from unihpe.training.loop import Schedule, learning_rate, mixed_precision, read_log, step_seed
 from unihpe.training.stages import Stage, stage_losses
 
 TINY = (
@@ -242,3 +242,15 @@ def test_the_card_tells_all(motion_file, tmp_path):
     card = json.loads((tmp_path / "a" / "model.json").read_text())
     assert card["format_version"] == 1 and card["skeleton"] == "human36m17" and card["samples"] == 640
     assert card["recipe"]["data"]["root"] == "" and card["recipe"]["pose_scale"] > 50
+
+
+@pytest.mark.parametrize(
+    ("capability", "half"), [("AVX512", True), ("AVX2", False), ("DEFAULT", False), ("NO AVX", False)]
+)
+def test_bfloat16_is_left_alone_where_it_costs_time(monkeypatch, capability, half):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    layer, x = torch.nn.Linear(4, 4), torch.ones(2, 4)
+    with mixed_precision("cpu", wanted=True):
+        assert layer(x).dtype == (torch.bfloat16 if half else torch.float32)
+    with mixed_precision("cpu", wanted=False):
+        assert layer(x).dtype == torch.float32

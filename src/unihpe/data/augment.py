@@ -38,7 +38,9 @@ class Augmentation:
         turned: share of people turned.
         scale: largest change of the box's size, as a share of it.
         half_body: share of people whose box is drawn round the upper body alone, or (a quarter of them) the legs.
-        cut_off: share of the other people whom a new edge of the picture cuts, mostly from below; the box is drawn round what is left.
+        cut_off: share of the other people whom a new edge of the picture cuts, mostly from below; the box is drawn round what
+            is left. Joints beyond the edge keep their labels: those within the crop are to be guessed, as those of rendered
+            people are whom their picture cuts.
         shift: largest move of the box, as a share of its size.
         colour: largest change of brightness, contrast and each channel's strength, as a share.
         grey: share of crops without colour.
@@ -116,7 +118,14 @@ def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats
     inside = (np.abs(keypoints - box[:2]) <= box[2:] / 2).all(1)  # unknown joints, NaN, are nowhere
     if (half & inside).sum() < FEWEST_JOINTS:
         return box
-    return box_from_keypoints(torch.from_numpy(keypoints), torch.from_numpy(half & inside)).numpy()
+    return box_round(keypoints[half & inside], box)
+
+
+def box_round(points: Floats, otherwise: Floats) -> Floats:
+    """The padded box (4,) of points (N, 2); `otherwise` where all lie on one spot."""
+    if not np.ptp(points, axis=0).any():
+        return otherwise
+    return box_from_keypoints(torch.from_numpy(points), torch.ones(len(points), dtype=torch.bool)).numpy()
 
 
 def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -131,9 +140,11 @@ def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[F
     left = inside & ((keypoints[:, axis] >= line) if end == 0 else (keypoints[:, axis] <= line))
     if left.sum() < FEWEST_JOINTS:
         return box, NO_EDGES
+    edge = keypoints[left].mean(0)  # somebody cut off reaches to the edge, and so does the box
+    edge[axis] = line
     edges = NO_EDGES.copy()
     edges[end, axis] = line
-    return box_from_keypoints(torch.from_numpy(keypoints), torch.from_numpy(left)).numpy(), edges
+    return box_round(np.vstack([keypoints[left], edge]), box), edges
 
 
 def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:

@@ -14,7 +14,7 @@ from unihpe.batch import Batch, Modality
 from unihpe.boxes import from_box, side
 from unihpe.data.prepare import root_relative
 from unihpe.errors import InputError
-from unihpe.estimates import FLIP_TEST, Estimator, Path, mirrored
+from unihpe.estimates import FLIP_TEST, Estimator, Way, mirrored_batch
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
@@ -101,7 +101,7 @@ class Again:
 
 def look_again(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Again:
     """The embeddings of the mirrored pictures and keypoints; heat maps as they would be of the picture itself."""
-    seen = mirrored(batch, skeleton)
+    seen = mirrored_batch(batch, skeleton)
     image, heatmaps = model.look(seen)
     if heatmaps is not None:
         heatmaps = heatmaps[:, list(skeleton.mirror)].flip(-1)
@@ -109,12 +109,12 @@ def look_again(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Again:
 
 
 def both(
-    estimator: Estimator, name: str, path: Path, embedding: Tensor, batch: Batch, again: Again | None
+    estimator: Estimator, name: str, way: Way, embedding: Tensor, batch: Batch, again: Again | None
 ) -> dict[str, Tensor]:
     """The answer by its name, and its flip test where the mirrored people are given."""
     if again is None:
-        return {name: estimator(embedding, path, batch.box_token)}
-    plain, mean = estimator.beside_mirrored(embedding, path, batch.box_token, again.embeddings[path[0]])
+        return {name: estimator(embedding, way, batch.box_token)}
+    plain, mean = estimator.beside_mirrored(embedding, way, batch.box_token, again.embeddings[way[0]])
     return {name: plain, f"{name}, {FLIP_TEST}": mean}
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unihpe.batch import Batch, Modality
 from unihpe.data.prepare import root_relative
-from unihpe.estimates import FLIP_TEST, Estimator, mirrored
+from unihpe.estimates import FLIP_TEST, Estimator, mirrored_batch
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.rules import Rules, every_joint, scores
@@ -90,7 +90,7 @@ def lift(estimator: Estimator, embedding: Tensor, batch: Batch, samples: int, fl
     if name == "sample" and sampler is None:
         return answers
     if flip:
-        seen = model.embed(mirrored(batch, estimator.skeleton), source)
+        seen = model.embed(mirrored_batch(batch, estimator.skeleton), source)
         answers[name], answers[f"{name}, {FLIP_TEST}"] = estimator.beside_mirrored(
             embedding, (source, target), box, seen
         )

@@ -238,10 +238,10 @@ def train_step(
 
 
 def mixed_precision(device: str, wanted: bool) -> torch.autocast:
-    """bfloat16 autocast where it is wanted and pays: a CPU without AVX-512 emulates it, many times slower than float32."""
+    """bfloat16 autocast where it is wanted and pays: of CPUs, those with AVX-512. On AVX2, HRNet took eight times as long as in float32."""
     kind = device.split(":")[0]
-    emulated = kind == "cpu" and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
-    return torch.autocast(kind, torch.bfloat16, enabled=wanted and not emulated)
+    pays = kind != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return torch.autocast(kind, torch.bfloat16, enabled=wanted and pays)
 
 
 def running_statistics_of(model: nn.Module) -> Iterator[Tensor]:

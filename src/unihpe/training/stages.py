@@ -66,7 +66,7 @@ class Stage(BaseModel):
         triplet: α of eq. 4, the weight of L_triplet beside L_pair; needs all three modalities.
         negatives: of L_triplet: "sampled" (algorithm 1), or "all" 3B(B − 1) of each anchor.
         heatmap: weight of the heat-map loss, which trains the image backbone through its head.
-        integral: weight of the distance, in half sides of the box, from where the heat maps point to the joints within the picture,
+        integral: weight of the distance, in half sides of the box, from where the heat maps point to the joints within the crop,
             seen or not (Sun et al., Integral Human Pose Regression, ECCV 2018).
         decode: the decoding paths (eq. 5).
         steps, batch_size: its length.
@@ -81,7 +81,8 @@ class Stage(BaseModel):
             next stage begins from them; 0 keeps the last ones.
         patience: the stage ends early after so many of these validations in a row without a better score; 0 never.
         clip: largest gradient norm.
-        bfloat16: autocast to it; on CPUs without AVX-512, which emulate it many times slower than float32, nothing happens.
+        bfloat16: autocast to it; not on CPUs without AVX-512, which compute it many times slower than float32: training is in
+            float32 there.
         settled: the pose encoders' batch norms keep the statistics they have, and the weights settle on those. Where the batches of a
             step come from sources that differ, training norms each by its own statistics, and use by what lies between.
     """
@@ -255,7 +256,7 @@ def heatmap_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
 
 
 def integral_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
-    """Mean distance, box units, from where heat maps (B, J, h, w) point to the joints that lie in the picture."""
+    """Mean distance, box units, from where heat maps (B, J, h, w) point to the joints within the crop, seen or not."""
     height, width = heatmaps.shape[-2:]
     inside = (batch.keypoints.abs() <= batch.keypoints.new_tensor([width / height, 1.0])).all(-1)
     return masked_distance(soft_argmax(heatmaps), batch.keypoints, inside & (batch.confidence > 0))
