@@ -32,7 +32,7 @@ from unihpe.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.errors import InputError
 from unihpe.files import write_text
 from unihpe.recipe import Recipe, build_model, load_recipe
-from unihpe.run import evaluate_checkpoint, load_start, train_recipe
+from unihpe.run import card_of, evaluate_checkpoint, load_start, train_recipe
 from unihpe.training.loop import Schedule
 from unihpe.training.stages import Stage
 
@@ -99,7 +99,7 @@ def with_backbone(recipe: Recipe, start: Path, backbone: Path, out: Path) -> Pat
     begun, eyes = (load_start(recipe, path) for path in (start, backbone))
     posed = {name: value for name, value in begun.tensors.items() if not name.startswith(IMAGE_PARTS)}
     seeing = {name: value for name, value in eyes.tensors.items() if name.startswith(BACKBONE)}
-    save_checkpoint(out, fresh_tensors(recipe, begun.tensors) | posed | seeing, begun.card)
+    save_checkpoint(out, fresh_tensors(recipe, begun.tensors) | posed | seeing, card_of(recipe, begun.card.samples))
     return out
 
 

@@ -92,3 +92,10 @@ def joined(first: Batch, second: Batch) -> Batch:
         if name != "group"
     }
     return Batch(**tensors, group=first.group + second.group)  # type: ignore[arg-type]
+
+
+def chosen(batch: Batch, rows: Tensor) -> Batch:
+    """The people at `rows` (N,)."""
+    tensors = {f.name: value[rows] for f in fields(Batch) if isinstance(value := getattr(batch, f.name), Tensor)}
+    group = tuple(batch.group[n] for n in rows.tolist()) if batch.group else ()
+    return Batch(**tensors, group=group)

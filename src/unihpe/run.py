@@ -272,7 +272,13 @@ def evaluate_checkpoint(
     """
     model, recipe, card = load_model(checkpoint, device)
     settings = recipe.data.model_copy(
-        update={"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
+        update={
+            "name": data,
+            "root": str(root),
+            "rig": str(rig or ""),
+            "keypoints": keypoints,
+            "with_pose": True,  # withheld in training, perhaps; errors need it
+        }
     )
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))  # samples must not change the data
     focal = "true" if focal_known else "assumed √(W² + H²)"

@@ -202,6 +202,28 @@ def test_pictures_without_3d_are_masked_not_guessed(folder, motion_file):
     torch.testing.assert_close(some, stage_losses(model, head, stage, torch.Generator().manual_seed(0))[pair])
 
 
+def test_people_without_3d_do_not_reach_the_3d_encoder_nor_are_decoded_from_it(folder, motion_file):
+    model = build_model(recipe(folder, motion_file)).train()
+    whole, flat = batch_of(folder, 4), batch_of(folder, 3, with_pose=False)
+    back = {"source": "pose_3d", "target": "pose_2d", "draws": 0, "point": 1.0}
+    stage = Stage(name="x", steps=1, batch_size=2, align=("pose_2d", "pose_3d"), decode=(back,))
+    before = {name: value.clone() for name, value in model.encoder_3d.state_dict().items()}
+    terms = stage_losses(model, flat, stage, torch.Generator())
+    assert terms == {} and all(
+        torch.equal(value, before[name]) for name, value in model.encoder_3d.state_dict().items()
+    )
+
+    found = []
+    for batch in (whole, joined(whole, flat)):
+        model.load_state_dict(model.state_dict() | {f"encoder_3d.{name}": value for name, value in before.items()})
+        found.append((stage_losses(model, batch, stage, torch.Generator()), model.encoder_3d.state_dict()))
+        found[-1] = found[-1][0], {name: value.clone() for name, value in found[-1][1].items()}
+    assert all(torch.equal(value, found[1][1][name]) for name, value in found[0][1].items())
+    assert any(not torch.equal(value, before[name]) for name, value in found[0][1].items())
+    name = "point pose_3d→pose_2d"
+    torch.testing.assert_close(found[0][0][name], found[1][0][name], rtol=1e-3, atol=1e-5)
+
+
 def test_rendered_people_and_pictures_without_3d_in_one_batch(folder, motion_file, tmp_path):
     """What has no 3D moves nothing that 3D alone teaches, and the rest as it should."""
     fields = recipe(folder, motion_file).model_dump()

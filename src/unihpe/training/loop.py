@@ -209,6 +209,10 @@ def train_step(
             batches = [batch.to(device) for batch in draw(stage, generator)]
             with mixed_precision(device, stage.bfloat16):
                 terms = summed([stage_losses(model, batch, stage, generator) for batch in batches])
+                if not terms:
+                    raise InputError(
+                        f"stage {stage.name} has no loss on a batch: none of its people has the evidence that it learns from"
+                    )
                 total = torch.stack(list(terms.values())).sum()
             if not bool(torch.isfinite(total)):
                 raise InputError(

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from unihpe.batch import Batch, Modality
+from unihpe.batch import Batch, Modality, chosen
 from unihpe.losses import masked_distance, masked_mean_square, pair_loss, sample_triplets, triplet_loss
 from unihpe.nn.hrnet import gaussian_heatmaps, soft_argmax
 from unihpe.nn.pose_decoder import MLPDecoder
@@ -191,7 +191,8 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Gen
         if Modality.IMAGE in needed:
             embeddings[Modality.IMAGE] = model.read_out(maps, batch, heatmaps)
     for modality in sorted(needed - embeddings.keys()):
-        embeddings[modality] = model.embed(batch, modality)
+        if (embedding := embed_known(model, batch, modality)) is not None:
+            embeddings[modality] = embedding
     if stage.contrastive:
         for name, loss in contrastive_losses(embeddings, batch, model.temperature, stage, generator).items():
             terms[name] = stage.contrastive * loss
@@ -203,6 +204,20 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Gen
         for kind, loss in decoding_losses(model, batch, embeddings[source], decoding, stage, generator).items():
             terms[f"{kind} {name}"] = decoding.weight * loss
     return terms
+
+
+def embed_known(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
+    """Embeddings (B, D), zero for people without this evidence, who do not reach the encoder: they would bend its batch norms.
+
+    None where fewer than two people have it.
+    """
+    rows = known(batch, (modality,))
+    if len(rows) == len(batch):
+        return model.embed(batch, modality)
+    if len(rows) < 2:
+        return None
+    embedding = model.embed(chosen(batch, rows), modality)
+    return embedding.new_zeros(len(batch), embedding.shape[1]).index_copy(0, rows, embedding)
 
 
 def contrastive_losses(
@@ -269,6 +284,9 @@ def decoding_losses(
     source, target = decoding.path
     count = max(1, round(decoding.share * len(batch)))
     x0, seen = (part[:count] for part in model.target(batch, target))
+    there = torch.zeros(len(batch), dtype=torch.bool, device=seen.device)
+    there[known(batch, (source,))] = True
+    seen = seen & there[:count, None]  # nobody is decoded from evidence that he does not have
     embedding, box = embedding[:count], batch.box_token[:count]
     drop = (torch.rand(count, generator=generator) < stage.embedding_dropout).to(x0.device)
     decoder = model.decoder(target)
