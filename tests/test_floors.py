@@ -13,7 +13,7 @@ FLOORS = (
     "files skeleton camera boxes diffusion hypotheses weights picture",
     "batch metrics draw",
     "data nn",
-    "losses checkpoint formats",
+    "losses checkpoint formats estimates",
     "training evaluation predict show",
     "recipe progress",
     "run demo cli_data",
