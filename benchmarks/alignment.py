@@ -94,11 +94,12 @@ def fresh_tensors(recipe: Recipe, like: dict[str, Tensor]) -> dict[str, Tensor]:
     return build_model(recipe.model_copy(update=scales)).state_dict()
 
 
-def with_backbone(recipe: Recipe, start: Path, backbone: Path, out: Path) -> Path:
+def with_backbone(recipe: Recipe, start: Path, backbone: Path, runs: Path) -> Path:
     """The lifting checkpoint with another's backbone and heat maps, and an image encoder that has learned no more than those."""
     begun, eyes = (load_start(recipe, path) for path in (start, backbone))
     posed = {name: value for name, value in begun.tensors.items() if not name.startswith(IMAGE_PARTS)}
     seeing = {name: value for name, value in eyes.tensors.items() if name.startswith(BACKBONE)}
+    out = runs / f"beginning {backbone.stem}.safetensors"
     save_checkpoint(out, fresh_tensors(recipe, begun.tensors) | posed | seeing, card_of(recipe, begun.card.samples))
     return out
 
@@ -113,7 +114,7 @@ def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
 def common_beginning(stages: dict[str, Stage], base: Recipe, args: argparse.Namespace) -> Path:
     """The checkpoint that all arms begin from."""
     if args.backbone:
-        return with_backbone(base, args.start, args.backbone, args.runs / f"beginning {args.backbone.stem}.safetensors")
+        return with_backbone(base, args.start, args.backbone, args.runs)
     first = (heat_maps(stages, args.heat_maps),)
     return trained(base.model_copy(update={"stage": first}), args.runs / f"{HEAT_MAPS} {args.heat_maps}", args.start)
 

@@ -56,7 +56,7 @@ def main() -> None:
         }
         start = args.start
         if args.backbone:
-            start = with_backbone(base, start, args.backbone, args.runs / f"beginning {args.backbone.stem}.safetensors")
+            start = with_backbone(base, start, args.backbone, args.runs)
         result: dict[str, object] = {**where(), "pictures": args.pictures, **people_of(args)}
         for name, recipe in arms.items():
             result[name] = scored(trained(recipe, args.runs / start.stem / name, start), args.few)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -55,15 +55,11 @@ class Estimator:
 
     def __call__(self, embedding: Tensor, way: Way, box_token: Tensor) -> Tensor:
         """Embeddings (B, D) → poses (B, J, 3), mm, or keypoints (B, J, 2), box units."""
-        return self.answer(embedding, way, box_token, self.sampler)
-
-    def answer(self, embedding: Tensor, way: Way, box_token: Tensor, sampler: Sampler | None) -> Tensor:
-        """The same with a sampler given."""
         source, target = way
         if self.model.has_point_estimate(target):
             return self.model.estimate(embedding, source, target, box_token)
-        assert sampler is not None
-        return self.model.sample(embedding, source, target, box_token, sampler, 1, self.generator)[0]
+        assert self.sampler is not None
+        return self.model.sample(embedding, source, target, box_token, self.sampler, 1, self.generator)[0]
 
     def beside_mirrored(
         self, embedding: Tensor, way: Way, box_token: Tensor, mirrored_embedding: Tensor
@@ -78,7 +74,7 @@ class Estimator:
         after = self.generator.get_state()
         self.generator.set_state(before)
         sampler = None if self.sampler is None else through_a_mirror(self.sampler, self.skeleton)
-        again = self.answer(mirrored_embedding, way, mirrored_token(box_token), sampler)
+        again = replace(self, sampler=sampler)(mirrored_embedding, way, mirrored_token(box_token))
         self.generator.set_state(after)
         if self.model.has_point_estimate(way[1]):
             again = self.skeleton.mirrored(again)

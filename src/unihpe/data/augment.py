@@ -103,22 +103,24 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     box[2:] *= rng.uniform(1 - how.scale, 1 + how.scale)
     height, width = crop.picture.shape[:2]
     there = whole_picture_map(linear, centre)
-    matrix = (
-        homogeneous(crop_matrix(box, width, height))
-        @ there
-        @ np.linalg.inv(homogeneous(crop_matrix(crop.box, width, height)))
-    )
+    to_crop = crop_matrix(box, width, height)
+    matrix = homogeneous(to_crop) @ there @ np.linalg.inv(homogeneous(crop_matrix(crop.box, width, height)))
     picture = change_pixels(warp(crop.picture, matrix, rng.integers(0, 256, 3)), how, rng)
-    return Crop(blackened(picture, edges, crop_matrix(box, width, height)), keypoints, pose, box, crop.size)
+    return Crop(blackened(picture, edges, to_crop), keypoints, pose, box, crop.size)
 
 
 def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
     """The box (4,) of the upper body alone, or of the legs, as HRNet's half-body transform; `box` where too little of it is known."""
     half = np.array([is_in(joint, "both", LOWER_BODY if legs else LEGS) == legs for joint in skeleton.joints])
-    inside = (np.abs(keypoints - box[:2]) <= box[2:] / 2).all(1)  # unknown joints, NaN, are nowhere
+    inside = within(keypoints, box)
     if (half & inside).sum() < FEWEST_JOINTS:
         return box
     return box_round(keypoints[half & inside], box)
+
+
+def within(keypoints: Floats, box: Floats) -> NDArray[np.bool_]:
+    """Which joints (J,) lie in the box; unknown ones, NaN, are nowhere."""
+    return np.asarray((np.abs(keypoints - box[:2]) <= box[2:] / 2).all(1))
 
 
 def box_round(points: Floats, otherwise: Floats) -> Floats:
@@ -130,7 +132,7 @@ def box_round(points: Floats, otherwise: Floats) -> Floats:
 
 def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """The box (4,) of what an edge of the picture leaves, and the edges (2, 2), left and top before right and bottom."""
-    inside = (np.abs(keypoints - box[:2]) <= box[2:] / 2).all(1)  # unknown joints, NaN, are nowhere
+    inside = within(keypoints, box)
     below, share = rng.random() < FROM_BELOW, rng.uniform(*CUT)
     axis, end = (1, 1) if below else (0, int(rng.integers(2)))
     if inside.sum() < FEWEST_JOINTS:
