@@ -50,6 +50,8 @@ def test_the_papers_sizes():
         ("model.encoder_2d.kind=cnn", "'transformer' or 'mlp'"),
         ("stage.0.steps=0", "greater than 0"),
         ("data.joint_dropout=1.5", "less than 1"),
+        ("data.augmentation.zoom=1", r"\[data.augmentation\] has no setting zoom; it has flip, rotation"),
+        ("data.augmentation.grey=2", "data.augmentation.grey: .*less than or equal to 1"),
         ("data.two_d=maybe", "'exact', 'detected' or 'both'"),
         ("stage=[]", "at least one"),
         ("stage.9.steps=3", "no place stage.9.steps"),

@@ -159,6 +159,8 @@ def evaluate(
 
 def show_report(report: dict[str, Any]) -> None:
     """The protocol in words, and the figures as a table."""
+    from unihpe.evaluation.pictures import in_words
+
     for name, value in report["protocol"].items():
         console.print(f"[bold]{name}[/]: {value}")
     if "errors_mm" not in report:
@@ -171,11 +173,10 @@ def show_report(report: dict[str, Any]) -> None:
     for name, values in errors.items():
         table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
     console.print(table)
-    for key, what in (("image_to_2d", "image → 2D"), ("heat_maps", "heat maps")):
-        for name, values in report.items():
-            if name.startswith(key) and values:
-                row = ", ".join(f"{label} {value:.3f}" for label, value in values.items())
-                console.print(f"{name.replace(key, what)}: {row}")
+    for name, values in report.items():
+        if in_words(name) != name and values:
+            row = ", ".join(f"{label} {value:.3f}" for label, value in values.items())
+            console.print(f"{in_words(name)}: {row}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
     for pair, cosine in cosines.items():
         console.print(f"cosine {pair}: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}")

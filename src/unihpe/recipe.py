@@ -150,6 +150,7 @@ class DataSettings(Settings):
         with_pose: of people; false withholds their 3D.
         keypoints: which 2D of a recorded set, see `open_recorded`.
         unknown_focal, joint_dropout, part_dropout, flip: see `prepare`.
+        augmentation: of pictures.
         licence, description: of the data, for the checkpoint's card.
     """
 
@@ -169,6 +170,7 @@ class DataSettings(Settings):
     joint_dropout: float = Field(0.0, ge=0, lt=1)
     part_dropout: float = Field(0.0, ge=0, le=1)
     flip: float = Field(0.0, ge=0, le=1)
+    augmentation: Augmentation = Augmentation()
     description: str = ""
     licence: str = ""
 
@@ -511,9 +513,9 @@ def open_source(
         raise InputError(f"no data at {root}: check data.root (docs/data.md says where to get some)")
     random_view = view == "random"
     if data.name == "people":
-        return PeopleSource(root / f"{split}.pack", Augmentation() if random_view else None, data.with_pose)
+        return PeopleSource(root / f"{split}.pack", data.augmentation if random_view else None, data.with_pose)
     if data.name == "coco":
-        return CocoSource(read_annotations(root, split), Augmentation() if random_view else None)
+        return CocoSource(read_annotations(root, split), data.augmentation if random_view else None)
     if data.name != "motion":
         recorded = open_recorded(data.name, root, data.keypoints, split, stride)
         if data.held_out and part != "whole":

@@ -1,7 +1,5 @@
 """Augmentation: picture, 2D, 3D and box stay in agreement."""
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 import torch
@@ -75,8 +73,7 @@ def test_the_3d_still_projects_onto_the_2d(seed):
 
 
 def test_nothing_happens_where_nothing_may():
-    rates = (field.name for field in fields(Augmentation))
-    still = Augmentation(**dict.fromkeys(rates, 0.0))
+    still = Augmentation(**dict.fromkeys(Augmentation.model_fields, 0.0))
     before, _ = person()
     after = augment(before, SKELETON, still, np.random.default_rng(0))
     assert np.abs(after.picture.astype(int) - before.picture).max() <= 1

@@ -14,6 +14,7 @@ from unihpe.data.augment import Augmentation
 from unihpe.data.coco import HIDDEN, VISIBLE, CocoSource, read_annotations
 from unihpe.data.prepare import prepare
 from unihpe.errors import InputError
+from unihpe.recipe import load_recipe, open_source
 from unihpe.skeleton import get_skeleton
 
 COCO = get_skeleton("coco17")
@@ -154,6 +155,22 @@ def test_mirroring_swaps_the_confidence_too(tmp_path):
     assert plain.confidence[0, left] == HIDDEN and plain.confidence[0, right] == VISIBLE
     assert mirrored.confidence[0, right] == HIDDEN and mirrored.confidence[0, left] == VISIBLE
     torch.testing.assert_close(mirrored.keypoints[0, right, 0], 320 - plain.keypoints[0, left, 0])
+
+
+def test_a_recipe_says_how_pictures_are_augmented(tmp_path):
+    folder = write(tmp_path, [person(1, 0)])
+    never = {name: f"data.augmentation.{name}=0.0" for name in Augmentation.model_fields}
+
+    def read(*changes, view="random"):
+        data = load_recipe("quick", ('data.name="coco"', f"data.root={folder}", *changes)).data
+        return open_source(data, split=None, view=view).read(torch.tensor([0]), torch.Generator().manual_seed(0))
+
+    plain, still = read(view="fixed"), read(*never.values())
+    assert torch.equal(still.box, plain.box) and (still.image.int() - plain.image.int()).abs().max() <= 1
+    mirrored = read(*(never | {"flip": "data.augmentation.flip=1.0"}).values())
+    wrist = OURS.index("left_wrist"), OURS.index("right_wrist")
+    assert mirrored.keypoints[0, wrist[0], 0] == 320 - plain.keypoints[0, wrist[1], 0]
+    assert not torch.equal(read().image, plain.image)
 
 
 def test_real_photographs(shared_data):

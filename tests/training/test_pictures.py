@@ -1,6 +1,7 @@
 """Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from unihpe.nn.hrnet import soft_argmax
 from unihpe.nn.unihpe import UniHPE
 from unihpe.recipe import build_model, load_recipe, parse_recipe
 from unihpe.run import train_recipe
+from unihpe.skeleton import get_skeleton
 from unihpe.training.loop import Schedule, begin_stage, read_log, set_modes
 from unihpe.training.stages import Stage, heatmap_loss, integral_loss, known, stage_losses
 
@@ -338,7 +340,9 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     )  # fmt: skip
     tested = {name.removesuffix(", flip test") for name in flipped["errors_mm"] if name.endswith("flip test")}
     assert tested == {
-        f"{metric} {path}" for metric in ("MPJPE", "PA-MPJPE", "N-MPJPE") for path in ("image", "lifting")
+        f"{metric} {path}"
+        for metric in ("MPJPE", "PA-MPJPE", "N-MPJPE")
+        for path in ("image", "lifting", "image and 2D")
     }
     assert flipped["heat_maps, flip test"] != flipped["heat_maps"]
     assert flipped["image_to_2d, flip test"].keys() == flipped["image_to_2d"].keys()
@@ -359,6 +363,54 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     batches, protocol = [batch_of(folder, 4)], people_protocol("test", 17, "true")
     sampled = evaluate_pictures(model, batches, protocol, generator=torch.Generator(), gallery=0, **rest)
     assert "MPJPE image" in sampled["errors_mm"] and "MPJPE image and 2D" not in sampled["errors_mm"]
+
+
+def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
+    """Two wrists in a picture; the left one is that further right, as of somebody who faces the camera."""
+    from unihpe.evaluation.pictures import look_again
+
+    skeleton = get_skeleton("human36m17")
+    wrists = [skeleton.index(name) for name in ("left_wrist", "right_wrist")]
+    image = torch.zeros(1, 3, 64, 48)
+    image[0, 0, 20, 33] = image[0, 0, 50, 8] = 1.0
+
+    def look(batch):
+        rows, columns = batch.image[0, 0].nonzero().T
+        heat = torch.zeros(1, 17, 64, 48)
+        for joint, dot in zip(wrists, columns.argsort(descending=True), strict=True):
+            heat[0, joint, rows[dot], columns[dot]] = 1.0
+        return torch.zeros(1, 4), heat
+
+    model = SimpleNamespace(look=look, embed=lambda batch, modality: torch.zeros(1, 4))
+    batch = Batch(torch.zeros(1, 17, 2), torch.ones(1, 17), torch.zeros(1, 3), image=image)
+    plain, again = look(batch)[1], look_again(model, batch, skeleton).heatmaps
+    assert torch.equal(again, plain) and plain[0, wrists[0], 20, 33] == 1
+
+
+def test_fusion_is_mirrored_back(folder, motion_file):
+    """Of a person and his mirror image the flip test must say mirrored things."""
+    from unihpe.estimates import Estimator, mirrored_batch
+    from unihpe.evaluation.pictures import answers, look_again
+
+    model, skeleton = build_model(recipe(folder, motion_file)).eval(), get_skeleton("human36m17")
+    estimator, found = Estimator(model, skeleton, None, torch.Generator()), []
+    batch = replace(batch_of(folder, 2), pose=None)
+    for seen in (batch, mirrored_batch(batch, skeleton)):
+        kinds = {kind: model.embed(seen, kind) for kind in (Modality.IMAGE, Modality.POSE_2D)}
+        found.append(answers(estimator, kinds, seen, look_again(model, seen, skeleton)))
+    for name in ("image", "lifting", "image and 2D"):
+        plain, mirrored = (rows[f"{name}, flip test"] for rows in found)
+        assert_close(skeleton.mirrored(mirrored), plain, rtol=1e-4, atol=1e-2)
+        assert not torch.allclose(skeleton.mirrored(found[1][name]), found[0][name], atol=1.0)
+
+
+def test_withheld_3d_is_validated_with(folder, motion_file, tmp_path):
+    fields = recipe(folder, motion_file).model_dump()
+    flat = fields["data"] | {"with_pose": False}
+    stage = fields["stage"][3] | {"pose_batch": 0, "bfloat16": False}
+    train_recipe(parse_recipe(fields | {"data": flat, "stage": [stage]}, "test"), tmp_path / "run")
+    row = read_log(tmp_path / "run" / "log.jsonl")[-1]
+    assert row["validation mpjpe"] > 0 and row["validation mpjpe lifting"] > 0
 
 
 def test_cosines_are_logged_and_drawn(folder, motion_file, tmp_path, unihpe):

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from unihpe.batch import FEWEST_JOINTS
 from unihpe.boxes import box_from_keypoints, crop_matrix, for_opencv
@@ -28,9 +29,8 @@ CUT = (0.1, 0.6)  # of the person's extent
 NO_EDGES: Floats = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How much a crop may change; everything uniform within the limits unless said.
+class Augmentation(BaseModel):
+    """How much a crop may change; everything uniform within the limits unless said. A table of recipes: [data.augmentation].
 
     Attributes:
         flip: share of people mirrored.
@@ -49,18 +49,20 @@ class Augmentation:
         cut_out: share of crops with a rectangle missing.
     """
 
-    flip: float = 0.5
-    rotation: float = 30.0
-    turned: float = 0.6
-    scale: float = 0.25
-    half_body: float = 0.2
-    cut_off: float = 0.2
-    shift: float = 0.08
-    colour: float = 0.3
-    grey: float = 0.1
-    blurred: float = 0.15
-    compressed: float = 0.2
-    cut_out: float = 0.2
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flip: float = Field(0.5, ge=0, le=1)
+    rotation: float = Field(30.0, ge=0, le=180)
+    turned: float = Field(0.6, ge=0, le=1)
+    scale: float = Field(0.25, ge=0, lt=1)
+    half_body: float = Field(0.2, ge=0, le=1)
+    cut_off: float = Field(0.2, ge=0, le=1)
+    shift: float = Field(0.08, ge=0)
+    colour: float = Field(0.3, ge=0, le=1)
+    grey: float = Field(0.1, ge=0, le=1)
+    blurred: float = Field(0.15, ge=0, le=1)
+    compressed: float = Field(0.2, ge=0, le=1)
+    cut_out: float = Field(0.2, ge=0, le=1)
 
 
 @dataclass(frozen=True)

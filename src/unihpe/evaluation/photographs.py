@@ -12,7 +12,7 @@ from unihpe.batch import Batch
 from unihpe.boxes import from_box
 from unihpe.errors import InputError
 from unihpe.estimates import Estimator
-from unihpe.evaluation.pictures import THRESHOLDS, answers_2d, look_again
+from unihpe.evaluation.pictures import THRESHOLDS, answers_2d, in_words, look_again
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import Report
 from unihpe.metrics import epe_2d, pck_2d
@@ -74,11 +74,6 @@ def evaluate_photographs(
         "visible": {name: scored(row, points, boxes, reference, seen >= visible) for name, row in rows.items()},
         "marked": {name: scored(row, points, boxes, reference, seen > 0) for name, row in rows.items()},
     }
-
-
-def in_words(name: str) -> str:
-    """An answer's name in the table."""
-    return name.replace("image_to_2d", "image → 2D").replace("heat_maps", "heat maps")
 
 
 def scored(points: Tensor, truth: Tensor, box: Tensor, reference: Tensor, seen: Tensor) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from unihpe.batch import Batch, Modality
 from unihpe.boxes import from_box, side
 from unihpe.data.prepare import root_relative
 from unihpe.errors import InputError
-from unihpe.estimates import FLIP_TEST, Estimator, Way, mirrored_batch
+from unihpe.estimates import FLIP_TEST, Estimator, Way, mirrored_batch, mirrored_token
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
@@ -47,7 +47,7 @@ def evaluate_pictures(
 
     Args:
         sampler: makes the estimate where the decoder has no point estimate.
-        flip: adds the flip test (`estimates.Estimator`) of the pictures and of lifting; of heat maps it is the mean of both maps.
+        flip: adds the flip test (`estimates.Estimator`) of the pictures, of lifting and of both; of heat maps it is the mean of both maps.
 
     Raises:
         InputError: for a model without an image encoder.
@@ -127,8 +127,12 @@ def answers(
     for name, source in (("image", image), ("lifting", pose_2d)):
         found |= both(estimator, name, (source, target), embeddings[source], batch, again)
     if estimator.model.has_point_estimate(target):
-        evidence = {modality: embeddings[modality] for modality in (image, pose_2d)}
-        found["image and 2D"] = estimator.model.fuse(evidence, target, batch.box_token)
+        found["image and 2D"] = fused = estimator.model.fuse(
+            {kind: embeddings[kind] for kind in (image, pose_2d)}, target, batch.box_token
+        )
+        if again is not None:
+            mirrored = estimator.model.fuse(again.embeddings, target, mirrored_token(batch.box_token))
+            found[f"image and 2D, {FLIP_TEST}"] = (fused + estimator.skeleton.mirrored(mirrored)) / 2
     return found
 
 
@@ -143,6 +147,11 @@ def answers_2d(
             assert again.heatmaps is not None
             found[f"heat_maps, {FLIP_TEST}"] = soft_argmax((heatmaps + again.heatmaps) / 2)
     return found
+
+
+def in_words(name: str) -> str:
+    """The name of an answer of `answers_2d`, for people to read."""
+    return name.replace("image_to_2d", "image → 2D").replace("heat_maps", "heat maps")
 
 
 def scores_2d(points: Tensor, batch: Batch) -> dict[str, Tensor]:
