@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from miniatures import write_videopose3d_h36m
+from miniatures_packings import write_mmpose_3dhp, write_pstmo_3dhp, write_spin_3dhp
 from torch.testing import assert_close
 
 from unihpe.data import index, mapped, sets, videopose3d
 from unihpe.data.human36m.reader import open_human36m
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.data.sets import open_recorded
 from unihpe.errors import InputError
 
@@ -54,6 +56,35 @@ def test_the_second_opening_gives_the_same_from_the_index(data, built, keypoints
     same(open_human36m(data, keypoints), second)  # never in a file
     whole = second.select(lambda view: view.split == "train", 2)
     same(whole, open_human36m(data, keypoints).select(lambda view: view.split == "train", 2))
+
+
+@pytest.mark.parametrize("write", [write_mmpose_3dhp, write_pstmo_3dhp, write_spin_3dhp])
+def test_packed_3dhp_has_an_index_of_each_split(tmp_path, monkeypatch, write):
+    monkeypatch.setattr(index, "WORTH", 0)
+    write(tmp_path)
+    for split in ("train", "test"):
+        plain = open_mpi_inf_3dhp(tmp_path, split=split)
+        first, second = (open_recorded("mpi_inf_3dhp", tmp_path, "gt", split) for _ in range(2))
+        assert first.maps and second.maps and not plain.maps
+        same(plain, first)
+        same(plain, second)
+    assert len([*tmp_path.rglob("*.index")]) == 2
+    held = {"annot3", "univ_annot3"} & {*first.layout.replace(",", "").split()}
+    other = ({"annot3", "univ_annot3"} - held).pop()
+    with pytest.raises(InputError, match=f"not {other}"):
+        open_recorded("mpi_inf_3dhp", tmp_path, "gt", "test", truth=other)
+
+
+def test_other_cameras_make_another_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "WORTH", 0)
+    write_mmpose_3dhp(tmp_path)
+    open_recorded("mpi_inf_3dhp", tmp_path, "gt", "train")
+    (before,) = tmp_path.rglob("*.index")
+    (cameras,) = tmp_path.rglob("cameras_train.pkl")
+    cameras.unlink()
+    open_recorded("mpi_inf_3dhp", tmp_path, "gt", "train")
+    (after,) = tmp_path.rglob("*.index")
+    assert before.name != after.name
 
 
 def test_a_changed_file_makes_another_index(data, built):

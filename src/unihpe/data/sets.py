@@ -10,7 +10,7 @@ from unihpe.data.human36m.mmpose import mmpose_files
 from unihpe.data.human36m.reader import found_layout, open_human36m, videopose3d_files
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.index import indexed
-from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
+from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp, packed_files
 from unihpe.data.recorded import Recorded, View
 from unihpe.data.threedpw import reader as threedpw
 from unihpe.data.videopose3d import two_d_path
@@ -51,7 +51,9 @@ def open_recorded(
         case "humaneva":
             recorded = open_humaneva(root, keypoints)
         case "mpi_inf_3dhp":
-            recorded = open_mpi_inf_3dhp(root, truth=truth, split=split)
+            files = packed_files(root, split)
+            key = f"mpi_inf_3dhp-{truth or 'held'}-{split or 'all'}"
+            recorded = indexed(files, key, lambda: open_mpi_inf_3dhp(root, truth=truth, split=split))
         case "threedpw":
             recorded = threedpw.open_layout(root, threedpw.found_layout(root, joints), keypoints, split)
     return recorded.select(lambda view: split in (None, view.split) and wanted(view), stride)

@@ -75,6 +75,15 @@ def found_layout(root: Path) -> Layout:
     return next((layout for layout, (find, _) in PACKED.items() if find(root)), "raw")
 
 
+def packed_files(root: Path, split: str | None) -> list[Path]:
+    """The files that a packed copy is read from, for a split or for both: an index can stand for them. None of raw ones."""
+    layout = found_layout(root)
+    if layout not in PACKED:
+        return []
+    files = [path for part, path in PACKED[layout][0](root).items() if split in (None, part)]
+    return [*files, *(path for file in files for path in sorted(file.parent.glob("cameras_*.pkl")))]
+
+
 def open_raw(
     root: Path, split: str | None, target: Skeleton, truth: Truth, cameras: Sequence[int], verify: bool
 ) -> Recorded:
