@@ -10,13 +10,16 @@ from miniatures import (
     write_3dhp_train,
     write_humaneva,
     write_mmpose_h36m,
+    write_raw_h36m,
     write_threedpw,
     write_videopose3d_h36m,
 )
+from PIL import Image
 
 from unihpe.data.check import check
 from unihpe.data.human36m.reader import open_human36m
 from unihpe.data.motion import open_motion
+from unihpe.data.pictures import human36m_pictures
 from unihpe.data.recorded import fit_pinhole, legs_of, unit_of
 from unihpe.data.source import Source
 from unihpe.errors import InputError
@@ -129,13 +132,12 @@ def test_2d_of_another_picture_size_is_found(tmp_path):
     assert len(problems) == 1 and "px from 2D (median; up to 0.5 is usual)" in problems[0]
 
 
-def test_no_2d_is_a_problem_and_no_data_an_error(tmp_path):
+def test_no_2d_is_partial_and_no_data_an_error(tmp_path):
     write_videopose3d_h36m(tmp_path)
     (tmp_path / "data_2d_h36m_gt.npz").unlink()
     report = check("human36m", tmp_path)
-    assert report["reprojection_px"] is None and report["problems"] == [
-        "no 2D in the folder: 3D cannot be compared with it"
-    ]
+    assert report["reprojection_px"] is None and report["partial"] and report["problems"] == []
+    assert "partial: no 2D, so 3D is compared with none" in report["notes"]
     with pytest.raises(InputError, match="no Human3.6M here"):
         check("human36m", tmp_path / "none")
     with pytest.raises(InputError, match="no check for 'penn'; there are motion, coco, human36m"):
@@ -144,6 +146,86 @@ def test_no_2d_is_a_problem_and_no_data_an_error(tmp_path):
         check("human36m", tmp_path, "tfrecord")
     with pytest.raises(InputError, match="no files of the layout fetch"):
         check("human36m", tmp_path, "fetch")
+
+
+def test_a_detectors_2d_alone_may_err_as_detectors_do(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def noisy(pixels):
+        def change(flat):
+            for of_subject in flat.values():
+                for views in of_subject.values():
+                    views[:] = [view + rng.normal(0, pixels, view.shape) for view in views]
+
+        return change
+
+    for pixels, problems in ((4, 0), (40, 1)):
+        folder = tmp_path / str(pixels)
+        folder.mkdir()
+        write_videopose3d_h36m(folder, change_2d=noisy(pixels), name="cpn_ft_h36m_dbb")
+        report = check("human36m", folder)
+        assert len(report["problems"]) == problems, report["problems"]
+    assert "up to 25 is usual" in report["problems"][0]
+
+
+def test_raw_sequences_without_2d_are_left_out_and_named(tmp_path):
+    pytest.importorskip("cdflib", reason="the raw release needs cdflib")
+    write_raw_h36m(tmp_path)
+    whole = check("human36m", tmp_path)
+    lost = next((tmp_path / "S9").rglob("D2_Positions/*.cdf"))
+    lost.unlink()
+    report = check("human36m", tmp_path)
+    assert report["problems"] == [] and report["subjects"] == ["S1"] and report["frames"] < whole["frames"]
+    assert any(note.startswith("1 sequences without 2D left out: S9 ") for note in report["notes"])
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("small", "is 500 × 501, its annotation is of"), ("half", "a.*readable|end")]
+)
+def test_pictures_are_opened(tmp_path, name, what):
+    write_mmpose_h36m(tmp_path)
+    recorded = open_human36m(tmp_path)
+    for n in range(len(recorded)):
+        view, frame = recorded.views[int(recorded.view[n])], int(recorded.frame[n])
+        file = tmp_path / human36m_pictures(view, frame)[0]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        width, height = recorded.cameras.size[recorded.camera[n]].int().tolist()
+        Image.new("RGB", (500, 501) if name == "small" else (width, height)).save(file)
+        if name == "half":
+            file.write_bytes(file.read_bytes()[:200])
+    (problem,) = check("human36m", tmp_path)["problems"]
+    assert ".jpg: " in problem and (name == "half" or what in problem)
+
+
+def changed_motion(file, target, factor):
+    content = dict(np.load(file, allow_pickle=False))
+    poses = {key: (value * np.array(factor)).astype(value.dtype) for key, value in content.items() if value.ndim == 3}
+    np.savez(target, **content | poses)
+    return check("motion", target)["problems"]
+
+
+def test_motion_of_another_unit_is_a_problem(tmp_path, motion_file):
+    assert changed_motion(motion_file, tmp_path / "same.npz", 1.0) == []
+    for factor in (0.1, 3.0):
+        (problem,) = changed_motion(motion_file, tmp_path / "changed.npz", factor)
+        assert "a thigh is" in problem and "must be in millimetres" in problem
+
+
+def test_motion_in_a_mirror_is_a_problem(tmp_path, shared_data):
+    file = shared_data / "cmu_mocap" / "cmu_h36m17_30fps.npz"
+    (problem,) = changed_motion(file, tmp_path / "mirrored.npz", [-1.0, 1.0, 1.0])
+    assert "seen in a mirror" in problem
+
+
+def test_a_sheet_leaves_out_people_without_2d(unihpe, tmp_path):
+    def hide(flat):
+        for of_subject in flat.values():
+            for views in of_subject.values():
+                views[0][:] = np.nan
+
+    write_videopose3d_h36m(tmp_path, change_2d=hide)
+    code, text, error = unihpe("data", "check", "human36m", "--root", tmp_path, "--sheet", tmp_path / "sheet.png")
+    assert code == 1 and "have fewer than 4 joints in 2D" in text and (tmp_path / "sheet.png").is_file(), error
 
 
 def test_the_leg_order_of_real_motions_is_proved(shared_data):

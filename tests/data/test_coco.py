@@ -182,6 +182,17 @@ def test_real_photographs(shared_data):
     prepare(frames, source.skeleton)
 
 
+def test_a_copy_with_some_pictures_is_checked_for_what_is_there(tmp_path):
+    from unihpe.data.check import check
+
+    for split, pictures in (("train2017", ()), ("val2017", ("a.jpg", "b ü.jpg"))):
+        write(tmp_path, [person(1, 0), person(2, 1)], pictures, split, f"annotations/person_keypoints_{split}.json")
+    report = check("coco", tmp_path)
+    assert report["frames"] == 4 and report["problems"] == [] and report["partial"]
+    assert report["pictures"] == {"looked_for": 4, "found": 2}
+    assert "partial: person_keypoints_train2017.json: 2 of 2 pictures are not there" in report["notes"]
+
+
 def test_check_and_contact_sheet(unihpe, tmp_path):
     folder = write(tmp_path, [person(1, 0), person(2, 1), person(3, 0, iscrowd=1)])
     options = ("--root", folder, "--json", tmp_path / "r.json", "--sheet", tmp_path / "sheet.png")

@@ -6,8 +6,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from miniatures import write_videopose3d_h36m
-from miniatures_packings import write_mmpose_3dhp, write_pstmo_3dhp, write_spin_3dhp
+from miniatures import (
+    write_3dhp_test,
+    write_3dhp_train,
+    write_fetch_h36m,
+    write_pickled_h36m,
+    write_raw_h36m,
+    write_videopose3d_h36m,
+)
+from miniatures_packings import (
+    write_h36m_coco,
+    write_h36m_metadata,
+    write_mmpose_3dhp,
+    write_pstmo_3dhp,
+    write_spin_3dhp,
+    write_spin_h36m,
+)
 from torch.testing import assert_close
 
 from unihpe.data import index, mapped, sets, videopose3d
@@ -58,8 +72,42 @@ def test_the_second_opening_gives_the_same_from_the_index(data, built, keypoints
     same(whole, open_human36m(data, keypoints).select(lambda view: view.split == "train", 2))
 
 
-@pytest.mark.parametrize("write", [write_mmpose_3dhp, write_pstmo_3dhp, write_spin_3dhp])
-def test_packed_3dhp_has_an_index_of_each_split(tmp_path, monkeypatch, write):
+def write_raw_3dhp(root):
+    write_3dhp_train(root)
+    write_3dhp_test(root)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_raw_h36m,
+        write_fetch_h36m,
+        write_spin_h36m,
+        write_h36m_coco,
+        lambda root: write_pickled_h36m(root, "LCN"),
+        lambda root: (write_raw_h36m(root), write_h36m_metadata(root)),
+    ],
+)
+def test_every_layout_of_human36m_opens_from_an_index(tmp_path, monkeypatch, write, built):
+    monkeypatch.setattr(index, "WORTH", 0)
+    write(tmp_path)
+    first = open_recorded("human36m", tmp_path, "gt", "train")
+    calls = len(built)
+    second = open_recorded("human36m", tmp_path, "gt", "train")
+    assert second.maps and len(built) == calls == 1
+    same(first, second)
+    same(open_human36m(tmp_path, split="train").select(lambda view: view.split == "train"), second)
+    for file in tmp_path.rglob("*.*"):
+        if file.suffix in (".cdf", ".h5", ".pkl", ".npz", ".json", ".xml"):
+            os.utime(file, ns=(1, 1))
+            open_recorded("human36m", tmp_path, "gt", "train")
+            calls += 1
+            assert len(built) == calls, file
+            break
+
+
+@pytest.mark.parametrize("write", [write_mmpose_3dhp, write_pstmo_3dhp, write_spin_3dhp, write_raw_3dhp])
+def test_3dhp_has_an_index_of_each_split(tmp_path, monkeypatch, write):
     monkeypatch.setattr(index, "WORTH", 0)
     write(tmp_path)
     for split in ("train", "test"):
@@ -69,10 +117,13 @@ def test_packed_3dhp_has_an_index_of_each_split(tmp_path, monkeypatch, write):
         same(plain, first)
         same(plain, second)
     assert len([*tmp_path.rglob("*.index")]) == 2
-    held = {"annot3", "univ_annot3"} & {*first.layout.replace(",", "").split()}
-    other = ({"annot3", "univ_annot3"} - held).pop()
-    with pytest.raises(InputError, match=f"not {other}"):
-        open_recorded("mpi_inf_3dhp", tmp_path, "gt", "test", truth=other)
+    exact = open_recorded("mpi_inf_3dhp", tmp_path, "exact", "test")
+    assert exact.keypoints is None and exact.layout == f"{first.layout}, 2D exact"
+    if write is not write_raw_3dhp:  # raw files have both truths
+        held = {"annot3", "univ_annot3"} & {*first.layout.replace(",", "").split()}
+        other = ({"annot3", "univ_annot3"} - held).pop()
+        with pytest.raises(InputError, match=f"not {other}"):
+            open_recorded("mpi_inf_3dhp", tmp_path, "gt", "test", truth=other)
 
 
 def test_other_cameras_make_another_index(tmp_path, monkeypatch):

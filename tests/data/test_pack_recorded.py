@@ -1,5 +1,8 @@
 """Recorded sets into packed sets, on miniatures with painted pictures and videos."""
 
+import shutil
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -82,6 +85,60 @@ def test_packing_goes_on_where_it_stopped(mmpose, tmp_path):
     one, other = PackedPeople(file), PackedPeople(whole)
     assert all(np.array_equal(one[n].picture, other[n].picture) for n in range(12))
     assert not list(tmp_path.glob("*.pieces"))
+
+
+def stopped_at(count):
+    def stop(ready):
+        if ready == count:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def flip_a_byte(piece):
+    content = bytearray(piece.read_bytes())
+    content[200] ^= 1  # within the first picture
+    piece.write_bytes(content)
+
+
+def test_pieces_of_other_pictures_or_labels_and_damaged_ones_are_packed_again(mmpose, tmp_path):
+    root, recorded = mmpose
+    other = tmp_path / "other"
+    shutil.copytree(root / "images", other / "images")
+    moved = replace(recorded, keypoints=recorded.keypoints + 1)
+    for name, (first, where, damage) in {
+        "pictures": (recorded, other, None),
+        "labels": (moved, root, None),
+        "damaged": (recorded, root, flip_a_byte),
+    }.items():
+        file = tmp_path / f"{name}.pack"
+        with pytest.raises(KeyboardInterrupt):
+            pack_recorded(first, Pictures("human36m", where), file, done=stopped_at(7), piece=4)
+        if damage:
+            damage(tmp_path / f"{name}.pack.pieces" / "00000")
+        assert pack_recorded(recorded, Pictures("human36m", root), file, piece=4).kept == 0, name
+        assert PackedPeople(file)[0].group == "Photo"
+
+
+def test_pictures_of_another_size_are_refused(mmpose, tmp_path):
+    root, recorded = mmpose
+    file = sorted((root / "images").rglob("*.jpg"))[0]
+    picture = cv2.imread(str(file))
+    cv2.imwrite(str(file), picture[:-2])  # 1000 rows for 1002: some extractions level that out
+    pack_recorded(recorded, Pictures("human36m", root), tmp_path / "near.pack")
+    cv2.imwrite(str(file), picture[::2, ::2])
+    with pytest.raises(InputError, match=rf"{file.name}: is 500 × 501, its annotation is of 1000 × 1002"):
+        pack_recorded(recorded, Pictures("human36m", root), tmp_path / "far.pack")
+    assert not (tmp_path / "far.pack").exists()
+
+
+def test_a_thinned_copy_says_what_a_stride_leaves(mmpose, tmp_path, unihpe):
+    root, recorded = mmpose
+    options = ("data", "pack", "human36m", "--root", root, "--split", "train", "-o", tmp_path / "train.pack")
+    code, text, error = unihpe(*options)
+    assert code == 0 and "of 12 people: frames whose number 5 divides" in text, error
+    code, text, error = unihpe(*options, "--stride", "1")
+    assert code == 0 and "12 people in" in text and "divides" not in text, error
 
 
 def test_missing_pictures_are_counted_and_named_or_left_out(mmpose, tmp_path):

@@ -380,6 +380,13 @@ def test_a_file_that_is_not_whole_is_named(people: People, tmp_path: Path):
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(InputError, match="not whole"):
         PackedPeople(file)
+    pack([labelled(people[0], 0)], file, {})
+    content = bytearray(file.read_bytes())
+    content[int(PackedPeople(file).described()["arrays"]["pose"]) + 3] ^= 0x40  # another sign or exponent
+    file.unlink()
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="not whole"):
+        PackedPeople(file)
     with pytest.raises(InputError, match="cannot be read"):
         PackedPeople(tmp_path / "absent")
     with pytest.raises(InputError, match="nobody to pack"):

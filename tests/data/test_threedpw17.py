@@ -66,6 +66,15 @@ def write_mmhuman3d(path, change=None):
     np.savez(path, **arrays)
 
 
+def test_other_2d_than_there_is_is_refused(tmp_path):
+    write_hybrik(tmp_path / "3DPW_test_new.json")
+    exact, gt = (open_recorded("threedpw", tmp_path, name, "test") for name in ("exact", "gt"))
+    assert len(exact) == len(gt) and exact.keypoints is None
+    for name, words in (("detected", "has the 2D exact only"), ("cpn", "no 2D 'cpn'")):
+        with pytest.raises(InputError, match=words):
+            open_recorded("threedpw", tmp_path, name, "test")
+
+
 @pytest.mark.parametrize("kind", ["hybrik", "mmhuman3d"])
 def test_both_files_give_the_same_people(tmp_path, kind):
     folder = tmp_path / "mit Umlaut ü" / ("json" if kind == "hybrik" else "")

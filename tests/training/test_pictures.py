@@ -404,6 +404,24 @@ def test_fusion_is_mirrored_back(folder, motion_file):
         assert not torch.allclose(skeleton.mirrored(found[1][name]), found[0][name], atol=1.0)
 
 
+def test_joints_that_a_set_lacks_do_not_count(folder, motion_file):
+    from unihpe.evaluation.pictures import evaluate_pictures
+    from unihpe.evaluation.protocols import people_protocol
+    from unihpe.evaluation.report import best
+
+    model, skeleton = build_model(recipe(folder, motion_file)).eval(), get_skeleton("human36m17")
+    whole, head = batch_of(folder, 4), skeleton.index("head")
+    lacking = replace(whole, pose=whole.pose.clone())
+    lacking.pose[:, head] = torch.nan
+    protocol, rest = people_protocol("test", 17, "true"), {"skeleton": skeleton, "sampler": None, "gallery": 4}
+    found = evaluate_pictures(model, [lacking], protocol, generator=torch.Generator(), **rest)
+    assert all(np.isfinite(value) for values in found["errors_mm"].values() for value in values.values())
+    assert np.isfinite(found["retrieval"]["image→3d"]["pose_error"])
+    samples = torch.stack([whole.pose + 50, whole.pose + 1, whole.pose + 90])
+    samples[1, :, head] += 1e4  # far off where nobody knows the truth
+    assert_close(best(samples, lacking), samples[1])
+
+
 def test_withheld_3d_is_validated_with(folder, motion_file, tmp_path):
     fields = recipe(folder, motion_file).model_dump()
     flat = fields["data"] | {"with_pose": False}

@@ -6,6 +6,7 @@ cameras from how far 3D lands from 2D.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +21,7 @@ from unihpe.data.check_counts import counted, repeated
 from unihpe.data.check_open import EXPECTED, require_layout
 from unihpe.data.check_pictures import looked_for
 from unihpe.data.motion import open_motion
-from unihpe.data.recorded import PROJECTED, Recorded, first_leg, legs_of, shown, spread, unit_of
+from unihpe.data.recorded import PROJECTED, Recorded, first_leg, legs_of, shown, spread, thigh_length, unit_of
 from unihpe.data.sets import SetName
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, other_side
@@ -29,6 +30,8 @@ MOST = 20_000  # people whose 3D is projected
 UNIT_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 UNIVERSAL = "univ_annot3"  # poses of one height, which do not land on their 2D
 FAR = 200.0  # px: as far as they may
+DETECTED = 25.0  # px: as far as detectors err
+OF_2D = re.compile(r", 2D (\S+)$")  # at the end of a layout that has several
 
 
 def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
@@ -67,11 +70,12 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         except InputError:
             raise error from None
     unit, recorded = checked_unit(recorded, expected.unit(recorded.layout))
-    limit = FAR if UNIVERSAL in recorded.layout else expected.median_px
+    limit = limit_px(recorded.layout, expected.median_px)
     reprojection, found = reprojected(recorded, limit, expected.median_px)
     leg_order, odd = leg_order_of(recorded)
-    counts, (pictures, of_pictures) = counted(name, recorded), looked_for(name, root, recorded)
-    partial = [*counts.partial, *of_pictures]
+    counts, (pictures, of_pictures, odd_pictures) = counted(name, recorded), looked_for(name, root, recorded)
+    no_2d = recorded.keypoints is None and not recorded.layout.endswith(PROJECTED)
+    partial = [*counts.partial, *of_pictures, *(["no 2D, so 3D is compared with none"] if no_2d else [])]
     return {
         "layout": recorded.layout,
         "frames": len(recorded),
@@ -86,16 +90,30 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         "calibration": expected.calibration(recorded.layout),
         "pictures": pictures,
         "notes": [*recorded.notes, *(f"partial: {line}" for line in partial), *repeated(recorded)],
-        "problems": [*problems, *odd, *found, *counts.problems],
+        "problems": [*problems, *odd, *found, *counts.problems, *odd_pictures],
     }
+
+
+def limit_px(layout: str, usual: float) -> float:
+    """The largest median re-projection error, pixels, that is no problem in a layout whose true 2D errs by less than `usual`."""
+    if UNIVERSAL in layout:
+        return FAR
+    two_d = OF_2D.search(layout)
+    return max(usual, DETECTED) if two_d and two_d[1] not in ("gt", "exact") else usual
 
 
 def check_motion(root: Path) -> dict[str, Any]:
     """The same of motion capture, which has neither cameras nor 2D: those are virtual."""
     motion = open_motion(root)
     some = motion.poses[spread(len(motion))]
-    legs = legs_of(some, motion.skeleton)[0]
-    problems = ["left and right legs are exchanged: knees bend backwards"] if legs == "swapped" else []
+    legs, unit = legs_of(some, motion.skeleton)[0], unit_of(some, motion.skeleton)
+    wrong = {"swapped": "left and right legs are exchanged", "mirrored": "everything is seen in a mirror"}
+    problems = [f"{wrong[legs]}: knees bend backwards"] if legs in wrong else []
+    if unit != "mm":
+        thigh = thigh_length(some, motion.skeleton)
+        problems.append(
+            f"a thigh is {thigh:.4g} mm long: poses must be in millimetres; of BVH, correct unit_mm of the rig"
+        )
     return {
         "layout": "motion npz" if root.suffix == ".npz" else "BVH",
         "frames": len(motion),
@@ -103,7 +121,7 @@ def check_motion(root: Path) -> dict[str, Any]:
         "cameras": [],
         "joints": list(motion.skeleton.joints),
         "leg_order": first_leg(motion.skeleton, legs),
-        "unit": unit_of(some, motion.skeleton),
+        "unit": unit,
         "reprojection_px": None,
         "calibration": "virtual cameras",
         "notes": [f"{len(motion.names)} motions; splits: {', '.join(sorted(set(motion.splits)))}"],
@@ -146,7 +164,7 @@ def reprojected(recorded: Recorded, limit: float, usual: float) -> tuple[dict[st
     if recorded.layout.endswith(PROJECTED):
         return {"median": 0.0, "p99": 0.0, "max": 0.0}, []  # by definition: nothing else is known of these sets' 2D
     if recorded.keypoints is None:
-        return None, ["no 2D in the folder: 3D cannot be compared with it"]
+        return None, []
     rows = spread(len(recorded), MOST)
     frames = recorded.read(rows)
     errors = distances(frames, list(range(len(recorded.skeleton))))

@@ -27,14 +27,22 @@ def check_coco(root: Path) -> dict[str, Any]:
         raise InputError(
             f"{root}: no person_keypoints*.json (nor in annotations/); name COCO's folder, or the file itself"
         )
-    parts = [read_annotations(file) for file in files]
+    parts = [read_annotations(file, with_pictures=False) for file in files]
     problems = [line for file, part in zip(files, parts, strict=True) for line in coco_problems(file, part)]
-    pictures = {Path(picture) for part in parts for picture in part.pictures}
+    pictures, partial = dict[Path, bool](), list[str]()
+    for file, part in zip(files, parts, strict=True):
+        there = {picture: picture.is_file() for picture in part.pictures}
+        pictures |= there
+        if not all(there.values()):
+            partial.append(
+                f"partial: {file.name}: {len(there) - sum(there.values())} of {len(there)} pictures are not there"
+            )
     seen = torch.cat([part.confidence for part in parts])
     return {
         "layout": f"COCO person keypoints: {', '.join(file.name for file in files)}",
         "frames": sum(len(part) for part in parts),
-        "pictures": {"looked_for": len(pictures), "found": sum(picture.is_file() for picture in pictures)},
+        "partial": bool(partial),
+        "pictures": {"looked_for": len(pictures), "found": sum(pictures.values())},
         "subjects": [],
         "cameras": [],
         "joints": list(get_skeleton("coco17").joints),
@@ -43,7 +51,10 @@ def check_coco(root: Path) -> dict[str, Any]:
         "reprojection_px": None,
         "joints_visible": round(float((seen == VISIBLE).float().mean()), 4),
         "joints_hidden": round(float((seen == HIDDEN).float().mean()), 4),
-        "notes": [f"{file.name}: {note}" for file, part in zip(files, parts, strict=True) for note in part.notes],
+        "notes": [
+            *(f"{file.name}: {note}" for file, part in zip(files, parts, strict=True) for note in part.notes),
+            *partial,
+        ],
         "problems": problems,
     }
 
@@ -61,7 +72,8 @@ def coco_problems(file: Path, people: Annotations) -> list[str]:
             f"{file.name}: only {share:.0%} of the joints lie in their boxes; boxes or joints are of another picture"
         )
     sizes = {path: tuple(size) for path, size in zip(people.pictures, people.size.int().tolist(), strict=True)}
-    for path in sorted(sizes)[:: max(1, len(sizes) // OPENED)]:
+    there = [path for path in sorted(sizes) if path.is_file()]
+    for path in there[:: max(1, len(there) // OPENED)]:
         try:
             height, width = read_picture(path).shape[:2]
         except InputError as error:

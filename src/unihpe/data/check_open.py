@@ -70,8 +70,8 @@ def read_mpi_inf_3dhp(root: Path, layout: str | None, verify: bool) -> Recorded:
 def read_threedpw(root: Path, layout: str | None, verify: bool) -> Recorded:
     """3DPW with its detected 2D, or its regressed joints, or those of the user's SMPL."""
     require_layout("threedpw", layout, get_args(threedpw.Layout))
-    chosen: Any = layout
-    return threedpw.open_layout(root, chosen or threedpw.found_layout(root), "detected", verify=verify)
+    chosen: Any = layout or threedpw.found_layout(root)
+    return threedpw.open_layout(root, chosen, "detected" if chosen == "sequences" else "exact", verify=verify)
 
 
 def require_layout(name: str, layout: str | None, known: tuple[str, ...]) -> None:

@@ -65,13 +65,14 @@ class Annotations:
         return replace(self, pictures=pictures, notes=(*self.notes, f"{lost} {note}") if lost else self.notes, **rows)
 
 
-def read_annotations(root: Path, split: str | None = None) -> Annotations:
+def read_annotations(root: Path, split: str | None = None, with_pictures: bool = True) -> Annotations:
     """People with at least four marked joints whose picture is there; crowds and the rest are left out and counted.
 
     Args:
         root: COCO's folder (annotations/person_keypoints_train2017.json, train2017/), an annotation file, or a folder with one
             person_keypoints*.json and its pictures in it or in images/.
         split: train, val or test (COCO's val); None takes the only file there is.
+        with_pictures: False also takes people whose picture is not there.
 
     Raises:
         InputError: where there is no such file, it is not COCO's layout, or no picture of it is there.
@@ -89,8 +90,12 @@ def read_annotations(root: Path, split: str | None = None) -> Annotations:
         raise InputError(
             f"{file}: not COCO's person keypoints ({reason}); take person_keypoints_*.json as released"
         ) from error
-    folder = picture_folder(file, [row["file"] for row in rows])
-    return kept(file, folder, people, rows)
+    folders, names = picture_folders(file), [row["file"] for row in rows]
+    folder = next((folder for folder in folders if any((folder / name).is_file() for name in names[:100])), None)
+    if folder is None and with_pictures:
+        places = f"{folders[0]} or {folders[2]}"
+        raise InputError(f"{folders[-1]}: the pictures of {file.name} are not there; put them into {places}")
+    return kept(file, folder or folders[0], people, rows, with_pictures)
 
 
 def annotation_file(root: Path, split: str | None) -> Path:
@@ -130,21 +135,18 @@ def person_of(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
     return {"marks": marks, "corners": corners, "size": size, "file": Path(str(image["file_name"])).name}
 
 
-def picture_folder(file: Path, names: list[str]) -> Path:
-    """Where the pictures lie: the first of the usual places that holds one of the first hundred."""
+def picture_folders(file: Path) -> list[Path]:
+    """Where the pictures of an annotation file usually lie; the first that holds one of its first hundred is theirs."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = file.stem.removeprefix("person_keypoints_")
-    for folder in (root / split, root / "images" / split, root / "images", root):
-        if any((folder / name).is_file() for name in names[:100]):
-            return folder
-    raise InputError(
-        f"{root}: the pictures of {file.name} are not there; put them into {root / split} or {root / 'images'}"
-    )
+    return [root / split, root / "images" / split, root / "images", root]
 
 
-def kept(file: Path, folder: Path, notes: list[dict[str, Any]], rows: list[dict[str, Any]]) -> Annotations:
+def kept(
+    file: Path, folder: Path, notes: list[dict[str, Any]], rows: list[dict[str, Any]], with_pictures: bool
+) -> Annotations:
     """The people that can be used."""
-    there = {name: (folder / name).is_file() for name in {row["file"] for row in rows}}
+    there = {name: not with_pictures or (folder / name).is_file() for name in {row["file"] for row in rows}}
     reasons = {
         "in a crowd": 0,
         f"with fewer than {FEWEST_JOINTS} joints": 0,

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from unihpe.batch import FEWEST_JOINTS
 from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, crop
 from unihpe.data.check_open import EXPECTED
 from unihpe.data.coco import CocoSource, annotation_files, read_annotations
 from unihpe.data.motion import MotionSource, open_motion
-from unihpe.data.pictures import PICTURES, VIDEOS, Pictures
+from unihpe.data.pictures import PICTURES, Pictures, near_the_beginning
 from unihpe.data.prepare import prepare
 from unihpe.data.recorded import Recorded, spread
 from unihpe.data.source import Source
@@ -37,6 +38,12 @@ def draw_contact_sheet(
     if pictures is not None and isinstance(source, Recorded):
         chosen = torch.tensor([near_the_beginning(source, pictures, row) for row in chosen.tolist()])
     frames = source.read(chosen, torch.Generator().manual_seed(0))
+    enough = (frames.confidence > 0).sum(1) >= FEWEST_JOINTS
+    if not bool(enough.all()):
+        if not bool(enough.any()):
+            raise InputError(f"{root}: nobody to draw: of {len(chosen)} people none has {FEWEST_JOINTS} joints in 2D")
+        chosen = chosen[enough]
+        frames = source.read(chosen, torch.Generator().manual_seed(0))
     batch = prepare(frames, source.skeleton)
     tiles = []
     for n, row in enumerate(chosen.tolist()):
@@ -49,13 +56,6 @@ def draw_contact_sheet(
         tiles.append((draw_2d(paper, spots, batch.confidence[n].numpy(), source.skeleton), frames.group[n]))
     lines = [tiles[k : k + columns] for k in range(0, len(tiles), columns)]
     save_png(out, sheet(lines, f"{name}, {len(source)} people"))
-
-
-def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
-    """The same person, or, where frames come out of a video, which is slow far inside, the first of that view."""
-    view = int(source.view[row])
-    file = pictures.find(source.views[view], int(source.frame[row]))
-    return int((source.view == view).nonzero()[0, 0]) if file is not None and file.suffix in VIDEOS else row
 
 
 def cropped(source: Recorded, pictures: Pictures, row: int, box: np.ndarray[Any, np.dtype[np.float64]]) -> Picture:

@@ -1,6 +1,6 @@
 """Large recorded sets open at once: the first opening leaves an index, a file that the next ones map into memory.
 
-An index holds what a reader made of a set's files, array after array, ready to be mapped. It lies beside the set's files, in
+An index holds what a reader made of a set's files, array after array, ready to be mapped. It lies in the set's folder, in
 `.unihpe/`, or, where that cannot be written, in `$UNIHPE_CACHE` or `~/.cache/unihpe`. Its name holds the size and times of each
 of these files, the package's version and the readers' (`READERS`): when one changes, a new index is made, and the old one removed. It
 may be deleted any time. Checksums of all that it holds are compared when it is opened; a damaged one is made again.
@@ -12,6 +12,7 @@ import contextlib
 import glob
 import hashlib
 import json
+import os
 import struct
 import time
 import zlib
@@ -33,7 +34,7 @@ from unihpe.files import replacing
 from unihpe.skeleton import get_skeleton
 from unihpe.weights import cache_folder
 
-READERS = 1  # whoever changes what a reader makes of the same files adds 1, so that indices of before are made again
+READERS = 2  # whoever changes what a reader makes of the same files adds 1, so that indices of before are made again
 MAGIC, FOOTER = b"unihpe index 2\n".ljust(64), struct.Struct("<QQI")  # the description's place, length and CRC-32
 WORTH = 1 << 26  # bytes of all files; smaller sets open fast enough
 ARRAYS = (*COLUMNS, "pose", "keypoints", "confidence")
@@ -46,11 +47,12 @@ STAMP = 16  # letters of a name that say which files it is of
 STALE = 600  # seconds without a byte, after which whoever wrote an index is taken for dead
 
 
-def indexed(files: Sequence[Path], name: str, build: Callable[[], Recorded]) -> Recorded:
+def indexed(root: Path, files: Sequence[Path], name: str, build: Callable[[], Recorded]) -> Recorded:
     """What `build` makes of a set's files, from its index where there is one; large sets get one.
 
     Args:
-        files: that `build` reads; none, and it is called without more ado.
+        root: the set's folder.
+        files: under it, that `build` reads; none, and it is called without more ado.
         name: of the set and of everything else that the result depends on.
 
     Raises:
@@ -58,7 +60,7 @@ def indexed(files: Sequence[Path], name: str, build: Callable[[], Recorded]) -> 
     """
     if not files or sum(file.stat().st_size for file in files) < WORTH:
         return build()
-    places = [folder / f"{stem}-{stamp(files)}.index" for folder, stem in stems(files[0].parent, name)]
+    places = [folder / f"{stem}-{stamp(root, files)}.index" for folder, stem in stems(root, name)]
     for place in places:
         remove_leftovers(place)
         if (found := load(place)) is not None:
@@ -80,9 +82,9 @@ def stems(data: Path, name: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
     return (data / ".unihpe", name), (cache_folder() / "index", f"{name}-{digest(str(data.resolve()))[:8]}")
 
 
-def stamp(files: Sequence[Path]) -> str:
+def stamp(root: Path, files: Sequence[Path]) -> str:
     """Changes with any of the files, with the package and with its readers."""
-    states = [(file.name, file.stat()) for file in files]
+    states = [(os.path.relpath(file, root), file.stat()) for file in files]
     found = [(name, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for name, state in states]
     return digest(json.dumps([metadata.version("unihpe"), READERS, found]))[:STAMP]
 

@@ -32,7 +32,8 @@ QUALITY = 92
 FOOTER = struct.Struct("<QQ")
 RENDERED = "rendered"  # the group of people who belong to none
 # Label arrays, in this order: shape of one person's, and type. Cameras: focal, centre, size (2 each), rotation (9),
-# translation (3). Files written before `checksum` and `group` were added do without them.
+# translation (3). Files written before `checksum` and `group` were added do without them. The description holds a CRC-32 of each
+# array; files written before that are not checked.
 LABELS: dict[str, tuple[tuple[int, ...], str]] = {
     "index": ((), "<i8"),
     "offset": ((), "<u8"),
@@ -110,11 +111,18 @@ def pack(people: Iterable[Packed], file: Path, settings: Mapping[str, Any], qual
 
 def write_labels(stream: BinaryIO, rows: Mapping[str, Any], groups: Sequence[str], settings: Mapping[str, Any]) -> None:
     """Everything after the JPEG files."""
-    places = {}
+    places, checks = {}, {}
     for name, (shape, kind) in LABELS.items():
-        places[name] = stream.tell()
-        stream.write(np.asarray(rows[name], dtype=kind).reshape(-1, *shape).tobytes())
-    description = {"people": len(rows["index"]), "arrays": places, "groups": groups, "settings": dict(settings)}
+        data = np.asarray(rows[name], dtype=kind).reshape(-1, *shape).tobytes()
+        places[name], checks[name] = stream.tell(), zlib.crc32(data)
+        stream.write(data)
+    description = {
+        "people": len(rows["index"]),
+        "arrays": places,
+        "checks": checks,
+        "groups": groups,
+        "settings": dict(settings),
+    }
     text, start = json.dumps(description, default=str).encode(), stream.tell()
     stream.write(text + FOOTER.pack(start, len(text)))
 
@@ -200,6 +208,7 @@ class PackedPeople:
         self.index, self.keypoints, self.pose = (self.arrays[name] for name in ("index", "keypoints", "pose"))
         self.visibility, self.box = self.arrays["visibility"], self.arrays["box"]
         self.checked = "checksum" in description["arrays"]
+        self.release()
 
     def described(self) -> dict[str, Any]:
         """The description at the end of the file."""
@@ -218,7 +227,11 @@ class PackedPeople:
             return np.zeros(count, dtype=kind)
         start = int(description["arrays"][name])
         size = count * int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
-        return np.asarray(self.data[start : start + size].view(kind).reshape(count, *shape))
+        numbers = self.data[start : start + size]
+        check = description.get("checks", {}).get(name)
+        if check is not None and zlib.crc32(numbers.data) != check:
+            raise ValueError("damaged")
+        return np.asarray(numbers.view(kind).reshape(count, *shape))
 
     def __len__(self) -> int:
         return len(self.index)

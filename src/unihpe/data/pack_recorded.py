@@ -5,6 +5,7 @@ Packing goes piece by piece: pieces that are whole are kept when it stops, and t
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unihpe.batch import FEWEST_JOINTS
@@ -20,7 +22,7 @@ from unihpe.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop
 from unihpe.camera import Camera
 from unihpe.data.joints import in_joints
 from unihpe.data.pack import Packed, PackedPeople, join, pack
-from unihpe.data.pictures import Pictures
+from unihpe.data.pictures import Pictures, require_size
 from unihpe.data.recorded import Recorded, shown
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -42,6 +44,19 @@ class Done:
     people: int
     kept: int
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Of N people, as `Packed` has them of one."""
+
+    index: NDArray[np.int64]
+    keypoints: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    visibility: NDArray[np.uint8]
+    box: NDArray[np.float64]
+    camera: Camera
+    group: tuple[str, ...]
 
 
 def pack_recorded(
@@ -74,18 +89,19 @@ def pack_recorded(
         "first": int(indices[0]),
         "last": int(indices[-1]),
         "notes": [*recorded.notes, *notes],
+        "pictures": hashlib.sha256(str(pictures.root.resolve()).encode()).hexdigest()[:16],  # tells places, names none
     }
     folder = file.with_name(f"{file.name}.pieces")
     parts, kept, ready = [], 0, 0
     for number, chosen in enumerate(indices.split(piece)):
         part = folder / f"{number:05d}"
         parts.append(part)
-        wanted = settings | {"piece": number, "of": piece}
-        if holds(part, wanted, chosen):
+        wanted, labels = settings | {"piece": number, "of": piece}, labels_of(recorded, chosen)
+        if holds(part, wanted, labels):
             kept += len(chosen)
             done(ready + len(chosen))
         else:
-            pack(told(packed_people(recorded, pictures, chosen), done, ready), part, wanted)
+            pack(told(packed_people(recorded, pictures, labels), done, ready), part, wanted)
         ready += len(chosen)
     join(parts, file)
     if len(PackedPeople(file)) != len(indices):
@@ -119,15 +135,21 @@ def people_with_pictures(recorded: Recorded, pictures: Pictures, skip_missing: b
     return enough.nonzero()[:, 0], tuple(notes)
 
 
-def holds(part: Path, settings: dict[str, Any], indices: Tensor) -> bool:
-    """Whether a piece is there already."""
+def holds(part: Path, settings: dict[str, Any], labels: Labels) -> bool:
+    """Whether a piece is there already: of the same pictures, with these labels, and undamaged."""
     if not part.is_file():
         return False
     try:
         packed = PackedPeople(part)
+        for n in range(len(packed)):
+            packed.picture(n)
     except InputError:
         return False
-    return packed.settings == settings and packed.index.tolist() == indices.tolist()
+    same = (
+        np.array_equal(getattr(packed, name), getattr(labels, name), equal_nan=True)
+        for name in ("index", "keypoints", "pose", "visibility", "box")
+    )
+    return packed.settings == settings and all(same)
 
 
 def told(people: Iterator[Packed], done: Callable[[int], None], before: int) -> Iterator[Packed]:
@@ -137,28 +159,39 @@ def told(people: Iterator[Packed], done: Callable[[int], None], before: int) -> 
         done(count)
 
 
-def packed_people(recorded: Recorded, pictures: Pictures, indices: Tensor) -> Iterator[Packed]:
-    """People one after the other, read from their pictures."""
-    own, generator = recorded.read(indices), torch.Generator()
-    boxes = box_from_keypoints(own.keypoints, own.confidence > 0).double().numpy()
-    frames = in_joints(recorded, get_skeleton("human36m17")).read(indices, generator)
+def labels_of(recorded: Recorded, indices: Tensor) -> Labels:
+    """The labels of some people, in human36m17's joints."""
+    own = recorded.read(indices)
+    frames = in_joints(recorded, get_skeleton("human36m17")).read(indices, torch.Generator())
     assert frames.pose is not None
     keypoints = torch.where(frames.confidence[..., None] > 0, frames.keypoints, torch.nan).numpy()
     inside = np.all((keypoints >= 0) & (keypoints < frames.camera.size[:, None].numpy()), axis=-1)
-    visibility = np.where(inside, SEEN, 0).astype(np.uint8)
-    for n, index in enumerate(indices.tolist()):
+    return Labels(
+        indices.numpy(),
+        keypoints,
+        frames.pose.numpy(),
+        np.where(inside, SEEN, 0).astype(np.uint8),
+        box_from_keypoints(own.keypoints, own.confidence > 0).double().numpy(),
+        frames.camera,
+        frames.group,
+    )
+
+
+def packed_people(recorded: Recorded, pictures: Pictures, labels: Labels) -> Iterator[Packed]:
+    """People one after the other, read from their pictures."""
+    for n, index in enumerate(labels.index.tolist()):
         view, frame = recorded.views[int(recorded.view[index])], int(recorded.frame[index])
-        whole = pictures.read(view, frame)
-        camera = frames.camera.select(torch.tensor(n))
+        whole, camera = pictures.read(view, frame), labels.camera.select(torch.tensor(n))
+        require_size(whole, camera.size, pictures, view, frame)
         yield Packed(
-            crop(whole, boxes[n], CROP_WIDTH, CROP_HEIGHT),
-            keypoints[n],
-            frames.pose[n].numpy(),
-            visibility[n],
-            boxes[n],
+            crop(whole, labels.box[n], CROP_WIDTH, CROP_HEIGHT),
+            labels.keypoints[n],
+            labels.pose[n],
+            labels.visibility[n],
+            labels.box[n],
             of_picture(camera, whole.shape[1], whole.shape[0]),
             index,
-            frames.group[n],
+            labels.group[n],
         )
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from unihpe.data.human36m.cameras import INTRINSICS
 from unihpe.data.human36m.takes import OTHER_NAMES, take_of
-from unihpe.data.recorded import View
+from unihpe.data.recorded import Recorded, View
 from unihpe.errors import InputError
 from unihpe.picture import Picture, read_picture
 
@@ -69,6 +70,7 @@ def threedpw_pictures(view: View, frame: int) -> list[str]:
 
 CAMERAS = tuple(INTRINSICS)
 VIDEOS = (".mp4", ".avi")
+SLACK = 2  # pixels
 PICTURES: dict[str, tuple[Names, Names]] = {
     "human36m": (human36m_pictures, human36m_videos),
     "mpi_inf_3dhp": (mpi_inf_3dhp_pictures, mpi_inf_3dhp_videos),
@@ -114,6 +116,27 @@ class Pictures:
         if file is None:
             raise InputError(f"{self.root / self.names(view, frame)[0]}: not there, nor under another known name")
         return self.video.read(file, frame) if file.suffix in VIDEOS else read_picture(file)
+
+
+def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
+    """The same person, or, where frames come out of a video, which is slow far inside, the first of that view."""
+    view = int(source.view[row])
+    file = pictures.find(source.views[view], int(source.frame[row]))
+    return int((source.view == view).nonzero()[0, 0]) if file is not None and file.suffix in VIDEOS else row
+
+
+def require_size(picture: Picture, size: Tensor, pictures: Pictures, view: View, frame: int) -> None:
+    """Raise for a picture that is not of its camera's size (2,), pixels: its annotation would mean other places in it.
+
+    Cameras of one set differ by two pixels (Human3.6M: 1000 and 1002), which some extractions level out.
+    """
+    height, width = picture.shape[:2]
+    wanted = [int(side) for side in size.tolist()]
+    if max(abs(width - wanted[0]), abs(height - wanted[1])) > SLACK:
+        raise InputError(
+            f"{pictures.find(view, frame)}: is {width} × {height}, its annotation is of {wanted[0]} × {wanted[1]};"
+            " extract the pictures at their own size"
+        )
 
 
 class Video:

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from unihpe.data.human36m.mmpose import mmpose_files
-from unihpe.data.human36m.reader import found_layout, open_human36m, videopose3d_files
+from unihpe.data.human36m.reader import files_of, found_layout, open_human36m
 from unihpe.data.humaneva import open_humaneva
 from unihpe.data.index import indexed
-from unihpe.data.mpi_inf_3dhp.reader import open_mpi_inf_3dhp, packed_files
+from unihpe.data.mpi_inf_3dhp.reader import files_of_3dhp, open_mpi_inf_3dhp
 from unihpe.data.recorded import Recorded, View
 from unihpe.data.threedpw import reader as threedpw
-from unihpe.data.videopose3d import two_d_path
 
 SetName = Literal["human36m", "humaneva", "mpi_inf_3dhp", "threedpw"]
 
@@ -45,29 +43,20 @@ def open_recorded(
     """
     match name:
         case "human36m":
-            files = indexable(root, keypoints)
-            key = f"human36m-{keypoints.replace('/', '-')}"
-            recorded = indexed(files, key, lambda: open_human36m(root, keypoints, split=split))
+            layout = found_layout(root)
+            key = "-".join(("human36m", keypoints.replace("/", "-"), *([split] if split and layout == "spin" else [])))
+            files = files_of(root, layout, keypoints)
+            recorded = indexed(root, files, key, lambda: open_human36m(root, keypoints, layout, split=split))
         case "humaneva":
             recorded = open_humaneva(root, keypoints)
         case "mpi_inf_3dhp":
-            files = packed_files(root, split)
-            key = f"mpi_inf_3dhp-{truth or 'held'}-{split or 'all'}"
-            recorded = indexed(files, key, lambda: open_mpi_inf_3dhp(root, truth=truth, split=split))
+            key = "-".join(("mpi_inf_3dhp", keypoints, truth or "held", split or "all"))
+            recorded = indexed(
+                root,
+                files_of_3dhp(root, split),
+                key,
+                lambda: open_mpi_inf_3dhp(root, truth=truth, split=split, two_d=keypoints),
+            )
         case "threedpw":
             recorded = threedpw.open_layout(root, threedpw.found_layout(root, joints), keypoints, split)
     return recorded.select(lambda view: split in (None, view.split) and wanted(view), stride)
-
-
-def indexable(root: Path, keypoints: str) -> list[Path]:
-    """The files of a copy of Human3.6M that an index can stand for; none in layouts that are not indexed."""
-    match found_layout(root):
-        case "videopose3d":
-            two_d = [] if keypoints == "exact" else [two_d_path(root, "h36m", keypoints)]
-            return [*videopose3d_files(root), *two_d]
-        case "mmpose":
-            files = mmpose_files(root)
-            beside = [files[0].parent / keypoints, *(folder / "cameras.pkl" for folder in files[0].parents[:2])]
-            return [*files, *(file for file in beside if file.is_file())]
-        case _:
-            return []

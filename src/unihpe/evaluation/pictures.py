@@ -42,6 +42,8 @@ def evaluate_pictures(
 ) -> Report:
     """Every path of a model with an image encoder, over batches with pictures, 2D and 3D; a report ready for JSON.
 
+    Joints that are NaN in the truth, of sets that lack them, do not count.
+
     EPE is in pixels of the full picture; PCK counts joints nearer than a share of the box's larger side, or, as in table 3, of a
     square 1.2 times as large as the person. "heat_maps" is the same from the heat maps, where there are any: table 3's HRNet rows.
 
@@ -62,20 +64,22 @@ def evaluate_pictures(
     groups: list[str] = []
     for batch in batches:
         assert batch.pose is not None
+        truth = batch.pose.cpu()
+        seen = torch.isfinite(truth).all(-1)
         image, heatmaps = model.look(batch)
         poses_of = {modality: model.embed(batch, modality) for modality in (Modality.POSE_2D, Modality.POSE_3D)}
         embeddings = {Modality.IMAGE: image, **poses_of}
         again = look_again(model, batch, skeleton) if flip else None
         for name, pose in answers(estimator, embeddings, batch, again).items():
             for label, metric in METRICS.items():
-                score = metric(root_relative(pose, skeleton).cpu(), batch.pose.cpu())
+                score = metric(root_relative(pose, skeleton).cpu(), truth, seen)
                 errors.setdefault(f"{label} {name}", []).append(score)
         for name, points in answers_2d(estimator, image, heatmaps, batch, again).items():
             for label, score in scores_2d(points, batch).items():
                 flat.setdefault(name, {}).setdefault(label, []).append(score)
         for modality, embedding in embeddings.items():
             kept[modality].append(embedding.cpu())
-        poses.append(batch.pose.cpu())
+        poses.append(truth)
         groups += batch.group
     whole = {modality: torch.cat(parts) for modality, parts in kept.items()}
     return {

@@ -60,7 +60,7 @@ def people_protocol(split: str, joints: int, focal: str) -> Protocol:
     return Protocol(
         name="rendered-people",
         data=f"rendered people, split {split}, every picture as rendered; focal length in the box token: {focal}",
-        joints=f"all {joints}, seen or not",
+        joints=f"all {joints} that the set has, seen or not",
     )
 
 

@@ -107,7 +107,8 @@ def lift(estimator: Estimator, embedding: Tensor, batch: Batch, samples: int, fl
 def best(samples: Tensor, batch: Batch) -> Tensor:
     """The sample (S, B, J, 3) nearest to the truth, by MPJPE: not a prediction, a bound."""
     assert batch.pose is not None
-    chosen = mpjpe(samples, batch.pose.expand_as(samples)).argmin(0)  # (B,)
+    seen = torch.isfinite(batch.pose).all(-1)
+    chosen = mpjpe(samples, batch.pose.expand_as(samples), seen.expand(samples.shape[:-1])).argmin(0)  # (B,)
     return samples[chosen, torch.arange(samples.shape[1], device=samples.device)]
 
 

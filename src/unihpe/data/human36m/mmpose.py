@@ -140,10 +140,13 @@ def mmpose_2d(tables: list[Table], two_d: str, folder: Path) -> tuple[Tensor | N
 
 def mmpose_cameras(folder: Path) -> tuple[dict[tuple[str, str], int], Human36mCamera]:
     """The cameras of cameras.pkl, in the folder or above it; without that file the published ones, which are the same."""
-    for path in (folder / "cameras.pkl", folder.parent / "cameras.pkl"):
-        if path.is_file():
-            return read_cameras(path)
-    return published_cameras()
+    found = camera_files(folder)
+    return read_cameras(found[0]) if found else published_cameras()
+
+
+def camera_files(folder: Path) -> list[Path]:
+    """The camera files in a folder or above it; the first is read."""
+    return [path for path in (folder / "cameras.pkl", folder.parent / "cameras.pkl") if path.is_file()]
 
 
 def read_cameras(path: Path) -> tuple[dict[tuple[str, str], int], Human36mCamera]:

@@ -14,7 +14,7 @@ from unihpe.data.extra import extra
 from unihpe.data.human36m.cameras import INTRINSICS
 from unihpe.data.human36m.views import raw_skeleton
 from unihpe.data.matching import matching
-from unihpe.data.recorded import Array, as_floats, require_finite
+from unihpe.data.recorded import Array, as_floats, require_finite, shown
 from unihpe.data.videopose3d import Detections, Sequence3D
 from unihpe.errors import InputError, one_line
 from unihpe.skeleton import get_skeleton
@@ -44,6 +44,21 @@ def read_raw_3d(root: Path) -> list[Sequence3D]:
     return sequences
 
 
+def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], tuple[str, ...]]:
+    """The sequences whose 2D is there, of every camera, and a note about the others; all where none has any."""
+    there = [all(path_2d(root, sequence, camera).is_file() for camera in INTRINSICS) for sequence in sequences]
+    if all(there) or not any(there):
+        return sequences, ()
+    lost = [f"{one.subject} {one.name}" for one, has in zip(sequences, there, strict=True) if not has]
+    note = f"{len(lost)} sequences without 2D left out: {shown(lost)}"
+    return [one for one, has in zip(sequences, there, strict=True) if has], (note,)
+
+
+def path_2d(root: Path, sequence: Sequence3D, camera: str) -> Path:
+    """The file of a sequence's 2D in one camera."""
+    return root / sequence.subject / FEATURES / "D2_Positions" / f"{sequence.name}.{camera}.cdf"
+
+
 def raw_2d(root: Path, sequences: list[Sequence3D], two_d: str) -> Detections:
     """The 2D of these sequences, 17 joints.
 
@@ -55,8 +70,7 @@ def raw_2d(root: Path, sequences: list[Sequence3D], two_d: str) -> Detections:
     columns = get_skeleton("human36m17").select_from(raw_skeleton())
     found: dict[str, dict[str, list[Array]]] = {}
     for sequence in sequences:
-        folder = root / sequence.subject / FEATURES / "D2_Positions"
-        views = [positions(folder / f"{sequence.name}.{camera}.cdf", 2)[:, columns] for camera in INTRINSICS]
+        views = [positions(path_2d(root, sequence, camera), 2)[:, columns] for camera in INTRINSICS]
         found.setdefault(sequence.subject, {})[sequence.name] = views
     return Detections(root, get_skeleton("human36m17"), found)
 

@@ -14,8 +14,8 @@ from typing import Literal
 from unihpe.data.human36m.cameras import EXTRINSICS, INTRINSICS, Human36mCamera, published_cameras
 from unihpe.data.human36m.coco import coco_files, open_coco
 from unihpe.data.human36m.metadata import metadata_file, read_metadata
-from unihpe.data.human36m.mmpose import mmpose_files, open_mmpose
-from unihpe.data.human36m.raw import raw_2d, raw_files, read_raw_3d
+from unihpe.data.human36m.mmpose import camera_files, mmpose_files, open_mmpose
+from unihpe.data.human36m.raw import FEATURES, raw_2d, raw_files, read_raw_3d, with_2d
 from unihpe.data.human36m.rows import fetch_files, open_fetch, open_pickles, pickle_files
 from unihpe.data.human36m.spin import open_spin, spin_files
 from unihpe.data.human36m.views import raw_skeleton, view_of
@@ -70,14 +70,16 @@ def open_human36m(
             detections = None if two_d == "exact" else read_2d(two_d_path(root, "h36m", two_d))
             return in_world(sequences, detections, path, f"Human3.6M, VideoPose3D npz, 2D {two_d}", verify)
         case "raw":
-            sequences = read_raw_3d(root)
+            sequences, notes = read_raw_3d(root), tuple[str, ...]()
+            if two_d == "gt":
+                sequences, notes = with_2d(root, sequences)
             detections = None if two_d == "exact" else raw_2d(root, sequences, two_d)
             if verify:
                 require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
             metadata = metadata_file(root)
             cameras = published_cameras() if metadata is None else read_metadata(metadata)
             layout_name = f"Human3.6M, raw release{'' if metadata is None else ', metadata.xml'}, 2D {two_d}"
-            return in_world(in_metres(sequences), detections, root, layout_name, False, cameras)
+            return in_world(in_metres(sequences), detections, root, layout_name, False, cameras, notes)
         case "mmpose":
             return open_mmpose(root, two_d, verify)
         case "mmpose2d":
@@ -110,6 +112,25 @@ def found_layout(root: Path) -> Layout:
     )
 
 
+def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
+    """Every file that one layout is read from: an index can stand for them."""
+    files = FILES[layout](root)
+    match layout:
+        case "videopose3d":
+            return files if two_d == "exact" else [*files, two_d_path(root, "h36m", two_d)]
+        case "raw":
+            metadata = metadata_file(root)
+            flat = [] if two_d == "exact" else matching(root, f"S*/{FEATURES}/D2_Positions/*.cdf")
+            return [*files, *flat, *([metadata] if metadata else [])]
+        case "mmpose":
+            beside = [files[0].parent / two_d, *camera_files(files[0].parent)]
+            return [*files, *(file for file in beside if file.is_file())]
+        case "mmpose2d":
+            return [*files, *camera_files(root / "annotation_body3d" / "fps50")]
+        case _:
+            return files
+
+
 def in_metres(sequences: list[Sequence3D]) -> list[Sequence3D]:
     """Sequences in millimetres, as the release has them, in metres."""
     return [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
@@ -122,6 +143,7 @@ def in_world(
     layout: str,
     verify: bool,
     calibration: tuple[dict[tuple[str, str], int], Human36mCamera] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Recorded:
     """Sequences in world axes, metres, each seen by four cameras: the published ones, or those given."""
     rows, cameras = calibration or published_cameras()
@@ -134,4 +156,4 @@ def in_world(
         require_bodies(sequences, target, path)
     views = [[view_of(s.subject, s.name, camera) for camera in INTRINSICS] for s in sequences]
     camera_rows = [[rows[s.subject, camera] for camera in INTRINSICS] for s in sequences]
-    return assemble(sequences, detections, views, camera_rows, cameras, target, layout)
+    return assemble(sequences, detections, views, camera_rows, cameras, target, layout, notes)

@@ -7,8 +7,9 @@ and univ_annot3 for the test. `layout` says which was read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from unihpe.data.mpi_inf_3dhp.mmpose import mmpose_3dhp_files, open_mmpose_3dhp
 from unihpe.data.mpi_inf_3dhp.parts import CAMERAS, Truth
@@ -30,6 +31,9 @@ PACKED: Mapping[Layout, tuple[Callable[[Path], dict[str, Path]], Open]] = {
 }
 
 
+RAW: Mapping[str, Callable[[Path], Mapping[Any, Path]]] = {"train": train_folders, "test": test_folders}
+
+
 def open_mpi_inf_3dhp(
     root: Path,
     layout: Layout | None = None,
@@ -38,6 +42,7 @@ def open_mpi_inf_3dhp(
     cameras: Sequence[int] = CAMERAS,
     verify: bool = True,
     split: str | None = None,
+    two_d: str = "gt",
 ) -> Recorded:
     """MPI-INF-3DHP's training set, its test set (valid frames only), or both, in a folder.
 
@@ -50,22 +55,39 @@ def open_mpi_inf_3dhp(
         cameras: of the raw training set, by the set's own numbers.
         verify: refuse wrong units and swapped legs.
         split: train or test; None takes all there is.
+        two_d: "gt", or "exact", the projection of the 3D.
 
     Raises:
         InputError: for what cannot be read, with the reason.
     """
     if truth not in (None, "annot3", "univ_annot3"):
         raise InputError(f"MPI-INF-3DHP has no truth '{truth}'; there are annot3 and univ_annot3")
-    target = get_skeleton(joints)
-    chosen = layout or found_layout(root)
-    if chosen in PACKED:
-        find, open_file = PACKED[chosen]
+    if two_d not in ("gt", "exact"):
+        raise InputError(f"{root}: MPI-INF-3DHP has the 2D gt and exact, not '{two_d}'")
+    found = read_layout(root, layout or found_layout(root), get_skeleton(joints), truth, cameras, verify, split)
+    if two_d == "exact":
+        return replace(found, keypoints=None, confidence=None, layout=f"{found.layout}, 2D exact")
+    return found
+
+
+def read_layout(
+    root: Path,
+    layout: Layout,
+    target: Skeleton,
+    truth: Truth | None,
+    cameras: Sequence[int],
+    verify: bool,
+    split: str | None,
+) -> Recorded:
+    """The set in one layout; see `open_mpi_inf_3dhp`."""
+    if layout in PACKED:
+        find, open_file = PACKED[layout]
         files = {part: path for part, path in find(root).items() if split in (None, part)}
         if not files:
-            raise InputError(f"{root}: no files of the layout {chosen}{f' for {split}' if split else ''} here")
+            raise InputError(f"{root}: no files of the layout {layout}{f' for {split}' if split else ''} here")
         parts = [open_file(path, part, target, truth, verify) for part, path in files.items()]
         return combined(parts, " and ".join(dict.fromkeys(part.layout for part in parts)))
-    return open_raw(root, split or (chosen if chosen != "raw" else None), target, truth or "annot3", cameras, verify)
+    return open_raw(root, split or (layout if layout != "raw" else None), target, truth or "annot3", cameras, verify)
 
 
 def found_layout(root: Path) -> Layout:
@@ -75,13 +97,15 @@ def found_layout(root: Path) -> Layout:
     return next((layout for layout, (find, _) in PACKED.items() if find(root)), "raw")
 
 
-def packed_files(root: Path, split: str | None) -> list[Path]:
-    """The files that a packed copy is read from, for a split or for both: an index can stand for them. None of raw ones."""
+def files_of_3dhp(root: Path, split: str | None) -> list[Path]:
+    """Every file that a copy is read from, of one split or of both: an index can stand for them."""
     layout = found_layout(root)
-    if layout not in PACKED:
-        return []
-    files = [path for part, path in PACKED[layout][0](root).items() if split in (None, part)]
-    return [*files, *(path for file in files for path in sorted(file.parent.glob("cameras_*.pkl")))]
+    if layout in PACKED:
+        files = [path for part, path in PACKED[layout][0](root).items() if split in (None, part)]
+        return [*files, *(path for file in files for path in sorted(file.parent.glob("cameras_*.pkl")))]
+    train, test = (() if split not in (None, part) else folders(root).values() for part, folders in RAW.items())
+    of_train = [path for folder in train for path in (folder / "annot.mat", folder / "camera.calibration")]
+    return [*(path for path in of_train if path.is_file()), *(folder / "annot_data.mat" for folder in test)]
 
 
 def open_raw(

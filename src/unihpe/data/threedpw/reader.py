@@ -32,14 +32,19 @@ def found_layout(root: Path, joints: str = "") -> Layout:
 
 
 def open_layout(root: Path, layout: Layout, keypoints: str, split: str | None = None, verify: bool = True) -> Recorded:
-    """3DPW in one layout; see the reader of each. `keypoints` chooses among the 2D of the set's own.
+    """3DPW in one layout; see the reader of each. Only the set's own files have other 2D than projections.
 
     Raises:
         InputError: for what cannot be read, with the reason.
     """
+    two_d = two_d_named(keypoints)
+    if two_d == "detected" and layout != "sequences":
+        raise InputError(
+            f"{root}: this layout has the 2D exact only, not '{keypoints}'; sequenceFiles bring detections"
+        )
     match layout:
         case "sequences":
-            return open_threedpw(root, split, two_d_named(keypoints), verify)
+            return open_threedpw(root, split, two_d, verify)
         case "regressed":
             return open_threedpw17(root, split, verify)
         case "smpl":
