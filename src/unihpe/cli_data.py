@@ -126,6 +126,7 @@ def data_pack(
     skip_missing: Annotated[bool, typer.Option(help="Leave out people whose picture is not there.")] = False,
 ) -> None:
     """Crops and labels of a recorded set as one file for training and evaluation from pictures; goes on where it stopped."""
+    from unihpe.data.check_counts import step_of
     from unihpe.data.pack_recorded import pack_recorded
     from unihpe.data.pictures import Pictures
     from unihpe.data.sets import open_recorded
@@ -134,7 +135,12 @@ def data_pack(
     if not root.exists():
         raise InputError(f"no data at {root}: check --root")
     files = Pictures(name, pictures or root)
-    recorded = open_recorded(name, root, keypoints, split, stride, joints=joints)  # type: ignore[arg-type]
+    whole = open_recorded(name, root, keypoints, split, joints=joints)  # type: ignore[arg-type]
+    recorded = whole.select(stride=stride)
+    if stride > 1:
+        own = step_of(whole)
+        hint = f"; the copy itself has every {own}th: --stride 1 takes all of it" if own > 1 else ""
+        console.print(f"{len(recorded):,} of {len(whole):,} people: frames whose number {stride} divides{hint}.")
     with counted(console, "people", len(recorded)) as done:
         found = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)
     for note in found.notes:
@@ -155,7 +161,7 @@ def data_render(
     sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet (PNG) of the first people.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Another seed, other people.")] = 0,
 ) -> None:
-    """Render people in the poses of motion capture into one file for training (unihpe[synthetic])."""
+    r"""Render people in the poses of motion capture into one file for training (unihpe\[synthetic])."""
     import torch
 
     from unihpe.data.motion import open_motion
