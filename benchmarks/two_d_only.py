@@ -58,6 +58,7 @@ def main() -> None:
         if args.backbone:
             start = with_backbone(base, start, args.backbone, args.runs)
         result: dict[str, object] = {**where(), "pictures": args.pictures, **people_of(args)}
+        result |= {"backbone": str(args.backbone or "of --start"), "before training": scored(start, args.few)}
         for name, recipe in arms.items():
             result[name] = scored(trained(recipe, args.runs / start.stem / name, start), args.few)
             write_text(args.json, json.dumps(result, indent=2) + "\n")

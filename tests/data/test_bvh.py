@@ -1,5 +1,7 @@
 """BVH: kinematics by hand and against the reference poses, rigs, resampling, bad files."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -134,6 +136,30 @@ def test_a_rig_of_ones_own_with_z_up(tmp_path):
     skeleton = get_skeleton("human36m17")
     np.testing.assert_allclose(poses[0, skeleton.index("thorax")], [0, 550, 0], atol=1e-9)
     np.testing.assert_allclose(poses[0, skeleton.index("head")], [0, 500 + 290, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("change", [{"h": (0, 0, 0)}, {"h": (1, 0, 0)}, {"lwrist": (1e39, 0, 0)}])
+def test_poses_that_are_not_finite_are_refused(tmp_path, change):
+    """A head on the neck's spot, a head along the shoulders, a wrist beyond float32."""
+    rig = read_rig(write(tmp_path, RIG.replace('up = "z"', 'up = "z"\nskip = 1'), "rig.toml"))
+    positions = {name: np.zeros((4, 3)) for name in rig.needed()}
+    positions |= {
+        name: np.tile(place, (4, 1))
+        for name, place in (("h", (0, 0, 1.0)), ("lshoulder", (-0.2, 0, 0)), ("rshoulder", (0.2, 0, 0)))
+    }
+    assert np.isfinite(rig.poses(tmp_path, positions)).all()
+    for name, place in change.items():
+        positions[name][2:] = place
+    with pytest.raises(InputError, match=r"frame 2 gives no finite pose: p and h, .* --rig"):
+        rig.poses(tmp_path, positions)
+
+
+def test_a_real_rig_whose_head_has_no_length(tmp_path, shared_data):
+    text = (shared_data / "cmu_mocap" / "bvh" / "02_01.bvh").read_text()
+    changed = re.sub(r"(JOINT Head\s*\{\s*OFFSET)[^\n]*", r"\1 0 0 0", text)
+    assert changed != text
+    with pytest.raises(InputError, match=r"a\.bvh: frame 1 gives no finite pose: Neck and Head"):
+        load_folder(write(tmp_path, changed))
 
 
 def test_shipped_rigs_have_names_of_their_own():

@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from damaged import PACKED, flipped, write_packed
 from torch.testing import assert_close
 
-from unihpe.data import detector
-from unihpe.data.motion import STAGE_RADIUS, Motion, MotionSource, fixed_cameras, on_stage, open_motion, random_cameras
+from unihpe.data import detector, unpickle
+from unihpe.data.motion import (
+    NPZ_KEYS,
+    STAGE_RADIUS,
+    Motion,
+    MotionSource,
+    fixed_cameras,
+    on_stage,
+    open_motion,
+    random_cameras,
+)
 from unihpe.data.prepare import prepare
 from unihpe.errors import InputError
 from unihpe.skeleton import get_skeleton
@@ -226,6 +236,29 @@ def test_truncated_npz(tmp_path):
         open_motion(path)
 
 
+@pytest.mark.parametrize("packing", PACKED)
+def test_flipped_bits_of_an_npz_are_an_input_error_or_change_nothing(tmp_path, packing):
+    with np.load(write_npz(tmp_path / "plain.npz")) as archive:
+        fields = dict(archive)
+    write_packed(tmp_path / "whole.npz", packing, **fields)
+    whole, path = open_motion(tmp_path / "whole.npz"), tmp_path / "a.npz"
+    for damaged in flipped((tmp_path / "whole.npz").read_bytes(), step=5):
+        path.write_bytes(damaged)
+        try:
+            motion = open_motion(path)
+        except InputError as error:
+            assert "\n" not in str(error)
+        else:
+            assert torch.equal(motion.poses, whole.poses) and motion.names == whole.names
+
+
+def test_an_npz_that_would_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpickle, "BOMB_BYTES", 1000)
+    write_packed(tmp_path / "a.npz", "deflate", **{key: np.zeros(100_000) for key in NPZ_KEYS})
+    with pytest.raises(InputError, match="not unpacked"):
+        open_motion(tmp_path / "a.npz")
+
+
 def test_an_unknown_split_lists_the_known_ones(motion):
     with pytest.raises(InputError, match="train"):
         motion.select("testing")
@@ -249,6 +282,9 @@ def test_motions_that_nobody_split_train_and_test_but_do_not_validate(motion):
         ({"poses": np.zeros((2, 17, 2), np.float32)}, "they must be floats"),
         ({"poses": np.zeros((0, 17, 3), np.float32)}, "they must be floats"),
         ({"seq_source": np.array(["a"])}, "of one length"),
+        ({"seq_names": np.array("a")}, "one row of values"),
+        ({"joints": np.array("pelvis")}, "one row of values"),
+        ({"poses": np.array([None])}, "holds objects"),
     ],
 )
 def test_arrays_that_do_not_fit_together(tmp_path, changes, message):

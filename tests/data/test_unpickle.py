@@ -5,10 +5,13 @@ import contextlib
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
+from damaged import PACKED, flipped, write_packed
 from miniatures import dumps_python2
 
 from unihpe.data import unpickle
@@ -131,6 +134,43 @@ def test_crafted_pickles_are_refused(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+OBJECTS = b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR"
+SWAPPED = b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I3\nS'>'\nNNNI-1\nI-1\nI0\ntb"  # numpy swaps these into memory of its own
+FATAL = {
+    "a list shorter than the shape": ARRAY + b"(I1\n(I500000\nt" + OBJECTS + b"I00\n(S'x'\nS'y'\nltb.",
+    "a list for no array at all": ARRAY + b"(I1\n(I-1\nI-1\nt" + OBJECTS + b"I00\n(S'x'\nltb.",
+    "a list longer than the shape": ARRAY + b"(I1\n(I1\nt" + OBJECTS + b"I00\n(S'x'\nS'y'\nltb.",
+    "a shape that is no number": ARRAY + b"(I1\n(S'2'\nt" + OBJECTS + b"I00\n(S'x'\nS'y'\nltb.",
+    "rows of an array that is then filled anew": (
+        ARRAY + b"p0\n(I1\n(I2\nI1\nt" + SWAPPED + b"I00\nS'" + b"A" * 16 + b"'\ntb0c__builtin__\nlist\n(g0\ntRp1\n0g0\n"
+        b"(I1\n(I1\nt" + SWAPPED + b"I00\nS'AAAAAAAA'\ntb0g1\n."
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FATAL)
+def test_a_pickle_cannot_reach_memory_that_is_not_its_own(tmp_path, name):
+    """Tried in a process of its own: numpy would read past an end there, which may end the process."""
+    (tmp_path / "a.pkl").write_bytes(FATAL[name])
+    with zipfile.ZipFile(tmp_path / "data_3d_h36m.npz", "w") as archive:
+        header = b"{'descr': '|O', 'fortran_order': False, 'shape': (3,)}"
+        archive.writestr(
+            "positions_3d.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + FATAL[name]
+        )
+    code = (
+        "import sys; from pathlib import Path; from unihpe.errors import InputError\n"
+        "from unihpe.data.unpickle import load_npz, load_pickle\n"
+        "for load in (lambda: load_pickle(Path('a.pkl')), lambda: load_npz(Path('data_3d_h36m.npz'), ['positions_3d'])):\n"
+        "    try: load()\n"
+        "    except InputError as error: print(error)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    said = ran.stdout.splitlines()
+    assert len(said) == 2 and all("not a readable pickle (an array " in line for line in said)
+
+
 @pytest.mark.parametrize(
     "name, ours",
     [
@@ -194,6 +234,34 @@ def test_noise_in_an_npz_never_escapes_as_another_error(tmp_path):
         path.write_bytes(bytes(broken))
         with contextlib.suppress(InputError):
             load_npz(path, ("positions_3d", "plain"))
+
+
+@pytest.mark.parametrize("packing", PACKED)
+def test_flipped_bits_of_an_npz_are_an_input_error_or_change_nothing(tmp_path, packing):
+    path, plain = tmp_path / "a.npz", np.random.default_rng(0).normal(size=(50, 3))
+    write_packed(path, packing, positions_3d=np.array(VALUE, dtype=object), plain=plain)
+    for damaged in flipped(path.read_bytes(), step=3):
+        path.write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            content = load_npz(path, ("positions_3d", "plain"))
+            assert same(content["positions_3d"], VALUE) and same(content["plain"], plain)
+
+
+def test_a_header_that_promises_less_than_there_is(tmp_path):
+    """Its check sum is wrong, but that is compared only at the end, which a reader of less never reaches."""
+    path = tmp_path / "a.npz"
+    np.savez(path, plain=np.arange(5000.0))
+    path.write_bytes(path.read_bytes().replace(b"(5000,)", b"(1000,)"))
+    with pytest.raises(InputError, match="not a readable npz"):
+        load_npz(path, ["plain"])
+
+
+def test_objects_where_only_numbers_may_be(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, plain=np.eye(3), objects=VALUE["objects"])
+    assert same(load_npz(path, ["plain"], objects=False)["plain"], np.eye(3))
+    with pytest.raises(InputError, match=r"a\.npz \[objects\]: holds objects"):
+        load_npz(path, ["objects"], objects=False)
 
 
 HEADERS = {

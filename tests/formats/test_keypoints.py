@@ -1,11 +1,13 @@
 """Keypoint files: each tool's own layout, written here by hand, and every way a file can be wrong."""
 
+import contextlib
 import json
 import re
 
 import numpy as np
 import pytest
 import torch
+from damaged import PACKED, flipped, write_packed
 
 from unihpe.errors import InputError
 from unihpe.formats.keypoints import read_keypoints
@@ -140,6 +142,11 @@ def test_the_real_coco_file(shared_data):
         (json.dumps(coco(keypoints=[float("inf"), 1, 2, *flat(17)[3:]])), "infinite coordinate"),
         (json.dumps([{"image_id": 1, "keypoints": "abc"}]), "not as its layout says"),
         (json.dumps([{"image_id": 1}]), "not as its layout says"),
+        (json.dumps([{"image_id": 1, "keypoints": [10**400, *flat(17)[1:]]}]), "not as its layout says"),
+        (
+            json.dumps([{"frame_id": 1, "instances": [instance(keypoints=[[10**400, 1]] * 17)]}]),
+            "not as its layout says",
+        ),
         (json.dumps([{"frame_id": 1, "instances": [{"keypoints": [[1, 2]]}]}]), "not as its layout says"),
     ],
 )
@@ -183,14 +190,48 @@ def test_bad_arrays(tmp_path):
     with pytest.raises(InputError, match="does not say which joints"):
         read_keypoints(path, image_size=(9, 9))
     path.write_bytes(path.read_bytes()[:90])
-    with pytest.raises(InputError, match="not a whole file of plain numbers"):
+    with pytest.raises(InputError, match="give a whole file of plain numbers"):
         read_keypoints(path, "coco17", (9, 9))
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="not a whole file of plain numbers"):
+    with pytest.raises(InputError, match="give a whole file of plain numbers"):
         read_keypoints(path, "coco17", (9, 9))
     np.savez(tmp_path / "b.npz", other=np.zeros(3))
-    with pytest.raises(InputError, match="has no array 'keypoints', only other"):
+    with pytest.raises(InputError, match="lacks keypoints; it holds other"):
         read_keypoints(tmp_path / "b.npz", "coco17", (9, 9))
+    np.savez(tmp_path / "b.npz", keypoints=np.array({"a": 1}, dtype=object))
+    with pytest.raises(InputError, match="holds objects"):
+        read_keypoints(tmp_path / "b.npz", "coco17", (9, 9))
+
+
+def test_picture_sizes_beyond_all_numbers(tmp_path):
+    content = coco()
+    content["images"][0]["width"] = 10**400
+    with pytest.raises(InputError, match="not as its layout says"):
+        read_keypoints(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("packing", PACKED)
+def test_flipped_bits_are_an_input_error_or_change_nothing(tmp_path, packing):
+    whole, path = tmp_path / "whole.npz", tmp_path / "a.npz"
+    points = np.random.default_rng(0).uniform(0, 99, (3, 17, 2)).astype(np.float32)
+    write_packed(whole, packing, keypoints=points, confidence=np.ones((3, 17)), skeleton=np.array("coco17"))
+    for damaged in flipped(whole.read_bytes(), step=3):
+        path.write_bytes(damaged)
+        try:
+            file = read_keypoints(path, image_size=(100, 100))
+        except InputError as error:
+            assert "\n" not in str(error)
+        else:
+            assert np.array_equal(file.keypoints, points) and bool((file.confidence == 1).all())
+
+
+def test_flipped_bits_of_an_npy_are_an_input_error_or_a_good_read(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((3, 17, 2)))
+    for damaged in flipped(path.read_bytes()[:200]):
+        path.write_bytes(damaged + bytes(3 * 17 * 2 * 8 - 72))
+        with contextlib.suppress(InputError):
+            read_keypoints(path, "coco17", image_size=(100, 100))
 
 
 def test_skeleton_names_are_the_ones_we_have():

@@ -211,7 +211,7 @@ class Rig(BaseModel):
         """The 17 joints of Human3.6M, (T, 17, 3), mm, y up.
 
         Raises:
-            InputError: naming the joints that the file lacks.
+            InputError: naming the joints that the file lacks, or the frame in which the head has no direction.
         """
         if missing := [name for name in self.needed() if name not in positions]:
             raise InputError(
@@ -228,8 +228,17 @@ class Rig(BaseModel):
         direction = mean_of(self.head[1], upright) - mean_of(self.head[0], upright)
         if not np.ptp(np.stack(list(found.values())), axis=0).any(-1).all():
             raise InputError(f"{path}: all joints lie on one spot; its offsets must give a body")
-        found |= trunk_and_head(found, direction)
-        return np.stack([found[joint] for joint in get_skeleton("human36m17").joints], axis=1)
+        with np.errstate(all="ignore"):  # what has no direction, or is too far away, is looked for below
+            found |= trunk_and_head(found, direction)
+            poses = np.stack([found[joint] for joint in get_skeleton("human36m17").joints], axis=1)
+            finite = np.isfinite(poses.astype(np.float32)).all((1, 2))  # as float32: so they are kept
+        if not finite.all():
+            raise InputError(
+                f"{path}: frame {self.skip + int(finite.argmin())} gives no finite pose: {self.head[0]} and {self.head[1]}, which"
+                f" give the head's direction in rig '{self.name}', must lie apart and not along the shoulders; name others"
+                " in a rig and pass it with --rig (docs/data.md)"
+            )
+        return poses
 
 
 def mean_of(names: str | list[str], positions: dict[str, Floats]) -> Floats:

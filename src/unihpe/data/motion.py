@@ -7,7 +7,6 @@ a walk across the hall stays before the cameras, and its floor is put at y = 0; 
 from __future__ import annotations
 
 import math
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +19,14 @@ from unihpe.batch import Frames
 from unihpe.camera import Camera, look_at
 from unihpe.data.bvh import load_folder
 from unihpe.data.detector import detect, uniform
+from unihpe.data.unpickle import load_npz
 from unihpe.errors import InputError
 from unihpe.skeleton import Skeleton, convert, get_skeleton
 
 TwoD = Literal["exact", "detected", "both"]
 View = Literal["fixed", "random"]
 
+NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split")
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 STAGE_RADIUS = 1200.0  # mm, the disc that motions are bent into
 UP = (0.0, 1.0, 0.0)
@@ -129,18 +130,12 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
 
 
 def read_npz(path: Path) -> Motion:
-    """Poses in metres with the keys `poses`, `joints`, `seq_index`, `seq_names`, `seq_source`, `seq_split`."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable npz ({error}); copy it again") from error
-    if missing := {"poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split"} - arrays.keys():
-        raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; docs/data.md describes the layout")
+    """Poses in metres, as docs/data.md describes them."""
+    arrays = load_npz(path, NPZ_KEYS, objects=False)
+    check_arrays(path, arrays)
     skeleton, joints = get_skeleton("human36m17"), [str(joint) for joint in arrays["joints"]]
     if absent := set(skeleton.joints) - set(joints):
         raise InputError(f"{path}: lacks the joints {', '.join(sorted(absent))}")
-    check_arrays(path, arrays)
     poses = arrays["poses"][:, [joints.index(joint) for joint in skeleton.joints]]
     if not np.isfinite(poses).all():
         raise InputError(f"{path}: pose {int(np.argwhere(~np.isfinite(poses))[0, 0])} is not finite; leave it out")
@@ -158,6 +153,8 @@ def read_npz(path: Path) -> Motion:
 
 def check_arrays(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
     """Raise for arrays that do not fit together."""
+    if odd := [key for key in NPZ_KEYS[1:] if arrays[key].ndim != 1]:
+        raise InputError(f"{path}: {odd[0]} has the shape {arrays[odd[0]].shape}; it must be one row of values")
     poses, index, joints = arrays["poses"], arrays["seq_index"], arrays["joints"]
     if poses.dtype.kind != "f" or poses.ndim != 3 or poses.shape[1:] != (len(joints), 3) or not len(poses):
         raise InputError(f"{path}: poses are {poses.dtype} {poses.shape}; they must be floats (N, {len(joints)}, 3)")

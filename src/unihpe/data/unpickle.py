@@ -8,6 +8,7 @@ are arrays of objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy
 
 from __future__ import annotations
 
+import lzma
 import math
 import pickle
 import re
@@ -33,6 +34,7 @@ BROKEN = (
     zipfile.BadZipFile,
     struct.error,
     zlib.error,
+    lzma.LZMAError,
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -73,12 +75,19 @@ class Rebuilt(np.ndarray):
 
     def __setstate__(self, state: Sequence[Any], /) -> None:
         """(version, shape, type, Fortran order, data), the version may be left out."""
+        if self.shape != (0,):  # numpy would free memory that the array's rows, taken meanwhile, still show
+            raise pickle.UnpicklingError("an array that is filled twice")
         shape, kind, fortran, data = state[-4:]
         dtype = checked_type(kind)
         if dtype.hasobject != isinstance(data, list):
             raise pickle.UnpicklingError("an array whose data does not fit its type")
         data = data if isinstance(data, list) else as_bytes(data)
-        clean: Any = (1, tuple(int(n) for n in shape), dtype, bool(fortran), data)
+        if not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise pickle.UnpicklingError("an array of an impossible shape")
+        if len(data) != math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize):
+            # numpy itself does not look at a list's length, and would read past its end
+            raise pickle.UnpicklingError("an array that holds more or less than its shape says")
+        clean: Any = (1, tuple(shape), dtype, bool(fortran), data)
         super().__setstate__(clean)
 
 
@@ -195,8 +204,11 @@ def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); give the right folder") from error
 
 
-def load_npz(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str, Any]:
     """Some arrays of an npz by name; an array that holds one object (a dict, in practice) comes out as that object.
+
+    Args:
+        objects: whether there may be such; without, all that comes out is arrays of numbers or text.
 
     Raises:
         InputError: for a file that is missing, broken or lacks a key.
@@ -210,7 +222,7 @@ def load_npz(path: Path, keys: Sequence[str]) -> dict[str, Any]:
                 raise InputError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}")
             for key in keys:
                 require_no_bomb(archive, key, path)
-            return {key: member(archive, key, f"{path} [{key}]") for key in keys}
+            return {key: member(archive, key, f"{path} [{key}]", objects) for key in keys}
     except InputError:
         raise
     except BROKEN as error:
@@ -278,16 +290,21 @@ def require_no_bomb(archive: zipfile.ZipFile, key: str, path: Path) -> None:
         )
 
 
-def member(archive: zipfile.ZipFile, key: str, where: str) -> Any:
+def member(archive: zipfile.ZipFile, key: str, where: str, objects: bool) -> Any:
     """One array of an npz, read as a stream, so that it is in memory once; objects go through the restricted unpickler."""
     with archive.open(f"{key}.npy") as file:
         shape, dtype = header_of(file)
-        if not dtype.hasobject:
+        if dtype.hasobject and not objects:
+            raise InputError(f"{where}: holds objects; save it as an array of plain numbers or text")
+        if dtype.hasobject:
+            loaded = load_stream(file, where)
+        else:
             require_room(shape, dtype, archive.getinfo(f"{key}.npy").file_size)
             file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
-        loaded = load_stream(file, where)
-    return loaded.item() if isinstance(loaded, np.ndarray) and shape == () else loaded
+            loaded = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):  # the end must be reached, for there the check sum is compared
+            raise ValueError(f"{key} goes on behind its last value")
+    return loaded.item() if dtype.hasobject and isinstance(loaded, np.ndarray) and shape == () else loaded
 
 
 def reason(error: BaseException, most: int = 160) -> str:

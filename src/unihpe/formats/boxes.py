@@ -26,7 +26,7 @@ def read_boxes(path: Path) -> dict[str, Corners]:
         return {Path(str(name)).name: [four(box) for box in boxes] for name, boxes in content.items()}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f'{path}: no boxes as we know them; write {{"a.jpg": [[left, top, right, bottom]]}} or COCO\'s annotations'
         ) from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.data.unpickle import load_npy, load_npz, npz_keys
 from unihpe.errors import InputError, one_line
 from unihpe.skeleton import Skeleton, get_skeleton
 
@@ -103,7 +103,7 @@ def read_keypoints(path: Path, skeleton: str | None = None, image_size: Size | N
         return assemble(path, people, skeleton or found, image_size)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         reason = one_line(error, 80)
         raise InputError(
             f"{path}: not as its layout says ({error.__class__.__name__}: {reason}); docs/formats.md"
@@ -312,18 +312,10 @@ def read_mediapipe(path: Path, frames: Iterable[Any], image_size: Size | None) -
 
 def read_arrays(path: Path) -> tuple[list[Person], str | None]:
     """npy: (J, 2 or 3) or (N, J, 2 or 3). npz: `keypoints` like that, and optionally `confidence`, `skeleton`, `image_size`."""
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            fields = (
-                {"keypoints": loaded}
-                if isinstance(loaded, np.ndarray)
-                else {name: loaded[name] for name in loaded.files}
-            )
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a whole file of plain numbers ({one_line(error, 80)})") from error
-    if "keypoints" not in fields:
-        raise InputError(f"{path}: has no array 'keypoints', only {', '.join(fields) or 'nothing'}")
+    if path.suffix == ".npy":
+        fields = {"keypoints": load_npy(path, "give a whole file of plain numbers")}
+    else:
+        fields = load_npz(path, sorted({"keypoints", *npz_keys(path)}), objects=False)
     points = fields["keypoints"]
     if points.dtype.kind not in "fiu" or points.ndim not in (2, 3) or points.shape[-1] not in (2, 3):
         raise InputError(
