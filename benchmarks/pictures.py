@@ -15,6 +15,9 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +25,28 @@ import torch
 from alignment import shortened, trained
 from lifting import DATA, HERE, MEAN, where
 
+from unihpe.batch import FEWEST_JOINTS, Batch
 from unihpe.checkpoint import load_checkpoint
 from unihpe.data.augment import Augmentation
 from unihpe.data.motion import open_motion
+from unihpe.data.pack_recorded import SEEN
 from unihpe.data.people import PeopleSource
+from unihpe.data.prepare import prepare
 from unihpe.data.synthetic.render import render_set
 from unihpe.data.synthetic.scene import Settings
+from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
+from unihpe.evaluation.pictures import evaluate_pictures
+from unihpe.evaluation.protocols import people_protocol
 from unihpe.files import write_text
 from unihpe.predict import default_checkpoint
-from unihpe.recipe import load_recipe
-from unihpe.run import evaluate_checkpoint
+from unihpe.recipe import load_model, load_recipe
+from unihpe.run import EVALUATION_BATCH, evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"
 ALIGNMENT = HERE / "results" / "alignment.json"
 RENDERED, UNTIMED = 1200, 200  # people of the speed test; the first ones, while workers start, are not timed
+OUT_OF_SIGHT = {"0": 0, "1 to 3": 3, "4 to 6": 6, "7 or more": 17}  # joints; beyond the picture, or behind something
 PAIRS = {"cosine_image_2d": "image–2d", "cosine_image_3d": "image–3d", "cosine_2d_3d": "2d–3d"}
 
 
@@ -62,6 +72,43 @@ def on_people(checkpoint: Path, people: Path) -> dict[str, Any]:
         "errors_mm": errors,
         **{name: report[name] for name in report if name.startswith(("image_to_2d", "heat_maps"))},
         "retrieval": directions,
+    }
+
+
+def in_sight(checkpoint: Path, people: Path) -> dict[str, Any]:
+    """The held-out people lifted from the joints in sight alone, which is what a picture shows; by how many are out of sight."""
+    model = load_model(checkpoint)[0]
+    source = PeopleSource(people / "test.pack")
+    hidden = torch.from_numpy(source.packed.visibility != SEEN)
+    out = hidden.sum(1)
+    labels = [next(name for name, most in OUT_OF_SIGHT.items() if n <= most) for n in out.tolist()]
+    enough = (out <= len(source.skeleton) - FEWEST_JOINTS).nonzero()[:, 0]
+
+    def batches() -> Iterator[Batch]:
+        for rows in enough.split(EVALUATION_BATCH):
+            frames = source.read(rows, torch.Generator().manual_seed(0))
+            shown = torch.where(hidden[rows], 0.0, frames.confidence)
+            frames = replace(frames, confidence=shown, group=tuple(labels[n] for n in rows.tolist()))
+            yield prepare(frames, source.skeleton)
+
+    report = evaluate_pictures(
+        model,
+        batches(),
+        people_protocol("test", len(source.skeleton), "true"),
+        skeleton=source.skeleton,
+        generator=torch.Generator().manual_seed(1),
+        sampler=build_sampler("auto", 0),
+        gallery=0,
+    )
+    count = Counter(labels[n] for n in enough.tolist())
+    by_group = {way: report["errors_mm"][f"MPJPE {way}"] for way in ("image", "lifting")}
+    mean = {way: sum(errors[name] * n for name, n in count.items()) / count.total() for way, errors in by_group.items()}
+    groups = {
+        name: {"people": n, **{way: errors[name] for way, errors in by_group.items()}} for name, n in count.items()
+    }
+    return {
+        "image_over_lifting_in_sight": mean["image"] / mean["lifting"],
+        "in_sight": {"people": count.total(), **mean, "by joints out of sight": groups},
     }
 
 
@@ -164,6 +211,7 @@ def measure(args: argparse.Namespace) -> None:
         "alignment_ratio": recorded["alignment_ratio"],
         **on_motion(checkpoint, lifting, args.poses),
         **on_people(checkpoint, args.people),
+        **in_sight(checkpoint, args.people),
         **on_photographs(checkpoint, args.photos),
         **speed(args.poses),
     }

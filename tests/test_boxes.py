@@ -1,10 +1,12 @@
 """Boxes: values by hand, round trips, and the crop against the affine it stands for."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
+from unihpe import boxes
 from unihpe.boxes import box_from_corners, box_from_keypoints, box_token, crop, crop_matrix, from_box, to_box
 from unihpe.errors import InputError
 
@@ -55,3 +57,55 @@ def test_crop_follows_corner_origin_pixels():
     # symmetric about the edge: pixel 29 (centre 29.5) is as dark as pixel 30 (centre 30.5) is bright
     assert int(cut[40, 29, 0]) + int(cut[40, 30, 0]) == 255
     assert cut[40, 28, 0] == 0 and cut[40, 31, 0] == 255
+
+
+@pytest.fixture
+def sixteen_bits(monkeypatch):
+    """OpenCV 4's warp, whichever is installed: it refuses pictures whose sides do not fit into 16 bits."""
+    original = cv2.warpAffine
+
+    def warp(picture, *arguments, **options):
+        assert max(picture.shape[:2]) < 2**15 - 1, "OpenCV 4: src.cols < SHRT_MAX && src.rows < SHRT_MAX"
+        return original(picture, *arguments, **options)
+
+    monkeypatch.setattr(cv2, "warpAffine", warp)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (39_990.0, 30.0, 60.0, 80.0),  # over the far edge
+        (3.0, 2.0, 60.0, 80.0),  # over the near one
+        (36_000.3, 20.7, 33.3, 44.4),
+        (20_000.0, 30.0, 3000.0, 4000.0),
+        (-500.0, 30.0, 60.0, 80.0),  # beside it
+        (50_000.0, 900.0, 60.0, 80.0),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_long_picture_is_cropped_as_its_part_would_be(sixteen_bits, box, turned):
+    picture = np.random.default_rng(0).integers(0, 256, (64, 40_000, 3), dtype=np.uint8)
+    start = int(np.clip(box[0] - 3000, 0, 40_000 - 6000))  # a part that holds all that is seen
+    part = picture[:, start : start + 6000]
+    there, here = np.array(box), np.array([box[0] - start, *box[1:]])
+    if turned:
+        there, here = there[[1, 0, 3, 2]], here[[1, 0, 3, 2]]
+        picture, part = (np.ascontiguousarray(p.transpose(1, 0, 2)) for p in (picture, part))
+    difference = crop(picture, there, 192, 256).astype(int) - crop(part, here, 192, 256)
+    assert np.abs(difference).max() <= 1
+
+
+def test_the_whole_of_a_long_picture_is_seen(sixteen_bits):
+    """A box that is too long itself: every n-th pixel of it."""
+    picture = np.zeros((1000, 100_000, 3), np.uint8)
+    picture[:, 25_000:50_000, 0] = 200
+    picture[500:, :, 1] = 90
+    seen = crop(picture, np.array([50_000.0, 500.0, 100_000.0, 1000.0]), 192, 256)
+    assert seen[128, 50:94, 0].min() == 200 and seen[128, :46, 0].max() == seen[128, 98:, 0].max() == 0
+    assert seen[128, 20, 1] >= 80 and seen[126, 20, 1] == 0 and seen[120].max() == seen[136].max() == 0
+
+
+def test_ordinary_pictures_are_warped_whole(monkeypatch):
+    """Not a bit of what was trained and scored on changes."""
+    monkeypatch.setattr(boxes, "shortened", None)
+    crop(np.zeros((8, boxes.LONGEST, 3), np.uint8), np.array([9.0, 4.0, 6.0, 8.0]), 192, 256)

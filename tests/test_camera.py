@@ -70,3 +70,19 @@ def test_place_finds_where_a_pose_stands_and_leaves_missing_joints_out():
     weight[0, :5] = 0
     keypoints[0, :5] = torch.nan
     assert_close(place(pose, keypoints, view, weight), stood, atol=0.5, rtol=0)
+
+
+def test_place_through_a_long_lens_and_without_an_answer():
+    """Somebody 20 pixels high at 1000 times the picture's side; and nobody seen at all."""
+    generator = torch.Generator().manual_seed(3)
+    pose = (torch.randn(2, 17, 3, generator=generator) * 300).double()
+    size = SIZE.double().expand(2, 2)
+    view = Camera.simple(size, torch.full((2,), 1e6, dtype=torch.float64))
+    stood = torch.tensor([[-3e4, 2e4, 1e8], [0.0, 0.0, 1e8]], dtype=torch.float64)
+    keypoints = view.project(pose + stood[:, None])
+    weight = torch.ones(2, 17)
+    weight[1] = 0
+    single = Camera.simple(size.float(), torch.full((2,), 1e6))
+    found = place(pose.float(), keypoints.float(), single, weight)
+    assert found.dtype == torch.float32 and found[1].isnan().all()
+    assert_close(found[0].double(), stood[0], rtol=2e-3, atol=1.0)

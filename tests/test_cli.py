@@ -181,3 +181,12 @@ def test_usage_errors_are_one_line(unihpe, arguments):
 def test_no_arguments_show_the_help(unihpe):
     code, text, error = unihpe()
     assert "predict" in text + error and code in (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"), [(("train",), "unihpe[plots]"), (("data", "render"), "unihpe[synthetic]")]
+)
+def test_the_help_names_extras_in_full(unihpe, command, extra, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")  # rich wraps the text to the terminal
+    code, text, _ = unihpe(*command, "--help")
+    assert code == 0 and extra in text and "\\[" not in text

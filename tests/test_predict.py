@@ -148,7 +148,13 @@ def test_the_prior_makes_poses_of_a_persons_size(model):
         (np.full((1, 17, 2), np.nan), {}, "person 0: 0 joints seen"),
         (np.random.rand(1, 17, 2), {"image_size": (0, 10)}, "both above 0"),  # noqa: NPY002
         (np.random.rand(1, 17, 2), {"image_size": (10,)}, "both above 0"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"focal": -1.0}, "focal length must be above 0"),  # noqa: NPY002
+        (np.random.rand(1, 17, 2), {"focal": -1.0}, "focal length must be 1 to 100000 pixels"),  # noqa: NPY002
+        (np.random.rand(1, 17, 2), {"focal": 0.99}, "larger side is 100, not 0.99"),  # noqa: NPY002
+        (np.random.rand(1, 17, 2), {"focal": 1e30}, "focal length must be"),  # noqa: NPY002
+        (np.random.rand(1, 17, 2), {"focal": 1e39}, "focal length must be"),  # noqa: NPY002
+        ([[[1.0, 2.0], [3.0]]], {}, "keypoints must be an array of numbers"),
+        (np.random.rand(1, 17, 2), {"confidence": [["a"] * 17]}, "confidence must be an array of numbers"),  # noqa: NPY002
+        (np.random.rand(1, 17, 2), {"image_size": "wide"}, "image_size must be an array of numbers"),  # noqa: NPY002
         (np.random.rand(1, 17, 2), {"confidence": np.ones((1, 16))}, r"confidence is \(1, 16\)"),  # noqa: NPY002
         (np.random.rand(1, 17, 2), {"skeleton": "coco"}, "no skeleton 'coco'"),  # noqa: NPY002
         (np.random.rand(1, 17, 2), {"samples": 1, "sampler": "magic"}, "no sampler 'magic'"),  # noqa: NPY002
@@ -164,6 +170,26 @@ def test_bad_poses_and_mixed_evidence(model):
         model.embed()
     with pytest.raises(InputError, match=r"must be \(N, 17, 3\)"):
         model.embed(pose=np.zeros((2, 15, 3)))
+    with pytest.raises(InputError, match="poses must be an array of numbers"):
+        model.embed(pose=[[[0.0, 0.0], [1.0]]])
+
+
+def test_at_the_ends_of_what_lenses_there_are_people_stand_somewhere(model, people):
+    """The distance grows as the focal length does."""
+    frames, _ = people
+    stood = {f: model.lift(frames.keypoints, (1000, 1000), "human36m17", focal=f) for f in (10.0, 1e4, 1e6)}
+    assert all(torch.isfinite(result.translation).all() for result in stood.values())
+    for result in stood.values():
+        camera = Camera.simple(result.image_size, result.focal)
+        error = (camera.project(result.absolute) - frames.keypoints).norm(dim=-1)
+        assert error[result.translation[:, 2] > 0].nanmedian() < 100  # pixels
+    assert (stood[1e6].translation[:, 2] / stood[1e4].translation[:, 2]).sub(100).abs().max() < 15
+
+
+def test_the_faintest_confidence_still_places_a_person(model, people):
+    frames, _ = people
+    faint = lift(model, frames, confidence=torch.full(frames.confidence.shape, 1e-40))
+    assert torch.isfinite(faint.translation).all()
 
 
 def test_results_round_trip(model, people, tmp_path):
@@ -218,7 +244,7 @@ def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):
 
     predictor = unihpe.load(trained)
     points = torch.rand(3, 17, 2) * 100
-    points[1] = 50.0
+    points[1] = 50.0 + torch.arange(34).view(17, 2) * 1e-4  # a few steps of float32: noise to lift
     points[2, 4] = 1e30
     file = KeypointFile(
         get_skeleton("coco17"), points, torch.ones(3, 17), ("p",) * 3, ("0", "1", "2"), torch.full((3, 2), 100.0)

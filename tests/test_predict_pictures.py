@@ -107,11 +107,36 @@ def modality_ok(here, there):
         ([[500.0, 10.0, 600.0, 20.0]], "outside the 400 × 300 picture"),
         ([[1.0, 2.0, 3.0]], "must be"),
         (np.zeros((0, 4)), "must be"),
+        ([], r"must be .* not \(0,\)"),
+        ([[0, 0, 9, 9], [1, 2, 3]], "boxes must be an array of numbers"),
+        ([["a", 0, 1, 2]], "boxes must be an array of numbers"),
+        ([[0, 0, 9, 9], [10, 10, 10.00001, 20]], "box 1 is 9.54e-06 × 10 pixels: boxes are pixels"),
+        ([[0.1, 0.2, 0.7, 0.9]], "at least 1 × 1"),  # shares of the picture
+        ([[0, 0, 9, 9], [0, 0, 1e20, 1e20]], "box 1 reaches more than 20 pictures away"),
+        ([[-2e38, -2e38, 2e38, 2e38]], "more than 20 pictures away"),
     ],
 )
 def test_boxes_that_are_none(model, photo, boxes, message):
     with pytest.raises(InputError, match=message):
         model.predict(photo, boxes)
+
+
+def test_boxes_and_focal_lengths_at_the_ends_of_what_is_taken(model, photo):
+    for box in ([10.3, 20.7, 11.3, 21.7], [-7000.0, -5000.0, 7000.0, 5000.0]):
+        assert torch.isfinite(model.predict(photo, box).absolute).all()
+    for focal in (4.0, 4e5):
+        assert torch.isfinite(model.predict(photo, focal=focal).absolute).all()
+    for focal in (3.9, 4.1e5, 1e-30, 1e30, 1e39, float("inf")):
+        with pytest.raises(InputError, match="focal length must be 4 to 400000 pixels"):
+            model.predict(photo, focal=focal)
+
+
+def test_joints_in_a_row_or_on_two_pixels_make_a_box(model, photo):
+    row = standing(20, 30)
+    row[:, 1] = 100.0
+    pair = torch.full((17, 2), 200.0) + torch.arange(17)[:, None] * 0.02
+    result = model.predict(photo, keypoints=torch.stack([row, pair]))
+    assert torch.isfinite(result.pose).all()
 
 
 def test_pictures_that_are_none(model, photo):
@@ -199,6 +224,107 @@ def test_a_folder_with_keypoints(unihpe, tmp_path, checkpoint, photo):
     options = ("--keypoints", tmp_path / "points.npy", "--skeleton", "coco17", *options[2:])
     code, text, _ = unihpe("predict", folder / "b.png", *options)  # a file that names no picture is about this one
     assert code == 0 and "1 people in 1 pictures" in text
+
+
+def three_people(tmp_path, photo):
+    """A folder of a.png and b.png, and COCO's file of them: person 7 with one joint, 8 and 9 whole; 3 in a picture of its own."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(photo).save(folder / name)
+    notes = []
+    for n, (left, image) in {7: (20, 1), 8: (150, 1), 9: (250, 1), 3: (20, 3)}.items():
+        marks = torch.cat([standing(left, 60), torch.full((17, 1), 2.0)], dim=1)
+        marks[1 if n in (7, 3) else 17 :] = 0
+        box = [left, 60, 100, 200]
+        notes.append({"id": n, "image_id": image, "keypoints": marks.flatten().tolist(), "bbox": box})
+    images = [{"id": n, "file_name": f"{'xab c'[n]}.png", "width": 400, "height": 300} for n in (1, 2, 4)]
+    images.append({"id": 3, "file_name": "elsewhere.png", "width": 400, "height": 300})
+    (tmp_path / "coco.json").write_text(json.dumps({"images": images, "annotations": notes}))
+    return folder, tmp_path / "coco.json"
+
+
+def test_who_is_left_out_beside_a_picture_is_listed_and_the_others_keep_their_names(
+    unihpe, model, tmp_path, checkpoint, photo
+):
+    folder, coco = three_people(tmp_path, photo)
+    options = ("--keypoints", coco, "--checkpoint", checkpoint, "--samples", 0)
+    for boxes in ((), ("--boxes", coco)):
+        out = tmp_path / f"out{len(boxes)}"
+        code, text, error = unihpe("predict", folder / "a.png", *options, *boxes, "-o", out)
+        assert code == 1 and "2 people in 1 pictures" in text, error
+        assert error.splitlines() == ["left out: a.png, person 7: 1 joints seen, at least 4 are needed"]
+        people = json.loads((out / "poses.json").read_text())["people"]
+        assert [person["person"] for person in people] == ["8", "9"]
+    with np.load(out / "poses.npz") as arrays:
+        assert arrays["person"].tolist() == ["8", "9"]
+        # each seen through the box of its own
+        for n, left in enumerate((150, 250)):
+            alone = model.predict(photo, [[left, 60, left + 100, 260]], standing(left, 60))
+            np.testing.assert_allclose(arrays["pose_image"][n], alone.paths["image"][0], atol=0.5)
+
+
+def test_nobody_elsewhere_is_listed_and_boxes_of_others_are_refused(unihpe, tmp_path, checkpoint, photo):
+    folder, coco = three_people(tmp_path, photo)
+    options = ("--keypoints", coco, "--checkpoint", checkpoint, "--samples", 0, "-o", tmp_path / "out")
+    code, _, error = unihpe("predict", folder, *options)
+    assert code == 1 and "person 7" in error and "b.png: no keypoints" in error and "elsewhere" not in error
+    (tmp_path / "boxes.json").write_text('{"a.png": [[0, 0, 50, 90], [0, 0, 50, 90]]}')
+    code, _, error = unihpe("predict", folder / "a.png", *options, "--boxes", tmp_path / "boxes.json")
+    assert code == 2 and "a.png: 2 boxes and keypoints of 3 people" in error
+    content = json.loads(coco.read_text())
+    content["annotations"] = content["annotations"][:1]
+    coco.write_text(json.dumps(content))
+    code, _, error = unihpe("predict", folder / "a.png", *options)
+    assert code == 2 and "nobody to lift: a.png, person 7: 1 joints seen" in error and error.count("\n") == 1
+
+
+def test_names_of_people_are_one_each(model, photo):
+    boxes = [[0, 0, 50, 90], [60, 0, 120, 90]]
+    assert model.predict(photo, boxes, person=("x", "y")).person == ("x", "y")
+    with pytest.raises(InputError, match="1 names of people for 2 people"):
+        model.predict(photo, boxes, person=("x",))
+
+
+def test_one_bad_picture_or_none_found_in_it_does_not_end_a_folder(unihpe, tmp_path, checkpoint, photo, monkeypatch):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.png", "d.png", "e.png"):
+        Image.fromarray(photo).save(folder / name)
+    found = {name: [[10, 10, 100, 200]] for name in ("a.png", "b.png", "c.png", "d.png")}
+    found |= {"b.png": [], "c.png": [[0, 0, 1e20, 1e20]], "d.png": [[10, 10, 10.00001, 10.00001]]}
+    (tmp_path / "boxes.json").write_text(json.dumps(found))
+    options = ("--boxes", tmp_path / "boxes.json", "--checkpoint", checkpoint, "--samples", 0, "-o", out)
+    code, text, error = unihpe("predict", folder, *options)
+    assert code == 1 and "1 people in 1 pictures" in text
+    assert f"left out: b.png: no box for it in {tmp_path / 'boxes.json'}" in error and "e.png: no box" in error
+    assert "left out: c.png: box 0 reaches" in error and "left out: d.png: box 0 is" in error
+    code, _, error = unihpe("predict", folder / "b.png", *options[:-1], tmp_path / "none")
+    assert code == 2 and "no box for it" in error and not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("focal", ["1e-30", "1e30", "1e39", "nan"])
+def test_no_lens_is_one_line(unihpe, tmp_path, checkpoint, photo, focal):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    np.save(tmp_path / "k.npy", standing(20, 30).numpy())
+    options = ("--checkpoint", checkpoint, "--focal", focal, "-o", tmp_path / "out", "--image-size", "400x300")
+    marks = ("--keypoints", tmp_path / "k.npy", "--skeleton", "coco17")
+    for evidence in ((tmp_path / "a.png",), marks):
+        code, _, error = unihpe("predict", *evidence, *options)
+        assert code == 2 and "focal length must be 4 to 400000" in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("stage", ["unihpe.show.sheet", "unihpe.show.scene_of"])
+def test_results_that_cannot_be_drawn_leave_nothing_behind(unihpe, tmp_path, checkpoint, photo, monkeypatch, stage):
+    def stop(*arguments):
+        raise InputError("cannot be drawn")
+
+    monkeypatch.setattr(stage, stop)
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    out = tmp_path / "out"
+    code, _, error = unihpe("predict", tmp_path / "a.png", "--checkpoint", checkpoint, "--samples", 0, "-o", out)
+    assert code == 2 and "cannot be drawn" in error and not out.exists()
 
 
 def test_the_demo_looks_at_people(unihpe, tmp_path, checkpoint, photo):

@@ -17,6 +17,8 @@ from unihpe.errors import InputError
 PADDING = 1.25
 ASPECT = 3 / 4  # width : height
 CROP_WIDTH, CROP_HEIGHT = 192, 256  # of the crop that image encoders see, pixels
+LONGEST = 32_000  # pixels a side: OpenCV 4's warp counts in 16 bits and refuses pictures from 32,767 on
+MARGIN = 2  # pixels beside what a crop shows, for interpolation
 
 
 def box_from_keypoints(
@@ -106,5 +108,24 @@ def for_opencv(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def crop(picture: NDArray[np.uint8], box: NDArray[np.float64], width: int, height: int) -> NDArray[np.uint8]:
     """Cut `box` (4,) out of an (H, W, 3) picture and resize it to (height, width, 3); outside the picture is black."""
     matrix = for_opencv(crop_matrix(box, width, height))
+    if max(picture.shape[:2]) > LONGEST:
+        picture, matrix = shortened(picture, matrix, width, height)
     warped = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(warped, dtype=np.uint8)
+
+
+def shortened(
+    picture: NDArray[np.uint8], matrix: NDArray[np.float64], width: int, height: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The part of a long picture that a crop of (height, width) shows, and OpenCV's 2 × 3 map of it.
+
+    Where that part is too long still, every n-th pixel of it: in a crop, pixels that near fall together. Other pictures
+    are warped whole: OpenCV rounds places to 1/32 of a pixel, and the cut rounds a few of them the other way.
+    """
+    size = np.array([picture.shape[1], picture.shape[0]])
+    scale, shift = matrix[0, 0], matrix[:, 2]
+    low = (np.floor(-shift / scale) - MARGIN).clip(0, size - 1).astype(int)
+    high = (np.ceil((np.array([width, height]) - shift) / scale) + MARGIN).clip(low + 1, size).astype(int)
+    step = int(np.ceil((high - low).max() / LONGEST))
+    part = picture[low[1] : high[1] : step, low[0] : high[0] : step]
+    return np.ascontiguousarray(part), np.column_stack([matrix[:, :2] * step, shift + scale * low])

@@ -138,18 +138,19 @@ def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None
         weight: of each joint, 0 leaves it out, (..., J).
 
     Returns:
-        T (..., 3), mm, camera axes.
+        T (..., 3), mm, camera axes; NaN where the equations have no single answer.
     """
     ray = camera.unproject(keypoints, torch.ones_like(keypoints[..., 0]))[..., :2]  # (..., J, 2)
-    w = torch.ones_like(ray[..., 0]) if weight is None else weight
+    ray, solid = ray.double(), pose.double()  # through long lenses the normal equations drown in float32's rounding
+    w = torch.ones_like(ray[..., 0]) if weight is None else weight.double()
     ray = torch.where(w[..., None] > 0, ray, 0.0)  # a missing joint may hold NaN
     one, zero = torch.ones_like(ray[..., 0]), torch.zeros_like(ray[..., 0])
     rows_x = torch.stack([one, zero, -ray[..., 0]], dim=-1)
     rows_y = torch.stack([zero, one, -ray[..., 1]], dim=-1)
     rows = torch.cat([rows_x, rows_y], dim=-2)  # (..., 2J, 3)
-    right_hand = ray * pose[..., 2:] - pose[..., :2]
+    right_hand = ray * solid[..., 2:] - solid[..., :2]
     values = torch.cat([right_hand[..., 0], right_hand[..., 1]], dim=-1)  # (..., 2J)
     weights = torch.cat([w, w], dim=-1)[..., None]
     normal = rows.mT @ (rows * weights)
-    solution: Tensor = torch.linalg.solve(normal, (rows * weights).mT @ values[..., None])[..., 0]
-    return solution
+    solution, failed = torch.linalg.solve_ex(normal, (rows * weights).mT @ values[..., None])
+    return torch.where(failed[..., None] == 0, solution[..., 0], torch.nan).to(pose.dtype)

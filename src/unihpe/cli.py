@@ -15,6 +15,8 @@ from unihpe.cli_data import data_app, weights_app
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
+    from unihpe.formats.boxes import Corners
+    from unihpe.formats.keypoints import KeypointFile
     from unihpe.formats.results import Results
     from unihpe.predict import Predictor
 
@@ -23,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode="rich",  # said here, as typer 0.12 leaves it open and shows the escapes of help texts
 )
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
@@ -66,7 +69,7 @@ def train(
     validate_every: Annotated[
         int, typer.Option("--validate-every", min=0, help="Steps between validations; 0: at each stage's end.")
     ] = 0,
-    tensorboard: Annotated[bool, typer.Option(help="Also log for TensorBoard (unihpe[plots]).")] = False,
+    tensorboard: Annotated[bool, typer.Option(help="Also log for TensorBoard (unihpe\\[plots]).")] = False,
     half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,
     device: Device = "cpu",
 ) -> None:
@@ -244,8 +247,8 @@ def predict(
     predictor = load(checkpoint, device)
     options = {"focal": focal, "samples": samples, "sampler": sampler, "steps": steps, "flip": flip, "seed": seed}
     if picture is not None:
-        known = keypoints_by_picture(predictor, picture, keypoints, skeleton, parse_size(image_size))
-        predict_pictures(predictor, picture, boxes, known, out, options)
+        marks = keypoints_by_picture(picture, keypoints, skeleton, parse_size(image_size))
+        predict_pictures(predictor, picture, boxes, marks, out, options)
         return
     assert keypoints is not None
     file, skipped = predictor.liftable(read_keypoints(keypoints, skeleton, parse_size(image_size)))
@@ -256,9 +259,9 @@ def predict(
 
 
 def keypoints_by_picture(
-    predictor: Predictor, picture: Path, file: Path | None, skeleton: str | None, size: tuple[float, float] | None
-) -> dict[str, dict[str, Any]] | None:
-    """The keypoints of each picture, by its name, as `Predictor.predict` takes them; None without a file."""
+    picture: Path, file: Path | None, skeleton: str | None, size: tuple[float, float] | None
+) -> dict[str, KeypointFile] | None:
+    """The people of each picture, by its name; None without a file."""
     from unihpe.formats.keypoints import read_keypoints
     from unihpe.picture import read_picture
 
@@ -267,32 +270,48 @@ def keypoints_by_picture(
     if size is None and picture.is_file():
         height, width = read_picture(picture).shape[:2]
         size = float(width), float(height)
-    found, skipped = predictor.liftable(read_keypoints(file, skeleton, size))
-    for line in skipped:
-        print(f"left out: {line}", file=sys.stderr)
+    found = read_keypoints(file, skeleton, size)
     names = [Path(name).name for name in found.image]
     if picture.is_file() and picture.name not in names and len(set(names)) == 1:
         names = [picture.name] * len(found)  # a file about one picture, which it does not name
-    people = {name: [n for n, other in enumerate(names) if other == name] for name in names}
+    people: dict[str, list[int]] = {}
+    for n, name in enumerate(names):
+        people.setdefault(name, []).append(n)
+    return {name: found.select(rows) for name, rows in people.items()}
+
+
+def evidence_for(
+    predictor: Predictor, boxes: Corners | None, marks: KeypointFile | None
+) -> tuple[dict[str, Any], list[str]]:
+    """What `Predictor.predict` takes beside a picture, of those people who can be lifted; and who cannot, in words.
+
+    Raises:
+        InputError: if boxes and keypoints are of different numbers of people, or nobody can be lifted.
+    """
+    if marks is None:
+        return {"boxes": boxes}, []
+    if boxes is not None and len(boxes) != len(marks):
+        raise InputError(f"{len(boxes)} boxes and keypoints of {len(marks)} people: give one box for each")
+    rows, skipped = predictor.liftable_rows(marks)
+    kept = marks.select(rows)
     return {
-        name: {
-            "keypoints": found.keypoints[rows],
-            "confidence": found.confidence[rows],
-            "skeleton": found.skeleton.name,
-        }
-        for name, rows in people.items()
-    }
+        "boxes": None if boxes is None else [boxes[n] for n in rows],
+        "keypoints": kept.keypoints,
+        "confidence": kept.confidence,
+        "skeleton": kept.skeleton.name,
+        "person": kept.person,
+    }, skipped
 
 
 def predict_pictures(
     predictor: Predictor,
     path: Path,
     boxes: Path | None,
-    keypoints: dict[str, dict[str, Any]] | None,
+    marks: dict[str, KeypointFile] | None,
     out: Path,
     options: dict[str, Any],
 ) -> None:
-    """Every picture that can be read; the others are listed at the end."""
+    """Every picture that can be read, and everybody in it who can be lifted; the others are listed at the end."""
     from unihpe.formats.boxes import read_boxes
     from unihpe.formats.results import join
     from unihpe.picture import pictures_in, read_picture
@@ -300,18 +319,21 @@ def predict_pictures(
     known = read_boxes(boxes) if boxes is not None else {}
     parts, skipped, places = [], [], {}
     for file in pictures_in(path):
-        if boxes is not None and file.name not in known:
+        if boxes is not None and not known.get(file.name):  # a detector that found nobody writes []
             skipped.append(f"{file.name}: no box for it in {boxes}")
             continue
-        if keypoints is not None and file.name not in keypoints:
+        if marks is not None and file.name not in marks:
             skipped.append(f"{file.name}: no keypoints for it in the keypoint file")
             continue
-        given = keypoints[file.name] if keypoints is not None else {}
         try:
-            parts.append(predictor.predict(file, known.get(file.name), **given, name=file.name, **options))
+            here = None if marks is None else marks[file.name]
+            given, left = evidence_for(predictor, known.get(file.name), here)
+            parts.append(predictor.predict(file, **given, name=file.name, **options))
             places[file.name] = file
+            skipped += left
         except InputError as error:
-            skipped.append(str(error))
+            text = str(error)
+            skipped.append(text if text.startswith(str(file)) else f"{file.name}: {text}")
     if not parts:
         raise InputError(f"no picture to predict from: {skipped[0]}")
     results = join(parts)
@@ -325,9 +347,10 @@ def write_results(out: Path, name: str, results: Results, photo: Callable[[str],
     from unihpe.formats.results import write_json, write_npz
     from unihpe.show import write_pictures
 
+    # first what can fail, so that nothing is written of results that cannot be drawn
+    pictures = write_pictures(out, "poses", f"unihpe: {name}", results, photo=photo)
     write_json(out / "poses.json", results)
     write_npz(out / "poses.npz", results)
-    pictures = write_pictures(out, "poses", f"unihpe: {name}", results, photo=photo)
     made = [joint for joint, is_made in zip(results.skeleton.joints, results.synthesised, strict=True) if is_made]
     console.print(f"Focal length {results.focal_source}.")
     if made:

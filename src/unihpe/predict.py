@@ -19,7 +19,7 @@ from unihpe.camera import Camera, default_focal, place
 from unihpe.checkpoint import Card
 from unihpe.data.prepare import prepare, root_of
 from unihpe.diffusion.sampling import build_sampler
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.estimates import Estimator, mirrored_batch, mirrored_token
 from unihpe.formats.keypoints import KeypointFile
 from unihpe.formats.results import Results
@@ -29,6 +29,9 @@ from unihpe.picture import read_picture
 from unihpe.skeleton import Converted, Skeleton, convert, get_skeleton
 
 FARTHEST = 20  # pictures from the middle of the picture; beyond lies nobody
+FOCAL_RANGE = 1e-2, 1e3  # of the picture's larger side; no lens lies outside
+SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
+SMALLEST_EXTENT = 1e-4  # of the picture's larger side; keypoints as near as that lie on one spot
 CHUNK = 4096  # people at a time
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
 
@@ -127,6 +130,7 @@ class Predictor:
         flip: bool = False,
         seed: int = 0,
         name: str = "picture",
+        person: Sequence[str] | None = None,
     ) -> Results:
         """A picture's people to 2D and 3D poses.
 
@@ -137,6 +141,7 @@ class Predictor:
             focal: in pixels; without it √(W² + H²) is assumed.
             samples, sampler, steps, flip: as in `lift`.
             name: of the picture in the results.
+            person: names of the people in the results; 0, 1, … without them.
 
         Returns:
             As `lift`; `keypoints` are the estimated 2D in pixels of the picture. With keypoints given, they are those, `pose` is
@@ -144,8 +149,9 @@ class Predictor:
             both ("fused") side by side.
 
         Raises:
-            InputError: for a model without an image encoder, a picture that cannot be read, a box that is empty, not finite
-                or wholly outside the picture, keypoints that `lift` would refuse, or another number of them than of boxes.
+            InputError: for a model without an image encoder, a picture that cannot be read, a box that is empty, not finite,
+                below a pixel, wholly outside the picture or far beyond it, a focal length that no lens has, keypoints that
+                `lift` would refuse, or another number of them, or of names, than of boxes.
         """
         pixels = checked_picture(picture)
         people = None
@@ -154,12 +160,15 @@ class Predictor:
             people = self.frames(keypoints, size, get_skeleton(skeleton), confidence, focal)
             boxes = corners_of(people[0]) if boxes is None else boxes
         batch, box, camera = self.people_in(pixels, boxes, focal)
+        names = tuple(str(n) for n in range(len(box))) if person is None else tuple(person)
+        if len(names) != len(box):
+            raise InputError(f"{len(names)} names of people for {len(box)} people: give one for each")
         draws = drawn_by(sampler, steps, samples, seed, flip)
         if people is None:
             results = self.answer(batch, box, camera, focal is not None, draws)
         else:
             results = self.answer_beside(batch, box, *people, focal is not None, draws)
-        return replace(results, image=(name,) * len(box), person=tuple(str(n) for n in range(len(box))))
+        return replace(results, image=(name,) * len(box), person=names)
 
     def answer(self, batch: Batch, box: Tensor, camera: Camera, focal_given: bool, draws: Draws) -> Results:
         """2D and 3D from pictures alone: a batch of crops, their boxes (N, 4) and cameras."""
@@ -209,10 +218,10 @@ class Predictor:
             raise InputError(
                 "this model has no image encoder: it lifts keypoints; name a checkpoint trained on pictures"
             )
-        require_focal(focal)
         pixels = checked_picture(picture)  # not read again where they are pixels already
         box = checked_boxes(boxes, pixels)
         size = torch.tensor([float(pixels.shape[1]), float(pixels.shape[0])]).expand(len(box), 2)
+        require_focal(focal, size)
         assumed = default_focal(size) if focal is None else torch.full((len(box),), float(focal))
         camera = Camera.simple(size, assumed)
         batch = picture_batch(pixels, box, size, camera.focal[:, 0], len(self.skeleton))
@@ -252,13 +261,18 @@ class Predictor:
         Raises:
             InputError: if nobody is left.
         """
+        kept, skipped = self.liftable_rows(file)
+        return file.select(kept), skipped
+
+    def liftable_rows(self, file: KeypointFile) -> tuple[list[int], list[str]]:
+        """`liftable`, by the people's rows in the file."""
         converted = convert(file.keypoints, file.confidence, file.skeleton, self.skeleton)
         reasons = reasons_against(converted, file.image_size)
         kept = [n for n, reason in enumerate(reasons) if not reason]
         skipped = [f"{file.image[n]}, person {file.person[n]}: {reason}" for n, reason in enumerate(reasons) if reason]
         if not kept:
             raise InputError(f"nobody to lift: {skipped[0]}")
-        return file.select(kept), skipped
+        return kept, skipped
 
     def lift_file(self, file: KeypointFile, **options: Any) -> Results:
         """`lift` for the people of a keypoint file; the file's names of pictures and people are kept."""
@@ -366,7 +380,7 @@ class Predictor:
 
     def pose_batch(self, pose: Any) -> Batch:
         """3D poses (N, J, 3) or (J, 3) as a batch."""
-        poses = torch.as_tensor(pose, dtype=torch.float32)
+        poses = floats(pose, "poses")
         poses = poses[None] if poses.ndim == 2 else poses
         if poses.ndim != 3 or poses.shape[1:] != (len(self.skeleton), 3):
             raise InputError(
@@ -386,7 +400,7 @@ class Predictor:
         """Checked keypoints in the model's joints, with cameras."""
         points, seen = checked(keypoints, skeleton, confidence)
         size = checked_size(image_size, len(points))
-        require_focal(focal)
+        require_focal(focal, size)
         converted = convert(points, seen, skeleton, self.skeleton)
         reasons = reasons_against(converted, size)
         if any(reasons):
@@ -403,10 +417,29 @@ def drawn_by(sampler: str, steps: int, samples: int, seed: int, flip: bool = Fal
     return Draws(build_sampler(sampler, steps, generator), samples, generator, flip)
 
 
-def require_focal(focal: float | None) -> None:
-    """Raise for a focal length that is none."""
-    if focal is not None and not 0 < focal < float("inf"):
-        raise InputError(f"the focal length must be above 0 pixels, not {focal:g}")
+def require_focal(focal: float | None, size: Tensor) -> None:
+    """Raise for a focal length that no lens has, for pictures of sizes (N, 2)."""
+    if focal is None:
+        return
+    shortest, longest = FOCAL_RANGE
+    for side in size.amax(-1).unique().tolist():
+        if not shortest * side <= focal <= longest * side:
+            raise InputError(
+                f"the focal length must be {shortest * side:g} to {longest * side:g} pixels for a picture whose larger side"
+                f" is {side:g}, not {focal:g}; leave it out if it is not known"
+            )
+
+
+def floats(values: Any, what: str) -> Tensor:
+    """Somebody's numbers as a tensor.
+
+    Raises:
+        InputError: for text, or rows of different lengths.
+    """
+    try:
+        return torch.as_tensor(values, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{what} must be an array of numbers ({one_line(error, 80)})") from error
 
 
 def checked_picture(picture: Any) -> NDArray[np.uint8]:
@@ -424,7 +457,8 @@ def corners_of(frames: Frames) -> Tensor:
     seen = (frames.confidence > 0)[..., None]
     low = torch.where(seen, frames.keypoints, torch.inf).amin(1)
     high = torch.where(seen, frames.keypoints, -torch.inf).amax(1)
-    thin = torch.clamp(1.0 - (high - low), min=0) / 2  # all joints in one row or column still make a box
+    least = 2 * SMALLEST_BOX  # all joints in one row or column still make a box, whatever float32 rounds away
+    thin = torch.clamp(least - (high - low), min=0) / 2
     return torch.cat([low - thin, high + thin], dim=1)
 
 
@@ -433,14 +467,20 @@ def checked_boxes(boxes: Any, picture: NDArray[np.uint8]) -> Tensor:
     height, width = picture.shape[:2]
     if boxes is None:
         return box_from_corners(torch.tensor([[0.0, 0.0, float(width), float(height)]]), padding=1.0)
-    corners = torch.as_tensor(boxes, dtype=torch.float32)
-    corners = corners[None] if corners.ndim == 1 else corners
+    corners = floats(boxes, "boxes")
+    corners = corners[None] if corners.shape == (4,) else corners
     if corners.ndim != 2 or corners.shape[1] != 4 or not len(corners):
         raise InputError(f"boxes must be (N, 4), left, top, right, bottom; not {tuple(corners.shape)}")
     box = box_from_corners(corners)
-    outside = (corners[:, 2] <= 0) | (corners[:, 3] <= 0) | (corners[:, 0] >= width) | (corners[:, 1] >= height)
-    if bool(outside.any()):
-        raise InputError(f"box {int(outside.nonzero()[0, 0])} lies outside the {width} × {height} picture")
+    for n, (left, top, right, bottom) in enumerate(corners.tolist()):
+        if right <= 0 or bottom <= 0 or left >= width or top >= height:
+            raise InputError(f"box {n} lies outside the {width} × {height} picture")
+        if min(right - left, bottom - top) < SMALLEST_BOX:
+            raise InputError(
+                f"box {n} is {right - left:.3g} × {bottom - top:.3g} pixels: boxes are pixels of the picture, at least 1 × 1"
+            )
+        if max(-left, right - width) > FARTHEST * width or max(-top, bottom - height) > FARTHEST * height:
+            raise InputError(f"box {n} reaches more than {FARTHEST} pictures away from the picture")
     return box
 
 
@@ -458,14 +498,15 @@ def reasons_against(converted: Converted, size: Tensor) -> list[str]:
     points = torch.where(seen[..., None], converted.points, torch.nan)
     far = ((points - size[:, None] / 2).abs() > FARTHEST * size[:, None]).any(-1).any(-1)
     spread = points.nan_to_num(-torch.inf).amax(1) - points.nan_to_num(torch.inf).amin(1)
+    extents = spread.amax(1) / size.amax(1)
     reasons = []
-    for count, is_far, extent in zip(seen.sum(1).tolist(), far.tolist(), spread.amax(1).tolist(), strict=True):
+    for count, is_far, extent in zip(seen.sum(1).tolist(), far.tolist(), extents.tolist(), strict=True):
         if count < FEWEST_JOINTS:
             reasons.append(f"{count} joints seen, at least {FEWEST_JOINTS} are needed")
         elif is_far:
             reasons.append(f"a joint lies more than {FARTHEST} pictures away from the picture")
         else:
-            reasons.append("" if extent > 0 else "all joints lie on one spot")
+            reasons.append("" if extent > SMALLEST_EXTENT else "all joints lie on one spot")
     return reasons
 
 
@@ -490,7 +531,7 @@ def take(frames: Frames, rows: Tensor) -> Frames:
 
 def checked(keypoints: Any, skeleton: Skeleton, confidence: Any) -> tuple[Tensor, Tensor]:
     """Keypoints (N, J, 2) and confidence (N, J) as tensors; NaN joints get confidence 0."""
-    points = torch.as_tensor(keypoints, dtype=torch.float32)
+    points = floats(keypoints, "keypoints")
     points = points[None] if points.ndim == 2 else points
     if points.ndim != 3 or points.shape[1:] != (len(skeleton), 2):
         raise InputError(f"keypoints must be (N, {len(skeleton)}, 2) for {skeleton.name}, not {tuple(points.shape)}")
@@ -498,7 +539,7 @@ def checked(keypoints: Any, skeleton: Skeleton, confidence: Any) -> tuple[Tensor
         raise InputError("nobody to lift: keypoints are empty")
     if bool(torch.isinf(points).any()):
         raise InputError("keypoints hold an infinite coordinate; a missing joint is NaN or has confidence 0")
-    seen = torch.ones(points.shape[:2]) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
+    seen = torch.ones(points.shape[:2]) if confidence is None else floats(confidence, "confidence")
     seen = seen[None] if seen.ndim == 1 else seen
     if seen.shape != points.shape[:2]:
         raise InputError(f"confidence is {tuple(seen.shape)}, keypoints want {tuple(points.shape[:2])}")
@@ -508,7 +549,7 @@ def checked(keypoints: Any, skeleton: Skeleton, confidence: Any) -> tuple[Tensor
 
 def checked_size(image_size: Any, people: int) -> Tensor:
     """Picture sizes (N, 2)."""
-    size = torch.as_tensor(image_size, dtype=torch.float32)
+    size = floats(image_size, "image_size")
     if size.shape not in ((2,), (people, 2)) or not bool((torch.isfinite(size) & (size > 0)).all()):
         raise InputError("image_size must be (width, height) in pixels, both above 0, once or for each person")
     return size.expand(people, 2)

@@ -106,9 +106,10 @@ def write_pictures(
     ]
     across = 1 if results.paths else 2
     lines = [[panel for person in people[k : k + across] for panel in person] for k in range(0, len(people), across)]
-    picture, page = out / f"{name}.png", out / f"{name}.html"
-    save_png(picture, sheet(lines, title))
+    drawn = sheet(lines, title)
     scenes = [scene_of(results, n, truth) for n in evenly(len(results), MOST_SCENES)]
+    picture, page = out / f"{name}.png", out / f"{name}.html"
+    save_png(picture, drawn)
     write_viewer(page, scenes, results.skeleton, title)
     return picture, page
 
