@@ -1,18 +1,29 @@
 """Recipes: every shipped one loads and builds; what is wrong in one is named."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from unihpe.batch import Batch
 from unihpe.errors import InputError
+from unihpe.nn.hrnet import HeatmapHead, HRNet
 from unihpe.recipe import (
+    alternating,
     build_model,
     load_recipe,
     measure_scales,
     open_source,
     parse_recipe,
     shipped_recipes,
+    stage_stream,
+    start_image_encoder,
     training_stream,
 )
+from unihpe.run import SHIPPED, load_start
+from unihpe.training.stages import Stage
+from unihpe.weights import public_files
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -127,3 +138,169 @@ def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
     assert card.samples == sum(stage.samples for stage in (*before.stage, *shipped.stage))
     assert tensors["pose_scale"].item() == pytest.approx(trained.pose_scale)
     assert path.stat().st_size <= 64e6 and "command" in card.scores and card.licence == "Apache-2.0"
+
+
+def started(path, *changes):
+    """The recipe `heatmaps` on a small network, with these public weights: its parts before and after."""
+    recipe = load_recipe(
+        "heatmaps", ("model.image_encoder.kind=hrnet_w18_small", f"model.image_encoder.weights={path}", *changes)
+    )
+    model, fresh = build_model(recipe), build_model(recipe)
+    start_image_encoder(model, recipe)
+    return model, fresh
+
+
+def same(module, state):
+    return all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+
+
+def test_heat_maps_begin_with_a_fresh_head_where_the_weights_have_none(tmp_path):
+    """ImageNet files, as the recipe names one."""
+    assert load_recipe("heatmaps").model.image_encoder.weights == "hrnet_w32_imagenet"
+    backbone = HRNet("w18_small").state_dict()
+    torch.save(backbone, tmp_path / "hrnet.pth")
+    model, fresh = started(tmp_path / "hrnet.pth")
+    assert same(model.image_encoder.backbone, backbone) and same(model.heatmap_head, fresh.heatmap_head.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "skeleton", "taken"),
+    [
+        ("hrnet_w32_human36m", "human36m17", True),
+        ("hrnet_w32_coco", "human36m17", False),
+        ("hrnet_w32_coco", "coco17", True),
+        ("hrnet_w32_human36m", "coco17", False),
+    ],
+)
+def test_a_head_is_taken_where_it_is_of_the_recipes_joints(tmp_path, name, skeleton, taken):
+    """Both sets have 17 joints, in another order."""
+    backbone, head = HRNet("w18_small", multi_scale=False).state_dict(), HeatmapHead(16, 17).state_dict()
+    tensors = {f"backbone.{key}": value for key, value in backbone.items()}
+    path = tmp_path / public_files()[name].file
+    torch.save({"state_dict": tensors | {f"head.{key}": value for key, value in head.items()}}, path)
+    model, fresh = started(path, f"data.skeleton={skeleton}")
+    assert same(HRNet("w18_small", multi_scale=False), model.image_encoder.backbone.state_dict()) is False
+    assert all(torch.equal(model.image_encoder.backbone.state_dict()[key], value) for key, value in backbone.items())
+    assert same(model.heatmap_head, head if taken else fresh.heatmap_head.state_dict())
+
+
+class StubViT(torch.nn.Module):
+    """As much of transformers' backbone as building and starting an encoder looks at."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+
+
+def stub_of_transformers(hidden_size, layers=12, heads=12):
+    """The library, with one model of this size on the disk."""
+    config = {"hidden_size": hidden_size, "num_hidden_layers": layers, "num_attention_heads": heads, "num_experts": 1}
+    loaded = SimpleNamespace(backbone=StubViT(SimpleNamespace(**config)))
+    return SimpleNamespace(
+        VitPoseBackbone=StubViT,
+        VitPoseBackboneConfig=lambda **fields: SimpleNamespace(**fields),
+        VitPoseForPoseEstimation=SimpleNamespace(from_pretrained=lambda *_, **__: (loaded, {"missing_keys": []})),
+    ), loaded.backbone
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (
+            (768,),
+            r"weights of ViT-base \(hidden_size 768\), wanted is one of hidden_size 384; give those, or set kind to vit_base",
+        ),
+        ((384, 6), r"another ViT \(num_hidden_layers 6\), wanted is one of num_hidden_layers 12; give those$"),
+        ((384, 12, 6), r"another ViT \(num_attention_heads 6\)"),
+    ],
+)
+def test_a_vit_of_another_size_is_refused(monkeypatch, tmp_path, size, message):
+    (tmp_path / "config.json").write_text("{}")
+    recipe = load_recipe("paper-w32", ("model.image_encoder.kind=vit_small", f"model.image_encoder.weights={tmp_path}"))
+    library, _ = stub_of_transformers(*size)
+    monkeypatch.setitem(sys.modules, "transformers", library)
+    with pytest.raises(InputError, match=message):
+        start_image_encoder(build_model(recipe), recipe)
+    library, backbone = stub_of_transformers(384)
+    monkeypatch.setitem(sys.modules, "transformers", library)
+    model = build_model(recipe)
+    start_image_encoder(model, recipe)
+    assert model.image_encoder.backbone is backbone
+
+
+def numbered(first):
+    """A stream whose people are numbered, in the place of a keypoint."""
+
+    def draw(size, generator, pictures=True):
+        keypoints = (first + torch.arange(size, dtype=torch.float32))[:, None, None].expand(size, 17, 2)
+        return Batch(keypoints, torch.ones(size, 17), torch.zeros(size, 3), group=("x",) * size)
+
+    return draw
+
+
+MIX = ((0.25, numbered(100)), (0.25, numbered(200)))
+
+
+def drawn(share, mix=MIX):
+    """The numbers of a batch of 16, in order, with one decoding path on this share of it."""
+    path = {"source": "pose_2d", "target": "pose_2d", "share": share}
+    stage = Stage(name="s", steps=1, batch_size=16, decode=(path, path | {"share": 1.0}))
+    (batch,) = stage_stream(numbered(0), mix, None)(stage, torch.Generator())
+    return batch.keypoints[:, 0, 0].tolist()
+
+
+def test_paths_that_take_a_share_of_a_mixed_batch_see_all_of_its_sources():
+    order = drawn(0.25)
+    assert [sum(n // 100 == source for n in order[:4]) for source in (0, 1, 2)] == [2, 1, 1]
+    assert sorted(order) == [*range(8), *range(100, 104), *range(200, 204)]
+    assert [n for n in order if n < 100] == [*range(8)]
+
+
+def test_all_other_batches_stay_in_order():
+    assert drawn(1.0) == [*range(8), *range(100, 104), *range(200, 204)]
+    assert drawn(0.25, mix=()) == [*range(16)]
+    assert drawn(0.25, mix=((0.01, numbered(100)),)) == [*range(16)]  # too little for one person
+
+
+def test_alternating_keeps_shares_throughout():
+    order = alternating([60, 0, 40])
+    assert sorted(order.tolist()) == [*range(100)]
+    for count in range(1, 100):
+        assert abs((order[:count] < 60).sum().item() - 0.6 * count) <= 1
+
+
+@pytest.mark.parametrize("name", ["pictures", "lifting"])
+def test_the_shipped_checkpoint_may_be_trained_on(name):
+    assert load_start(load_recipe(name), SHIPPED).origin.samples > 1e6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ("image_encoder.shrink=1",),
+            "has model.image_encoder.shrink=2, the recipe 1: add --set model.image_encoder.shrink=2$",
+        ),
+        (
+            ("decoder_3d.path=sub_vp",),
+            "has model.decoder_3d.path=linear, the recipe sub_vp: add --set model.decoder_3d.path=linear",
+        ),
+        (("decoder_2d.prediction=v",), "add --set model.decoder_2d.prediction=x0"),
+        (("decoder_3d.kind=mlp",), "has model.decoder_3d.kind=diffusion, the recipe mlp"),
+        (("encoder_2d.kind=transformer",), "add --set model.encoder_2d.kind=mlp"),
+        (("image_encoder.read_out=pooled",), "add --set model.image_encoder.read_out=joints"),
+        (("image_encoder.heatmaps_from=finest",), "add --set model.image_encoder.heatmaps_from=all"),
+        (
+            ("decoder_3d.path=vp", "decoder_3d.prediction=v"),
+            "has model.decoder_3d.path=linear, model.decoder_3d.prediction=x0, the recipe vp, v:"
+            " add --set model.decoder_3d.path=linear --set model.decoder_3d.prediction=x0",
+        ),
+    ],
+)
+def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), SHIPPED)
+
+
+def test_what_an_mlp_does_not_have_need_not_agree():
+    load_start(load_recipe("pictures", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")), SHIPPED)

@@ -17,7 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from unihpe.batch import Batch, joined
+from unihpe.batch import Batch, chosen, joined
 from unihpe.checkpoint import Card, load_checkpoint, load_into
 from unihpe.data.augment import Augmentation
 from unihpe.data.coco import CocoSource, read_annotations
@@ -32,10 +32,17 @@ from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
 from unihpe.nn.hrnet import BranchesHead, HeatmapHead, HRNet, Width, plan_of
-from unihpe.nn.image_encoder import ImageEncoder, JointReadOut, ViTEncoder, pretrained_vitpose, vitpose_backbone
+from unihpe.nn.image_encoder import (
+    ImageEncoder,
+    JointReadOut,
+    ViTEncoder,
+    check_size,
+    pretrained_vitpose,
+    vitpose_backbone,
+)
 from unihpe.nn.pose_decoder import GROUPS, MLPDecoder, ScoreDecoder
 from unihpe.nn.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
-from unihpe.nn.pretrained import load_pretrained
+from unihpe.nn.pretrained import fill, read_weights
 from unihpe.nn.unihpe import Decoder, DiffusionDecoder, UniHPE
 from unihpe.skeleton import Skeleton, get_skeleton
 from unihpe.training.loop import Draw
@@ -103,7 +110,8 @@ class ImageEncoderSettings(Settings):
 
     Attributes:
         weights: where its backbone begins: a file of public weights, or the name of one in the cache (docs/weights.md);
-            empty for random ones.
+            empty for random ones. Their heat-map head is taken only where it is of the recipe's joints (COCO's 17 are not
+            Human3.6M's); a head that the file cannot give begins at random.
         start: of the layers that heat-map checkpoints lack.
         heatmap_head: whether the model has a head for heat maps; HRNet only.
         heatmaps_from: "finest" is the official head, one layer on the finest branch; "all" branches, for small networks
@@ -411,7 +419,7 @@ def build_image_encoder(
 
 
 def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:
-    """Load the public weights that the recipe names into the image encoder.
+    """Load the public weights that the recipe names into the image encoder and, where theirs is of the same joints, the heat-map head.
 
     Raises:
         InputError: for a file that cannot be read, or holds another architecture.
@@ -422,10 +430,14 @@ def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:
     known = settings.weights in public_files()
     file = download(settings.weights, offline=True) if known else Path(settings.weights)
     if isinstance(model.image_encoder, ImageEncoder):
-        head = model.heatmap_head if isinstance(model.heatmap_head, HeatmapHead) else None
-        load_pretrained(model.image_encoder.backbone, file, head=head, start=settings.start)
+        weights = read_weights(file)
+        given = model.heatmap_head if weights.joints == recipe.data.skeleton else None
+        head = given if isinstance(given, HeatmapHead) else None
+        fill(model.image_encoder.backbone, weights, head, settings.start)
     elif model.image_encoder is not None:
-        model.image_encoder.backbone = pretrained_vitpose(file)
+        backbone = pretrained_vitpose(file)
+        check_size(backbone, model.image_encoder.backbone, file)
+        model.image_encoder.backbone = backbone
 
 
 def build_heatmap_head(settings: ImageEncoderSettings | None, joints: int) -> HeatmapHead | BranchesHead | None:
@@ -539,9 +551,17 @@ def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Strea
         people = data(stage.batch_size - sum(counts), generator, stage.looks)
         for count, (_, more) in zip(counts, mix, strict=True):
             people = joined(people, more(count, generator, stage.looks)) if count else people
+        if any(counts) and any(decoding.share < 1 for decoding in stage.decode):
+            # such a path takes the first people of the batch, who would all be of `data`
+            people = chosen(people, alternating([stage.batch_size - sum(counts), *counts]))
         return [people, poses(stage.pose_batch, generator)] if poses is not None and stage.pose_batch else [people]
 
     return batches
+
+
+def alternating(counts: Sequence[int]) -> Tensor:
+    """An order of the people of several sources, who stand one source after the other: however few are taken, all sources are in it."""
+    return torch.cat([(torch.arange(count) + 0.5) / max(count, 1) for count in counts]).argsort(stable=True)
 
 
 def open_stream(data: DataSettings) -> Stream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +14,16 @@ from torch import Tensor
 from unihpe.batch import Batch
 from unihpe.checkpoint import Card, load_checkpoint, load_into, save_checkpoint
 from unihpe.data.check_counts import KNOWN, Split, frames_apart, what_is_absent
-from unihpe.data.coco import VISIBLE, CocoSource
+from unihpe.data.coco import SPLITS as COCO_SPLITS
+from unihpe.data.coco import VISIBLE, CocoSource, annotation_files
 from unihpe.data.joints import InJoints, in_joints
 from unihpe.data.people import PeopleSource
 from unihpe.data.prepare import prepare
 from unihpe.data.recorded import Recorded
 from unihpe.data.sets import open_recorded
 from unihpe.data.source import Source
+from unihpe.data.threedpw.regressed import regressed_files
+from unihpe.data.threedpw.sequences import has_sequences, sequence_files
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.photographs import evaluate_photographs
@@ -39,6 +42,9 @@ from unihpe.nn.unihpe import UniHPE
 from unihpe.predict import default_checkpoint
 from unihpe.recipe import (
     DataSettings,
+    DecoderSettings,
+    EncoderSettings,
+    ImageEncoderSettings,
     Recipe,
     build_model,
     check_skeleton,
@@ -51,7 +57,7 @@ from unihpe.recipe import (
     training_stream,
 )
 from unihpe.skeleton import get_skeleton
-from unihpe.training.loop import Progress, Schedule, Scores, train
+from unihpe.training.loop import STATE_FILE, Origin, Progress, Schedule, Scores, saved_origin, train
 from unihpe.training.processes import ALONE, Processes
 
 EVALUATION_BATCH = 2048
@@ -78,7 +84,8 @@ def train_recipe(
     """Train a recipe into the folder `out`: log, training state, and at the end `model.safetensors` with its card.
 
     Args:
-        start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be built alike.
+        start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be built alike. A run that is resumed
+            knows them and goes on without it.
         half: store the weights as float16.
         processes: that train together; the first of them writes.
 
@@ -89,11 +96,12 @@ def train_recipe(
     if source.skeleton.name != recipe.data.skeleton:
         raise InputError(f"the data has the joints of {source.skeleton.name}, the recipe names {recipe.data.skeleton}")
     begun = None if start is None else load_start(recipe, start)
+    origin = origin_of(begun, out / STATE_FILE if resume else None)
     stream = training_stream(source, recipe.data)
-    if begun is None:
+    if origin is None:
         recipe = measure_scales(recipe, training_stream(source, recipe.data.model_copy(update={"apart": 0})))
     else:
-        scales = {name: float(begun.tensors[name]) for name in ("pose_scale", "keypoint_scale")}
+        scales = {"pose_scale": origin.pose_scale, "keypoint_scale": origin.keypoint_scale}
         recipe = recipe.model_copy(update=scales)
     mix = [(table.share, open_stream(table)) for table in recipe.mix]
     draw = stage_stream(stream, mix, None if recipe.poses is None else open_stream(recipe.poses))
@@ -114,9 +122,10 @@ def train_recipe(
         validate=validation(recipe, device),
         report=report,
         processes=processes,
+        origin=origin,
     )
     if processes.writes:
-        card = card_of(recipe, progress.samples + (0 if begun is None else begun.card.samples))
+        card = card_of(recipe, progress.samples + (0 if origin is None else origin.samples))
         save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
     return model, progress
 
@@ -152,12 +161,32 @@ class Start:
     tensors: dict[str, Tensor]
     card: Card
 
+    @property
+    def origin(self) -> Origin:
+        """What a run keeps of it."""
+        return Origin(float(self.tensors["pose_scale"]), float(self.tensors["keypoint_scale"]), self.card.samples)
+
+
+def origin_of(begun: Start | None, state: Path | None) -> Origin | None:
+    """What a run begins from: the checkpoint it is given or, where it is resumed from a saved state, what that says.
+
+    Raises:
+        InputError: if the state says another than is given.
+    """
+    given = None if begun is None else begun.origin
+    if state is None or not state.exists():
+        return given
+    saved = saved_origin(state, otherwise=given)
+    if begun is not None and saved != given:
+        raise InputError(f"{state.parent} did not begin from {begun.file} as it is now: resume it without --from")
+    return saved
+
 
 def load_start(recipe: Recipe, path: Path) -> Start:
     """The checkpoint at `path`: a file, a training folder, or `SHIPPED` for the package's.
 
     Raises:
-        InputError: for one that cannot be read, or with other joints or another image encoder than the recipe's.
+        InputError: for one that cannot be read, with other joints, or with parts that the recipe would read another meaning into.
     """
     file = default_checkpoint() if path == SHIPPED else path / MODEL_FILE if path.is_dir() else path
     tensors, card = load_checkpoint(file)
@@ -166,12 +195,52 @@ def load_start(recipe: Recipe, path: Path) -> Start:
     wanted = recipe.model.image_encoder
     if wanted is None:
         tensors = {name: value for name, value in tensors.items() if not name.startswith(EYES)}
-    kind = (card.recipe.get("model", {}).get("image_encoder") or {}).get("kind")
-    if wanted is not None and kind not in (None, wanted.kind):
-        raise InputError(
-            f"{file} has the image encoder {kind}, the recipe {wanted.kind}: set model.image_encoder.kind={kind}"
-        )
+    require_meaning(recipe, tensors, card, file)
     return Start(file, tensors, card)
+
+
+def require_meaning(recipe: Recipe, tensors: Mapping[str, Tensor], card: Card, file: Path) -> None:
+    """Raise where weights of a checkpoint would fit the recipe's model by their shapes, but mean something else there.
+
+    Parts that one of the two lacks are nobody's concern: a lifting model may grow eyes. What changes shapes, `load_into` finds.
+    """
+    found, wanted = [], []
+    for part, settings in settings_of(recipe).items():
+        table = card.recipe.get("model", {}).get(part)
+        if not table or not any(name.startswith(f"{part}.") for name in tensors):
+            continue
+        theirs = type(settings)().model_dump() | table  # a setting that is younger than the checkpoint had its default
+        for name in telling(settings, theirs):
+            if theirs[name] != (own := getattr(settings, name)):
+                found.append(f"model.{part}.{name}={theirs[name]}".replace("True", "true"))
+                wanted.append(str(own).lower())
+    if found:
+        changes = " ".join(f"--set {change}" for change in found)
+        raise InputError(f"{file} has {', '.join(found)}, the recipe {', '.join(wanted)}: add {changes}")
+
+
+PartSettings = ImageEncoderSettings | EncoderSettings | DecoderSettings
+
+
+def settings_of(recipe: Recipe) -> dict[str, PartSettings]:
+    """The settings of the parts that the recipe's model has, by name."""
+    model = recipe.model
+    poses: dict[str, PartSettings] = {
+        name: getattr(model, name) for name in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")
+    }
+    return poses if model.image_encoder is None else {"image_encoder": model.image_encoder, **poses}
+
+
+def telling(ours: PartSettings, theirs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The settings of a part without which its weights say nothing: recipe and checkpoint must agree in them."""
+    match ours:
+        case ImageEncoderSettings():
+            head = ("heatmap_head", *(("heatmaps_from",) if ours.heatmap_head else ()))
+            return ("kind", "shrink", "read_out", *(head if theirs["heatmap_head"] else ()))
+        case EncoderSettings():
+            return ("kind", "heads") if ours.kind == "transformer" else ("kind",)
+        case DecoderSettings():
+            return ("kind", "path", "prediction") if ours.kind == "diffusion" else ("kind",)
 
 
 def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
@@ -179,6 +248,9 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
 
     Motion capture is seen with exact 2D; recorded sets have the 2D that they are trained on, and [[mix]] takes no part.
     MPJPE and cosines of every path: lifting alone without pictures; with them image → 3D too, on at most 400 people.
+
+    Raises:
+        InputError: for a validation part that is there and cannot be read, or a held-out one that is empty.
     """
     held, most = recipe.data.held_out, None
     try:
@@ -188,7 +260,7 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
             known = recipe.data.model_copy(update={"with_pose": True})  # withheld in training, scored all the same
             source = open_source(known, split="val", view="fixed", two_d="exact", stride=10)
     except InputError:
-        if held:
+        if held or has_own_files(recipe.data, "val"):
             raise
         return None
     sampler = build_sampler("zero-temperature", 50)
@@ -221,6 +293,25 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
         return {"validation mpjpe": mean["image"], "validation mpjpe lifting": mean["lifting"], **cosines}
 
     return pictures if isinstance(source, PeopleSource) and recipe.model.image_encoder else lifting
+
+
+def has_own_files(data: DataSettings, split: str) -> bool:
+    """Whether files of this split alone are there.
+
+    Where all splits share their files, training has read them already: a split that cannot be opened after that is not in them.
+    """
+    root = Path(data.root)
+    match data.name:
+        case "people":
+            return (root / f"{split}.pack").exists()
+        case "coco":  # annotations of both splits come in one archive, their pictures do not
+            pictures = any((folder / COCO_SPLITS[split]).is_dir() for folder in (root, root / "images"))
+            return pictures and bool(annotation_files(root, f"person_keypoints_{COCO_SPLITS[split]}.json"))
+        case "threedpw":
+            files = sequence_files(root, None) if has_sequences(root) else regressed_files(root)
+            return any(part == split for _, part in files)
+        case _:
+            return False
 
 
 def prepared(

@@ -41,6 +41,7 @@ class PublicFile:
         megabytes: about; 0 if not published.
         licence: as its publisher states it.
         about: what it holds.
+        joints: the skeleton of its heat-map head; "" where it has none.
     """
 
     file: str
@@ -49,6 +50,7 @@ class PublicFile:
     megabytes: int
     licence: str
     about: str
+    joints: str = ""
 
 
 class BrokenOffError(Exception):

@@ -34,6 +34,7 @@ from unihpe.nn.image_encoder import (
     vitpose_backbone,
 )
 from unihpe.nn.pretrained import load_pretrained, read_weights
+from unihpe.weights import public_files
 
 
 def seed():
@@ -604,3 +605,31 @@ def test_a_head_for_other_joints(tmp_path):
     with pytest.raises(InputError, match="its head has 14 joints, wanted are 17"):
         load_pretrained(network, path, HeatmapHead(16, 17))
     assert_holds(network, before)
+
+
+@pytest.mark.parametrize(("joints", "name"), [(17, "coco17"), (16, "")])  # 16: MPII's
+def test_heads_of_the_official_code_say_their_joints_by_their_number(tmp_path, joints, name):
+    assert read_weights(coco_file(tmp_path, joints)[0]).joints == name
+
+
+def test_only_public_names_say_the_joints_of_mmposes_heads(tmp_path):
+    """COCO's and Human3.6M's heads look alike: 17 maps each."""
+    network, head = trained(multi_scale=False), HeatmapHead(16, 17)
+    tensors = {f"backbone.{name}": t for name, t in network.state_dict().items()}
+    tensors |= {f"head.{name}": t for name, t in head.state_dict().items()}
+    known = {
+        name: public_files()[name].file for name in ("hrnet_w32_coco", "hrnet_w48_coco_mmpose0", "hrnet_w32_human36m")
+    }
+    found = []
+    for file in ("mine.pth", *known.values()):
+        torch.save({"state_dict": tensors}, tmp_path / file)
+        found.append(read_weights(tmp_path / file).joints)
+    assert found == ["", "coco17", "coco17", "human36m17"]
+    torch.save(trained().state_dict() | classifier(), tmp_path / public_files()["hrnet_w32_coco"].file)
+    assert read_weights(tmp_path / public_files()["hrnet_w32_coco"].file).joints == ""  # no head, no joints
+
+
+def test_public_files_with_a_head_name_its_joints():
+    assert {name for name, file in public_files().items() if not file.joints} == {
+        name for name in public_files() if "imagenet" in name
+    }

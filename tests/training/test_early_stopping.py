@@ -12,7 +12,7 @@ from miniatures import write_humaneva
 from unihpe.data.humaneva import open_humaneva
 from unihpe.errors import InputError
 from unihpe.recipe import apart, build_model, load_recipe, open_source, open_stream, stage_stream, training_stream
-from unihpe.run import train_recipe, validation
+from unihpe.run import has_own_files, train_recipe, validation
 from unihpe.training.loop import JUDGE, Schedule, read_log, train
 
 TINY = (
@@ -211,3 +211,26 @@ def test_frames_are_apart_where_a_reader_mixes_the_views(tmp_path):
     for drawn in seen:
         frames = mixed.view[drawn] * 1000 + mixed.frame[drawn]  # of different views: far apart
         assert frames.sort().values.diff().min() >= 4
+
+
+def test_where_a_validation_part_has_files_of_its_own(motion_file, tmp_path):
+    """Damaged ones are told, absent ones are not missed."""
+    data = load_recipe("quick", (f"data.root={motion_file}", "data.split=test")).data
+    assert not has_own_files(data, "val")
+    coco = data.model_copy(update={"name": "coco", "root": str(tmp_path)})
+    file = tmp_path / "annotations" / "person_keypoints_val2017.json"
+    file.parent.mkdir()
+    file.write_text("{")
+    assert not has_own_files(coco, "val")  # the archive of annotations holds both splits
+    (tmp_path / "val2017").mkdir()
+    assert has_own_files(coco, "val") and not has_own_files(coco, "train")
+    threedpw = data.model_copy(update={"name": "threedpw", "root": str(tmp_path / "3dpw")})
+    for split in ("train", "validation"):
+        (tmp_path / "3dpw" / "sequenceFiles" / split).mkdir(parents=True)
+    (tmp_path / "3dpw" / "sequenceFiles" / "train" / "a.pkl").write_bytes(b"")
+    assert not has_own_files(threedpw, "val")
+    (tmp_path / "3dpw" / "sequenceFiles" / "validation" / "b.pkl").write_bytes(b"cut")
+    assert has_own_files(threedpw, "val")
+    with pytest.raises(InputError, match="b.pkl"):
+        recipe = load_recipe("quick", ("data.name=threedpw", f"data.root={tmp_path / '3dpw'}"))
+        validation(recipe, "cpu")

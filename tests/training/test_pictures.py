@@ -17,8 +17,8 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.nn.hrnet import soft_argmax
 from unihpe.nn.unihpe import UniHPE
-from unihpe.recipe import build_model, load_recipe, parse_recipe
-from unihpe.run import train_recipe
+from unihpe.recipe import build_model, load_recipe, open_stream, parse_recipe, stage_stream
+from unihpe.run import load_start, train_recipe, validation
 from unihpe.skeleton import get_skeleton
 from unihpe.training.loop import Schedule, begin_stage, read_log, set_modes
 from unihpe.training.stages import Stage, heatmap_loss, integral_loss, known, stage_losses
@@ -516,5 +516,53 @@ def test_eyes_may_be_left_behind_but_not_exchanged(folder, motion_file, tmp_path
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
     image = whole.model.image_encoder.model_copy(update={"kind": "hrnet_w32"})
     other = whole.model.model_copy(update={"image_encoder": image})
-    with pytest.raises(InputError, match="has the image encoder hrnet_w18_small, the recipe hrnet_w32"):
+    with pytest.raises(
+        InputError, match="has model.image_encoder.kind=hrnet_w18_small, the recipe hrnet_w32: add --set model"
+    ):
         train_recipe(whole.model_copy(update={"model": other}), tmp_path / "c", start=tmp_path / "a")
+
+
+def test_a_lifting_model_whose_decoders_mean_something_else_grows_no_eyes(folder, motion_file, tmp_path):
+    whole = recipe(folder, motion_file)
+    blind = whole.model.model_copy(update={"image_encoder": None})
+    poses = whole.stage[1].model_copy(update={"pose_batch": 0, "steps": 1})
+    lifting = whole.model_copy(update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)})
+    train_recipe(lifting, tmp_path / "a")
+    other = whole.model.model_copy(
+        update={"decoder_2d": whole.model.decoder_2d.model_copy(update={"prediction": "flow"})}
+    )
+    with pytest.raises(InputError, match="has model.decoder_2d.prediction=x0, the recipe flow"):
+        load_start(whole.model_copy(update={"model": other}), tmp_path / "a")
+    eyes = whole.model.image_encoder.model_copy(update={"shrink": 1})
+    load_start(
+        whole.model_copy(update={"model": whole.model.model_copy(update={"image_encoder": eyes})}), tmp_path / "a"
+    )
+
+
+def test_a_share_of_a_mixed_batch_is_decoded_from_all_of_it(folder, motion_file):
+    """3D that only the mixed people have: the path's eighth of the batch has some of them."""
+    fields = recipe(folder, motion_file).model_dump()
+    flat, whole = fields["data"] | {"with_pose": False}, fields["data"] | {"share": 0.5}
+    back = {"source": "pose_3d", "target": "pose_3d", "share": 0.25}
+    joint = fields["stage"][3] | {"batch_size": 16, "pose_batch": 0, "decode": [back], "contrastive": 0, "triplet": 0}
+    mixed = parse_recipe(fields | {"data": flat, "mix": [whole], "poses": None, "stage": [joint]}, "test")
+    draw = stage_stream(open_stream(mixed.data), [(0.5, open_stream(mixed.mix[0]))], None)
+    (batch,) = draw(mixed.stage[0], torch.Generator().manual_seed(0))
+    terms = stage_losses(build_model(mixed), batch, mixed.stage[0], torch.Generator().manual_seed(0))
+    assert terms["score pose_3d→pose_3d"].item() > 0
+
+
+@pytest.mark.parametrize("content", ["cut", "something else"])
+def test_a_damaged_validation_pack_is_not_passed_over(folder, motion_file, tmp_path, content):
+    people = tmp_path / "people"
+    people.mkdir()
+    for name in ("train.pack", "val.pack"):
+        (people / name).write_bytes((folder / name).read_bytes())
+    whole = recipe(people, motion_file)
+    assert validation(whole, "cpu") is not None
+    data = (people / "val.pack").read_bytes()
+    (people / "val.pack").write_bytes(data[:-100] if content == "cut" else b"x")
+    with pytest.raises(InputError, match="val.pack: not a packed set, or not whole"):
+        train_recipe(whole, tmp_path / "run")
+    (people / "val.pack").unlink()
+    assert validation(whole, "cpu") is None

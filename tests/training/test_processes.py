@@ -60,6 +60,19 @@ def test_two_processes_validate_together(motion_file, tmp_path):
     assert "validation mpjpe" in read_log(tmp_path / "run" / "log.jsonl")[-1]
 
 
+def test_two_processes_train_without_batch_norms(motion_file, tmp_path):
+    """Transformers and score networks have no running statistics to average."""
+    sizes = ("kind=transformer", "heads=4", "feedforward=32", "depth=1")
+    encoders = (f"model.{part}.{size}" for part in ("encoder_2d", "encoder_3d") for size in sizes)
+    changes = [word for change in (*SHARED, *encoders, f"data.root={motion_file}") for word in ("--set", change)]
+    run(2, "-m", "unihpe", "train", "quick", "--stage", "align", "-o", tmp_path / "run", *changes)
+    assert read_log(tmp_path / "run" / "log.jsonl")[-1]["gradient"] > 0
+
+
+def test_nothing_to_average_is_no_message():
+    Processes(0, 2).average([])  # there is no group of processes here to send one to
+
+
 def test_what_the_first_process_finds_is_agreed_upon(monkeypatch):
     said = []
     monkeypatch.setattr("torch.distributed.broadcast_object_list", said.append)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from unihpe.batch import Modality
-from unihpe.checkpoint import load_checkpoint
+from unihpe.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.errors import InputError
 from unihpe.recipe import build_model, load_recipe, open_source, training_stream
-from unihpe.run import load_start, train_recipe
+from unihpe.run import card_of, load_start, train_recipe
 from unihpe.training.loop import Schedule, learning_rate, mixed_precision, read_log, step_seed
 from unihpe.training.stages import Stage, stage_losses
 
@@ -156,6 +156,77 @@ def test_fine_tuning_starts_from_a_checkpoint(motion_file, tmp_path):
     )  # the kept scale, not the new data's
     with pytest.raises(InputError, match="another skeleton or width|built another way"):
         train_recipe(tiny(motion_file, "model.embedding=16"), tmp_path / "c", start=tmp_path / "a")
+
+
+def broken_fine_tuning(motion_file, tmp_path):
+    """A run that began from a checkpoint with scales of its own and broke off; and the same, whole."""
+    train_recipe(tiny(motion_file, "pose_scale=321.0", "keypoint_scale=0.3"), tmp_path / "start")
+    recipe, schedule = tiny(motion_file, "seed=1"), Schedule(save_every=2, log_every=1)
+    train_recipe(recipe, tmp_path / "whole", start=tmp_path / "start", schedule=schedule)
+
+    def stop(row):
+        if row["samples"] == 9 * 32:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_recipe(recipe, tmp_path / "broken", start=tmp_path / "start", schedule=schedule, report=stop)
+    return recipe, tmp_path / "broken"
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("aged", [True, False])
+def test_a_run_that_began_from_a_checkpoint_is_resumed_without_it(motion_file, tmp_path, named, aged):
+    recipe, broken = broken_fine_tuning(motion_file, tmp_path)
+    start = tmp_path / "start" if named else None
+    if aged:  # as before the beginning was noted
+        state = torch.load(broken / "training.pt", weights_only=True)
+        state.pop("origin", None)
+        torch.save(state, broken / "training.pt")
+    if aged and not named:
+        with pytest.raises(
+            InputError, match="another recipe; resume with that one and, if the run began from a checkpoint, --from it,"
+        ):
+            train_recipe(recipe, broken, resume=True)
+        return
+    if not named:
+        (tmp_path / "start" / "model.safetensors").unlink()
+    train_recipe(recipe, broken, start=start, resume=True)
+    assert same(weights(tmp_path / "whole"), weights(broken))
+    cards = [load_checkpoint(folder / "model.safetensors")[1] for folder in (tmp_path / "whole", broken)]
+    assert cards[0] == cards[1] and cards[0].samples == 2 * 640 and cards[0].recipe["pose_scale"] == 321.0
+    again, _ = train_recipe(recipe, broken, resume=True)  # a finished run too
+    assert load_checkpoint(broken / "model.safetensors")[1] == cards[0]
+
+
+def test_a_run_is_not_resumed_from_another_checkpoint(motion_file, tmp_path):
+    recipe, broken = broken_fine_tuning(motion_file, tmp_path)
+    card = card_of(tiny(motion_file), 7)
+    save_checkpoint(tmp_path / "other.safetensors", weights(tmp_path / "start"), card)
+    with pytest.raises(
+        InputError, match="broken did not begin from .*other.safetensors as it is now: resume it without --from"
+    ):
+        train_recipe(recipe, broken, start=tmp_path / "other.safetensors", resume=True)
+    train_recipe(tiny(motion_file), tmp_path / "fresh")
+    with pytest.raises(InputError, match="fresh did not begin from"):
+        train_recipe(tiny(motion_file), tmp_path / "fresh", start=tmp_path / "other.safetensors", resume=True)
+
+
+@pytest.mark.parametrize("content", [{"a": torch.zeros(2)}, torch.zeros(3), {"fingerprint": "x"}])
+def test_a_state_of_something_else_is_refused(motion_file, tmp_path, content):
+    torch.save(content, tmp_path / "training.pt")
+    with pytest.raises(InputError, match="training.pt: a torch file, but no training state of this unihpe") as caught:
+        train_recipe(tiny(motion_file), tmp_path, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_stage_whose_losses_reach_nothing_says_so(motion_file, tmp_path):
+    path = '[{source = "pose_2d", target = "pose_2d"}]'
+    changes = ("stage.1.contrastive=0", 'stage.1.trains=["decoder_3d"]', f"stage.1.decode={path}", "stage.0.steps=1")
+    with pytest.raises(
+        InputError,
+        match=r"stage joint trains decoder_3d, which none of its losses \(score pose_2d→pose_2d\) reaches: add",
+    ):
+        train_recipe(tiny(motion_file, *changes), tmp_path / "a")
 
 
 def test_a_diverging_run_says_so(motion_file, tmp_path):

@@ -26,6 +26,7 @@ VIT_WIDTHS = {"small": 384, "base": 768}
 VIT_DEPTH = 12
 VIT_HEADS = 12
 VIT_INPUT = (256, 192)  # H, W
+VIT_SIZE = ("hidden_size", "num_hidden_layers", "num_attention_heads")  # as transformers names them
 
 
 class ImageEncoder(nn.Module):
@@ -208,6 +209,22 @@ def pretrained_vitpose(folder: Path) -> nn.Module:
     if config.num_experts > 1:
         raise InputError(f"{folder}: a ViTPose+ model with {config.num_experts} experts; take a plain ViTPose one")
     return backbone
+
+
+def check_size(backbone: nn.Module, wanted: nn.Module, folder: Path) -> None:
+    """A clear word where a ViT is of another size than the one whose place it is to take.
+
+    Raises:
+        InputError: if it is.
+    """
+    for name in VIT_SIZE:
+        found, needed = (getattr(vit.config, name) for vit in (backbone, wanted))
+        if found != needed:
+            known = [size for size, width in VIT_WIDTHS.items() if name == "hidden_size" and width == found]
+            what, remedy = (f"ViT-{known[0]}", f", or set kind to vit_{known[0]}") if known else ("another ViT", "")
+            raise InputError(
+                f"{folder}: weights of {what} ({name} {found}), wanted is one of {name} {needed}; give those{remedy}"
+            )
 
 
 def transformers() -> Any:

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from unihpe.errors import InputError, one_line
 from unihpe.nn.hrnet import PLANS, HeatmapHead, HRNet, Start, coarse_fuse_prefixes, start_coarse_fuse_layers
+from unihpe.skeleton import get_skeleton
+from unihpe.weights import public_files
 
 CLASSIFIER = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.")
 HEADS = ("keypoint_head.", "head.")
@@ -36,24 +38,35 @@ class Weights:
         layout: "COCO", "ImageNet" or "MMPose".
         backbone: tensors of the network.
         head: tensors of the heat-map head; empty in ImageNet files.
+        joints: the skeleton of that head by name; "" without a head, or where nobody says which.
     """
 
     path: Path
     layout: str
     backbone: dict[str, Tensor]
     head: dict[str, Tensor]
+    joints: str
 
 
 def load_pretrained(network: HRNet, path: Path, head: HeatmapHead | None = None, start: Start = "identity") -> Weights:
-    """Fill a network, and if given its heat-map head, from a public file.
-
-    Args:
-        start: how the layers start that a COCO file lacks, see `hrnet.start_coarse_fuse_layers`.
+    """Fill a network, and if given its heat-map head, from a public file; see `fill`.
 
     Raises:
         InputError: for a file that cannot be read, or holds another network; nothing is changed then.
     """
-    weights = read_weights(path)
+    return fill(network, read_weights(path), head, start)
+
+
+def fill(network: HRNet, weights: Weights, head: HeatmapHead | None = None, start: Start = "identity") -> Weights:
+    """Fill a network, and if given its heat-map head, with what a file holds.
+
+    Args:
+        head: to be filled too; the file must have one for as many joints. Whether they are the same joints, `Weights.joints` says.
+        start: how the layers start that a COCO file lacks, see `hrnet.start_coarse_fuse_layers`.
+
+    Raises:
+        InputError: for weights of another network or head; nothing is changed then.
+    """
     backbone, lacks_coarse = match_backbone(network, weights)
     filled = None if head is None else match_head(head, weights)
     network.load_state_dict(backbone)
@@ -90,7 +103,21 @@ def read_weights(path: Path) -> Weights:
         raise InputError(
             f"{path}: not the weights of an HRNet (it holds {first}); `unihpe.weights.public_files` lists public ones"
         )
-    return Weights(path, layout, backbone, head)
+    return Weights(path, layout, backbone, head, joints_of(path, layout, head))
+
+
+def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
+    """The skeleton of a file's heat-map head by name, "" where nobody says which: of a public file, and of the official code's.
+
+    The number of joints alone does not tell: COCO and Human3.6M both have 17, in another order.
+    """
+    if not head:
+        return ""
+    for public in public_files().values():
+        if public.file == path.name:
+            return public.joints
+    coco = get_skeleton("coco17")  # the official code publishes heads for COCO, and for MPII's 16 joints
+    return coco.name if layout == "COCO" and all(len(tensor) == len(coco) for tensor in head.values()) else ""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

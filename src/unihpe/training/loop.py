@@ -27,6 +27,7 @@ from unihpe.training.processes import ALONE, Processes
 from unihpe.training.stages import PARTS, Part, Stage, stage_losses
 
 STATE_FILE, LOG_FILE = "training.pt", "log.jsonl"
+STATE_KEYS = {"fingerprint", "progress", "best", "model", "averaged", "optimiser"}
 LARGEST_TEMPERATURE = 1e4  # §4.2's upper end of τ's range
 JUDGE = "validation mpjpe"  # the score, of those that `validate` gives, by which a stage's best weights are chosen
 
@@ -60,6 +61,20 @@ class Best:
             self.since += 1
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a run keeps of the checkpoint that it began from, so that it goes on without it.
+
+    Attributes:
+        pose_scale, keypoint_scale: of the checkpoint and therefore of the run; see `Recipe`.
+        samples: the checkpoint was trained on.
+    """
+
+    pose_scale: float
+    keypoint_scale: float
+    samples: int
+
+
 @dataclass
 class Progress:
     """Where a run stands."""
@@ -84,6 +99,7 @@ def train(
     validate: Callable[[UniHPE], Scores] | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     processes: Processes = ALONE,
+    origin: Origin | None = None,
 ) -> tuple[UniHPE, Progress]:
     """Run the stages one after the other; returns the averaged (EMA) model and where the run stands.
 
@@ -98,10 +114,12 @@ def train(
         validate: scores the averaged model; called as `schedule` and the stage say and at the end of each stage.
         report: gets each row of the log, for a progress display.
         processes: share each step's accumulated batches; the first of them writes.
+        origin: where the model comes from, kept with the state for `saved_origin`; None for a fresh one.
 
     Raises:
-        InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite; if a stage chooses its
-            best weights and nothing can be validated; if the processes cannot share a stage's batches evenly.
+        InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite; if the losses reach
+            nothing that their stage trains; if a stage chooses its best weights and nothing can be validated; if the processes cannot
+            share a stage's batches evenly.
     """
     require_judge(stages, validate)
     processes.require_shares(stages)
@@ -125,10 +143,10 @@ def train(
             if log and (scores or progress.step % schedule.log_every == 0 or last):
                 log.write(row | scores)
             if log and progress.step % schedule.save_every == 0 and goes_on(stage, progress):
-                save_state(state_path, fingerprint, model, averaged, optimiser, progress)
+                save_state(state_path, fingerprint, model, averaged, optimiser, progress, origin)
         end_stage(model, averaged, progress)
         if log:
-            save_state(state_path, fingerprint, model, averaged, None, progress)
+            save_state(state_path, fingerprint, model, averaged, None, progress, origin)
     return averaged, progress
 
 
@@ -208,11 +226,7 @@ def train_step(
             generator = torch.Generator().manual_seed(own_seed)
             batches = [batch.to(device) for batch in draw(stage, generator)]
             with mixed_precision(device, stage.bfloat16):
-                terms = summed([stage_losses(model, batch, stage, generator) for batch in batches])
-                if not terms:
-                    raise InputError(
-                        f"stage {stage.name} has no loss on a batch: none of its people has the evidence that it learns from"
-                    )
+                terms = losses_of(model, batches, stage, generator)
                 total = torch.stack(list(terms.values())).sum()
             if not bool(torch.isfinite(total)):
                 raise InputError(
@@ -239,6 +253,25 @@ def train_step(
         "gradient": norm.item(),
         "learning_rate": optimiser.param_groups[0]["lr"],
     }
+
+
+def losses_of(model: UniHPE, batches: list[Batch], stage: Stage, generator: torch.Generator) -> dict[str, Tensor]:
+    """The losses of batches that belong together, added up by name.
+
+    Raises:
+        InputError: if there are none, or none that what the stage trains has a part in.
+    """
+    terms = summed([stage_losses(model, batch, stage, generator) for batch in batches])
+    if not terms:
+        raise InputError(
+            f"stage {stage.name} has no loss on a batch: none of its people has the evidence that it learns from"
+        )
+    if not any(term.requires_grad for term in terms.values()):
+        raise InputError(
+            f"stage {stage.name} trains {', '.join(stage.trains)}, which none of its losses ({', '.join(terms)}) reaches:"
+            " add a loss that does (a decode path of that decoder, say), or change trains"
+        )
+    return terms
 
 
 def mixed_precision(device: str, wanted: bool) -> torch.autocast:
@@ -356,12 +389,14 @@ def save_state(
     averaged: nn.Module,
     optimiser: torch.optim.Optimizer | None,
     progress: Progress,
+    origin: Origin | None,
 ) -> None:
     """Everything a run needs to go on, in one file replaced in one rename."""
     state = {
         "fingerprint": fingerprint,
         "progress": [progress.stage, progress.step, progress.samples],
         "best": [progress.best.score, progress.best.since, progress.best.weights],
+        "origin": None if origin is None else [origin.pose_scale, origin.keypoint_scale, origin.samples],
         "model": model.state_dict(),
         "averaged": averaged.state_dict(),
         "optimiser": None if optimiser is None else optimiser.state_dict(),
@@ -377,13 +412,41 @@ def load_state(
     path: Path, fingerprint: str, model: nn.Module, averaged: nn.Module
 ) -> tuple[Progress, dict[str, Tensor] | None]:
     """Load a saved run into the model and its average; returns its progress and the optimiser's state."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
+    state = read_state(path)
     if state["fingerprint"] != fingerprint:
-        raise InputError(f"{path} was saved by another recipe; resume with that one, or choose another folder")
+        beginning = "" if "origin" in state else " and, if the run began from a checkpoint, --from it"
+        raise InputError(
+            f"{path} was saved by another recipe; resume with that one{beginning}, or choose another folder"
+        )
     model.load_state_dict(state["model"])
     averaged.load_state_dict(state["averaged"])
     stage, step, samples = state["progress"]
     return Progress(stage, step, samples, Best(*state["best"])), state["optimiser"]
+
+
+def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
+    """What the run of a saved state began from; `otherwise` where the state is older than that note."""
+    state = read_state(path, mapped=True)
+    if "origin" not in state:
+        return otherwise
+    return None if state["origin"] is None else Origin(*state["origin"])
+
+
+def read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
+    """A saved training state.
+
+    Args:
+        mapped: leave its tensors on the disk until they are looked at.
+
+    Raises:
+        InputError: for a file that is damaged, or no such state.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
+    if not isinstance(state, dict) or not state.keys() >= STATE_KEYS:
+        raise InputError(
+            f"{path}: a torch file, but no training state of this unihpe; put the run's own there, or choose another folder"
+        )
+    return state

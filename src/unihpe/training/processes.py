@@ -81,11 +81,13 @@ ALONE = Processes()
 
 
 def add_up(tensors: list[Tensor]) -> None:
-    """Replace each tensor by its sum over all processes, in place and in one message.
+    """Replace each tensor by its sum over all processes, in place and in one message; without tensors, none is sent.
 
     Raises:
         InputError: if another process has ended.
     """
+    if not tensors:  # a stage without batch norms in training has no statistics, in all processes alike
+        return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     with together():
         dist.all_reduce(flat)

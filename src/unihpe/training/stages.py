@@ -25,7 +25,7 @@ class Decoding(BaseModel):
     """One decoding path: whose embedding, to which pose, on how much of each batch.
 
     Attributes:
-        share: the share of each batch this path trains on, (0, 1].
+        share: the share of each batch this path trains on, (0, 1]: its first people, who are of all sources where it is mixed.
         weight: of its loss.
         draws: noise draws for each embedding (amortises the encoder).
         point: weight of the point estimate's own term: the network at t = 1 and the centre of the noise; 0 leaves it
@@ -280,7 +280,7 @@ def integral_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
 def decoding_losses(
     model: UniHPE, batch: Batch, embedding: Tensor, decoding: Decoding, stage: Stage, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The terms of one decoding path on the first `share` of the batch."""
+    """The terms of one decoding path on the first `share` of the batch; who draws a mixed one puts people of all sources there."""
     source, target = decoding.path
     count = max(1, round(decoding.share * len(batch)))
     x0, seen = (part[:count] for part in model.target(batch, target))
