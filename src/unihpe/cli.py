@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from unihpe.cli_data import data_app, weights_app
+from unihpe.cli_data import data_app, named, weights_app
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)  # paths and names may hold brackets
 
 DATA_SETS = ("motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
 FIGURES = ("space", "cosines", "people")
@@ -165,7 +165,7 @@ def show_report(report: dict[str, Any]) -> None:
     from unihpe.evaluation.pictures import in_words
 
     for name, value in report["protocol"].items():
-        console.print(f"[bold]{name}[/]: {value}")
+        console.print(named(name, value))
     if "errors_mm" not in report:
         return show_photographs(report)
     errors = report["errors_mm"]
@@ -421,7 +421,7 @@ def recipes() -> None:
     from unihpe.recipe import load_recipe, shipped_recipes
 
     for name in shipped_recipes():
-        console.print(f"[bold]{name}[/]  {load_recipe(name).about.strip().splitlines()[0]}")
+        console.print(named(name, load_recipe(name).about.strip().splitlines()[0]))
 
 
 @app.command()

@@ -8,12 +8,19 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from unihpe.errors import InputError
 
 data_app = typer.Typer(help="Look at data sets, and make rendered people.", no_args_is_help=True)
 weights_app = typer.Typer(help="Public weights of image backbones.", no_args_is_help=True)
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)  # paths and names may hold brackets
+
+
+def named(name: str, value: object, style: str = "bold") -> Text:
+    """A line of a report."""
+    return Text.assemble((name, style), f": {value}")
+
 
 SOURCES = {
     "motion": ("CMU motion capture as BVH, mocap.cs.cmu.edu", "free to use, not to be resold as data"),
@@ -75,14 +82,14 @@ def show_check(report: dict[str, Any]) -> None:
     for key, value in report.items():
         if key == "splits":
             for split, counts in value.items():
-                console.print(f"[bold]{split}[/]: {counts_in_words(counts)}")
+                console.print(named(split, counts_in_words(counts)))
         elif key not in ("problems", "notes"):
             shown = ", ".join(str(entry) for entry in value) if isinstance(value, list) else value
-            console.print(f"[bold]{key}[/]: {shown}")
+            console.print(named(key, shown))
     for note in report["notes"]:
         console.print(f"note: {note}")
     for problem in report["problems"]:
-        console.print(f"[red]problem[/]: {problem}")
+        console.print(named("problem", problem, "red"))
 
 
 def counts_in_words(counts: dict[str, Any]) -> str:
@@ -106,7 +113,7 @@ def data_protocols(
         )
     for rules in chosen:
         words = rules.words("the set", "as asked for", rules.flip, "as asked for", "all that set and model share")
-        console.print(f"[bold]{rules.data} {rules.name}[/]: {rules.about}")
+        console.print(named(f"{rules.data} {rules.name}", rules.about))
         for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
             console.print(f"    {part}: {getattr(words, part)}")
 

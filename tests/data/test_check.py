@@ -217,6 +217,14 @@ def test_motion_in_a_mirror_is_a_problem(tmp_path, shared_data):
     assert "seen in a mirror" in problem
 
 
+def test_brackets_in_names_are_printed_as_they_are(unihpe, tmp_path):
+    folder = tmp_path / "h36m [new] [" / "]"
+    folder.mkdir(parents=True)
+    write_videopose3d_h36m(folder)
+    code, text, error = unihpe("data", "check", "human36m", "--root", folder, "--sheet", folder / "sheet [1].png")
+    assert code == 0 and f"Look at {folder / 'sheet [1].png'}." in text, error
+
+
 def test_a_sheet_leaves_out_people_without_2d(unihpe, tmp_path):
     def hide(flat):
         for of_subject in flat.values():
