@@ -244,7 +244,7 @@ def telling(ours: PartSettings, theirs: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
-    """Scores on the part of [data] that is held out, or on its validation split; None where there is neither.
+    """Scores on the part of [data] that is held out, or on its validation split; None where there is neither, or no 3D.
 
     Motion capture is seen with exact 2D; recorded sets have the 2D that they are trained on, and [[mix]] takes no part.
     MPJPE and cosines of every path: lifting alone without pictures; with them image → 3D too, on at most 400 people.
@@ -262,6 +262,8 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
     except InputError:
         if held or has_own_files(recipe.data, "val"):
             raise
+        return None
+    if isinstance(source, CocoSource):  # photographs have no 3D to be scored against
         return None
     sampler = build_sampler("zero-temperature", 50)
     protocol = protocol_of(source, recipe.data.name, "val", 10, "exact", recipe.seed, "true")

@@ -1,6 +1,8 @@
 """Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
 
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +10,10 @@ import pytest
 import torch
 from PIL import Image
 from torch.testing import assert_close
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+from test_coco import person as coco_person
+from test_coco import write as write_coco
 
 from unihpe.batch import Batch, Modality, joined
 from unihpe.camera import Camera
@@ -402,6 +408,22 @@ def test_fusion_is_mirrored_back(folder, motion_file):
         plain, mirrored = (rows[f"{name}, flip test"] for rows in found)
         assert_close(skeleton.mirrored(mirrored), plain, rtol=1e-4, atol=1e-2)
         assert not torch.allclose(skeleton.mirrored(found[1][name]), found[0][name], atol=1.0)
+
+
+def test_photographs_alone_train_heat_maps_and_are_not_validated_in_3d(folder, motion_file, tmp_path):
+    for split in ("train2017", "val2017"):
+        write_coco(
+            tmp_path,
+            [coco_person(1, 0), coco_person(2, 1)],
+            place=split,
+            name=f"annotations/person_keypoints_{split}.json",
+        )
+    fields = recipe(folder, motion_file).model_dump()
+    data = fields["data"] | {"name": "coco", "root": str(tmp_path)}
+    stages = [fields["stage"][0] | {"batch_size": 2}]
+    train_recipe(parse_recipe(fields | {"data": data, "stage": stages}, "test"), tmp_path / "run")
+    last = read_log(tmp_path / "run" / "log.jsonl")[-1]
+    assert last["heatmap"] > 0 and not any(name.startswith("validation") for name in last)
 
 
 def test_joints_that_a_set_lacks_do_not_count(folder, motion_file):
