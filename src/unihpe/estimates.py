@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -29,6 +30,18 @@ def mirrored_batch(batch: Batch, skeleton: Skeleton) -> Batch:
 def mirrored_token(box_token: Tensor) -> Tensor:
     """The box token (B, 3) of the box on the other side of the picture."""
     return box_token * box_token.new_tensor([-1.0, 1.0, 1.0])
+
+
+def fuse_beside_mirrored(
+    model: UniHPE,
+    skeleton: Skeleton,
+    target: Modality,
+    box_token: Tensor,
+    fused: Tensor,
+    again: Mapping[Modality, Tensor],
+) -> Tensor:
+    """The flip test of a fusion: its mean with that of the mirrored people's embeddings, mirrored back, (B, J, C)."""
+    return (fused + skeleton.mirrored(model.fuse(again, target, mirrored_token(box_token)))) / 2
 
 
 def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:

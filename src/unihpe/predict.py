@@ -20,7 +20,7 @@ from unihpe.checkpoint import Card
 from unihpe.data.prepare import prepare, root_of
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError, one_line
-from unihpe.estimates import Estimator, mirrored_batch, mirrored_token
+from unihpe.estimates import Estimator, fuse_beside_mirrored, mirrored_batch
 from unihpe.formats.keypoints import KeypointFile
 from unihpe.formats.results import Results
 from unihpe.hypotheses import spread
@@ -198,8 +198,7 @@ class Predictor:
         if self.model.has_point_estimate(Modality.POSE_3D):
             fused = self.model.fuse(embeddings, Modality.POSE_3D, flat.box_token)
             if again:
-                other = self.model.fuse(again, Modality.POSE_3D, mirrored_token(flat.box_token))
-                fused = (fused + self.skeleton.mirrored(other)) / 2
+                fused = fuse_beside_mirrored(self.model, self.skeleton, Modality.POSE_3D, flat.box_token, fused, again)
             paths["fused"] = (fused - root_of(fused, self.skeleton)).cpu()
         drawn = self.hypotheses(embeddings[Modality.POSE_2D], Modality.POSE_2D, flat, draws)
         pose = paths[SHORT[Modality.POSE_2D]]

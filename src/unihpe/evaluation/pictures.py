@@ -14,7 +14,7 @@ from unihpe.batch import Batch, Modality
 from unihpe.boxes import from_box, side
 from unihpe.data.prepare import root_relative
 from unihpe.errors import InputError
-from unihpe.estimates import FLIP_TEST, Estimator, Way, mirrored_batch, mirrored_token
+from unihpe.estimates import FLIP_TEST, Estimator, Way, fuse_beside_mirrored, mirrored_batch
 from unihpe.evaluation.protocols import Protocol
 from unihpe.evaluation.report import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
@@ -135,8 +135,9 @@ def answers(
             {kind: embeddings[kind] for kind in (image, pose_2d)}, target, batch.box_token
         )
         if again is not None:
-            mirrored = estimator.model.fuse(again.embeddings, target, mirrored_token(batch.box_token))
-            found[f"image and 2D, {FLIP_TEST}"] = (fused + estimator.skeleton.mirrored(mirrored)) / 2
+            found[f"image and 2D, {FLIP_TEST}"] = fuse_beside_mirrored(
+                estimator.model, estimator.skeleton, target, batch.box_token, fused, again.embeddings
+            )
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from unihpe.data.mpi_inf_3dhp.mmpose import mmpose_3dhp_files, open_mmpose_3dhp
 from unihpe.data.mpi_inf_3dhp.parts import CAMERAS, Truth
@@ -29,9 +29,6 @@ PACKED: Mapping[Layout, tuple[Callable[[Path], dict[str, Path]], Open]] = {
     "pstmo": (pstmo_files, open_pstmo),
     "spin": (spin_3dhp_files, open_spin_3dhp),
 }
-
-
-RAW: Mapping[str, Callable[[Path], Mapping[Any, Path]]] = {"train": train_folders, "test": test_folders}
 
 
 def open_mpi_inf_3dhp(
@@ -103,9 +100,10 @@ def files_of_3dhp(root: Path, split: str | None) -> list[Path]:
     if layout in PACKED:
         files = [path for part, path in PACKED[layout][0](root).items() if split in (None, part)]
         return [*files, *(path for file in files for path in sorted(file.parent.glob("cameras_*.pkl")))]
-    train, test = (() if split not in (None, part) else folders(root).values() for part, folders in RAW.items())
-    of_train = [path for folder in train for path in (folder / "annot.mat", folder / "camera.calibration")]
-    return [*(path for path in of_train if path.is_file()), *(folder / "annot_data.mat" for folder in test)]
+    train = train_folders(root) if split in (None, "train") else {}
+    test = test_folders(root) if split in (None, "test") else {}
+    of_train = [folder / name for folder in train.values() for name in ("annot.mat", "camera.calibration")]
+    return [*(path for path in of_train if path.is_file()), *(folder / "annot_data.mat" for folder in test.values())]
 
 
 def open_raw(
