@@ -29,7 +29,16 @@ def installed(command: str) -> Path:
         print(f"Setting up {FOLDER} (once; torch is a large download)", flush=True)
         venv.create(FOLDER, with_pip=True)
         package = f"{ROOT}{EXTRAS[command]}"
-        install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", package]
+        install = [
+            PYTHON,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-e",
+            package,
+        ]
         subprocess.run(install, check=True)
         done.write_text(recipe, encoding="utf-8")
     return PYTHON
@@ -38,7 +47,8 @@ def installed(command: str) -> Path:
 def main() -> int:
     if sys.version_info < OLDEST:
         print(
-            f"unihpe needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}", file=sys.stderr
+            f"unihpe needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}",
+            file=sys.stderr,
         )
         return 2
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
@@ -48,11 +58,14 @@ def main() -> int:
         python = installed(sys.argv[1])
     except subprocess.CalledProcessError as error:
         print(
-            f"setting up failed: {error.cmd[-1]}; is python3-venv installed, and is PyPI within reach?", file=sys.stderr
+            f"setting up failed: {error.cmd[-1]}; is python3-venv installed, and is PyPI within reach?",
+            file=sys.stderr,
         )
         return 1
     place = ROOT if sys.argv[1] == "test" else None
-    return subprocess.run([python, *COMMANDS[sys.argv[1]], *sys.argv[2:]], cwd=place, check=False).returncode
+    return subprocess.run(
+        [python, *COMMANDS[sys.argv[1]], *sys.argv[2:]], cwd=place, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

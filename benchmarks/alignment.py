@@ -28,13 +28,15 @@ import torch
 from lifting import DATA, where
 from torch import Tensor
 
-from unihpe.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.errors import InputError
-from unihpe.files import write_text
+from unihpe.io.files import write_text
+from unihpe.model.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.recipe import Recipe, build_model, load_recipe
-from unihpe.run import card_of, evaluate_checkpoint, load_start, train_recipe
+from unihpe.runs.evaluate import evaluate_checkpoint
+from unihpe.runs.start import load_start
+from unihpe.runs.train import card_of, train_recipe
 from unihpe.training.loop import Schedule
-from unihpe.training.stages import Stage
+from unihpe.training.stage import Stage
 
 HEAT_MAPS = "heat maps"
 SHARES = {"align": 1 / 3, "joint": 2 / 3}  # of an arm's pictures
@@ -52,20 +54,28 @@ def shortened(stage: Stage, pictures: int) -> Stage:
 def by_score_alone(stage: Stage) -> Stage:
     """A stage whose decoders learn by score matching alone; paths that draw no noise are left out with their term."""
     return stage.model_copy(
-        update={"decode": tuple(d.model_copy(update={"point": 0.0}) for d in stage.decode if d.draws)}
+        update={
+            "decode": tuple(d.model_copy(update={"point": 0.0}) for d in stage.decode if d.draws)
+        }
     )
 
 
 def stages_of(arm: str, stages: dict[str, Stage], pictures: int) -> tuple[Stage, ...]:
     """What an arm does after the heat maps."""
-    align, joint = (shortened(stages[name], round(SHARES[name] * pictures)) for name in ("align", "joint"))
+    align, joint = (
+        shortened(stages[name], round(SHARES[name] * pictures)) for name in ("align", "joint")
+    )
     match arm:
         case "triplet":
             return align, joint
         case "pairs":
             return tuple(stage.model_copy(update={"triplet": 0.0}) for stage in (align, joint))
         case "end to end" | "warm":
-            return (shortened(stages["joint"], pictures).model_copy(update={"contrastive": 0.0, "triplet": 0.0}),)
+            return (
+                shortened(stages["joint"], pictures).model_copy(
+                    update={"contrastive": 0.0, "triplet": 0.0}
+                ),
+            )
         case _:
             raise InputError(f"no arm {arm!r}: {', '.join(ARMS)}")
 
@@ -83,7 +93,10 @@ def with_fresh_poses(beginning: Path, recipe: Recipe, out: Path) -> Path:
     """The checkpoint with its pose parts as after construction from the recipe's seed."""
     tensors, card = load_checkpoint(beginning)
     fresh = fresh_tensors(recipe, tensors)
-    mixed = {name: tensors[name] if name.startswith(IMAGE_PARTS) else value for name, value in fresh.items()}
+    mixed = {
+        name: tensors[name] if name.startswith(IMAGE_PARTS) else value
+        for name, value in fresh.items()
+    }
     save_checkpoint(out, mixed, card)
     return out
 
@@ -97,17 +110,26 @@ def fresh_tensors(recipe: Recipe, like: dict[str, Tensor]) -> dict[str, Tensor]:
 def with_backbone(recipe: Recipe, start: Path, backbone: Path, runs: Path) -> Path:
     """The lifting checkpoint with another's backbone and heat maps, and an image encoder that has learned no more than those."""
     begun, eyes = (load_start(recipe, path) for path in (start, backbone))
-    posed = {name: value for name, value in begun.tensors.items() if not name.startswith(IMAGE_PARTS)}
+    posed = {
+        name: value for name, value in begun.tensors.items() if not name.startswith(IMAGE_PARTS)
+    }
     seeing = {name: value for name, value in eyes.tensors.items() if name.startswith(BACKBONE)}
     out = runs / f"beginning {backbone.stem}.safetensors"
-    save_checkpoint(out, fresh_tensors(recipe, begun.tensors) | posed | seeing, card_of(recipe, begun.card.samples))
+    save_checkpoint(
+        out,
+        fresh_tensors(recipe, begun.tensors) | posed | seeing,
+        card_of(recipe, begun.card.samples),
+    )
     return out
 
 
 def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
     """The recipe's first stage with as many pictures, its heat maps learning to point as in the longest stage."""
     longest = max(stages.values(), key=lambda stage: stage.steps)
-    same = {name: getattr(longest, name) for name in ("integral", "batch_size", "accumulate", "schedule", "ema")}
+    same = {
+        name: getattr(longest, name)
+        for name in ("integral", "batch_size", "accumulate", "schedule", "ema")
+    }
     return shortened(stages[HEAT_MAPS].model_copy(update=same), pictures)
 
 
@@ -116,18 +138,29 @@ def common_beginning(stages: dict[str, Stage], base: Recipe, args: argparse.Name
     if args.backbone:
         return with_backbone(base, args.start, args.backbone, args.runs)
     first = (heat_maps(stages, args.heat_maps),)
-    return trained(base.model_copy(update={"stage": first}), args.runs / f"{HEAT_MAPS} {args.heat_maps}", args.start)
+    return trained(
+        base.model_copy(update={"stage": first}),
+        args.runs / f"{HEAT_MAPS} {args.heat_maps}",
+        args.start,
+    )
 
 
 def run_arm(
-    arm: str, seed: int, stages: dict[str, Stage], base: Recipe, beginning: Path, args: argparse.Namespace
+    arm: str,
+    seed: int,
+    stages: dict[str, Stage],
+    base: Recipe,
+    beginning: Path,
+    args: argparse.Namespace,
 ) -> dict[str, Any]:
     """Train one arm, and score it on the held-out people."""
     begun = beginning.stem if args.backbone else f"{HEAT_MAPS} {args.heat_maps}"
     folder = args.runs / f"{args.objective}_{args.pictures}_{seed}_{begun}"
     recipe = base.model_copy(update={"seed": seed, "stage": stages_of(arm, stages, args.pictures)})
     afresh = arm == "end to end"
-    start = with_fresh_poses(beginning, recipe, folder / "fresh.safetensors") if afresh else beginning
+    start = (
+        with_fresh_poses(beginning, recipe, folder / "fresh.safetensors") if afresh else beginning
+    )
     return {"seed": seed, **scored(trained(recipe, folder / arm, start), args.people)}
 
 
@@ -135,7 +168,9 @@ def scored(checkpoint: Path, people: Path) -> dict[str, Any]:
     """A checkpoint's figures on held-out people."""
     report = evaluate_checkpoint(checkpoint, "people", people, split="test", gallery=2000)
     return {
-        "errors_mm": {name: value["mean over groups"] for name, value in report["errors_mm"].items()},
+        "errors_mm": {
+            name: value["mean over groups"] for name, value in report["errors_mm"].items()
+        },
         "image_to_2d": report["image_to_2d"],
         "cosine": report["cosine"],
         "recall_at_1": report["retrieval"]["image→3d"]["recall"][1],
@@ -157,21 +192,44 @@ def summary(arms: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=Path, required=True, help="folder of train.pack and test.pack")
-    parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
-    parser.add_argument("--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`")
-    parser.add_argument("--json", type=Path, required=True, help="where the figures go, rewritten after each arm")
-    parser.add_argument("--pictures", type=int, default=12_800, help="of each arm, after the heat maps")
-    parser.add_argument("--heat-maps", type=int, default=38_400, help="pictures that the common beginning learns from")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--backbone", type=Path, help="a checkpoint with heat maps, or `shipped`, whose backbone all arms begin from"
+        "--people", type=Path, required=True, help="folder of train.pack and test.pack"
+    )
+    parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
+    parser.add_argument(
+        "--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`"
+    )
+    parser.add_argument(
+        "--json", type=Path, required=True, help="where the figures go, rewritten after each arm"
+    )
+    parser.add_argument(
+        "--pictures", type=int, default=12_800, help="of each arm, after the heat maps"
+    )
+    parser.add_argument(
+        "--heat-maps",
+        type=int,
+        default=38_400,
+        help="pictures that the common beginning learns from",
+    )
+    parser.add_argument(
+        "--backbone",
+        type=Path,
+        help="a checkpoint with heat maps, or `shipped`, whose backbone all arms begin from",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--objective", choices=("recipe", "score"), default="recipe", help="see above")
+    parser.add_argument(
+        "--objective", choices=("recipe", "score"), default="recipe", help="see above"
+    )
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")
-    parser.add_argument("--runs", type=Path, default=Path("runs/alignment"), help="where trainings go")
-    parser.add_argument("--set", action="append", default=[], help="changes to the recipe, as in `unihpe train`")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/alignment"), help="where trainings go"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], help="changes to the recipe, as in `unihpe train`"
+    )
     return parser.parse_args()
 
 
@@ -194,7 +252,9 @@ def main() -> None:
                 result = {
                     **where(),
                     "pictures": args.pictures,
-                    "backbone": args.backbone.name if args.backbone else f"heat maps of {args.heat_maps} pictures",
+                    "backbone": args.backbone.name
+                    if args.backbone
+                    else f"heat maps of {args.heat_maps} pictures",
                     "objective": args.objective,
                     "arms": arms,
                     **summary(arms),

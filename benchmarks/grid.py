@@ -20,26 +20,22 @@ import torch
 from lifting import DATA, MEAN, TestData, errors, point_of, read_test, rows, where
 from torch import Tensor
 
-from unihpe.batch import Batch, Modality
+from unihpe.body.batch import Batch, Modality
+from unihpe.body.metrics import mpjpe
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.settings import open_source
 from unihpe.diffusion.parametrisation import Prediction, allowed
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.diffusion.sde import PathKind, build_path
-from unihpe.evaluation.report import by_group
-from unihpe.files import write_text
-from unihpe.metrics import mpjpe
-from unihpe.nn.unihpe import UniHPE
-from unihpe.recipe import (
-    DecoderSettings,
-    EncoderSettings,
-    build_decoder,
-    load_model,
-    load_recipe,
-    open_source,
-    training_stream,
-)
-from unihpe.run import train_recipe
-from unihpe.skeleton import get_skeleton
-from unihpe.training.stages import Decoding, Stage, decoding_losses
+from unihpe.evaluation.lifting import by_group
+from unihpe.io.files import write_text
+from unihpe.model.build import DecoderSettings, EncoderSettings, build_decoder
+from unihpe.model.unihpe import UniHPE
+from unihpe.recipe import load_model, load_recipe
+from unihpe.runs.train import train_recipe
+from unihpe.training.objective import decoding_losses
+from unihpe.training.stage import Decoding, Stage
+from unihpe.training.streams import training_stream
 
 PATHS: tuple[PathKind, ...] = ("sub_vp", "vp", "ve", "linear")
 # Poses of the test split, evenly spread: for points, samples, 1000-step samples.
@@ -62,13 +58,18 @@ def spread(batch: Batch, count: int) -> Batch:
 def sampled(model: UniHPE, test: Batch) -> dict[str, float]:
     """MPJPE of samples, mm, mean over sources: DPM-Solver++ with 11 evaluations, and Euler–Maruyama with 1000."""
     found = {}
-    for name, people, samples in (("dpm-solver++", SAMPLED, HYPOTHESES), ("euler-maruyama", SLOWLY, 1)):
+    for name, people, samples in (
+        ("dpm-solver++", SAMPLED, HYPOTHESES),
+        ("euler-maruyama", SLOWLY, 1),
+    ):
         batch, generator = spread(test, people), torch.Generator().manual_seed(0)
         sampler = build_sampler(name, 0, generator)
         embedding = model.embed(batch, Modality.POSE_2D)
         path = (Modality.POSE_2D, Modality.POSE_3D)
         drawn = model.sample(embedding, *path, batch.box_token, sampler, samples, generator)
-        scored = {f"one {name} sample": drawn[0]} | ({f"mean of {samples}": drawn.mean(0)} if samples > 1 else {})
+        scored = {f"one {name} sample": drawn[0]} | (
+            {f"mean of {samples}": drawn.mean(0)} if samples > 1 else {}
+        )
         for label, pose in scored.items():
             assert batch.pose is not None
             found[label] = by_group(mpjpe(pose, batch.pose), list(batch.group))[MEAN]
@@ -90,27 +91,40 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
     """Every well-posed pair of path and prediction, without a point term and with one by distance; and the MLP decoder."""
     model, recipe, _ = load_model(args.checkpoint)
     draw = training_stream(
-        open_source(recipe.data.model_copy(update={"root": str(args.data)}), split="train", view="random"), recipe.data
+        open_source(
+            recipe.data.model_copy(update={"root": str(args.data)}), split="train", view="random"
+        ),
+        recipe.data,
     )
     cached = cache(model, draw, args.steps, args.batch)
     test = read_test(args.data)
     result: dict[str, Any] = {**where(), "samples": args.steps * args.batch, "rows": []}
     pairs: Sequence[tuple[str, PathKind, Prediction]] = [
-        ("diffusion", path, prediction) for path in PATHS for prediction in allowed(build_path(path))
+        ("diffusion", path, prediction)
+        for path in PATHS
+        for prediction in allowed(build_path(path))
     ]
     for kind, path, prediction in [("mlp", PATHS[0], "epsilon"), *pairs]:
         for point, weight in POINTS.items():
             if point != "none" and (kind == "mlp" or prediction == "epsilon" or path == "vp"):
                 continue
-            settings = DecoderSettings(kind=kind, width=args.width, path=path, prediction=prediction)
+            settings = DecoderSettings(
+                kind=kind, width=args.width, path=path, prediction=prediction
+            )
             torch.manual_seed(0)
             model.decoder_3d = build_decoder(
                 settings, len(get_skeleton(recipe.data.skeleton)), 3, recipe.model.embedding
             )
             term = "distance" if point == "distance" else "square"
-            fit(model, cached, Decoding(source="pose_2d", target="pose_3d", point=weight, point_loss=term))
+            fit(
+                model,
+                cached,
+                Decoding(source="pose_2d", target="pose_3d", point=weight, point_loss=term),
+            )
             name = "MLP, mean square" if kind == "mlp" else f"{path} {prediction}"
-            result["rows"].append({"decoder": name, "point term": point, **scores(model.eval(), test)})
+            result["rows"].append(
+                {"decoder": name, "point term": point, **scores(model.eval(), test)}
+            )
             print(result["rows"][-1], flush=True)
             write_text(args.json, json.dumps(result, indent=2) + "\n")
     return result
@@ -128,7 +142,9 @@ def cache(model: UniHPE, draw: Any, steps: int, size: int) -> list[tuple[Tensor,
 
 def fit(model: UniHPE, cached: list[tuple[Tensor, Batch]], decoding: Decoding) -> None:
     """Train the 3D decoder for one pass, AdamW 1e-3, warm-up and cosine."""
-    stage = Stage(name="decoder", steps=len(cached), batch_size=len(cached[0][1]), embedding_dropout=0.0)
+    stage = Stage(
+        name="decoder", steps=len(cached), batch_size=len(cached[0][1]), embedding_dropout=0.0
+    )
     optimiser = torch.optim.AdamW(model.decoder_3d.parameters(), lr=1e-3, weight_decay=0.0)
     rate = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, 1e-3, total_steps=len(cached), pct_start=0.05, cycle_momentum=False
@@ -137,7 +153,8 @@ def fit(model: UniHPE, cached: list[tuple[Tensor, Batch]], decoding: Decoding) -
     for step, (embedding, batch) in enumerate(cached):
         generator = torch.Generator().manual_seed(step)
         total = sum(
-            decoding_losses(model, batch, embedding.float(), decoding, stage, generator).values(), torch.zeros(())
+            decoding_losses(model, batch, embedding.float(), decoding, stage, generator).values(),
+            torch.zeros(()),
         )
         optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -157,7 +174,9 @@ def architectures(args: argparse.Namespace) -> dict[str, Any]:
             align = align.model_copy(update={"steps": ALIGN_STEPS})
             joint = joint.model_copy(update={"steps": args.steps, "learning_rate": learning_rate})
             decoders = {
-                f"decoder_{d}d": getattr(base.model, f"decoder_{d}d").model_copy(update={"kind": decoder})
+                f"decoder_{d}d": getattr(base.model, f"decoder_{d}d").model_copy(
+                    update={"kind": decoder}
+                )
                 for d in (2, 3)
             }
             parts = base.model.model_copy(update={"encoder_2d": settings, **decoders})
@@ -166,7 +185,12 @@ def architectures(args: argparse.Namespace) -> dict[str, Any]:
             model, progress = train_recipe(recipe, out, resume=(out / "training.pt").exists())
             model.eval()
             detected = errors(point_of(model), spread(test.detected, EVALUATED))[MEAN]
-            row = {"2D encoder": encoder, "decoder": decoder, **scores(model, test), "point, 2D detected": detected}
+            row = {
+                "2D encoder": encoder,
+                "decoder": decoder,
+                **scores(model, test),
+                "point, 2D detected": detected,
+            }
             result["samples"] = progress.samples
             result["rows"].append({**row, "minutes": round((time.time() - begin) / 60, 1)})
             print(result["rows"][-1], flush=True)
@@ -175,18 +199,28 @@ def architectures(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("parametrisations", "architectures"))
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--data", type=Path, default=DATA, help="the motion npz (docs/data.md)")
     parser.add_argument("--checkpoint", type=Path, help="parametrisations: whose encoder is frozen")
-    parser.add_argument("--steps", type=int, default=1000, help="of the decoder, or of the joint stage")
-    parser.add_argument("--batch", type=int, default=256, help="embeddings a step (parametrisations)")
+    parser.add_argument(
+        "--steps", type=int, default=1000, help="of the decoder, or of the joint stage"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=256, help="embeddings a step (parametrisations)"
+    )
     parser.add_argument("--width", type=int, default=512, help="of the decoder (parametrisations)")
-    parser.add_argument("--runs", type=Path, default=Path("runs/architectures"), help="where whole models go")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/architectures"), help="where whole models go"
+    )
     args = parser.parse_args()
     if args.what == "parametrisations" and args.checkpoint is None:
-        parser.error("parametrisations need --checkpoint, a run of the recipe lifting (unihpe train lifting)")
+        parser.error(
+            "parametrisations need --checkpoint, a run of the recipe lifting (unihpe train lifting)"
+        )
     (parametrisations if args.what == "parametrisations" else architectures)(args)
 
 

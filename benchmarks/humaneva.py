@@ -22,29 +22,49 @@ from lifting import where
 from simple_baseline import SimpleBaseline, train_baseline
 from torch import Tensor
 
-from unihpe.batch import Batch
-from unihpe.data.prepare import root_relative
+from unihpe.body.batch import Batch
+from unihpe.body.prepare import root_relative
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.settings import open_source
 from unihpe.errors import InputError
-from unihpe.evaluation.report import by_group
+from unihpe.evaluation.batches import prepared
+from unihpe.evaluation.lifting import by_group
 from unihpe.evaluation.rules import rules_of, scores
-from unihpe.files import write_text
-from unihpe.recipe import Recipe, load_model, load_recipe, open_source, training_stream
-from unihpe.run import evaluate_checkpoint, open_by_rules, prepared, train_recipe
-from unihpe.skeleton import get_skeleton
-from unihpe.training.loop import Schedule, read_log
+from unihpe.io.files import write_text
+from unihpe.recipe import Recipe, load_model, load_recipe
+from unihpe.runs.evaluate import evaluate_checkpoint, open_by_rules
+from unihpe.runs.train import train_recipe
+from unihpe.training.loop import Schedule
+from unihpe.training.state import read_log
+from unihpe.training.streams import training_stream
 
 SKELETON = get_skeleton("humaneva15")
 FIGURES = ("MPJPE", "PA-MPJPE")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", type=Path, help="the set's folder (docs/data.md)")
     parser.add_argument("--motion", type=Path, help="the motion npz, to make a stand-in of")
-    parser.add_argument("--runs", type=Path, default=Path("runs/humaneva"), help="where trainings go")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="of the recipe")
-    parser.add_argument("--rates", type=float, nargs="+", default=[1e-3], help="the baseline's learning rates")
-    parser.add_argument("--dropouts", type=float, nargs="+", default=[0.5, 0.2], help="and dropouts")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/humaneva"), help="where trainings go"
+    )
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the recipe",
+    )
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[1e-3], help="the baseline's learning rates"
+    )
+    parser.add_argument(
+        "--dropouts", type=float, nargs="+", default=[0.5, 0.2], help="and dropouts"
+    )
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -62,7 +82,9 @@ def measure(args: argparse.Namespace) -> None:
     recipe = load_recipe("humaneva", (f"data.root={root}", *args.changes))
     run = args.runs / "ours"
     if not (run / "model.safetensors").is_file():
-        train_recipe(recipe, run, resume=(run / "training.pt").is_file(), schedule=Schedule(log_every=100))
+        train_recipe(
+            recipe, run, resume=(run / "training.pt").is_file(), schedule=Schedule(log_every=100)
+        )
     _, trained, card = load_model(run)
     report = evaluate_checkpoint(run, "humaneva", root, protocol="actions", flip=True, gallery=0)
     result: dict[str, Any] = {
@@ -78,7 +100,13 @@ def measure(args: argparse.Namespace) -> None:
         "unihpe": report["errors_mm"],
         "baselines": [],
     }
-    print({name: round(errors["mean over groups"], 2) for name, errors in report["errors_mm"].items()}, flush=True)
+    print(
+        {
+            name: round(errors["mean over groups"], 2)
+            for name, errors in report["errors_mm"].items()
+        },
+        flush=True,
+    )
     full = trained.model_copy(update={"data": recipe.data})
     for dropout in args.dropouts:
         for rate in args.rates:
@@ -86,13 +114,22 @@ def measure(args: argparse.Namespace) -> None:
             write_text(args.json, json.dumps(result, indent=2) + "\n")
 
 
-def baseline(recipe: Recipe, samples: int, rate: float, dropout: float, runs: Path) -> dict[str, Any]:
+def baseline(
+    recipe: Recipe, samples: int, rate: float, dropout: float, runs: Path
+) -> dict[str, Any]:
     """One SimpleBaseline on the recipe's own stream, scored."""
     data = recipe.data
     stream = training_stream(open_source(data, split="train", view="random", part="trained"), data)
     file, begin = runs / f"baseline-{rate:g}-{dropout:g}.safetensors", time.time()
-    model = train_baseline(stream, samples, rate, dropout, recipe.pose_scale, file, joints=len(SKELETON))
-    found = {"learning_rate": rate, "dropout": dropout, **scored(model, recipe), "seconds": round(time.time() - begin)}
+    model = train_baseline(
+        stream, samples, rate, dropout, recipe.pose_scale, file, joints=len(SKELETON)
+    )
+    found = {
+        "learning_rate": rate,
+        "dropout": dropout,
+        **scored(model, recipe),
+        "seconds": round(time.time() - begin),
+    }
     print(
         {
             key: value if isinstance(value, float | int) else round(value["mean over groups"], 2)
@@ -115,14 +152,18 @@ def scored(model: SimpleBaseline, recipe: Recipe) -> dict[str, dict[str, float]]
         for name, values in scores(guess, batch.pose, SKELETON, rules).items():
             rows[name].append(values)
         groups += batch.group
-    return {f"{name}, flip test": by_group(torch.cat(parts), groups) for name, parts in rows.items()}
+    return {
+        f"{name}, flip test": by_group(torch.cat(parts), groups) for name, parts in rows.items()
+    }
 
 
 def mirrored(model: SimpleBaseline, batch: Batch) -> Tensor:
     """The estimate of the mirrored keypoints, mirrored back, (B, J, 3)."""
     columns = list(SKELETON.mirror)
     flat, deep = torch.tensor([-1.0, 1.0]), torch.tensor([-1.0, 1.0, 1.0])
-    seen = Batch(batch.keypoints[:, columns] * flat, batch.confidence[:, columns], batch.box_token * deep)
+    seen = Batch(
+        batch.keypoints[:, columns] * flat, batch.confidence[:, columns], batch.box_token * deep
+    )
     return model(seen)[:, columns] * deep
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.data.humaneva import CAMERAS, published_extrinsics
-from unihpe.data.motion import Motion, open_motion
-from unihpe.skeleton import get_skeleton
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.humaneva.reader import CAMERAS, published_extrinsics
+from unihpe.datasets.motion.source import Motion, open_motion
 
 ACTIONS = ("Walking", "Jog", "Box")
 MOTIONS = {
@@ -25,7 +25,9 @@ MOTIONS = {
     "S3": ("amc1/03_04.amc", "amc1/03_03.amc", "amc1/01_07.amc"),
 }
 FRAMES = 540  # of each motion, 30 Hz
-LENSES = torch.tensor([[766.0, 770.0, 321.0, 236.0], [777.0, 772.0, 318.0, 244.0], [760.0, 765.0, 330.0, 241.0]])
+LENSES = torch.tensor(
+    [[766.0, 770.0, 321.0, 236.0], [777.0, 772.0, 318.0, 244.0], [760.0, 765.0, 330.0, 241.0]]
+)
 BEND = -0.15  # radial, of the squared distance from the axis
 CHUNK, GAP = (2, 300), 6  # frames
 
@@ -43,10 +45,19 @@ def write_stand_in(motion: Path, folder: Path, seed: int = 0) -> None:
                 for n, part in enumerate(chunks(half, rng)):
                     key, sequence = f"{split}/{subject}", f"{action} 1 chunk{n}"
                     world.setdefault(key, {})[sequence] = (part / 1000).float().numpy()
-                    views = [seen(part, row * len(CAMERAS) + camera, camera) for camera in range(len(CAMERAS))]
+                    views = [
+                        seen(part, row * len(CAMERAS) + camera, camera)
+                        for camera in range(len(CAMERAS))
+                    ]
                     flat.setdefault(key, {})[sequence] = views
-    left, right = ([n for n, j in enumerate(JOINTS) if j.startswith(side)] for side in ("left_", "right_"))
-    metadata = {"layout_name": "humaneva15", "num_joints": len(JOINTS), "keypoints_symmetry": [left, right]}
+    left, right = (
+        [n for n, j in enumerate(JOINTS) if j.startswith(side)] for side in ("left_", "right_")
+    )
+    metadata = {
+        "layout_name": "humaneva15",
+        "num_joints": len(JOINTS),
+        "keypoints_symmetry": [left, right],
+    }
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "data_3d_humaneva15.npz", positions_3d=world)  # type: ignore[arg-type]
     np.savez_compressed(folder / "data_2d_humaneva15_gt.npz", positions_2d=flat, metadata=metadata)  # type: ignore[arg-type]
@@ -57,7 +68,9 @@ JOINTS = get_skeleton("humaneva15").joints
 
 def by_name(motion: Motion) -> dict[str, Tensor]:
     """The poses of each motion by its name."""
-    parts = motion.poses.split(torch.bincount(motion.sequence, minlength=len(motion.names)).tolist())
+    parts = motion.poses.split(
+        torch.bincount(motion.sequence, minlength=len(motion.names)).tolist()
+    )
     return dict(zip(motion.names, parts, strict=True))
 
 

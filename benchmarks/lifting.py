@@ -27,20 +27,23 @@ import torch
 from simple_baseline import LEARNING_RATES, SimpleBaseline, train_baseline
 from torch import Tensor
 
-from unihpe.batch import Batch, Modality
-from unihpe.data.motion import MotionSource, TwoD, open_motion
-from unihpe.data.prepare import root_relative
+from unihpe.body.batch import Batch, Modality
+from unihpe.body.metrics import mpjpe
+from unihpe.body.prepare import root_relative
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.motion.source import MotionSource, TwoD, open_motion
+from unihpe.datasets.settings import open_source
 from unihpe.diffusion.sampling import build_sampler, evaluations
 from unihpe.errors import InputError
-from unihpe.evaluation.report import by_group
+from unihpe.evaluation.batches import prepared
+from unihpe.evaluation.lifting import by_group
 from unihpe.evaluation.retrieval import retrieve
-from unihpe.files import write_text
-from unihpe.hypotheses import spread
-from unihpe.metrics import mpjpe
-from unihpe.nn.unihpe import UniHPE
-from unihpe.recipe import load_model, load_recipe, measure_scales, open_source, training_stream
-from unihpe.run import prepared, train_recipe
-from unihpe.skeleton import get_skeleton
+from unihpe.inference.hypotheses import spread
+from unihpe.io.files import write_text
+from unihpe.model.unihpe import UniHPE
+from unihpe.recipe import load_model, load_recipe, measure_scales
+from unihpe.runs.train import train_recipe
+from unihpe.training.streams import training_stream
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data" / "cmu_mocap" / "cmu_h36m17_30fps.npz"
@@ -65,7 +68,9 @@ def read_test(path: Path) -> TestData:
     motion = open_motion(path).select("test", 10)
 
     def whole(two_d: TwoD) -> Batch:
-        batches = list(prepared(MotionSource(motion, "fixed", two_d), torch.Generator().manual_seed(0), "cpu"))
+        batches = list(
+            prepared(MotionSource(motion, "fixed", two_d), torch.Generator().manual_seed(0), "cpu")
+        )
         columns = ("keypoints", "confidence", "box_token", "pose")
         parts = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in columns}
         return Batch(**parts, group=tuple(group for batch in batches for group in batch.group))
@@ -78,7 +83,11 @@ def rows(batch: Batch, chosen: Tensor) -> Batch:
     assert batch.pose is not None
     group = tuple(batch.group[n] for n in chosen.tolist()) if batch.group else ()
     return Batch(
-        batch.keypoints[chosen], batch.confidence[chosen], batch.box_token[chosen], batch.pose[chosen], group=group
+        batch.keypoints[chosen],
+        batch.confidence[chosen],
+        batch.box_token[chosen],
+        batch.pose[chosen],
+        group=group,
     )
 
 
@@ -124,12 +133,18 @@ def against_samplers(model: UniHPE, batch: Batch) -> dict[str, Any]:
         return model.sample(embedding, *path, part.box_token, sampler, samples, generator)
 
     found = {"point": score(point_of(model)(part))}
-    for name, samples in (("zero-temperature", 1), ("euler-maruyama", HYPOTHESES), ("dpm-solver++", HYPOTHESES)):
+    for name, samples in (
+        ("zero-temperature", 1),
+        ("euler-maruyama", HYPOTHESES),
+        ("dpm-solver++", HYPOTHESES),
+    ):
         drawn = draw(name, samples)
         label = f"mean of {samples}, {name} {evaluations(name)} evaluations"
         found[label] = score(drawn.mean(0))
         print(f"{label}: {found[label]:.2f} mm", flush=True)
-    reference = min(value for name, value in found.items() if "zero-temp" in name or "euler" in name)
+    reference = min(
+        value for name, value in found.items() if "zero-temp" in name or "euler" in name
+    )
     return {
         "evaluations": 1,
         "mpjpe_over_reference_sampler": found["point"] / reference,
@@ -167,11 +182,21 @@ def retrieval(model: UniHPE, batch: Batch) -> dict[str, Any]:
     def among(people: Tensor) -> dict[str, Any]:
         spread = people[torch.linspace(0, len(people) - 1, min(GALLERY, len(people))).long()]
         found = retrieve(a[spread], b[spread], batch.pose[spread])  # type: ignore[index]
-        return {"recall_at_1": found.recall[1], "gallery": found.gallery, "retrieved_mpjpe_mm": found.pose_error}
+        return {
+            "recall_at_1": found.recall[1],
+            "gallery": found.gallery,
+            "retrieved_mpjpe_mm": found.pose_error,
+        }
 
     sources = sorted(set(batch.group))
-    mask = {source: torch.tensor([g == source for g in batch.group]).nonzero()[:, 0] for source in sources}
-    return {**among(torch.arange(len(batch))), "per_source": {source: among(mask[source]) for source in sources}}
+    mask = {
+        source: torch.tensor([g == source for g in batch.group]).nonzero()[:, 0]
+        for source in sources
+    }
+    return {
+        **among(torch.arange(len(batch))),
+        "per_source": {source: among(mask[source]) for source in sources},
+    }
 
 
 def rate(estimate: Estimator, batch: Batch, seconds: float = 3.0) -> float:
@@ -224,7 +249,10 @@ def train_ours(args: argparse.Namespace) -> Path:
     joint = joint.model_copy(update={"steps": (args.samples - align.samples) // joint.batch_size})
     out = args.runs / f"unihpe_{args.samples}"
     train_recipe(
-        recipe.model_copy(update={"stage": (align, joint)}), out, resume=(out / "training.pt").exists(), half=True
+        recipe.model_copy(update={"stage": (align, joint)}),
+        out,
+        resume=(out / "training.pt").exists(),
+        half=True,
     )
     return out / "model.safetensors"
 
@@ -234,7 +262,10 @@ def ratios(ours: dict[str, dict[str, float]], baseline: dict[str, Any]) -> dict[
     found: dict[str, Any] = {"per_source": {}}
     for kind, scores in ours.items():
         for name, runs in (
-            (f"mpjpe_ratio_{kind}", [run for run in baseline["runs"] if run["dropout"] == DROPOUTS[0]]),
+            (
+                f"mpjpe_ratio_{kind}",
+                [run for run in baseline["runs"] if run["dropout"] == DROPOUTS[0]],
+            ),
             (f"mpjpe_ratio_{kind}_tuned_dropout", baseline["runs"]),
         ):
             best = min((run[kind] for run in runs), key=lambda run: run[MEAN], default=None)
@@ -250,7 +281,9 @@ def where() -> dict[str, str]:
     """Machine, commit and time of a measurement."""
     command = ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    machine = f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    machine = (
+        f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
     return {
         "machine": machine,
         "commit": commit or "unknown",
@@ -259,14 +292,24 @@ def where() -> dict[str, str]:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA, help="the motion npz (docs/data.md)")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--checkpoint", type=Path, help="of the recipe, if it is not trained now")
-    parser.add_argument("--train", action="store_true", help="train the baselines and the recipe first")
-    parser.add_argument("--samples", type=int, default=1_996_800, help="training samples of each model")
-    parser.add_argument("--runs", type=Path, default=Path("runs/lifting-benchmark"), help="where trainings go")
-    parser.add_argument("--baseline-only", action="store_true", help="with --train: train the baselines and stop")
+    parser.add_argument(
+        "--train", action="store_true", help="train the baselines and the recipe first"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=1_996_800, help="training samples of each model"
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/lifting-benchmark"), help="where trainings go"
+    )
+    parser.add_argument(
+        "--baseline-only", action="store_true", help="with --train: train the baselines and stop"
+    )
     return parser.parse_args()
 
 
@@ -280,7 +323,9 @@ def main() -> None:
 def measure(args: argparse.Namespace) -> None:
     """Train if asked, measure, and write the figures."""
     if args.checkpoint is None and not args.train:
-        raise InputError("name a run of the recipe: --checkpoint RUN (unihpe train lifting), or --train")
+        raise InputError(
+            "name a run of the recipe: --checkpoint RUN (unihpe train lifting), or --train"
+        )
     test = read_test(args.data)
     baseline = train_baselines(args, test) if args.train else json.loads(BASELINE.read_text())
     if args.baseline_only:
@@ -288,7 +333,10 @@ def measure(args: argparse.Namespace) -> None:
     checkpoint = train_ours(args) if args.train else args.checkpoint
     model, _, card = load_model(checkpoint)
     ours = {name: errors(point_of(model), getattr(test, name)) for name in ("exact", "detected")}
-    print(f"MPJPE exact {ours['exact'][MEAN]:.2f} mm, detected {ours['detected'][MEAN]:.2f} mm", flush=True)
+    print(
+        f"MPJPE exact {ours['exact'][MEAN]:.2f} mm, detected {ours['detected'][MEAN]:.2f} mm",
+        flush=True,
+    )
     found = ratios(ours, baseline)
     matched = retrieval(model, test.exact)
     for source, figures in matched.pop("per_source").items():
@@ -306,7 +354,12 @@ def measure(args: argparse.Namespace) -> None:
         "per_source": found["per_source"],
     }
     write_text(args.json, json.dumps(result, indent=2) + "\n")
-    for key in ("mpjpe_ratio_exact", "mpjpe_ratio_detected", "mpjpe_over_reference_sampler", "recall_at_1"):
+    for key in (
+        "mpjpe_ratio_exact",
+        "mpjpe_ratio_detected",
+        "mpjpe_over_reference_sampler",
+        "recall_at_1",
+    ):
         print(f"{key}: {result[key]:.3f}")
 
 

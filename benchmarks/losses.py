@@ -16,7 +16,7 @@ import torch
 from lifting import where
 from torch import Tensor
 
-from unihpe.files import write_text
+from unihpe.io.files import write_text
 from unihpe.losses import pair_loss, sample_triplets, triplet_loss
 
 TEMPERATURE = 0.1
@@ -24,14 +24,18 @@ TEMPERATURE = 0.1
 
 def pairs(x: list[Tensor], triplets: Tensor) -> Tensor:
     """The three pair losses alone."""
-    return sum((pair_loss(x[a], x[b], TEMPERATURE) for a, b in ((0, 1), (0, 2), (1, 2))), torch.zeros(()))
+    return sum(
+        (pair_loss(x[a], x[b], TEMPERATURE) for a, b in ((0, 1), (0, 2), (1, 2))), torch.zeros(())
+    )
 
 
 def with_triplet(kind: str) -> Callable[[list[Tensor], Tensor], Tensor]:
     """The pair losses and L_triplet on sampled negatives, λ₁ found in one of three ways."""
 
     def loss(x: list[Tensor], triplets: Tensor) -> Tensor:
-        return pairs(x, triplets) + triplet_loss(*x, TEMPERATURE, triplets=triplets, eigenvalue=kind)  # type: ignore[arg-type]
+        return pairs(x, triplets) + triplet_loss(
+            *x, TEMPERATURE, triplets=triplets, eigenvalue=kind
+        )  # type: ignore[arg-type]
 
     return loss
 
@@ -50,7 +54,9 @@ LOSSES = {
 }
 
 
-def once(loss: Callable[[list[Tensor], Tensor], Tensor], batch: int, width: int, seed: int) -> float:
+def once(
+    loss: Callable[[list[Tensor], Tensor], Tensor], batch: int, width: int, seed: int
+) -> float:
     """Seconds of one forward and backward pass."""
     generator = torch.Generator().manual_seed(seed)
     x = [torch.randn(batch, width, generator=generator, requires_grad=True) for _ in range(3)]
@@ -61,21 +67,31 @@ def once(loss: Callable[[list[Tensor], Tensor], Tensor], batch: int, width: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--batch", type=int, default=180)
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=10)
     args = parser.parse_args()
     times: dict[str, list[float]] = {name: [] for name in LOSSES}
-    for seed in range(args.rounds + 1):  # taken in turn, so that a slow moment hits all; the first round warms up
+    for seed in range(
+        args.rounds + 1
+    ):  # taken in turn, so that a slow moment hits all; the first round warms up
         for name, loss in LOSSES.items():
             times[name].append(once(loss, args.batch, args.width, seed))
     ms = {name: 1000 * median(values[1:]) for name, values in times.items()}
     for name, value in ms.items():
         print(f"{name:45s} {value:9.1f} ms  {value / ms['pair']:7.2f} ×")
     ratio = {name: value / ms["pair"] for name, value in ms.items()}
-    result = {**where(), "batch": args.batch, "width": args.width, "milliseconds": ms, "over_pair": ratio}
+    result = {
+        **where(),
+        "batch": args.batch,
+        "width": args.width,
+        "milliseconds": ms,
+        "over_pair": ratio,
+    }
     write_text(args.json, json.dumps(result, indent=2) + "\n")
 
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from unihpe.data.human36m.takes import ACTIONS, sequence_of
-from unihpe.data.human36m.views import TEST_SUBJECTS, TRAIN_SUBJECTS
+from unihpe.datasets.human36m.takes import ACTIONS, sequence_of
+from unihpe.datasets.human36m.views import TEST_SUBJECTS, TRAIN_SUBJECTS
 
 HERE = Path(__file__)
 FRAMES = 2600  # of a take, at 50 Hz; 30 takes, 4 cameras and 5 subjects make 1.56 million
@@ -39,9 +39,15 @@ def write_stand_in(folder: Path, frames: int) -> dict[str, float]:
     for subject in (*TRAIN_SUBJECTS, *TEST_SUBJECTS):
         for action in range(2, 2 + len(ACTIONS)):
             for take in (1, 2):
-                name, place = sequence_of(subject, action, take), rng.normal(0, 0.3, (frames, 1, 3)) * [1, 1, 0]
+                name, place = (
+                    sequence_of(subject, action, take),
+                    rng.normal(0, 0.3, (frames, 1, 3)) * [1, 1, 0],
+                )
                 world.setdefault(subject, {})[name] = (person + place).astype(np.float32)
-                views = [rng.uniform(100, 900, (frames, JOINTS_2D, 2)).astype(np.float32) for _ in range(CAMERAS)]
+                views = [
+                    rng.uniform(100, 900, (frames, JOINTS_2D, 2)).astype(np.float32)
+                    for _ in range(CAMERAS)
+                ]
                 flat.setdefault(subject, {})[name] = views
     metadata = {
         "layout_name": "h36m",
@@ -63,7 +69,7 @@ def write_stand_in(folder: Path, frames: int) -> dict[str, float]:
 
 def standing() -> np.ndarray:
     """A person of 32 joints with bent knees, (32, 3), metres, z up: enough for the checks of unit and legs."""
-    from unihpe.data.human36m.views import RAW_JOINTS
+    from unihpe.datasets.human36m.views import RAW_JOINTS
 
     places = {
         "pelvis": (0, 0, 0.95), "hip": (0.13, 0, 0.94), "knee": (0.13, -0.12, 0.50), "ankle": (0.13, 0.02, 0.08),
@@ -89,7 +95,9 @@ def opened(folder: str, share: str) -> dict[str, float]:
     started = time.perf_counter()
     import torch
 
-    from unihpe.recipe import load_recipe, open_source, training_stream
+    from unihpe.datasets.settings import open_source
+    from unihpe.recipe import load_recipe
+    from unihpe.training.streams import training_stream
 
     torch.set_num_threads(1)
     found = {"import_s": time.perf_counter() - started, "imported_mb": held("VmRSS")}
@@ -98,7 +106,11 @@ def opened(folder: str, share: str) -> dict[str, float]:
     source = open_source(recipe.data, split="train", view="random", part="trained")
     draw = training_stream(source, recipe.data)
     found |= {"open_s": time.perf_counter() - begin, "open_cpu_s": time.process_time() - used}
-    found |= {"frames": len(source), "before_first_batch_mb": held("VmRSS"), "peak_mb": held("VmHWM")}
+    found |= {
+        "frames": len(source),
+        "before_first_batch_mb": held("VmRSS"),
+        "peak_mb": held("VmHWM"),
+    }
     generator = torch.Generator().manual_seed(0)
     begin = time.perf_counter()
     draw(BATCH, generator)
@@ -113,18 +125,25 @@ def opened(folder: str, share: str) -> dict[str, float]:
 
 def built(folder: str) -> dict[str, float]:
     """In a fresh process: the first opening, which makes the index."""
-    from unihpe.data.sets import open_recorded
+    from unihpe.datasets.sets import open_recorded
 
     found = {"imported_mb": held("VmRSS")}
     begin, used = time.perf_counter(), time.process_time()
     open_recorded("human36m", Path(folder), "gt", "train")
-    return found | {"s": time.perf_counter() - begin, "cpu_s": time.process_time() - used, "peak_mb": held("VmHWM")}
+    return found | {
+        "s": time.perf_counter() - begin,
+        "cpu_s": time.process_time() - used,
+        "peak_mb": held("VmHWM"),
+    }
 
 
 def apart(what: str, folder: Path, *more: str) -> dict[str, Any]:
     """The figures of a fresh process."""
     said = subprocess.run(
-        [sys.executable, str(HERE), what, str(folder), *more], capture_output=True, text=True, check=False
+        [sys.executable, str(HERE), what, str(folder), *more],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if said.returncode:
         sys.exit(said.stderr)
@@ -159,7 +178,9 @@ def main() -> None:
     if sys.argv[1:2] in (["built"], ["opened"]):
         print(json.dumps({"built": built, "opened": opened}[sys.argv[1]](*sys.argv[2:])))
         return
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--frames", type=int, default=FRAMES, help="of each take")
     parser.add_argument("--epoch", type=float, default=1.0, help="how much of one is drawn")

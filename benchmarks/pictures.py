@@ -25,28 +25,37 @@ import torch
 from alignment import shortened, trained
 from lifting import DATA, HERE, MEAN, where
 
-from unihpe.batch import FEWEST_JOINTS, Batch
-from unihpe.checkpoint import load_checkpoint
-from unihpe.data.augment import Augmentation
-from unihpe.data.motion import open_motion
-from unihpe.data.pack_recorded import SEEN
-from unihpe.data.people import PeopleSource
-from unihpe.data.prepare import prepare
-from unihpe.data.synthetic.render import render_set
-from unihpe.data.synthetic.scene import Settings
+from unihpe.body.batch import FEWEST_JOINTS, Batch
+from unihpe.body.prepare import prepare
+from unihpe.datasets.augment import Augmentation
+from unihpe.datasets.motion.source import open_motion
+from unihpe.datasets.pack_recorded import SEEN
+from unihpe.datasets.people.source import PeopleSource
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
+from unihpe.evaluation.batches import EVALUATION_BATCH
 from unihpe.evaluation.pictures import evaluate_pictures
-from unihpe.evaluation.protocols import people_protocol
-from unihpe.files import write_text
-from unihpe.predict import default_checkpoint
+from unihpe.evaluation.words import people_protocol
+from unihpe.inference.predictor import default_checkpoint
+from unihpe.io.files import write_text
+from unihpe.model.checkpoint import load_checkpoint
 from unihpe.recipe import load_model, load_recipe
-from unihpe.run import EVALUATION_BATCH, evaluate_checkpoint
+from unihpe.rendering.render import render_set
+from unihpe.rendering.scene import Settings
+from unihpe.runs.evaluate import evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"
 ALIGNMENT = HERE / "results" / "alignment.json"
-RENDERED, UNTIMED = 1200, 200  # people of the speed test; the first ones, while workers start, are not timed
-OUT_OF_SIGHT = {"0": 0, "1 to 3": 3, "4 to 6": 6, "7 or more": 17}  # joints; beyond the picture, or behind something
+RENDERED, UNTIMED = (
+    1200,
+    200,
+)  # people of the speed test; the first ones, while workers start, are not timed
+OUT_OF_SIGHT = {
+    "0": 0,
+    "1 to 3": 3,
+    "4 to 6": 6,
+    "7 or more": 17,
+}  # joints; beyond the picture, or behind something
 PAIRS = {"cosine_image_2d": "image–2d", "cosine_image_3d": "image–3d", "cosine_2d_3d": "2d–3d"}
 
 
@@ -58,13 +67,16 @@ KEYS = (
 
 def on_people(checkpoint: Path, people: Path) -> dict[str, Any]:
     """The held-out rendered people."""
-    report = evaluate_checkpoint(checkpoint, "people", people, split="test", gallery=2000, flip=True)
+    report = evaluate_checkpoint(
+        checkpoint, "people", people, split="test", gallery=2000, flip=True
+    )
     errors = {name: value[MEAN] for name, value in report["errors_mm"].items()}
     directions = report["retrieval"]
     return {
         "people": report["poses"],
         "image_over_lifting": errors["MPJPE image"] / errors["MPJPE lifting"],
-        "fusion_over_better_path": errors["MPJPE image and 2D"] / min(errors["MPJPE image"], errors["MPJPE lifting"]),
+        "fusion_over_better_path": errors["MPJPE image and 2D"]
+        / min(errors["MPJPE image"], errors["MPJPE lifting"]),
         **{key: report["cosine"][pair]["matched"] for key, pair in PAIRS.items()},
         "cosine_unmatched": max(pair["unmatched"] for pair in report["cosine"].values()),
         "recall_at_1": directions["image→3d"]["recall"][1],
@@ -88,7 +100,9 @@ def in_sight(checkpoint: Path, people: Path) -> dict[str, Any]:
         for rows in enough.split(EVALUATION_BATCH):
             frames = source.read(rows, torch.Generator().manual_seed(0))
             shown = torch.where(hidden[rows], 0.0, frames.confidence)
-            frames = replace(frames, confidence=shown, group=tuple(labels[n] for n in rows.tolist()))
+            frames = replace(
+                frames, confidence=shown, group=tuple(labels[n] for n in rows.tolist())
+            )
             yield prepare(frames, source.skeleton)
 
     report = evaluate_pictures(
@@ -102,9 +116,13 @@ def in_sight(checkpoint: Path, people: Path) -> dict[str, Any]:
     )
     count = Counter(labels[n] for n in enough.tolist())
     by_group = {way: report["errors_mm"][f"MPJPE {way}"] for way in ("image", "lifting")}
-    mean = {way: sum(errors[name] * n for name, n in count.items()) / count.total() for way, errors in by_group.items()}
+    mean = {
+        way: sum(errors[name] * n for name, n in count.items()) / count.total()
+        for way, errors in by_group.items()
+    }
     groups = {
-        name: {"people": n, **{way: errors[name] for way, errors in by_group.items()}} for name, n in count.items()
+        name: {"people": n, **{way: errors[name] for way, errors in by_group.items()}}
+        for name, n in count.items()
     }
     return {
         "image_over_lifting_in_sight": mean["image"] / mean["lifting"],
@@ -117,7 +135,9 @@ def on_motion(checkpoint: Path, lifting: Path, poses: Path) -> dict[str, Any]:
     found = {}
     for name, file in (("with_pictures", checkpoint), ("lifting_only", lifting)):
         report = evaluate_checkpoint(file, "motion", poses, gallery=0)
-        point = next(errors for label, errors in report["errors_mm"].items() if label.startswith("MPJPE"))
+        point = next(
+            errors for label, errors in report["errors_mm"].items() if label.startswith("MPJPE")
+        )
         found[name] = point[MEAN]
     return {"lifting_ratio": found["with_pictures"] / found["lifting_only"], "lifting_mm": found}
 
@@ -140,7 +160,14 @@ def speed(poses: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "speed.pack"
         settings = Settings(seed=99)
-        render_set(motion, settings, range(RENDERED), file, 2, lambda n: clock.setdefault(n, time.perf_counter()))
+        render_set(
+            motion,
+            settings,
+            range(RENDERED),
+            file,
+            2,
+            lambda n: clock.setdefault(n, time.perf_counter()),
+        )
         rendered = (RENDERED - UNTIMED) / (clock[RENDERED] - clock[UNTIMED])
         source, generator = PeopleSource(file, Augmentation()), torch.Generator().manual_seed(0)
         begin = time.perf_counter()
@@ -167,22 +194,39 @@ def more_lifting(args: argparse.Namespace) -> Path:
     drawn = [stage.steps * stage.accumulate * stage.pose_batch for stage in stages]
     recipe = load_recipe("lifting", (f"data.root={args.poses}",))
     longest = stages[drawn.index(max(drawn))]
-    same = {name: getattr(longest, name) for name in ("learning_rate", "ema", "schedule", "embedding_dropout")}
+    same = {
+        name: getattr(longest, name)
+        for name in ("learning_rate", "ema", "schedule", "embedding_dropout")
+    }
     stage = recipe.stage[-1].model_copy(update={**same, "batch_size": longest.step_samples})
     stage = shortened(stage, sum(drawn))
     return trained(recipe.model_copy(update={"stage": (stage,)}), args.runs / "lifting", args.start)
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=Path, required=True, help="folder of train.pack, val.pack and test.pack")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--people", type=Path, required=True, help="folder of train.pack, val.pack and test.pack"
+    )
     parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
-    parser.add_argument("--photos", type=Path, default=PHOTOS, help="COCO photographs with their annotations")
+    parser.add_argument(
+        "--photos", type=Path, default=PHOTOS, help="COCO photographs with their annotations"
+    )
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--checkpoint", type=Path, help="default: the one in the package")
-    parser.add_argument("--lifting", type=Path, help="the lifting model to compare with; default: trained now")
-    parser.add_argument("--start", type=Path, help="the checkpoint of the recipe `lifting` that trainings begin from")
-    parser.add_argument("--runs", type=Path, default=Path("runs/pictures-benchmark"), help="where trainings go")
+    parser.add_argument(
+        "--lifting", type=Path, help="the lifting model to compare with; default: trained now"
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        help="the checkpoint of the recipe `lifting` that trainings begin from",
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/pictures-benchmark"), help="where trainings go"
+    )
     parser.add_argument("--train", action="store_true", help="train the recipe first")
     return parser.parse_args()
 
@@ -197,7 +241,9 @@ def main() -> None:
 def measure(args: argparse.Namespace) -> None:
     """Train if asked, measure, and write the figures."""
     if args.start is None and (args.train or args.lifting is None):
-        raise InputError("--start must name the checkpoint of the recipe `lifting` (unihpe train lifting)")
+        raise InputError(
+            "--start must name the checkpoint of the recipe `lifting` (unihpe train lifting)"
+        )
     if args.train:
         checkpoint, lifting = train_both(args)
     else:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unihpe.checkpoint import load_checkpoint, save_checkpoint
+from unihpe.model.checkpoint import load_checkpoint, save_checkpoint
 
 
 def rounded(value: Any) -> Any:

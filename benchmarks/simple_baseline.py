@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unihpe.batch import Batch
-from unihpe.recipe import Stream
+from unihpe.body.batch import Batch
 from unihpe.training.loop import mixed_precision, step_seed
+from unihpe.training.streams import Stream
 
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 BATCH, WARM_UP, EMA = 256, 200, 0.999
@@ -27,17 +27,22 @@ BATCH, WARM_UP, EMA = 256, 200, 0.999
 class SimpleBaseline(nn.Module):
     """Keypoints, confidence and box token straight to a pose, (B, J, 3) in mm."""
 
-    def __init__(self, joints: int, pose_scale: float, width: int = 1024, dropout: float = 0.5) -> None:
+    def __init__(
+        self, joints: int, pose_scale: float, width: int = 1024, dropout: float = 0.5
+    ) -> None:
         super().__init__()
         self.joints, self.pose_scale = joints, pose_scale
         self.stem = layer(3 * joints + 3, width, dropout)
         self.blocks = nn.ModuleList(
-            nn.Sequential(layer(width, width, dropout), layer(width, width, dropout)) for _ in range(2)
+            nn.Sequential(layer(width, width, dropout), layer(width, width, dropout))
+            for _ in range(2)
         )
         self.head = nn.Linear(width, 3 * joints)
 
     def forward(self, batch: Batch) -> Tensor:
-        x = self.stem(torch.cat([batch.keypoints.flatten(1), batch.confidence, batch.box_token], dim=1))
+        x = self.stem(
+            torch.cat([batch.keypoints.flatten(1), batch.confidence, batch.box_token], dim=1)
+        )
         for block in self.blocks:
             x = x + block(x)
         return self.head(x).float().unflatten(1, (self.joints, 3)) * self.pose_scale
@@ -45,7 +50,9 @@ class SimpleBaseline(nn.Module):
 
 def layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     """Linear, batch norm, ReLU, dropout."""
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout))
+    return nn.Sequential(
+        nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout)
+    )
 
 
 def train_baseline(
@@ -82,12 +89,15 @@ def train_baseline(
         optimiser.step()
         decay = min(EMA, (1 + step) / (10 + step))
         with torch.no_grad():
-            for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
+            for old, new in zip(
+                averaged.state_dict().values(), model.state_dict().values(), strict=True
+            ):
                 old.lerp_(new, 1 - decay) if old.dtype.is_floating_point else old.copy_(new)
         if (step + 1) % (steps // 10) == 0:
             rate = (step + 1) * BATCH / (time.time() - begin)
             print(
-                f"{file.stem}: {(step + 1) * BATCH} samples, loss {loss.item():.4f}, {rate:.0f} samples/s", flush=True
+                f"{file.stem}: {(step + 1) * BATCH} samples, loss {loss.item():.4f}, {rate:.0f} samples/s",
+                flush=True,
             )
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(averaged.state_dict(), file)

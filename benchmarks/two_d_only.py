@@ -19,29 +19,46 @@ import torch
 from alignment import scored, shortened, trained, with_backbone
 from lifting import DATA, where
 
-from unihpe.data.pack import PackedPeople
+from unihpe.datasets.pack import PackedPeople
+from unihpe.datasets.settings import MixSettings
 from unihpe.errors import InputError
-from unihpe.files import write_text
-from unihpe.recipe import MixSettings, load_recipe
+from unihpe.io.files import write_text
+from unihpe.recipe import load_recipe
 
 
 def people_of(args: argparse.Namespace) -> dict[str, int]:
     """How many people the few and the many are."""
-    return {f"people, {name}": len(PackedPeople(getattr(args, name) / "train.pack")) for name in ("few", "many")}
+    return {
+        f"people, {name}": len(PackedPeople(getattr(args, name) / "train.pack"))
+        for name in ("few", "many")
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--few", type=Path, required=True, help="people with 3D; test.pack is scored")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--few", type=Path, required=True, help="people with 3D; test.pack is scored"
+    )
     parser.add_argument("--many", type=Path, required=True, help="people whose 3D is withheld")
     parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
     parser.add_argument(
-        "--start", type=Path, required=True, help="a checkpoint: of the recipe `lifting`, or with heat maps"
+        "--start",
+        type=Path,
+        required=True,
+        help="a checkpoint: of the recipe `lifting`, or with heat maps",
     )
-    parser.add_argument("--backbone", type=Path, help="a checkpoint with heat maps, or `shipped`, as in alignment.py")
+    parser.add_argument(
+        "--backbone",
+        type=Path,
+        help="a checkpoint with heat maps, or `shipped`, as in alignment.py",
+    )
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each model")
-    parser.add_argument("--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/two-d-only"), help="where trainings go"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     try:
@@ -51,14 +68,19 @@ def main() -> None:
         flat = base.data.model_copy(update={"root": str(args.many), "with_pose": False})
         arms = {
             "few": base,
-            "few and many without 3D": base.model_copy(update={"mix": (MixSettings(**flat.model_dump(), share=0.5),)}),
+            "few and many without 3D": base.model_copy(
+                update={"mix": (MixSettings(**flat.model_dump(), share=0.5),)}
+            ),
             "many without 3D": base.model_copy(update={"data": flat}),
         }
         start = args.start
         if args.backbone:
             start = with_backbone(base, start, args.backbone, args.runs)
         result: dict[str, object] = {**where(), "pictures": args.pictures, **people_of(args)}
-        result |= {"backbone": str(args.backbone or "of --start"), "before training": scored(start, args.few)}
+        result |= {
+            "backbone": str(args.backbone or "of --start"),
+            "before training": scored(start, args.few),
+        }
         for name, recipe in arms.items():
             result[name] = scored(trained(recipe, args.runs / start.stem / name, start), args.few)
             write_text(args.json, json.dumps(result, indent=2) + "\n")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from unihpe.data.motion import Motion, on_stage
-from unihpe.skeleton import get_skeleton
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.motion.source import Motion, on_stage
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,11 @@ def walker(frames: int, phase: float = 0.0) -> torch.Tensor:
         "right_elbow": (-230, 1150, -20), "right_wrist": (-240, 920, 40),
     }  # fmt: skip
     skeleton = get_skeleton("human36m17")
-    poses = torch.tensor([rest[joint] for joint in skeleton.joints], dtype=torch.float32).expand(frames, 17, 3).clone()
+    poses = (
+        torch.tensor([rest[joint] for joint in skeleton.joints], dtype=torch.float32)
+        .expand(frames, 17, 3)
+        .clone()
+    )
     swing = torch.sin(torch.arange(frames) * 0.3 + phase)
     for side, sign in (("left", 1), ("right", -1)):
         for joint, reach in (("knee", 150), ("ankle", 300), ("elbow", -120), ("wrist", -260)):
@@ -46,9 +50,20 @@ def walker(frames: int, phase: float = 0.0) -> torch.Tensor:
 def motion() -> Motion:
     """Three small motions in two groups and three splits."""
     lengths, splits = (120, 60, 40), ("train", "test", "val")
-    poses = torch.cat([walker(length, phase) for length, phase in zip(lengths, (0.0, 1.0, 2.0), strict=True)])
+    poses = torch.cat(
+        [walker(length, phase) for length, phase in zip(lengths, (0.0, 1.0, 2.0), strict=True)]
+    )
     sequence = torch.repeat_interleave(torch.arange(3), torch.tensor(lengths))
-    return on_stage(Motion(get_skeleton("human36m17"), poses, sequence, ("a", "b", "c"), ("one", "two", "two"), splits))
+    return on_stage(
+        Motion(
+            get_skeleton("human36m17"),
+            poses,
+            sequence,
+            ("a", "b", "c"),
+            ("one", "two", "two"),
+            splits,
+        )
+    )
 
 
 def write_motion(path: Path, motion: Motion) -> Path:
@@ -77,11 +92,14 @@ def motion_file(motion: Motion, tmp_path: Path) -> Path:
 def trained(motion: Motion, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small model trained for a few seconds."""
     from unihpe.recipe import load_recipe
-    from unihpe.run import train_recipe
+    from unihpe.runs.train import train_recipe
 
     folder = tmp_path_factory.mktemp("trained")
     write_motion(folder / "motion.npz", motion)
-    recipe = load_recipe("quick", (f"data.root={folder / 'motion.npz'}", "stage.1.steps=250", "stage.1.batch_size=128"))
+    recipe = load_recipe(
+        "quick",
+        (f"data.root={folder / 'motion.npz'}", "stage.1.steps=250", "stage.1.batch_size=128"),
+    )
     train_recipe(recipe, folder / "run")
     return folder / "run"
 

@@ -69,7 +69,9 @@ def test_no_joint_numbers_outside_the_skeletons():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)):
                 continue
-            if node.value.id in ("pose", "poses", "keypoints") and isinstance(node.slice, ast.Tuple):
+            if node.value.id in ("pose", "poses", "keypoints") and isinstance(
+                node.slice, ast.Tuple
+            ):
                 first, second = node.slice.elts[:2]
                 if isinstance(first, ast.Constant) and first.value is ...:
                     continue  # pose[..., 2] is a coordinate
@@ -84,4 +86,6 @@ def test_the_document_of_the_paper_names_things_that_exist():
     for module, name in re.findall(r"`([\w/]+\.py):(\w+)`", document.read_text(encoding="utf-8")):
         root = PACKAGE.parents[1] if module.startswith("benchmarks/") else PACKAGE
         source = (root / module).read_text(encoding="utf-8")
-        assert re.search(rf"\b(def|class) {name}\b|^{name}\b", source, re.MULTILINE), f"{module}:{name}"
+        assert re.search(rf"\b(def|class) {name}\b|^{name}\b", source, re.MULTILINE), (
+            f"{module}:{name}"
+        )

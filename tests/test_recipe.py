@@ -6,24 +6,23 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from unihpe.batch import Batch
+from unihpe.body.batch import Batch
+from unihpe.datasets.settings import open_source
 from unihpe.errors import InputError
-from unihpe.nn.hrnet import HeatmapHead, HRNet
+from unihpe.io.downloads import public_files
+from unihpe.model.backbones.hrnet import HRNet
+from unihpe.model.heatmaps import HeatmapHead
 from unihpe.recipe import (
-    alternating,
     build_model,
     load_recipe,
     measure_scales,
-    open_source,
     parse_recipe,
     shipped_recipes,
-    stage_stream,
     start_image_encoder,
-    training_stream,
 )
-from unihpe.run import SHIPPED, load_start
-from unihpe.training.stages import Stage
-from unihpe.weights import public_files
+from unihpe.runs.start import SHIPPED, load_start
+from unihpe.training.stage import Stage
+from unihpe.training.streams import alternating, stage_stream, training_stream
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -32,7 +31,9 @@ def test_every_recipe_loads_builds_and_says_what_it_is(name):
     assert len(recipe.about.strip()) > 60
     model = build_model(recipe)
     again = build_model(recipe)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True)
+    )
 
 
 def test_building_leaves_the_global_generator_alone():
@@ -46,7 +47,10 @@ def test_building_leaves_the_global_generator_alone():
 def test_the_papers_sizes():
     """Method facts: 1.85 M for a transformer encoder; GFPose's network has 10.6 M with one summed condition."""
     model = build_model(load_recipe("lifting-paper"))
-    size = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in model.named_children()}
+    size = {
+        name: sum(p.numel() for p in part.parameters()) / 1e6
+        for name, part in model.named_children()
+    }
     assert size["encoder_2d"] == pytest.approx(1.85, abs=0.03)
     assert size["decoder_3d"] == pytest.approx(10.6, abs=0.4)
 
@@ -55,13 +59,19 @@ def test_the_papers_sizes():
     ("change", "message"),
     [
         ("stage.0.lr=1", r"\[stage.0\] has no setting lr; it has name, trains"),
-        ("model.encoder_2d.widht=1", r"\[model.encoder_2d\] has no setting widht; it has kind, width"),
+        (
+            "model.encoder_2d.widht=1",
+            r"\[model.encoder_2d\] has no setting widht; it has kind, width",
+        ),
         ("modle.x=1", r"\[recipe\] has no setting modle; it has about, seed"),
         ("stage.1.decode.0.shere=1", r"has no setting shere; it has source, target, share"),
         ("model.encoder_2d.kind=cnn", "'transformer' or 'mlp'"),
         ("stage.0.steps=0", "greater than 0"),
         ("data.joint_dropout=1.5", "less than 1"),
-        ("data.augmentation.zoom=1", r"\[data.augmentation\] has no setting zoom; it has flip, rotation"),
+        (
+            "data.augmentation.zoom=1",
+            r"\[data.augmentation\] has no setting zoom; it has flip, rotation",
+        ),
         ("data.augmentation.grey=2", "data.augmentation.grey: .*less than or equal to 1"),
         ("data.two_d=maybe", "'exact', 'detected' or 'both'"),
         ("stage=[]", "at least one"),
@@ -78,7 +88,11 @@ def test_ill_posed_parametrisations_are_refused_when_built():
     with pytest.raises(InputError, match="not well posed on Linear"):
         build_model(
             load_recipe(
-                "quick", ("model.decoder_3d.prediction=epsilon", *(f"stage.1.decode.{n}.point=0" for n in range(4)))
+                "quick",
+                (
+                    "model.decoder_3d.prediction=epsilon",
+                    *(f"stage.1.decode.{n}.point=0" for n in range(4)),
+                ),
             )
         )
 
@@ -101,7 +115,10 @@ def test_a_file_of_ones_own(tmp_path):
 
 def test_the_fingerprint_follows_training_not_places():
     recipe = load_recipe("quick")
-    assert load_recipe("quick", ("data.root=elsewhere", "about=other words")).fingerprint() == recipe.fingerprint()
+    assert (
+        load_recipe("quick", ("data.root=elsewhere", "about=other words")).fingerprint()
+        == recipe.fingerprint()
+    )
     assert load_recipe("quick", ("seed=1",)).fingerprint() != recipe.fingerprint()
 
 
@@ -110,12 +127,18 @@ def test_data_must_be_named_and_be_there(tmp_path):
     with pytest.raises(InputError, match="data.root=FOLDER"):
         open_source(recipe.data, split="train", view="random")
     with pytest.raises(InputError, match="no data at"):
-        open_source(recipe.data.model_copy(update={"root": str(tmp_path / "x")}), split="train", view="random")
+        open_source(
+            recipe.data.model_copy(update={"root": str(tmp_path / "x")}),
+            split="train",
+            view="random",
+        )
 
 
 def test_a_point_estimate_needs_a_prediction_that_has_one():
     with pytest.raises(InputError, match="ε-predicting decoder has no answer at t = 1"):
-        load_recipe("quick", ("model.decoder_3d.path=sub_vp", "model.decoder_3d.prediction=epsilon"))
+        load_recipe(
+            "quick", ("model.decoder_3d.path=sub_vp", "model.decoder_3d.prediction=epsilon")
+        )
 
 
 def test_scales_are_measured(motion_file):
@@ -127,12 +150,16 @@ def test_scales_are_measured(motion_file):
 
 
 def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
-    from unihpe.checkpoint import load_checkpoint
-    from unihpe.predict import default_checkpoint
+    from unihpe.inference.predictor import default_checkpoint
+    from unihpe.model.checkpoint import load_checkpoint
 
     path = default_checkpoint()
     tensors, card = load_checkpoint(path)
-    trained, shipped, before = parse_recipe(card.recipe, "card"), load_recipe("pictures"), load_recipe("lifting")
+    trained, shipped, before = (
+        parse_recipe(card.recipe, "card"),
+        load_recipe("pictures"),
+        load_recipe("lifting"),
+    )
     scales = {"pose_scale": trained.pose_scale, "keypoint_scale": trained.keypoint_scale}
     assert trained.fingerprint() == shipped.model_copy(update=scales).fingerprint()
     assert card.samples == sum(stage.samples for stage in (*before.stage, *shipped.stage))
@@ -143,7 +170,12 @@ def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
 def started(path, *changes):
     """The recipe `heatmaps` on a small network, with these public weights: its parts before and after."""
     recipe = load_recipe(
-        "heatmaps", ("model.image_encoder.kind=hrnet_w18_small", f"model.image_encoder.weights={path}", *changes)
+        "heatmaps",
+        (
+            "model.image_encoder.kind=hrnet_w18_small",
+            f"model.image_encoder.weights={path}",
+            *changes,
+        ),
     )
     model, fresh = build_model(recipe), build_model(recipe)
     start_image_encoder(model, recipe)
@@ -160,7 +192,9 @@ def test_heat_maps_begin_with_a_fresh_head_where_the_weights_have_none(tmp_path)
     backbone = HRNet("w18_small").state_dict()
     torch.save(backbone, tmp_path / "hrnet.pth")
     model, fresh = started(tmp_path / "hrnet.pth")
-    assert same(model.image_encoder.backbone, backbone) and same(model.heatmap_head, fresh.heatmap_head.state_dict())
+    assert same(model.image_encoder.backbone, backbone) and same(
+        model.heatmap_head, fresh.heatmap_head.state_dict()
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,13 +208,24 @@ def test_heat_maps_begin_with_a_fresh_head_where_the_weights_have_none(tmp_path)
 )
 def test_a_head_is_taken_where_it_is_of_the_recipes_joints(tmp_path, name, skeleton, taken):
     """Both sets have 17 joints, in another order."""
-    backbone, head = HRNet("w18_small", multi_scale=False).state_dict(), HeatmapHead(16, 17).state_dict()
+    backbone, head = (
+        HRNet("w18_small", multi_scale=False).state_dict(),
+        HeatmapHead(16, 17).state_dict(),
+    )
     tensors = {f"backbone.{key}": value for key, value in backbone.items()}
     path = tmp_path / public_files()[name].file
-    torch.save({"state_dict": tensors | {f"head.{key}": value for key, value in head.items()}}, path)
+    torch.save(
+        {"state_dict": tensors | {f"head.{key}": value for key, value in head.items()}}, path
+    )
     model, fresh = started(path, f"data.skeleton={skeleton}")
-    assert same(HRNet("w18_small", multi_scale=False), model.image_encoder.backbone.state_dict()) is False
-    assert all(torch.equal(model.image_encoder.backbone.state_dict()[key], value) for key, value in backbone.items())
+    assert (
+        same(HRNet("w18_small", multi_scale=False), model.image_encoder.backbone.state_dict())
+        is False
+    )
+    assert all(
+        torch.equal(model.image_encoder.backbone.state_dict()[key], value)
+        for key, value in backbone.items()
+    )
     assert same(model.heatmap_head, head if taken else fresh.heatmap_head.state_dict())
 
 
@@ -194,12 +239,19 @@ class StubViT(torch.nn.Module):
 
 def stub_of_transformers(hidden_size, layers=12, heads=12):
     """The library, with one model of this size on the disk."""
-    config = {"hidden_size": hidden_size, "num_hidden_layers": layers, "num_attention_heads": heads, "num_experts": 1}
+    config = {
+        "hidden_size": hidden_size,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_experts": 1,
+    }
     loaded = SimpleNamespace(backbone=StubViT(SimpleNamespace(**config)))
     return SimpleNamespace(
         VitPoseBackbone=StubViT,
         VitPoseBackboneConfig=lambda **fields: SimpleNamespace(**fields),
-        VitPoseForPoseEstimation=SimpleNamespace(from_pretrained=lambda *_, **__: (loaded, {"missing_keys": []})),
+        VitPoseForPoseEstimation=SimpleNamespace(
+            from_pretrained=lambda *_, **__: (loaded, {"missing_keys": []})
+        ),
     ), loaded.backbone
 
 
@@ -210,13 +262,19 @@ def stub_of_transformers(hidden_size, layers=12, heads=12):
             (768,),
             r"weights of ViT-base \(hidden_size 768\), wanted is one of hidden_size 384; give those, or set kind to vit_base",
         ),
-        ((384, 6), r"another ViT \(num_hidden_layers 6\), wanted is one of num_hidden_layers 12; give those$"),
+        (
+            (384, 6),
+            r"another ViT \(num_hidden_layers 6\), wanted is one of num_hidden_layers 12; give those$",
+        ),
         ((384, 12, 6), r"another ViT \(num_attention_heads 6\)"),
     ],
 )
 def test_a_vit_of_another_size_is_refused(monkeypatch, tmp_path, size, message):
     (tmp_path / "config.json").write_text("{}")
-    recipe = load_recipe("paper-w32", ("model.image_encoder.kind=vit_small", f"model.image_encoder.weights={tmp_path}"))
+    recipe = load_recipe(
+        "paper-w32",
+        ("model.image_encoder.kind=vit_small", f"model.image_encoder.weights={tmp_path}"),
+    )
     library, _ = stub_of_transformers(*size)
     monkeypatch.setitem(sys.modules, "transformers", library)
     with pytest.raises(InputError, match=message):
@@ -232,7 +290,9 @@ def numbered(first):
     """A stream whose people are numbered, in the place of a keypoint."""
 
     def draw(size, generator, pictures=True):
-        keypoints = (first + torch.arange(size, dtype=torch.float32))[:, None, None].expand(size, 17, 2)
+        keypoints = (first + torch.arange(size, dtype=torch.float32))[:, None, None].expand(
+            size, 17, 2
+        )
         return Batch(keypoints, torch.ones(size, 17), torch.zeros(size, 3), group=("x",) * size)
 
     return draw
@@ -289,7 +349,10 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
         (("decoder_3d.kind=mlp",), "has model.decoder_3d.kind=diffusion, the recipe mlp"),
         (("encoder_2d.kind=transformer",), "add --set model.encoder_2d.kind=mlp"),
         (("image_encoder.read_out=pooled",), "add --set model.image_encoder.read_out=joints"),
-        (("image_encoder.heatmaps_from=finest",), "add --set model.image_encoder.heatmaps_from=all"),
+        (
+            ("image_encoder.heatmaps_from=finest",),
+            "add --set model.image_encoder.heatmaps_from=all",
+        ),
         (
             ("decoder_3d.path=vp", "decoder_3d.prediction=v"),
             "has model.decoder_3d.path=linear, model.decoder_3d.prediction=x0, the recipe vp, v:"
@@ -303,4 +366,7 @@ def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
 
 
 def test_what_an_mlp_does_not_have_need_not_agree():
-    load_start(load_recipe("pictures", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")), SHIPPED)
+    load_start(
+        load_recipe("pictures", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")),
+        SHIPPED,
+    )

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unihpe.predict import Predictor
+    from unihpe.inference.predictor import Predictor
+
 
 __all__ = ["__version__", "load"]
 __version__ = "0.1.0"
@@ -31,9 +32,14 @@ def load(checkpoint: str | Path | None = None, device: str = "cpu") -> Predictor
     Raises:
         unihpe.errors.InputError: for a checkpoint that is missing, damaged or of a newer format.
     """
-    from unihpe.predict import Predictor, default_checkpoint  # here, so that `unihpe.losses` needs torch alone
+    from unihpe.body.skeleton import get_skeleton
+    from unihpe.inference.predictor import (  # here, so that `unihpe.losses` needs torch alone
+        Predictor,
+        default_checkpoint,
+    )
     from unihpe.recipe import load_model
-    from unihpe.skeleton import get_skeleton
 
-    model, recipe, card = load_model(Path(checkpoint) if checkpoint else default_checkpoint(), device)
+    model, recipe, card = load_model(
+        Path(checkpoint) if checkpoint else default_checkpoint(), device
+    )
     return Predictor(model, get_skeleton(recipe.data.skeleton), card)

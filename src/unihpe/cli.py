@@ -15,10 +15,11 @@ from unihpe.cli_data import data_app, named, weights_app
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
-    from unihpe.formats.boxes import Corners
-    from unihpe.formats.keypoints import KeypointFile
-    from unihpe.formats.results import Results
-    from unihpe.predict import Predictor
+    from unihpe.inference.boxes import Corners
+    from unihpe.inference.keypoints.read import KeypointFile
+    from unihpe.inference.predictor import Predictor
+    from unihpe.inference.results import Results
+
 
 app = typer.Typer(
     help="One embedding space for a person's picture, 2D keypoints and 3D pose.",
@@ -29,11 +30,11 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
-console = Console(highlight=False, soft_wrap=True, markup=False)  # paths and names may hold brackets
-
+console = Console(
+    highlight=False, soft_wrap=True, markup=False
+)  # paths and names may hold brackets
 DATA_SETS = ("motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
 FIGURES = ("space", "cosines", "people")
-
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for what is written.")]
 
 
@@ -44,32 +45,51 @@ def usable_device(name: str) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"--device {name}: not usable here ({str(error).splitlines()[0][:80]}); try cpu") from error
+        raise InputError(
+            f"--device {name}: not usable here ({str(error).splitlines()[0][:80]}); try cpu"
+        ) from error
     return name
 
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps.", callback=usable_device)]
 Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Of everything random.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
-Checkpoint = Annotated[Path, typer.Argument(help="A .safetensors file, or the folder of a training run.")]
+Checkpoint = Annotated[
+    Path, typer.Argument(help="A .safetensors file, or the folder of a training run.")
+]
 
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe (see `unihpe recipes`), or a .toml file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A shipped recipe (see `unihpe recipes`), or a .toml file.")
+    ],
     out: Out,
-    change: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = [],  # noqa: B006
+    change: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")
+    ] = [],  # noqa: B006
     start: Annotated[
-        Path | None, typer.Option("--from", help="Begin from this checkpoint; 'shipped' is the package's.")
+        Path | None,
+        typer.Option("--from", help="Begin from this checkpoint; 'shipped' is the package's."),
     ] = None,
     stage: Annotated[
-        list[str], typer.Option("--stage", metavar="NAME", help="Run this stage of the recipe only; may be repeated.")
+        list[str],
+        typer.Option(
+            "--stage", metavar="NAME", help="Run this stage of the recipe only; may be repeated."
+        ),
     ] = [],  # noqa: B006
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder.")
+    ] = False,
     validate_every: Annotated[
-        int, typer.Option("--validate-every", min=0, help="Steps between validations; 0: at each stage's end.")
+        int,
+        typer.Option(
+            "--validate-every", min=0, help="Steps between validations; 0: at each stage's end."
+        ),
     ] = 0,
-    tensorboard: Annotated[bool, typer.Option(help="Also log for TensorBoard (unihpe\\[plots]).")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option(help="Also log for TensorBoard (unihpe\\[plots]).")
+    ] = False,
     half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,
     device: Device = "cpu",
 ) -> None:
@@ -79,7 +99,8 @@ def train(
     """
     from unihpe.progress import training_report
     from unihpe.recipe import load_recipe, with_stages
-    from unihpe.run import MODEL_FILE, train_recipe
+    from unihpe.runs.start import MODEL_FILE
+    from unihpe.runs.train import train_recipe
     from unihpe.training.loop import Schedule
     from unihpe.training.processes import joined
 
@@ -110,32 +131,51 @@ def evaluate(
     root: Annotated[Path, typer.Option(help="The data's file or folder.")],
     data: Annotated[str, typer.Option(help=f"Data set: {', '.join(DATA_SETS)}.")] = "motion",
     protocol: Annotated[
-        str | None, typer.Option(help="A named one, see `unihpe data protocols`; it says split and stride.")
+        str | None,
+        typer.Option(help="A named one, see `unihpe data protocols`; it says split and stride."),
     ] = None,
-    rig: Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")] = None,
-    split: Annotated[str | None, typer.Option(help="train, val or test; test without this.")] = None,
-    stride: Annotated[int | None, typer.Option(min=1, help="Every n-th frame of each motion; 10 without this.")] = None,
+    rig: Annotated[
+        Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="train, val or test; test without this.")
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(min=1, help="Every n-th frame of each motion; 10 without this.")
+    ] = None,
     two_d: Annotated[str, typer.Option(help="Of motion: exact or detected.")] = "exact",
-    keypoints: Annotated[str, typer.Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")] = "gt",
-    unknown_focal: Annotated[bool, typer.Option(help="Assume √(W² + H²) instead of the true focal length.")] = False,
+    keypoints: Annotated[
+        str, typer.Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")
+    ] = "gt",
+    unknown_focal: Annotated[
+        bool, typer.Option(help="Assume √(W² + H²) instead of the true focal length.")
+    ] = False,
     samples: Annotated[int, typer.Option(min=0, help="Hypotheses for each pose.")] = 0,
-    sampler: Annotated[str, typer.Option(help="How they are drawn; see docs/samplers.md.")] = "auto",
-    steps: Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")] = 0,
+    sampler: Annotated[
+        str, typer.Option(help="How they are drawn; see docs/samplers.md.")
+    ] = "auto",
+    steps: Annotated[
+        int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")
+    ] = 0,
     gallery: Annotated[int, typer.Option(min=0, help="People in the retrieval gallery.")] = 2000,
-    flip: Annotated[bool, typer.Option("--flip", help="Also score the mean with the mirrored estimate.")] = False,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Also score the mean with the mirrored estimate.")
+    ] = False,
     seed: Seed = 0,
     device: Device = "cpu",
     json: Json = None,
 ) -> None:
     """Score a checkpoint; the protocol is printed in words."""
-    from unihpe.run import evaluate_checkpoint, write_report
+    from unihpe.runs.evaluate import evaluate_checkpoint, write_report
 
     if data not in DATA_SETS:
         raise InputError(f"--data {data}: known data sets are {', '.join(DATA_SETS)}")
     if two_d not in ("exact", "detected"):
         raise InputError(f"--two-d {two_d}: it is exact or detected")
     if protocol is not None and not (split is None and stride is None):
-        raise InputError("--protocol says which split and frames are scored: leave --split and --stride out")
+        raise InputError(
+            "--protocol says which split and frames are scored: leave --split and --stride out"
+        )
     report = evaluate_checkpoint(
         checkpoint,
         data,
@@ -182,7 +222,9 @@ def show_report(report: dict[str, Any]) -> None:
             console.print(f"{in_words(name)}: {row}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
     for pair, cosine in cosines.items():
-        console.print(f"cosine {pair}: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}")
+        console.print(
+            f"cosine {pair}: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}"
+        )
     for way, found in report.get("retrieval", {}).items():
         recall = ", ".join(f"@{k} {share:.3f}" for k, share in found["recall"].items())
         console.print(
@@ -197,7 +239,9 @@ def show_photographs(report: dict[str, Any]) -> None:
     table = Table("", "", *figures, title=f"{report['people']} people")
     for kind in ("visible", "marked"):
         for name, values in report[kind].items():
-            table.add_row(kind, name, *(f"{value:.3f}".rstrip("0").rstrip(".") for value in values.values()))
+            table.add_row(
+                kind, name, *(f"{value:.3f}".rstrip("0").rstrip(".") for value in values.values())
+            )
     console.print(table)
 
 
@@ -208,44 +252,72 @@ def parse_size(text: str | None) -> tuple[float, float] | None:
     try:
         width, height = (float(part) for part in text.lower().split("x"))
     except ValueError as error:
-        raise InputError(f"--image-size {text}: write it as WIDTHxHEIGHT, for example 1920x1080") from error
+        raise InputError(
+            f"--image-size {text}: write it as WIDTHxHEIGHT, for example 1920x1080"
+        ) from error
     if not (0 < width < float("inf") and 0 < height < float("inf")):
         raise InputError(f"--image-size {text}: width and height must be above 0")
     return width, height
 
 
-Model = Annotated[Path | None, typer.Option("--checkpoint", help="Default: the one in the package.")]
-ImageSize = Annotated[str | None, typer.Option("--image-size", metavar="WxH", help="Where the file does not hold it.")]
-SkeletonName = Annotated[str | None, typer.Option(help="The file's joints, where the layout does not tell.")]
+Model = Annotated[
+    Path | None, typer.Option("--checkpoint", help="Default: the one in the package.")
+]
+ImageSize = Annotated[
+    str | None, typer.Option("--image-size", metavar="WxH", help="Where the file does not hold it.")
+]
+SkeletonName = Annotated[
+    str | None, typer.Option(help="The file's joints, where the layout does not tell.")
+]
 
 
 @app.command()
 def predict(
     out: Out,
-    picture: Annotated[Path | None, typer.Argument(help="A picture, or a folder of pictures.")] = None,
-    keypoints: Annotated[Path | None, typer.Option(help="Keypoint file, or a folder of OpenPose files.")] = None,
+    picture: Annotated[
+        Path | None, typer.Argument(help="A picture, or a folder of pictures.")
+    ] = None,
+    keypoints: Annotated[
+        Path | None, typer.Option(help="Keypoint file, or a folder of OpenPose files.")
+    ] = None,
     boxes: Annotated[
-        Path | None, typer.Option(help="JSON with the people's boxes in the pictures (docs/formats.md).")
+        Path | None,
+        typer.Option(help="JSON with the people's boxes in the pictures (docs/formats.md)."),
     ] = None,
     image_size: ImageSize = None,
     skeleton: SkeletonName = None,
     checkpoint: Model = None,
-    focal: Annotated[float | None, typer.Option(help="Focal length in pixels; else √(W² + H²) is assumed.")] = None,
+    focal: Annotated[
+        float | None, typer.Option(help="Focal length in pixels; else √(W² + H²) is assumed.")
+    ] = None,
     samples: Annotated[int, typer.Option(min=0, help="Hypotheses for each person.")] = 20,
-    sampler: Annotated[str, typer.Option(help="How they are drawn; see docs/samplers.md.")] = "auto",
-    steps: Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")] = 0,
-    flip: Annotated[bool, typer.Option("--flip", help="Estimates are means with the mirrored one.")] = False,
+    sampler: Annotated[
+        str, typer.Option(help="How they are drawn; see docs/samplers.md.")
+    ] = "auto",
+    steps: Annotated[
+        int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")
+    ] = 0,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Estimates are means with the mirrored one.")
+    ] = False,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """2D keypoints, or pictures, or pictures and their keypoints, to 3D poses: JSON, NPZ, a picture and a page."""
     from unihpe import load
-    from unihpe.formats.keypoints import read_keypoints
+    from unihpe.inference.keypoints.read import read_keypoints
 
     if picture is None and keypoints is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
     predictor = load(checkpoint, device)
-    options = {"focal": focal, "samples": samples, "sampler": sampler, "steps": steps, "flip": flip, "seed": seed}
+    options = {
+        "focal": focal,
+        "samples": samples,
+        "sampler": sampler,
+        "steps": steps,
+        "flip": flip,
+        "seed": seed,
+    }
     if picture is not None:
         marks = keypoints_by_picture(picture, keypoints, skeleton, parse_size(image_size))
         predict_pictures(predictor, picture, boxes, marks, out, options)
@@ -262,8 +334,8 @@ def keypoints_by_picture(
     picture: Path, file: Path | None, skeleton: str | None, size: tuple[float, float] | None
 ) -> dict[str, KeypointFile] | None:
     """The people of each picture, by its name; None without a file."""
-    from unihpe.formats.keypoints import read_keypoints
-    from unihpe.picture import read_picture
+    from unihpe.inference.keypoints.read import read_keypoints
+    from unihpe.io.picture import read_picture
 
     if file is None:
         return None
@@ -291,7 +363,9 @@ def evidence_for(
     if marks is None:
         return {"boxes": boxes}, []
     if boxes is not None and len(boxes) != len(marks):
-        raise InputError(f"{len(boxes)} boxes and keypoints of {len(marks)} people: give one box for each")
+        raise InputError(
+            f"{len(boxes)} boxes and keypoints of {len(marks)} people: give one box for each"
+        )
     rows, skipped = predictor.liftable_rows(marks)
     kept = marks.select(rows)
     return {
@@ -312,9 +386,9 @@ def predict_pictures(
     options: dict[str, Any],
 ) -> None:
     """Every picture that can be read, and everybody in it who can be lifted; the others are listed at the end."""
-    from unihpe.formats.boxes import read_boxes
-    from unihpe.formats.results import join
-    from unihpe.picture import pictures_in, read_picture
+    from unihpe.inference.boxes import read_boxes
+    from unihpe.inference.results import join
+    from unihpe.io.picture import pictures_in, read_picture
 
     known = read_boxes(boxes) if boxes is not None else {}
     parts, skipped, places = [], [], {}
@@ -342,20 +416,29 @@ def predict_pictures(
     leave_skipped(skipped)
 
 
-def write_results(out: Path, name: str, results: Results, photo: Callable[[str], Any] | None = None) -> None:
+def write_results(
+    out: Path, name: str, results: Results, photo: Callable[[str], Any] | None = None
+) -> None:
     """JSON, NPZ, a sheet and a page; and where they are."""
-    from unihpe.formats.results import write_json, write_npz
-    from unihpe.show import write_pictures
+    from unihpe.export.json import write_json
+    from unihpe.export.npz import write_npz
+    from unihpe.show.sheets import write_pictures
 
     # first what can fail, so that nothing is written of results that cannot be drawn
     pictures = write_pictures(out, "poses", f"unihpe: {name}", results, photo=photo)
     write_json(out / "poses.json", results)
     write_npz(out / "poses.npz", results)
-    made = [joint for joint, is_made in zip(results.skeleton.joints, results.synthesised, strict=True) if is_made]
+    made = [
+        joint
+        for joint, is_made in zip(results.skeleton.joints, results.synthesised, strict=True)
+        if is_made
+    ]
     console.print(f"Focal length {results.focal_source}.")
     if made:
         console.print(f"Joints made from others: {', '.join(made)}.")
-    console.print(f"Poses: {out / 'poses.json'}, {out / 'poses.npz'}. Pictures: {pictures[0]}, {pictures[1]}.")
+    console.print(
+        f"Poses: {out / 'poses.json'}, {out / 'poses.npz'}. Pictures: {pictures[0]}, {pictures[1]}."
+    )
 
 
 def leave_skipped(skipped: list[str]) -> None:
@@ -369,10 +452,15 @@ def leave_skipped(skipped: list[str]) -> None:
 @app.command("demo")
 def run_demo(
     path: Annotated[
-        Path | None, typer.Argument(help="A picture, a BVH folder, a motion npz or a keypoint file; default: none.")
+        Path | None,
+        typer.Argument(
+            help="A picture, a BVH folder, a motion npz or a keypoint file; default: none."
+        ),
     ] = None,
     out: Out = Path("unihpe-demo"),
-    rig: Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")] = None,
+    rig: Annotated[
+        Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")
+    ] = None,
     image_size: ImageSize = None,
     skeleton: SkeletonName = None,
     checkpoint: Model = None,
@@ -380,13 +468,25 @@ def run_demo(
 ) -> None:
     """See pictures, or 2D keypoints, become 3D poses, with a measured error and pictures."""
     from unihpe import load
-    from unihpe.demo import demo
+    from unihpe.show.demo import demo
 
     predictor = load(checkpoint)
-    shown = demo(predictor, out, path, rig=rig, image_size=parse_size(image_size), skeleton=skeleton, seed=seed)
-    console.print(f"3D poses of {shown.what}: a point estimate and {shown.hypotheses} hypotheses each.")
+    shown = demo(
+        predictor,
+        out,
+        path,
+        rig=rig,
+        image_size=parse_size(image_size),
+        skeleton=skeleton,
+        seed=seed,
+    )
+    console.print(
+        f"3D poses of {shown.what}: a point estimate and {shown.hypotheses} hypotheses each."
+    )
     for name, value in shown.errors.items():
-        console.print(f"{name}: {value:.1f} mm over {shown.people} poses, {shown.given}, known focal length.")
+        console.print(
+            f"{name}: {value:.1f} mm over {shown.people} poses, {shown.given}, known focal length."
+        )
     console.print("Look at " + ", ".join(str(file) for file in shown.files) + ".")
     leave_skipped(list(shown.skipped))
 
@@ -394,7 +494,9 @@ def run_demo(
 @app.command()
 def plot(
     what: Annotated[str, typer.Argument(help=f"{', '.join(FIGURES)}.")],
-    of: Annotated[Path, typer.Argument(help="A checkpoint; of cosines, the folder of a training run.")],
+    of: Annotated[
+        Path, typer.Argument(help="A checkpoint; of cosines, the folder of a training run.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.")],
     people: Annotated[
         Path | None, typer.Option(help="A packed set of rendered people, such as people/test.pack.")
@@ -402,7 +504,7 @@ def plot(
     seed: Seed = 0,
 ) -> None:
     """The paper's figures: the space by t-SNE (1, 6), cosines over training (5), best and worst people (4, 7, 9)."""
-    from unihpe.plots import draw_cosines, draw_people, draw_space
+    from unihpe.show.plots import draw_cosines, draw_people, draw_space
 
     if what not in FIGURES:
         raise InputError(f"plot {what}: there are {', '.join(FIGURES)}")
@@ -425,15 +527,21 @@ def recipes() -> None:
 
 
 @app.command()
-def info(checkpoint: Annotated[Path | None, typer.Argument(help="Default: the one in the package.")] = None) -> None:
+def info(
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="Default: the one in the package.")
+    ] = None,
+) -> None:
     """What a checkpoint says of itself."""
-    from unihpe.checkpoint import load_checkpoint
-    from unihpe.predict import default_checkpoint
+    from unihpe.inference.predictor import default_checkpoint
+    from unihpe.model.checkpoint import load_checkpoint
 
     path = checkpoint or default_checkpoint()
     tensors, card = load_checkpoint(path / "model.safetensors" if path.is_dir() else path)
     console.print_json(card.model_dump_json())
-    console.print(f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.2f} M parameters in {path}")
+    console.print(
+        f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.2f} M parameters in {path}"
+    )
 
 
 def main() -> None:
@@ -444,12 +552,17 @@ def main() -> None:
         print(f"unihpe: {error}", file=sys.stderr)
         sys.exit(2)
     except PermissionError as error:
-        print(f"unihpe: {error.filename}: permission denied; give yourself the right to it", file=sys.stderr)
+        print(
+            f"unihpe: {error.filename}: permission denied; give yourself the right to it",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except typer.Abort:
         sys.exit(130)  # interrupted
     except Exception as error:
-        said = getattr(error, "format_message", None)  # of a usage error, whichever click typer carries
+        said = getattr(
+            error, "format_message", None
+        )  # of a usage error, whichever click typer carries
         if said is None:
             raise
         text = said()

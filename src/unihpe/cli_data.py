@@ -14,7 +14,9 @@ from unihpe.errors import InputError
 
 data_app = typer.Typer(help="Look at data sets, and make rendered people.", no_args_is_help=True)
 weights_app = typer.Typer(help="Public weights of image backbones.", no_args_is_help=True)
-console = Console(highlight=False, soft_wrap=True, markup=False)  # paths and names may hold brackets
+console = Console(
+    highlight=False, soft_wrap=True, markup=False
+)  # paths and names may hold brackets
 
 
 def named(name: str, value: object, style: str = "bold") -> Text:
@@ -23,12 +25,18 @@ def named(name: str, value: object, style: str = "bold") -> Text:
 
 
 SOURCES = {
-    "motion": ("CMU motion capture as BVH, mocap.cs.cmu.edu", "free to use, not to be resold as data"),
+    "motion": (
+        "CMU motion capture as BVH, mocap.cs.cmu.edu",
+        "free to use, not to be resold as data",
+    ),
     "coco": (
         "cocodataset.org: train2017, val2017, annotations_trainval2017",
         "annotations CC BY 4.0; photographs: Flickr's terms",
     ),
-    "human36m": ("vision.imar.ro/human3.6m; VideoPose3D's and MMPose's packagings", "academic, by agreement"),
+    "human36m": (
+        "vision.imar.ro/human3.6m; VideoPose3D's and MMPose's packagings",
+        "academic, by agreement",
+    ),
     "humaneva": ("humaneva.is.tue.mpg.de; VideoPose3D's packaging", "research, by agreement"),
     "mpi_inf_3dhp": ("vcai.mpi-inf.mpg.de/3dhp-dataset", "research only"),
     "threedpw": ("virtualhumans.mpi-inf.mpg.de/3DPW", "research only, by agreement"),
@@ -52,15 +60,19 @@ def data_check(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
     root: Annotated[Path, typer.Option(help="The data set's folder, or a motion's file.")],
     layout: Annotated[str | None, typer.Option(help="Where a set has several.")] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Also draw people of the set with their 2D (PNG).")] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Also write the report to this file.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also draw people of the set with their 2D (PNG).")
+    ] = None,
 ) -> None:
     """Prove a data set's unit, leg order and calibration from its own numbers; exit code 1 if something disagrees."""
     import json as library
 
-    from unihpe.data.check import check
-    from unihpe.data.contact_sheet import draw_contact_sheet
-    from unihpe.files import write_text
+    from unihpe.datasets.check import check
+    from unihpe.io.files import write_text
+    from unihpe.show.contact_sheet import draw_contact_sheet
 
     if name not in SOURCES:
         raise InputError(f"no data set '{name}'; there are {', '.join(SOURCES)}")
@@ -94,14 +106,18 @@ def show_check(report: dict[str, Any]) -> None:
 
 def counts_in_words(counts: dict[str, Any]) -> str:
     """The counts of one split, beside the known copy they are held against."""
-    words = ", ".join(f"{counts[key]:,} {key}" for key in ("subjects", "sequences", "cameras", "frames"))
+    words = ", ".join(
+        f"{counts[key]:,} {key}" for key in ("subjects", "sequences", "cameras", "frames")
+    )
     expected = "" if counts["expected"] is None else f"{counts['expected']:,} expected, "
     return f"{words} ({expected}{counts['variant']})"
 
 
 @data_app.command("protocols")
 def data_protocols(
-    data: Annotated[str | None, typer.Argument(help="A data set; default: all that have named protocols.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(help="A data set; default: all that have named protocols.")
+    ] = None,
 ) -> None:
     """The named protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
     from unihpe.evaluation.rules import RULES
@@ -112,7 +128,9 @@ def data_protocols(
             f"{data} has no named protocols; {', '.join(dict.fromkeys(rules.data for rules in RULES))} have"
         )
     for rules in chosen:
-        words = rules.words("the set", "as asked for", rules.flip, "as asked for", "all that set and model share")
+        words = rules.words(
+            "the set", "as asked for", rules.flip, "as asked for", "all that set and model share"
+        )
         console.print(named(f"{rules.data} {rules.name}", rules.about))
         for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
             console.print(f"    {part}: {getattr(words, part)}")
@@ -122,21 +140,27 @@ def data_protocols(
 def data_pack(
     name: Annotated[str, typer.Argument(help="human36m, mpi_inf_3dhp or threedpw.")],
     root: Annotated[Path, typer.Option(help="The data set's folder.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The packed set to write, such as h36m/train.pack.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="The packed set to write, such as h36m/train.pack.")
+    ],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
     stride: Annotated[int, typer.Option(min=1, help="Every n-th frame of each view.")] = 5,
     pictures: Annotated[
         Path | None, typer.Option(help="Where pictures or videos lie, if not in the set's folder.")
     ] = None,
     keypoints: Annotated[str, typer.Option(help="Which 2D.")] = "gt",
-    joints: Annotated[str, typer.Option(help="human36m17: 3DPW's regressed joints where a copy has both kinds.")] = "",
-    skip_missing: Annotated[bool, typer.Option(help="Leave out people whose picture is not there.")] = False,
+    joints: Annotated[
+        str, typer.Option(help="human36m17: 3DPW's regressed joints where a copy has both kinds.")
+    ] = "",
+    skip_missing: Annotated[
+        bool, typer.Option(help="Leave out people whose picture is not there.")
+    ] = False,
 ) -> None:
     """Crops and labels of a recorded set as one file for training and evaluation from pictures; goes on where it stopped."""
-    from unihpe.data.check_counts import step_of
-    from unihpe.data.pack_recorded import pack_recorded
-    from unihpe.data.pictures import Pictures
-    from unihpe.data.sets import open_recorded
+    from unihpe.datasets.check_counts import step_of
+    from unihpe.datasets.pack_recorded import pack_recorded
+    from unihpe.datasets.pictures import Pictures
+    from unihpe.datasets.sets import open_recorded
     from unihpe.progress import counted
 
     if not root.exists():
@@ -147,7 +171,9 @@ def data_pack(
     if stride > 1:
         own = step_of(whole)
         hint = f"; the copy itself has every {own}th: --stride 1 takes all of it" if own > 1 else ""
-        console.print(f"{len(recorded):,} of {len(whole):,} people: frames whose number {stride} divides{hint}.")
+        console.print(
+            f"{len(recorded):,} of {len(whole):,} people: frames whose number {stride} divides{hint}."
+        )
     with counted(console, "people", len(recorded)) as done:
         found = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)
     for note in found.notes:
@@ -158,24 +184,33 @@ def data_pack(
 
 @data_app.command("render")
 def data_render(
-    motion: Annotated[Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The packed set to write, such as people/train.pack.")],
+    motion: Annotated[
+        Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="The packed set to write, such as people/train.pack."),
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many people.")] = 10_000,
     split: Annotated[str, typer.Option(help="Of the motion: train, val or test.")] = "train",
     skins: Annotated[Path | None, typer.Option(help="Folder of skin textures.")] = None,
-    backgrounds: Annotated[Path | None, typer.Option(help="Folder of photographs and panoramas.")] = None,
+    backgrounds: Annotated[
+        Path | None, typer.Option(help="Folder of photographs and panoramas.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet (PNG) of the first people.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also write a contact sheet (PNG) of the first people.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Another seed, other people.")] = 0,
 ) -> None:
     r"""Render people in the poses of motion capture into one file for training (unihpe\[synthetic])."""
     import torch
 
-    from unihpe.data.motion import open_motion
-    from unihpe.data.synthetic.render import render_set
-    from unihpe.data.synthetic.scene import People, Settings
-    from unihpe.data.synthetic.sheet import contact_sheet
+    from unihpe.datasets.motion.source import open_motion
     from unihpe.progress import counted
+    from unihpe.rendering.render import render_set
+    from unihpe.rendering.scene import People, Settings
+    from unihpe.show.rendered_sheet import contact_sheet
 
     poses = open_motion(motion).select(split).poses
     order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))[:count]
@@ -191,7 +226,7 @@ def data_render(
 @weights_app.command("list")
 def weights_list() -> None:
     """The public weight files we know."""
-    from unihpe.weights import public_files
+    from unihpe.io.downloads import public_files
 
     table = Table("name", "what", "licence", "SHA-256")
     for name, entry in public_files().items():
@@ -202,13 +237,17 @@ def weights_list() -> None:
 @weights_app.command("download")
 def weights_download(
     names: Annotated[list[str], typer.Argument(help="See `unihpe weights list`.")],
-    cache: Annotated[Path | None, typer.Option(help="Folder; default $UNIHPE_CACHE or ~/.cache/unihpe.")] = None,
-    mirror: Annotated[str | None, typer.Option(help="Address of a folder that holds the same files.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder; default $UNIHPE_CACHE or ~/.cache/unihpe.")
+    ] = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="Address of a folder that holds the same files.")
+    ] = None,
     offline: Annotated[bool, typer.Option(help="Never use the network.")] = False,
 ) -> None:
     """Fetch weight files, checked and resumable; prints where they are."""
+    from unihpe.io.downloads import download
     from unihpe.progress import download_report
-    from unihpe.weights import download
 
     for name in names:
         with download_report(console, name) as progress:

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from unihpe.errors import InputError
-from unihpe.training.stages import Stage
+from unihpe.training.stage import Stage
 
 Row = dict[str, Any]
 
@@ -40,9 +40,13 @@ def training_report(
     )
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(tensorboard_writer(tensorboard)) if tensorboard else None
-        bar = stack.enter_context(Progress(*columns, console=console, disable=not console.is_terminal))
+        bar = stack.enter_context(
+            Progress(*columns, console=console, disable=not console.is_terminal)
+        )
         people = {stage.name: stage.step_samples for stage in stages}
-        tasks = {stage.name: bar.add_task(stage.name, total=stage.steps, rate="") for stage in stages}
+        tasks = {
+            stage.name: bar.add_task(stage.name, total=stage.steps, rate="") for stage in stages
+        }
 
         def report(row: Row) -> None:
             task = tasks[row["stage"]]
@@ -50,7 +54,10 @@ def training_report(
             rate = f"{speed * people[row['stage']]:,.0f} samples/s" if speed else ""
             score = f" · {row['validation mpjpe']:.1f} mm" if "validation mpjpe" in row else ""
             bar.update(
-                task, completed=row["step"], rate=rate, description=f"{row['stage']} · loss {row['loss']:.3f}{score}"
+                task,
+                completed=row["step"],
+                rate=rate,
+                description=f"{row['stage']} · loss {row['loss']:.3f}{score}",
             )
             if write is not None:
                 write(row)

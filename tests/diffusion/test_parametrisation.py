@@ -14,11 +14,15 @@ from unihpe.errors import InputError
 PATHS: list[Path] = [SubVP(), VP(), VE(), Linear()]
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 PAIRS = [Diffusion(path, prediction) for path in PATHS for prediction in allowed(path)]
-every_pair = pytest.mark.parametrize("diffusion", PAIRS, ids=lambda d: f"{type(d.path).__name__}-{d.prediction}")
+every_pair = pytest.mark.parametrize(
+    "diffusion", PAIRS, ids=lambda d: f"{type(d.path).__name__}-{d.prediction}"
+)
 
 
 def draw(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape)), dtype=torch.float64)
+    return torch.randn(
+        *shape, generator=torch.Generator().manual_seed(len(shape)), dtype=torch.float64
+    )
 
 
 def test_the_pairs_that_are_well_posed():
@@ -53,22 +57,32 @@ def test_target_comes_back_as_data(diffusion: Diffusion, shape: tuple[int, ...])
 
 @every_pair
 def test_one_time_for_the_batch_is_as_good_as_a_time_for_each(diffusion: Diffusion):
-    x, output, t = draw(5, 17, 3), draw(5, 17, 3, 2)[..., 1], torch.tensor([0.3], dtype=torch.float64)
+    x, output, t = (
+        draw(5, 17, 3),
+        draw(5, 17, 3, 2)[..., 1],
+        torch.tensor([0.3], dtype=torch.float64),
+    )
     assert_close(diffusion.denoised(output, x, t), diffusion.denoised(output, x, t.expand(5)))
 
 
 def test_noised_by_hand():
     x0, noise = torch.tensor([[2.0], [2.0]]), torch.tensor([[-1.0], [10.0]])
     assert_close(
-        Diffusion(Linear(), "flow").noised(x0, noise, torch.tensor([0.25, 0.5])), torch.tensor([[1.25], [6.0]])
+        Diffusion(Linear(), "flow").noised(x0, noise, torch.tensor([0.25, 0.5])),
+        torch.tensor([[1.25], [6.0]]),
     )
-    assert_close(Diffusion(VE(), "x0").noised(x0, noise, torch.tensor([1.0, 0.0])), torch.tensor([[-48.0], [2.1]]))
+    assert_close(
+        Diffusion(VE(), "x0").noised(x0, noise, torch.tensor([1.0, 0.0])),
+        torch.tensor([[-48.0], [2.1]]),
+    )
 
 
 def test_targets_by_hand():
     x0, noise, t = torch.tensor([[2.0]]), torch.tensor([[-1.0]]), torch.tensor([0.25])
     assert Diffusion(Linear(), "flow").target(x0, noise, t).item() == -3
-    assert Diffusion(Linear(), "v").target(x0, noise, t).item() == pytest.approx(0.75 * -1 - 0.25 * 2)
+    assert Diffusion(Linear(), "v").target(x0, noise, t).item() == pytest.approx(
+        0.75 * -1 - 0.25 * 2
+    )
     assert Diffusion(VP(), "epsilon").target(x0, noise, t) is noise
     assert Diffusion(VP(), "x0").target(x0, noise, t) is x0
 
@@ -82,7 +96,9 @@ def test_flow_is_the_velocity_of_its_path():
 
 def test_epsilon_magnifies_errors_at_the_end_and_v_does_not():
     t, x, error = torch.ones(1), torch.zeros(1, 3), torch.full((1, 3), 1e-3)
-    grown = {d.prediction: float(d.denoised(error, x, t).abs().max()) for d in PAIRS if d.path == SubVP()}
+    grown = {
+        d.prediction: float(d.denoised(error, x, t).abs().max()) for d in PAIRS if d.path == SubVP()
+    }
     assert grown["epsilon"] > 0.15 and grown["v"] < 1.1e-3 and grown["x0"] < 1.1e-3
 
 

@@ -44,14 +44,22 @@ def two_modes(path: Path) -> Denoiser:
         alpha, sigma = path.marginal(t)
         variance = alpha**2 * STD**2 + sigma**2
         modes = torch.tensor([-1.0, 1.0]).view(2, *(1,) * x.ndim)
-        weight = torch.tensor([0.35, 0.65]).log().view_as(modes) - (x - alpha * modes) ** 2 / (2 * variance)
+        weight = torch.tensor([0.35, 0.65]).log().view_as(modes) - (x - alpha * modes) ** 2 / (
+            2 * variance
+        )
         means = modes + alpha * STD**2 / variance * (x - alpha * modes)
         return (weight.softmax(0) * means).sum(0)
 
     return denoise
 
 
-def run(name: str, path: Path, shape: tuple[int, ...], steps: int, denoiser: Callable[[Path], Denoiser] = gaussian):
+def run(
+    name: str,
+    path: Path,
+    shape: tuple[int, ...],
+    steps: int,
+    denoiser: Callable[[Path], Denoiser] = gaussian,
+):
     noise = prior_noise(path, shape, generator())
     data = build_sampler(name, steps, generator(1))(denoiser(path), Diffusion(path, "x0"), noise)
     assert data.shape == shape and data.dtype == noise.dtype
@@ -60,7 +68,9 @@ def run(name: str, path: Path, shape: tuple[int, ...], steps: int, denoiser: Cal
 
 @both_shapes
 @every_path
-@pytest.mark.parametrize("name, steps", [("euler-maruyama", 500), ("probability-flow", 60), ("dpm-solver++", 40)])
+@pytest.mark.parametrize(
+    "name, steps", [("euler-maruyama", 500), ("probability-flow", 60), ("dpm-solver++", 40)]
+)
 def test_samplers_recover_the_gaussian(name: str, steps: int, path: Path, shape: tuple[int, ...]):
     data = run(name, path, shape, steps)
     assert float(data.mean()) == pytest.approx(MEAN, abs=0.012)
@@ -96,11 +106,15 @@ def test_probability_flow_is_the_known_map(path: Path):
     (first, spread), (last, width) = moments(start), moments(end)
     errors = {}
     for method, steps in [("heun", 200), ("heun", 400), ("euler", 400), ("euler", 800)]:
-        data = sampling.probability_flow(gaussian(path), path, first + spread * z, steps, method=method)
+        data = sampling.probability_flow(
+            gaussian(path), path, first + spread * z, steps, method=method
+        )
         errors[method, steps] = float((data - last - width * z).abs().max())
     assert errors["heun", 400] < 0.002
     assert errors["heun", 400] < 0.35 * errors["heun", 200], "Heun is of second order"
-    assert 0.4 * errors["euler", 400] < errors["euler", 800] < 0.6 * errors["euler", 400], "Euler is of first order"
+    assert 0.4 * errors["euler", 400] < errors["euler", 800] < 0.6 * errors["euler", 400], (
+        "Euler is of first order"
+    )
 
 
 def distance_to_modes(data: Tensor) -> float:
@@ -125,7 +139,9 @@ def test_two_modes(path: Path):
 @every_path
 def test_dpm_solver_converges_and_survives_many_steps(path: Path):
     noise = prior_noise(path, (200, 1), generator()).double()
-    ten, forty, many = (sampling.dpm_solver_pp_2m(gaussian(path), path, noise, steps) for steps in (10, 40, 3_000))
+    ten, forty, many = (
+        sampling.dpm_solver_pp_2m(gaussian(path), path, noise, steps) for steps in (10, 40, 3_000)
+    )
     assert torch.isfinite(many).all()
     assert (forty - many).abs().max() < 0.25 * (ten - many).abs().max()
 
@@ -166,7 +182,8 @@ def test_defaults():
 def test_euler_maruyama_is_a_function_of_its_generator():
     path, x = SubVP(), torch.zeros(2, 3)
     one, same, other = (
-        sampling.euler_maruyama(gaussian(path), path, x, 20, generator=generator(seed)) for seed in (3, 3, 4)
+        sampling.euler_maruyama(gaussian(path), path, x, 20, generator=generator(seed))
+        for seed in (3, 3, 4)
     )
     assert torch.equal(one, same) and not torch.allclose(one, other)
 
@@ -176,7 +193,10 @@ def test_the_last_euler_maruyama_step_adds_no_noise():
     path, x, t = SubVP(), torch.tensor([[0.5]]), torch.ones(1)
     (alpha, sigma), (f, g2) = path.marginal(t), path.coefficients(t)
     slope = f * x - g2 * (alpha * gaussian(path)(x, t) - x) / sigma**2
-    assert_close(sampling.euler_maruyama(gaussian(path), path, x, 1, generator=generator()), x - slope * 0.999)
+    assert_close(
+        sampling.euler_maruyama(gaussian(path), path, x, 1, generator=generator()),
+        x - slope * 0.999,
+    )
     assert_close(sampling.zero_temperature(gaussian(path), path, x, 1), x - slope * 0.999)
 
 
@@ -185,7 +205,9 @@ def test_where_sampling_stops_can_be_chosen():
     spread = {}
     for end in (1e-3, 0.3):
         noise = prior_noise(path, (4_000, 1), generator())
-        spread[end] = float(sampling.probability_flow(gaussian(path), path, noise, 60, t_end=end).std())
+        spread[end] = float(
+            sampling.probability_flow(gaussian(path), path, noise, 60, t_end=end).std()
+        )
     alpha, sigma = path.marginal(torch.tensor(0.3))
     assert spread[0.3] == pytest.approx(float((alpha**2 * STD**2 + sigma**2).sqrt()), rel=0.03)
     assert spread[1e-3] == pytest.approx(STD, rel=0.03)
@@ -213,8 +235,16 @@ def test_prior_noise(path: Path):
 
 def test_no_gradients_are_kept():
     path, weight = SubVP(), torch.ones(1, requires_grad=True)
-    for name in ("euler-maruyama", "zero-temperature", "probability-flow", "dpm-solver++", "posterior-mean"):
-        data = build_sampler(name, 3, generator())(lambda x, t: x * weight, Diffusion(path, "v"), torch.ones(2, 3))
+    for name in (
+        "euler-maruyama",
+        "zero-temperature",
+        "probability-flow",
+        "dpm-solver++",
+        "posterior-mean",
+    ):
+        data = build_sampler(name, 3, generator())(
+            lambda x, t: x * weight, Diffusion(path, "v"), torch.ones(2, 3)
+        )
         assert not data.requires_grad, name
 
 
@@ -251,9 +281,14 @@ def test_ode_samplers_begin_late_with_noise_prediction(path):
         mean = (0.5 / 0.09 + a * x / s**2) / (1 / 0.09 + a**2 / s**2)
         return (x - a * mean) / s + 0.03
 
-    noise = torch.randn(2000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * path.prior_std
+    noise = (
+        torch.randn(2000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        * path.prior_std
+    )
     denoise = diffusion.denoiser(
-        lambda x, t: off(x * (1 if not isinstance(path, VE) else (1 + path.marginal(t)[1] ** 2).sqrt()), t)
+        lambda x, t: off(
+            x * (1 if not isinstance(path, VE) else (1 + path.marginal(t)[1] ** 2).sqrt()), t
+        )
     )
     for name in ("dpm-solver++", "probability-flow"):
         found = build_sampler(name, 20)(denoise, diffusion, noise)

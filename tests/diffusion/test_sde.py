@@ -8,7 +8,14 @@ from torch.testing import assert_close
 
 from unihpe.diffusion.sde import VE, VP, Linear, Path, SubVP, build_path, over
 
-PATHS: list[Path] = [SubVP(), VP(), VE(), Linear(), SubVP(beta_min=0.5, beta_max=8.0), VE(sigma_min=0.1, sigma_max=7.0)]
+PATHS: list[Path] = [
+    SubVP(),
+    VP(),
+    VE(),
+    Linear(),
+    SubVP(beta_min=0.5, beta_max=8.0),
+    VE(sigma_min=0.1, sigma_max=7.0),
+]
 named = pytest.mark.parametrize("path", PATHS, ids=str)
 
 
@@ -31,7 +38,9 @@ def test_published_values():
 def test_coefficients_by_hand():
     beta = 0.1 + 0.5 * 19.9  # at t = ½, where ∫β = 2.5375
     assert_close(VP().coefficients(at(0.5)), (at(-beta / 2), at(beta)))
-    assert_close(SubVP().coefficients(at(0.5)), (at(-beta / 2), at(beta * (1 - math.exp(-2 * 2.5375)))))
+    assert_close(
+        SubVP().coefficients(at(0.5)), (at(-beta / 2), at(beta * (1 - math.exp(-2 * 2.5375))))
+    )
     assert_close(VE().coefficients(at(0.5)), (at(0), at(2 * math.log(5000) * 0.5)))
     assert_close(Linear().coefficients(at(0.5)), (at(-2), at(2)))
 
@@ -84,5 +93,10 @@ def test_over_broadcasts_over_any_rank():
 
 
 def test_build_path():
-    assert [build_path(kind) for kind in ("sub_vp", "vp", "ve", "linear")] == [SubVP(), VP(), VE(), Linear()]
+    assert [build_path(kind) for kind in ("sub_vp", "vp", "ve", "linear")] == [
+        SubVP(),
+        VP(),
+        VE(),
+        Linear(),
+    ]
     assert SubVP() != VP()

@@ -4,23 +4,26 @@ Files are miniatures in the sets' layouts; what comes out must be the figures th
 and takes that the protocol counts.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from miniatures import write_3dhp_test, write_humaneva, write_mmpose_h36m, write_threedpw, write_videopose3d_h36m
+import unihpe.run
+from miniatures import (
+    write_3dhp_test,
+    write_humaneva,
+    write_mmpose_h36m,
+    write_threedpw,
+    write_videopose3d_h36m,
+)
 from test_threedpw17 import write_hybrik
 
-import unihpe.run
-from unihpe.checkpoint import Card
-from unihpe.evaluation.protocols import Protocol
-from unihpe.evaluation.report import evaluate_lifting
+from unihpe.body.skeleton import get_skeleton
+from unihpe.evaluation.lifting import evaluate_lifting
+from unihpe.evaluation.words import Protocol
+from unihpe.model.checkpoint import Card
 from unihpe.recipe import load_recipe
-from unihpe.skeleton import get_skeleton
 
 
 class Oracle:
@@ -49,7 +52,9 @@ class Oracle:
 
     def sample(self, embedding, source, target, box, sampler, count, generator):
         noise = torch.randn(self.batch.pose.shape, generator=generator)
-        return sampler(lambda x, t: self.estimate(embedding, source, target, box), None, noise)[None]
+        return sampler(lambda x, t: self.estimate(embedding, source, target, box), None, noise)[
+            None
+        ]
 
 
 class Drawing(Oracle):
@@ -71,9 +76,13 @@ def scored(monkeypatch, root, data, protocol, errors, skeleton="human36m17"):
     recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
     oracle = Oracle(get_skeleton(skeleton), errors)
     monkeypatch.setattr(
-        unihpe.run, "load_model", lambda path, device: (oracle, recipe, Card(skeleton=skeleton, recipe={}))
+        unihpe.runs.train,
+        "load_model",
+        lambda path, device: (oracle, recipe, Card(skeleton=skeleton, recipe={})),
     )
-    report = unihpe.run.evaluate_checkpoint(Path("none"), data, root, protocol=protocol, gallery=0)
+    report = unihpe.runs.train.evaluate_checkpoint(
+        Path("none"), data, root, protocol=protocol, gallery=0
+    )
     return report["errors_mm"], report["poses"]
 
 
@@ -118,7 +127,9 @@ H36M = {
 @pytest.fixture(scope="module")
 def h36m(tmp_path_factory):
     folder = tmp_path_factory.mktemp("h36m")
-    write_videopose3d_h36m(folder, longer(lambda takes: takes["Greeting"]), longer(lambda takes: takes["Greeting"]))
+    write_videopose3d_h36m(
+        folder, longer(lambda takes: takes["Greeting"]), longer(lambda takes: takes["Greeting"])
+    )
     return folder
 
 
@@ -137,8 +148,12 @@ def protocol_of(monkeypatch, root, data, name, skeleton="human36m17"):
     errors = {"any": 0.0}
     recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
     oracle, card = Oracle(get_skeleton(skeleton), errors), Card(skeleton=skeleton, recipe={})
-    monkeypatch.setattr(unihpe.run, "load_model", lambda path, device: (oracle, recipe, card))
-    return unihpe.run.evaluate_checkpoint(Path("none"), data, root, protocol=name, gallery=0)["protocol"]
+    monkeypatch.setattr(
+        unihpe.runs.train, "load_model", lambda path, device: (oracle, recipe, card)
+    )
+    return unihpe.runs.train.evaluate_checkpoint(
+        Path("none"), data, root, protocol=name, gallery=0
+    )["protocol"]
 
 
 def test_the_words_tell_what_a_copy_has_not(tmp_path, monkeypatch):
@@ -173,7 +188,11 @@ def test_humaneva_is_averaged_over_subjects_and_actions(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "skeleton", "counted", "all_joints"),
-    [("official", "mpi_inf_3dhp17", 14, 17), ("all-joints", "mpi_inf_3dhp17", 17, 17), ("limbs", "human36m17", 12, 12)],
+    [
+        ("official", "mpi_inf_3dhp17", 14, 17),
+        ("all-joints", "mpi_inf_3dhp17", 17, 17),
+        ("limbs", "human36m17", 12, 12),
+    ],
 )
 def test_mpi_inf_3dhp(name, skeleton, counted, all_joints, tmp_path, monkeypatch):
     pytest.importorskip("h5py", reason="annot_data.mat needs h5py")
@@ -193,17 +212,24 @@ def test_threedpw(name, joints, tmp_path, monkeypatch):
         write_hybrik(tmp_path / "3DPW_test_new.json")
     found, _ = scored(monkeypatch, tmp_path, "threedpw", name, {"any": 84.0})
     assert found["MPJPE point"]["mean over poses"] == pytest.approx(84 / joints, rel=1e-4)
-    assert 1 < found["PA-MPJPE point"]["mean over poses"] < 84  # least squares spreads the error over all joints
+    assert (
+        1 < found["PA-MPJPE point"]["mean over poses"] < 84
+    )  # least squares spreads the error over all joints
 
 
 @pytest.mark.parametrize("point", [True, False])
 def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     """The oracle answers mirrored people with the truth unmirrored: mirrored back, it errs everywhere, and the mean half as much."""
-    from unihpe.data.human36m.reader import open_human36m
-    from unihpe.run import prepared
+    from unihpe.datasets.human36m.reader import open_human36m
+    from unihpe.evaluation.batches import prepared
 
-    source = open_human36m(h36m).select(lambda view: view.action == "Walking" and view.split == "test", 20)
-    oracle, words = Oracle(source.skeleton, {"any": 0.0}, point), Protocol(name="x", data="x", joints="x")
+    source = open_human36m(h36m).select(
+        lambda view: view.action == "Walking" and view.split == "test", 20
+    )
+    oracle, words = (
+        Oracle(source.skeleton, {"any": 0.0}, point),
+        Protocol(name="x", data="x", joints="x"),
+    )
     generator = torch.Generator().manual_seed(0)
     report = evaluate_lifting(
         oracle, prepared(source, generator, "cpu"), words, generator=generator, gallery=0,
@@ -214,28 +240,39 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     mirrored = truth[:, list(source.skeleton.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
     expected = float((mirrored - truth).norm(dim=-1).mean()) / 2
     assert report["errors_mm"][f"MPJPE {name}"]["mean over groups"] == pytest.approx(0, abs=1e-3)
-    assert report["errors_mm"][f"MPJPE {name}, flip test"]["mean over groups"] == pytest.approx(expected, rel=1e-3)
+    assert report["errors_mm"][f"MPJPE {name}, flip test"]["mean over groups"] == pytest.approx(
+        expected, rel=1e-3
+    )
 
 
 def test_the_flip_test_of_samples_gains_nothing_from_a_second_draw(h36m):
     """Half of the noise is the sampler's own; what is drawn after does not depend on the flip test."""
-    from unihpe.data.human36m.reader import open_human36m
-    from unihpe.run import prepared
+    from unihpe.datasets.human36m.reader import open_human36m
+    from unihpe.evaluation.batches import prepared
 
-    source = open_human36m(h36m).select(lambda view: view.action == "Walking" and view.split == "test", 20)
-    oracle, words = Drawing(source.skeleton, {}, point=False), Protocol(name="x", data="x", joints="x")
+    source = open_human36m(h36m).select(
+        lambda view: view.action == "Walking" and view.split == "test", 20
+    )
+    oracle, words = (
+        Drawing(source.skeleton, {}, point=False),
+        Protocol(name="x", data="x", joints="x"),
+    )
     found = []
     for flip in (True, False):
         data, generator = torch.Generator(), torch.Generator().manual_seed(0)
 
         def sampler(denoise, diffusion, noise, generator=generator):
-            return denoise(noise + 50 * torch.randn(noise.shape, generator=generator), torch.ones(1))
+            return denoise(
+                noise + 50 * torch.randn(noise.shape, generator=generator), torch.ones(1)
+            )
 
         report = evaluate_lifting(
             oracle, prepared(source, data, "cpu"), words, generator=generator, sampler=sampler, samples=1, gallery=0,
             skeleton=source.skeleton, flip=flip,
         )  # fmt: skip
-        found.append({name: errors["mean over groups"] for name, errors in report["errors_mm"].items()})
+        found.append(
+            {name: errors["mean over groups"] for name, errors in report["errors_mm"].items()}
+        )
     assert (
         found[0]["MPJPE sample, flip test"] == pytest.approx(found[0]["MPJPE sample"], rel=1e-4)
         and found[0]["MPJPE sample"] > 50

@@ -1,27 +1,36 @@
 """Named protocols: hand-made predictions with known errors, through each of them."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from miniatures import write_humaneva
 from torch.testing import assert_close
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from miniatures import write_humaneva
-
-from unihpe.checkpoint import Card, save_checkpoint
-from unihpe.data.human36m.views import second_take
-from unihpe.data.recorded import View
+from unihpe.body.metrics import align, mpjpe, pa_mpjpe
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.human36m.views import second_take
+from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
-from unihpe.evaluation.report import by_group
-from unihpe.evaluation.rules import LIMBS, LSP_14, OFFICIAL_3DHP, RULES, every_joint, pa_reflected, rules_of, scores
-from unihpe.metrics import align, mpjpe, pa_mpjpe
+from unihpe.evaluation.lifting import by_group
+from unihpe.evaluation.rules import (
+    LIMBS,
+    LSP_14,
+    OFFICIAL_3DHP,
+    RULES,
+    every_joint,
+    pa_reflected,
+    rules_of,
+    scores,
+)
+from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.recipe import build_model, load_recipe
-from unihpe.skeleton import get_skeleton
 
 H36M, MPI = get_skeleton("human36m17"), get_skeleton("mpi_inf_3dhp17")
-SKELETONS = {"human36m": H36M, "mpi_inf_3dhp": MPI, "threedpw": H36M, "humaneva": get_skeleton("humaneva15")}
+SKELETONS = {
+    "human36m": H36M,
+    "mpi_inf_3dhp": MPI,
+    "threedpw": H36M,
+    "humaneva": get_skeleton("humaneva15"),
+}
 
 
 def poses(skeleton, n=3):
@@ -54,7 +63,9 @@ def test_a_perfect_guess_and_one_joint_off(rules):
             assert_close(off[name], torch.full((3,), 100.0 * 30 / 31 * (count - 1) / count))
         else:
             assert perfect[name].max() < 0.05 and off[name].min() > 1
-    left_out = set(skeleton.joints) - {joint for figure in rules.figures for joint in figure.joints or skeleton.joints}
+    left_out = set(skeleton.joints) - {
+        joint for figure in rules.figures for joint in figure.joints or skeleton.joints
+    }
     for joint in left_out - {rules.root}:
         aside = scores(moved(truth, skeleton, joint, [0.0, 500.0, 0.0]), truth, skeleton, rules)
         assert all(torch.equal(aside[name], perfect[name]) for name in perfect)
@@ -66,8 +77,13 @@ def test_everything_is_relative_to_the_root_of_the_protocol():
     for name in ("spin-p1", "hmr-p1", "videopose3d"):
         assert scores(shifted, truth, H36M, rules_of("human36m", name))["MPJPE"].max() < 1e-2
     hips = truth.clone()
-    hips[:, H36M.index("left_hip")] += torch.tensor([140.0, 0.0, 0.0])  # moves the mid-hip by 70, the pelvis not
-    assert_close(scores(hips, truth, H36M, rules_of("human36m", "spin-p1"))["MPJPE"], torch.full((3,), 140.0 / 14))
+    hips[:, H36M.index("left_hip")] += torch.tensor(
+        [140.0, 0.0, 0.0]
+    )  # moves the mid-hip by 70, the pelvis not
+    assert_close(
+        scores(hips, truth, H36M, rules_of("human36m", "spin-p1"))["MPJPE"],
+        torch.full((3,), 140.0 / 14),
+    )
     by_hips = scores(hips, truth, H36M, rules_of("human36m", "hmr-p1"))["MPJPE"]
     assert_close(by_hips, torch.full((3,), (13 * 70.0 + 70.0) / 14))
 
@@ -77,9 +93,16 @@ def test_alignment_removes_what_it_says():
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(2)))[0]
     turn = turn * torch.linalg.det(turn).sign()
     rules = rules_of("human36m", "videopose3d")
-    turned, larger = scores(truth @ turn.T, truth, H36M, rules), scores(1.3 * truth, truth, H36M, rules)
+    turned, larger = (
+        scores(truth @ turn.T, truth, H36M, rules),
+        scores(1.3 * truth, truth, H36M, rules),
+    )
     assert turned["PA-MPJPE"].max() < 0.05 and turned["N-MPJPE"].min() > 50
-    assert larger["PA-MPJPE"].max() < 0.05 and larger["N-MPJPE"].max() < 0.05 and larger["MPJPE"].min() > 50
+    assert (
+        larger["PA-MPJPE"].max() < 0.05
+        and larger["N-MPJPE"].max() < 0.05
+        and larger["MPJPE"].min() > 50
+    )
     mirrored = truth * torch.tensor([-1.0, 1.0, 1.0])
     zedo = scores(mirrored, truth, H36M, rules_of("threedpw", "zedo-17"))
     assert zedo["PA-MPJPE"].min() > 50 and zedo["PA-MPJPE, reflections allowed"].max() < 0.05
@@ -109,12 +132,20 @@ def test_joints_that_the_truth_lacks_do_not_count():
 
 
 def test_which_views_count():
-    def view(subject="S9", sequence="Directions", camera="60457274", action="Directions", split="test"):
+    def view(
+        subject="S9", sequence="Directions", camera="60457274", action="Directions", split="test"
+    ):
         return View(subject, action, sequence, camera, split, action)
 
     spin, hmr = rules_of("human36m", "spin-p2"), rules_of("human36m", "hmr-p2")
-    assert spin.wants(view()) and not spin.wants(view(camera="54138969")) and not spin.wants(view(split="train"))
-    assert not hmr.wants(view()) and hmr.wants(view(sequence="Directions 1"))  # the number is not the take's
+    assert (
+        spin.wants(view())
+        and not spin.wants(view(camera="54138969"))
+        and not spin.wants(view(split="train"))
+    )
+    assert not hmr.wants(view()) and hmr.wants(
+        view(sequence="Directions 1")
+    )  # the number is not the take's
     assert not rules_of("human36m", "videopose3d").wants(view("S11"))
     p1 = rules_of("human36m", "hmr-p1")
     assert p1.wants(view("S11")) and not p1.wants(view("S11", camera="54138969"))
@@ -122,11 +153,19 @@ def test_which_views_count():
     assert not rules_of("human36m", "videopose3d-without-drift").wants(view("S9", "Greeting"))
     walk = view("S1", "Walking 1 chunk0", "C1", "Walking", "val")
     assert rules_of("humaneva", "actions").wants(walk)
-    assert not rules_of("humaneva", "actions").wants(view("S1", "Gestures 1 chunk0", "C1", "Gestures", "val"))
+    assert not rules_of("humaneva", "actions").wants(
+        view("S1", "Gestures 1 chunk0", "C1", "Gestures", "val")
+    )
     taken = {
-        name: second_take(view("S11", name)) for name in ("SittingDown", "SittingDown 1", "Phoning 3", "Phoning 2")
+        name: second_take(view("S11", name))
+        for name in ("SittingDown", "SittingDown 1", "Phoning 3", "Phoning 2")
     }
-    assert taken == {"SittingDown": False, "SittingDown 1": True, "Phoning 3": False, "Phoning 2": True}
+    assert taken == {
+        "SittingDown": False,
+        "SittingDown 1": True,
+        "Phoning 3": False,
+        "Phoning 2": True,
+    }
 
 
 def test_averages():
@@ -142,7 +181,9 @@ def test_joint_sets_and_words():
         assert words.name == rules.name and words.about and "split" in words.data
     said = rules_of("human36m", "spin-p2").words("x", "gt", False, "true", "all 17")
     assert (
-        "every 5th frame" in said.data and "60457274" in said.data and said.joints.startswith("MPJPE over 14: left_hip")
+        "every 5th frame" in said.data
+        and "60457274" in said.data
+        and said.joints.startswith("MPJPE over 14: left_hip")
     )
     with pytest.raises(InputError, match=r"has videopose3d, .*every-64th"):
         rules_of("human36m", "p1")
@@ -155,14 +196,22 @@ def test_joint_sets_and_words():
 def test_a_checkpoint_is_scored_by_name(unihpe, tmp_path):
     (tmp_path / "data").mkdir()
     write_humaneva(tmp_path / "data")
-    small = tuple(f"model.{part}.width=32" for part in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d"))
+    small = tuple(
+        f"model.{part}.width=32"
+        for part in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")
+    )
     checkpoint = tmp_path / "model.safetensors"
-    for name, skeleton in (("humaneva", "humaneva15"), ("quick", "human36m17")):  # its own joints, and by name
+    for name, skeleton in (
+        ("humaneva", "humaneva15"),
+        ("quick", "human36m17"),
+    ):  # its own joints, and by name
         recipe = load_recipe(name, (*small, "pose_scale=250.0", "keypoint_scale=0.3"))
         card = Card(skeleton=skeleton, recipe=recipe.model_dump(mode="json"))
         save_checkpoint(checkpoint, build_model(recipe).state_dict(), card)
         options = ("--data", "humaneva", "--root", tmp_path / "data", "--json", tmp_path / "r.json")
-        code, text, error = unihpe("eval", checkpoint, *options, "--protocol", "actions", "--gallery", 0)
+        code, text, error = unihpe(
+            "eval", checkpoint, *options, "--protocol", "actions", "--gallery", 0
+        )
         assert code == 0 and "Walking, Jog, Box" in text and "S2 Box" in text, error
     code, _, error = unihpe("eval", checkpoint, *options, "--protocol", "actions", "--stride", 2)
     assert code == 2 and "leave --split and --stride out" in error

@@ -34,7 +34,9 @@ def three(batch: int = 5, width: int = 8, seed: int = 0) -> list[Tensor]:
 
 def eig(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     one = torch.ones_like(a)
-    return torch.linalg.eigvalsh(torch.stack([one, a, b, a, one, c, b, c, one], -1).unflatten(-1, (3, 3)))[..., -1]
+    return torch.linalg.eigvalsh(
+        torch.stack([one, a, b, a, one, c, b, c, one], -1).unflatten(-1, (3, 3))
+    )[..., -1]
 
 
 def cosines(count: int, width: int = 3, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -52,7 +54,9 @@ def test_pair_loss_is_equation_1(directions):
     def one_way(s: Tensor, t: Tensor) -> float:
         total = 0.0
         for n in range(6):
-            total -= math.log(math.exp(s[n] @ t[n] / tau) / sum(math.exp(s[n] @ t[i] / tau) for i in range(6)))
+            total -= math.log(
+                math.exp(s[n] @ t[n] / tau) / sum(math.exp(s[n] @ t[i] / tau) for i in range(6))
+            )
         return total / 6
 
     expected = one_way(x, y) if directions == "one" else (one_way(x, y) + one_way(y, x)) / 2
@@ -116,7 +120,9 @@ def test_known_values_and_bounded_gradients_at_degenerate_points(point, value, d
     assert torch.isfinite(slopes).all() and slopes.abs().max() <= 1 + 1e-6
     # a subgradient: λ₁ is convex in the cosines, so it lies above its tangent everywhere
     others = torch.stack(cosines(500)).to(dtype)
-    tangent = result.detach() + (slopes[:, None] * (others - torch.tensor(point, dtype=dtype)[:, None])).sum(0)
+    tangent = result.detach() + (
+        slopes[:, None] * (others - torch.tensor(point, dtype=dtype)[:, None])
+    ).sum(0)
     assert (largest_eigenvalue(*others) >= tangent - 1e-5).all()
 
 
@@ -187,7 +193,9 @@ def test_all_negatives_enumerate_every_triplet_that_touches_the_anchor(batch):
 
 def test_all_negatives_keep_no_cube_for_the_backward_pass():
     kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.numel()) or t, lambda t: t
+    ):
         triplet_loss(*three(40), 0.1)
     assert max(kept) <= 40 * 40
 
@@ -230,14 +238,21 @@ def test_perfect_alignment_has_finite_gradients():
 def test_multimodal_loss_is_the_triplet_loss_for_three():
     x = three(6)
     triplets = sample_triplets(6, torch.Generator().manual_seed(2))
-    assert_close(multimodal_loss(x, 0.2, triplets), triplet_loss(*x, 0.2, triplets=triplets), atol=1e-9, rtol=0)
+    assert_close(
+        multimodal_loss(x, 0.2, triplets),
+        triplet_loss(*x, 0.2, triplets=triplets),
+        atol=1e-9,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("k", [2, 4, 5])
 def test_multimodal_loss_agrees_with_the_naive_twin(k):
     x = list(unit(k, 5, 8))
     triplets = sample_triplets(5, torch.Generator().manual_seed(3), modalities=k)
-    assert_close(multimodal_loss(x, 0.2, triplets), naive_triplet(x, triplets, 0.2), atol=1e-9, rtol=0)
+    assert_close(
+        multimodal_loss(x, 0.2, triplets), naive_triplet(x, triplets, 0.2), atol=1e-9, rtol=0
+    )
 
 
 # the rest

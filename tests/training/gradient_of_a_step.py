@@ -6,9 +6,13 @@ import sys
 import torch
 from test_training import TINY
 
-from unihpe.recipe import build_model, load_recipe, open_source, stage_stream, training_stream
-from unihpe.training.loop import Progress, begin_stage, train_step
+from unihpe.datasets.settings import open_source
+from unihpe.recipe import build_model, load_recipe
+from unihpe.training.freeze import begin_stage
+from unihpe.training.loop import train_step
 from unihpe.training.processes import joined
+from unihpe.training.state import Progress
+from unihpe.training.streams import stage_stream, training_stream
 
 
 def main(motion, out):
@@ -18,15 +22,21 @@ def main(motion, out):
 
 def write(motion, out, processes, device):
     """Every process writes its own."""
-    recipe = load_recipe("quick", (*TINY, "stage.1.accumulate=2", "stage.1.clip=1e9", f"data.root={motion}"))
+    recipe = load_recipe(
+        "quick", (*TINY, "stage.1.accumulate=2", "stage.1.clip=1e9", f"data.root={motion}")
+    )
     source = open_source(recipe.data, split="train", view="random")
     draw = stage_stream(training_stream(source, recipe.data), [], None)
     model, stage = build_model(recipe), recipe.stage[1]
     optimiser = begin_stage(model, stage, fresh=True)
     optimiser.step = lambda: None
-    train_step(model, copy.deepcopy(model), optimiser, stage, draw, 0, Progress(stage=1), device, processes)
+    train_step(
+        model, copy.deepcopy(model), optimiser, stage, draw, 0, Progress(stage=1), device, processes
+    )
     gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
-    statistics = torch.cat([value for name, value in model.named_buffers() if "running_mean" in name])
+    statistics = torch.cat(
+        [value for name, value in model.named_buffers() if "running_mean" in name]
+    )
     torch.save({"gradient": gradient, "statistics": statistics}, out)
 
 

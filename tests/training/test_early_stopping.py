@@ -1,19 +1,18 @@
 """The best weights of a stage by a held-out part: chosen, kept over a break, and where the part comes from."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from miniatures import write_humaneva
 
-from unihpe.data.humaneva import open_humaneva
+from unihpe.datasets.humaneva.reader import open_humaneva
+from unihpe.datasets.settings import open_source
 from unihpe.errors import InputError
-from unihpe.recipe import apart, build_model, load_recipe, open_source, open_stream, stage_stream, training_stream
-from unihpe.run import has_own_files, train_recipe, validation
-from unihpe.training.loop import JUDGE, Schedule, read_log, train
+from unihpe.recipe import build_model, load_recipe
+from unihpe.runs.train import train_recipe
+from unihpe.runs.validation import has_own_files, validation
+from unihpe.training.loop import JUDGE, Schedule, train
+from unihpe.training.state import read_log
+from unihpe.training.streams import apart, open_stream, stage_stream, training_stream
 
 TINY = (
     "model.embedding=32", *(f"model.{part}.width=32" for part in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")),
@@ -50,7 +49,15 @@ def judged(recipe, out, given):
 
 
 def test_the_weights_with_the_best_score_are_the_result(motion_file, tmp_path):
-    scores = [90.0, 50.0, 40.0, 30.0, 45.0, 35.0, 60.0]  # one after the first stage, then every second step
+    scores = [
+        90.0,
+        50.0,
+        40.0,
+        30.0,
+        45.0,
+        35.0,
+        60.0,
+    ]  # one after the first stage, then every second step
     model, progress, seen = judged(tiny(motion_file), tmp_path, scores)
     assert len(seen) == 7 and same(copied(model), seen[3]) and not same(seen[3], seen[-1])
     assert progress.samples == 16 * 16
@@ -89,7 +96,9 @@ class Stopped(Exception):
 
 @pytest.mark.parametrize("at", [6, 8, 13])
 def test_a_broken_run_chooses_the_same_weights(motion_file, tmp_path, at):
-    recipe = tiny(motion_file, "stage.1.patience=3", "stage.1.steps=14", "stage.1.learning_rate=0.02")
+    recipe = tiny(
+        motion_file, "stage.1.patience=3", "stage.1.steps=14", "stage.1.learning_rate=0.02"
+    )
     schedule = Schedule(save_every=3, log_every=1)
     whole, progress = train_recipe(recipe, tmp_path / "whole", schedule=schedule)
     rows = []
@@ -109,16 +118,28 @@ def test_a_broken_run_chooses_the_same_weights(motion_file, tmp_path, at):
 def test_choosing_needs_something_to_choose_by(tmp_path):
     write_humaneva(tmp_path)
     data = tmp_path / "data_3d_humaneva15.npz"
-    recipe = load_recipe("humaneva", (f"data.root={tmp_path}", "stage.1.steps=1", "stage.1.batch_size=4"))
+    recipe = load_recipe(
+        "humaneva", (f"data.root={tmp_path}", "stage.1.steps=1", "stage.1.batch_size=4")
+    )
     assert data.exists() and validation(recipe, "cpu") is not None
     with pytest.raises(InputError, match="set data.held_out to a share"):
         judge = recipe.stage[1].model_copy(update={"steps": 1})
-        train(build_model(recipe), (judge,), lambda stage, generator: [], tmp_path / "run", seed=0, fingerprint="x")
+        train(
+            build_model(recipe),
+            (judge,),
+            lambda stage, generator: [],
+            tmp_path / "run",
+            seed=0,
+            fingerprint="x",
+        )
     with pytest.raises(InputError, match="set check_every"):
         load_recipe("quick", ("stage.0.patience=3",))
     with pytest.raises(InputError, match="motion has a split 'val' of its own"):
         load_recipe("quick", ("data.held_out=0.1",))
-    for table in ('mix=[{name="humaneva", share=0.5, held_out=0.1}]', 'poses={name="humaneva", held_out=0.1}'):
+    for table in (
+        'mix=[{name="humaneva", share=0.5, held_out=0.1}]',
+        'poses={name="humaneva", held_out=0.1}',
+    ):
         with pytest.raises(InputError, match=r"leave held_out out of \[\[mix\]\] and \[poses\]"):
             load_recipe("quick", (table,))
 
@@ -131,11 +152,15 @@ def test_what_is_held_out_is_the_end_of_each_action(tmp_path):
 
     def told(recorded):
         rows = zip(recorded.view.tolist(), recorded.frame.tolist(), strict=True)
-        return sorted((recorded.views[v].action, frame, recorded.views[v].camera) for v, frame in rows)
+        return sorted(
+            (recorded.views[v].action, frame, recorded.views[v].camera) for v, frame in rows
+        )
 
     cameras = ("C1", "C2", "C3")
     expected = [("Jog", 1, camera) for camera in cameras]
-    assert told(last) == expected + [("Walking", frame, camera) for frame in (6, 7, 8) for camera in cameras]
+    assert told(last) == expected + [
+        ("Walking", frame, camera) for frame in (6, 7, 8) for camera in cameras
+    ]
     assert len(kept) + len(last) == len(train_part) == 33
     assert len(train_part.held_out(0.01)[1]) == 6  # a frame of each
     with pytest.raises(InputError, match="too short to hold out 0.99"):
@@ -186,10 +211,16 @@ def test_people_of_a_batch_are_apart():
 
 def test_a_recipe_draws_apart(tmp_path):
     write_humaneva(tmp_path)
-    settings = load_recipe("humaneva", (f"data.root={tmp_path}", "data.apart=4", "data.held_out=0")).data
+    settings = load_recipe(
+        "humaneva", (f"data.root={tmp_path}", "data.apart=4", "data.held_out=0")
+    ).data
     source, seen = open_source(settings, split="train", view="random"), []
     read = source.read
-    object.__setattr__(source, "read", lambda indices, generator: (seen.append(indices), read(indices, generator))[1])
+    object.__setattr__(
+        source,
+        "read",
+        lambda indices, generator: (seen.append(indices), read(indices, generator))[1],
+    )
     draw = training_stream(source, settings)
     assert len(draw(8, torch.Generator().manual_seed(3))) == 8
     assert len(set((seen[0] % 4).tolist())) == 1 and len(set(seen[0].tolist())) == 8
@@ -200,11 +231,17 @@ def test_a_recipe_draws_apart(tmp_path):
 def test_frames_are_apart_where_a_reader_mixes_the_views(tmp_path):
     """Rows in any order, as `rows.by_row` may give them."""
     write_humaneva(tmp_path)
-    settings = load_recipe("humaneva", (f"data.root={tmp_path}", "data.apart=4", "data.held_out=0")).data
+    settings = load_recipe(
+        "humaneva", (f"data.root={tmp_path}", "data.apart=4", "data.held_out=0")
+    ).data
     whole, seen = open_humaneva(tmp_path).select(lambda view: view.split == "train"), []
     mixed = whole.kept(torch.randperm(len(whole), generator=torch.Generator().manual_seed(1)))
     read = mixed.read
-    object.__setattr__(mixed, "read", lambda indices, generator: (seen.append(indices), read(indices, generator))[1])
+    object.__setattr__(
+        mixed,
+        "read",
+        lambda indices, generator: (seen.append(indices), read(indices, generator))[1],
+    )
     draw, generator = training_stream(mixed, settings), torch.Generator().manual_seed(0)
     for _ in range(50):
         draw(8, generator)

@@ -1,33 +1,35 @@
 """Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
 
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.testing import assert_close
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 from test_coco import person as coco_person
 from test_coco import write as write_coco
+from torch.testing import assert_close
 
-from unihpe.batch import Batch, Modality, joined
-from unihpe.camera import Camera
-from unihpe.data.pack import Packed, pack
-from unihpe.data.people import PeopleSource
+from unihpe.body.batch import Batch, Modality, joined
+from unihpe.body.camera import Camera
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.pack import Packed, pack
+from unihpe.datasets.people.source import PeopleSource
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.nn.hrnet import soft_argmax
-from unihpe.nn.unihpe import UniHPE
-from unihpe.recipe import build_model, load_recipe, open_stream, parse_recipe, stage_stream
-from unihpe.run import load_start, train_recipe, validation
-from unihpe.skeleton import get_skeleton
-from unihpe.training.loop import Schedule, begin_stage, read_log, set_modes
-from unihpe.training.stages import Stage, heatmap_loss, integral_loss, known, stage_losses
+from unihpe.model.heatmaps import soft_argmax
+from unihpe.model.unihpe import UniHPE
+from unihpe.recipe import build_model, load_recipe, parse_recipe
+from unihpe.runs.start import load_start
+from unihpe.runs.train import train_recipe
+from unihpe.runs.validation import validation
+from unihpe.training.freeze import begin_stage, set_modes
+from unihpe.training.loop import Schedule
+from unihpe.training.objective import heatmap_loss, integral_loss, known, stage_losses
+from unihpe.training.stage import Stage
+from unihpe.training.state import read_log
+from unihpe.training.streams import open_stream, stage_stream
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Painted:
     def __getitem__(self, index):
         rng = np.random.default_rng(index)
         camera = Camera.simple(torch.tensor([1000.0, 1000.0]), torch.tensor(1145.0))
-        pose = self.motion.poses[index] * torch.tensor([1.0, -1.0, -1.0]) + torch.tensor([0.0, 900.0, 4500.0])
+        pose = self.motion.poses[index] * torch.tensor([1.0, -1.0, -1.0]) + torch.tensor(
+            [0.0, 900.0, 4500.0]
+        )
         keypoints = camera.project(pose).double().numpy()
         low, high = keypoints.min(0), keypoints.max(0)
         side = (high - low).max() * 1.3
@@ -85,7 +89,12 @@ def recipe(folder, motion_file, **changes):
         "poses": {"name": "motion", "root": str(motion_file)},
         "model": {
             "embedding": 64,
-            "image_encoder": {"kind": "hrnet_w18_small", "heatmap_head": True, "read_out": "joints", "shrink": 2}
+            "image_encoder": {
+                "kind": "hrnet_w18_small",
+                "heatmap_head": True,
+                "read_out": "joints",
+                "shrink": 2,
+            }
             | {"heatmaps_from": "all"},
             "encoder_2d": small,
             "encoder_3d": small,
@@ -93,12 +102,36 @@ def recipe(folder, motion_file, **changes):
             "decoder_3d": decoder,
         },
         "stage": [
-            {"name": "heat maps", "trains": ["image_encoder", "heatmap_head"], "contrastive": 0, "heatmap": 1.0}
+            {
+                "name": "heat maps",
+                "trains": ["image_encoder", "heatmap_head"],
+                "contrastive": 0,
+                "heatmap": 1.0,
+            }
             | {"steps": 2, "batch_size": 4},
-            {"name": "poses", "trains": ["encoder_2d", "encoder_3d"], "steps": 2, "batch_size": 4, "pose_batch": 16},
-            {"name": "align", "trains": ["image_encoder"], "align": three, "triplet": 1.0, "temperature": 0.2}
+            {
+                "name": "poses",
+                "trains": ["encoder_2d", "encoder_3d"],
+                "steps": 2,
+                "batch_size": 4,
+                "pose_batch": 16,
+            },
+            {
+                "name": "align",
+                "trains": ["image_encoder"],
+                "align": three,
+                "triplet": 1.0,
+                "temperature": 0.2,
+            }
             | {"steps": 2, "batch_size": 4, "accumulate": 2},
-            {"name": "joint", "align": three, "triplet": 1.0, "decode": DECODE, "steps": 1, "batch_size": 4}
+            {
+                "name": "joint",
+                "align": three,
+                "triplet": 1.0,
+                "decode": DECODE,
+                "steps": 1,
+                "batch_size": 4,
+            }
             | {"pose_batch": 8, "bfloat16": True},
         ],
     }
@@ -120,7 +153,7 @@ def test_all_four_stages_train_and_resume(folder, motion_file, tmp_path):
 
 
 def batch_of(folder, n=6, with_pose=True):
-    from unihpe.data.prepare import prepare
+    from unihpe.body.prepare import prepare
 
     source = PeopleSource(folder / "train.pack", with_pose=with_pose)
     return prepare(source.read(torch.arange(n), torch.Generator().manual_seed(0)), source.skeleton)
@@ -134,10 +167,16 @@ def test_a_settled_stage_keeps_the_statistics_of_the_pose_encoders_and_trains_th
     before = build_model(whole).state_dict()
     for settled in (True, False):
         stage = joint.model_copy(update={"settled": settled})
-        model, _ = train_recipe(whole.model_copy(update={"stage": (stage,)}), tmp_path / str(settled))
+        model, _ = train_recipe(
+            whole.model_copy(update={"stage": (stage,)}), tmp_path / str(settled)
+        )
         after = model.state_dict()
         changed = {name for name in after if not torch.equal(after[name], before[name])}
-        means = {name for name in after if name.startswith("encoder_2d") and name.endswith("running_mean")}
+        means = {
+            name
+            for name in after
+            if name.startswith("encoder_2d") and name.endswith("running_mean")
+        }
         assert means and (not means & changed if settled else means <= changed)
         assert any(name.startswith("encoder_2d") and name.endswith("weight") for name in changed)
         assert "image_encoder.backbone.bn1.running_mean" in changed  # a backbone's go on
@@ -159,7 +198,9 @@ def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
     assert heat.grad.abs().amax((0, 2, 3)).gt(0).nonzero()[:, 0].tolist() == [
         2
     ]  # the others lie outside, or are not known
-    assert_close(loss.detach(), (soft_argmax(heat.detach())[0, 2] - where[2]).norm(), atol=1e-4, rtol=0)
+    assert_close(
+        loss.detach(), (soft_argmax(heat.detach())[0, 2] - where[2]).norm(), atol=1e-4, rtol=0
+    )
     assert integral_loss(heat, replace(batch, confidence=torch.zeros(1, 17))) == 0
 
 
@@ -177,10 +218,16 @@ def test_frozen_encoders_stay_as_they_are(folder, motion_file):
     optimiser = begin_stage(model, stage, fresh=True)
     set_modes(model, stage)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    total = sum(stage_losses(model, batch_of(folder), stage, torch.Generator().manual_seed(0)).values())
+    total = sum(
+        stage_losses(model, batch_of(folder), stage, torch.Generator().manual_seed(0)).values()
+    )
     total.backward()
     optimiser.step()
-    changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {
+        name.split(".")[0]
+        for name, value in model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
     assert changed == {"image_encoder", "log_scale"}
 
 
@@ -203,11 +250,18 @@ def test_pictures_without_3d_are_masked_not_guessed(folder, motion_file):
     )
     assert known(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
     head = Batch(
-        whole.keypoints[:4], whole.confidence[:4], whole.box_token[:4], whole.pose[:4], whole.box[:4], whole.image[:4]
+        whole.keypoints[:4],
+        whole.confidence[:4],
+        whole.box_token[:4],
+        whole.pose[:4],
+        whole.box[:4],
+        whole.image[:4],
     )
     pair = "pair image-3d"
     some = stage_losses(model, mixed, stage, torch.Generator().manual_seed(0))[pair]
-    torch.testing.assert_close(some, stage_losses(model, head, stage, torch.Generator().manual_seed(0))[pair])
+    torch.testing.assert_close(
+        some, stage_losses(model, head, stage, torch.Generator().manual_seed(0))[pair]
+    )
 
 
 def test_people_without_3d_do_not_reach_the_3d_encoder_nor_are_decoded_from_it(folder, motion_file):
@@ -223,8 +277,12 @@ def test_people_without_3d_do_not_reach_the_3d_encoder_nor_are_decoded_from_it(f
 
     found = []
     for batch in (whole, joined(whole, flat)):
-        model.load_state_dict(model.state_dict() | {f"encoder_3d.{name}": value for name, value in before.items()})
-        found.append((stage_losses(model, batch, stage, torch.Generator()), model.encoder_3d.state_dict()))
+        model.load_state_dict(
+            model.state_dict() | {f"encoder_3d.{name}": value for name, value in before.items()}
+        )
+        found.append(
+            (stage_losses(model, batch, stage, torch.Generator()), model.encoder_3d.state_dict())
+        )
         found[-1] = found[-1][0], {name: value.clone() for name, value in found[-1][1].items()}
     assert all(torch.equal(value, found[1][1][name]) for name, value in found[0][1].items())
     assert any(not torch.equal(value, before[name]) for name, value in found[0][1].items())
@@ -236,7 +294,12 @@ def test_rendered_people_and_pictures_without_3d_in_one_batch(folder, motion_fil
     """What has no 3D moves nothing that 3D alone teaches, and the rest as it should."""
     fields = recipe(folder, motion_file).model_dump()
     flat = fields["data"] | {"with_pose": False}
-    joint = fields["stage"][3] | {"batch_size": 7, "pose_batch": 0, "heatmap": 1.0, "bfloat16": False}
+    joint = fields["stage"][3] | {
+        "batch_size": 7,
+        "pose_batch": 0,
+        "heatmap": 1.0,
+        "bfloat16": False,
+    }
     rows = []
     whole = parse_recipe(fields | {"mix": [flat | {"share": 0.4}], "stage": [joint]}, "test")
     train_recipe(whole, tmp_path / "a", schedule=Schedule(log_every=1), report=rows.append)
@@ -245,7 +308,11 @@ def test_rendered_people_and_pictures_without_3d_in_one_batch(folder, motion_fil
     model, stage = build_model(whole), whole.stage[0]
     only_flat = batch_of(folder, with_pose=False)
     sum(stage_losses(model, only_flat, stage, torch.Generator().manual_seed(0)).values()).backward()
-    parts = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
+    parts = {
+        name.split(".")[0]
+        for name, p in model.named_parameters()
+        if p.grad is not None and bool(p.grad.any())
+    }
     assert parts == {"image_encoder", "heatmap_head", "encoder_2d", "decoder_2d", "log_scale"}
 
 
@@ -273,13 +340,19 @@ def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
     with pytest.raises(InputError, match="no \\[model.image_encoder\\]"):
         parse_recipe(fields | {"model": fields["model"] | {"image_encoder": None}}, "test")
     with pytest.raises(InputError, match="heatmap_head = true"):
-        parse_recipe(fields | {"model": fields["model"] | {"image_encoder": {"kind": "hrnet_w32"}}}, "test")
+        parse_recipe(
+            fields | {"model": fields["model"] | {"image_encoder": {"kind": "hrnet_w32"}}}, "test"
+        )
     lacking = {"image_encoder": {"kind": "hrnet_w18_small", "read_out": "joints"}}
     with pytest.raises(InputError, match="needs heat maps: set heatmap_head = true"):
-        parse_recipe(fields | {"model": fields["model"] | lacking, "stage": fields["stage"][1:]}, "test")
+        parse_recipe(
+            fields | {"model": fields["model"] | lacking, "stage": fields["stage"][1:]}, "test"
+        )
     with pytest.raises(InputError, match="leave out shrink"):
         shrunk = {"image_encoder": {"kind": "vit_small", "shrink": 2}}
-        parse_recipe(fields | {"model": fields["model"] | shrunk, "stage": fields["stage"][1:]}, "test")
+        parse_recipe(
+            fields | {"model": fields["model"] | shrunk, "stage": fields["stage"][1:]}, "test"
+        )
     with pytest.raises(InputError, match="recipe no \\[poses\\]"):
         parse_recipe(fields | {"poses": None}, "test")
     for mixed, message in (
@@ -289,14 +362,19 @@ def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
         with pytest.raises(InputError, match=message):
             parse_recipe(fields | {"mix": mixed}, "test")
     with pytest.raises(InputError, match="aligns all three"):
-        parse_recipe(fields | {"stage": [{"name": "x", "steps": 1, "batch_size": 2, "triplet": 1.0}]}, "test")
+        parse_recipe(
+            fields | {"stage": [{"name": "x", "steps": 1, "batch_size": 2, "triplet": 1.0}]}, "test"
+        )
 
 
 def test_a_missing_pack_and_a_wrong_weight_file_say_so(folder, motion_file, tmp_path):
     with pytest.raises(InputError, match="test.pack"):
         settings = recipe(folder, motion_file)
         train_recipe(
-            settings.model_copy(update={"data": settings.data.model_copy(update={"split": "test"})}), tmp_path / "a"
+            settings.model_copy(
+                update={"data": settings.data.model_copy(update={"split": "test"})}
+            ),
+            tmp_path / "a",
         )
     wrong = tmp_path / "weights.pth"
     torch.save({"something": torch.zeros(3)}, wrong)
@@ -304,7 +382,8 @@ def test_a_missing_pack_and_a_wrong_weight_file_say_so(folder, motion_file, tmp_
     fields = recipe(folder, motion_file).model_dump()
     with pytest.raises(InputError, match="weights.pth"):
         train_recipe(
-            parse_recipe(fields | {"model": fields["model"] | {"image_encoder": encoder}}, "t"), tmp_path / "b"
+            parse_recipe(fields | {"model": fields["model"] | {"image_encoder": encoder}}, "t"),
+            tmp_path / "b",
         )
 
 
@@ -320,9 +399,9 @@ def test_models_without_pictures_say_so(motion_file):
 
 
 def test_pictures_are_scored_on_every_path(folder, motion_file):
+    from unihpe.body.skeleton import get_skeleton
     from unihpe.evaluation.pictures import evaluate_pictures, square
-    from unihpe.evaluation.protocols import people_protocol
-    from unihpe.skeleton import get_skeleton
+    from unihpe.evaluation.words import people_protocol
 
     model = build_model(recipe(folder, motion_file)).eval()
     rest = {"skeleton": get_skeleton("human36m17"), "sampler": build_sampler("zero-temperature", 2)}
@@ -344,7 +423,11 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
         model, [batch_of(folder, 8)], people_protocol("test", 17, "true"), generator=torch.Generator(), gallery=0,
         flip=True, **rest,
     )  # fmt: skip
-    tested = {name.removesuffix(", flip test") for name in flipped["errors_mm"] if name.endswith("flip test")}
+    tested = {
+        name.removesuffix(", flip test")
+        for name in flipped["errors_mm"]
+        if name.endswith("flip test")
+    }
     assert tested == {
         f"{metric} {path}"
         for metric in ("MPJPE", "PA-MPJPE", "N-MPJPE")
@@ -356,19 +439,34 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     whole = report["image_to_2d"]["PCK@0.05, table 3"]
     assert 0 <= whole <= 1 and report["heat_maps"].keys() == report["image_to_2d"].keys()
     keypoints = torch.tensor([[[0.0, 0.0], [100.0, 50.0], [7.0, 500.0]]])
-    torch.testing.assert_close(square(keypoints, torch.tensor([[True, True, False]])), torch.tensor([120.0]))
+    torch.testing.assert_close(
+        square(keypoints, torch.tensor([[True, True, False]])), torch.tensor([120.0])
+    )
 
-    paper = {"width": 32, "path": "sub_vp", "prediction": "epsilon"}  # has no point estimate: it is sampled
+    paper = {
+        "width": 32,
+        "path": "sub_vp",
+        "prediction": "epsilon",
+    }  # has no point estimate: it is sampled
     fields = recipe(folder, motion_file).model_dump()
     stage = fields["stage"][0]
     model = build_model(
         parse_recipe(
-            fields | {"model": fields["model"] | {"decoder_2d": paper, "decoder_3d": paper}, "stage": [stage]}, "test"
+            fields
+            | {
+                "model": fields["model"] | {"decoder_2d": paper, "decoder_3d": paper},
+                "stage": [stage],
+            },
+            "test",
         )
     ).eval()
     batches, protocol = [batch_of(folder, 4)], people_protocol("test", 17, "true")
-    sampled = evaluate_pictures(model, batches, protocol, generator=torch.Generator(), gallery=0, **rest)
-    assert "MPJPE image" in sampled["errors_mm"] and "MPJPE image and 2D" not in sampled["errors_mm"]
+    sampled = evaluate_pictures(
+        model, batches, protocol, generator=torch.Generator(), gallery=0, **rest
+    )
+    assert (
+        "MPJPE image" in sampled["errors_mm"] and "MPJPE image and 2D" not in sampled["errors_mm"]
+    )
 
 
 def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
@@ -395,8 +493,9 @@ def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
 
 def test_fusion_is_mirrored_back(folder, motion_file):
     """Of a person and his mirror image the flip test must say mirrored things."""
-    from unihpe.estimates import Estimator, mirrored_batch
+    from unihpe.body.mirror import mirrored_batch
     from unihpe.evaluation.pictures import answers, look_again
+    from unihpe.inference.answer import Estimator
 
     model, skeleton = build_model(recipe(folder, motion_file)).eval(), get_skeleton("human36m17")
     estimator, found = Estimator(model, skeleton, None, torch.Generator()), []
@@ -410,7 +509,9 @@ def test_fusion_is_mirrored_back(folder, motion_file):
         assert not torch.allclose(skeleton.mirrored(found[1][name]), found[0][name], atol=1.0)
 
 
-def test_photographs_alone_train_heat_maps_and_are_not_validated_in_3d(folder, motion_file, tmp_path):
+def test_photographs_alone_train_heat_maps_and_are_not_validated_in_3d(
+    folder, motion_file, tmp_path
+):
     for split in ("train2017", "val2017"):
         write_coco(
             tmp_path,
@@ -427,17 +528,22 @@ def test_photographs_alone_train_heat_maps_and_are_not_validated_in_3d(folder, m
 
 
 def test_joints_that_a_set_lacks_do_not_count(folder, motion_file):
+    from unihpe.evaluation.lifting import best
     from unihpe.evaluation.pictures import evaluate_pictures
-    from unihpe.evaluation.protocols import people_protocol
-    from unihpe.evaluation.report import best
+    from unihpe.evaluation.words import people_protocol
 
     model, skeleton = build_model(recipe(folder, motion_file)).eval(), get_skeleton("human36m17")
     whole, head = batch_of(folder, 4), skeleton.index("head")
     lacking = replace(whole, pose=whole.pose.clone())
     lacking.pose[:, head] = torch.nan
-    protocol, rest = people_protocol("test", 17, "true"), {"skeleton": skeleton, "sampler": None, "gallery": 4}
+    protocol, rest = (
+        people_protocol("test", 17, "true"),
+        {"skeleton": skeleton, "sampler": None, "gallery": 4},
+    )
     found = evaluate_pictures(model, [lacking], protocol, generator=torch.Generator(), **rest)
-    assert all(np.isfinite(value) for values in found["errors_mm"].values() for value in values.values())
+    assert all(
+        np.isfinite(value) for values in found["errors_mm"].values() for value in values.values()
+    )
     assert np.isfinite(found["retrieval"]["image→3d"]["pose_error"])
     samples = torch.stack([whole.pose + 50, whole.pose + 1, whole.pose + 90])
     samples[1, :, head] += 1e4  # far off where nobody knows the truth
@@ -486,7 +592,9 @@ def test_pictures_leave_the_statistics_of_keypoints_alone(folder, motion_file):
     model.embed(batch, Modality.IMAGE)
     assert all(torch.equal(value, before[name]) for name, value in model.encoder_2d.named_buffers())
     model.embed(batch, Modality.POSE_2D)
-    assert any(not torch.equal(value, before[name]) for name, value in model.encoder_2d.named_buffers())
+    assert any(
+        not torch.equal(value, before[name]) for name, value in model.encoder_2d.named_buffers()
+    )
     assert all(module.training for module in model.encoder_2d.modules())
 
 
@@ -494,13 +602,17 @@ def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
     model, batch = build_model(recipe(folder, motion_file)).eval(), batch_of(folder)
     embedding = model.embed(batch, Modality.POSE_2D)
     alone = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
-    torch.testing.assert_close(model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch.box_token), alone)
+    torch.testing.assert_close(
+        model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch.box_token), alone
+    )
     both = {Modality.POSE_2D: embedding, Modality.IMAGE: model.embed(batch, Modality.IMAGE)}
     fused = model.fuse(both, Modality.POSE_3D, batch.box_token)
     assert not torch.equal(fused, alone)
     trust = {Modality.IMAGE: 0.0, Modality.POSE_2D: 3.0}
     torch.testing.assert_close(model.fuse(both, Modality.POSE_3D, batch.box_token, trust), alone)
-    even = model.fuse(both, Modality.POSE_3D, batch.box_token, {Modality.IMAGE: 1.0, Modality.POSE_2D: 1.0})
+    even = model.fuse(
+        both, Modality.POSE_3D, batch.box_token, {Modality.IMAGE: 1.0, Modality.POSE_2D: 1.0}
+    )
     assert (fused - alone).norm() < (even - alone).norm()
 
 
@@ -509,20 +621,30 @@ def test_a_lifting_model_may_grow_eyes(folder, motion_file, tmp_path):
     whole = recipe(folder, motion_file)
     blind = whole.model.model_copy(update={"image_encoder": None})
     poses = whole.stage[1].model_copy(update={"pose_batch": 0})
-    first = whole.model_copy(update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)})
+    first = whole.model_copy(
+        update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)}
+    )
     train_recipe(first, tmp_path / "a")
     still = whole.stage[0].model_copy(update={"learning_rate": 1e-12})
-    model, _ = train_recipe(whole.model_copy(update={"stage": (still,)}), tmp_path / "b", start=tmp_path / "a")
+    model, _ = train_recipe(
+        whole.model_copy(update={"stage": (still,)}), tmp_path / "b", start=tmp_path / "a"
+    )
     kept = build_model(first)
-    from unihpe.checkpoint import load_checkpoint
+    from unihpe.model.checkpoint import load_checkpoint
 
     tensors, card = load_checkpoint(tmp_path / "a" / "model.safetensors")
     kept.load_state_dict(tensors)
     for name, value in model.encoder_2d.state_dict().items():
         torch.testing.assert_close(value, kept.encoder_2d.state_dict()[name])
     with pytest.raises(InputError, match="built another way"):
-        wider = whole.model.model_copy(update={"decoder_3d": whole.model.decoder_3d.model_copy(update={"blocks": 3})})
-        train_recipe(whole.model_copy(update={"model": wider, "stage": (still,)}), tmp_path / "c", start=tmp_path / "a")
+        wider = whole.model.model_copy(
+            update={"decoder_3d": whole.model.decoder_3d.model_copy(update={"blocks": 3})}
+        )
+        train_recipe(
+            whole.model_copy(update={"model": wider, "stage": (still,)}),
+            tmp_path / "c",
+            start=tmp_path / "a",
+        )
 
 
 def test_eyes_may_be_left_behind_but_not_exchanged(folder, motion_file, tmp_path):
@@ -531,24 +653,35 @@ def test_eyes_may_be_left_behind_but_not_exchanged(folder, motion_file, tmp_path
     model, _ = train_recipe(whole.model_copy(update={"stage": (still,)}), tmp_path / "a")
     blind = whole.model.model_copy(update={"image_encoder": None})
     poses = whole.stage[1].model_copy(update={"pose_batch": 0, "learning_rate": 1e-12, "steps": 1})
-    lifting = whole.model_copy(update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)})
+    lifting = whole.model_copy(
+        update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)}
+    )
     after, _ = train_recipe(lifting, tmp_path / "b", start=tmp_path / "a")
     assert after.image_encoder is None
-    for ours, theirs in zip(after.encoder_2d.parameters(), model.encoder_2d.parameters(), strict=True):
+    for ours, theirs in zip(
+        after.encoder_2d.parameters(), model.encoder_2d.parameters(), strict=True
+    ):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
     image = whole.model.image_encoder.model_copy(update={"kind": "hrnet_w32"})
     other = whole.model.model_copy(update={"image_encoder": image})
     with pytest.raises(
-        InputError, match="has model.image_encoder.kind=hrnet_w18_small, the recipe hrnet_w32: add --set model"
+        InputError,
+        match="has model.image_encoder.kind=hrnet_w18_small, the recipe hrnet_w32: add --set model",
     ):
-        train_recipe(whole.model_copy(update={"model": other}), tmp_path / "c", start=tmp_path / "a")
+        train_recipe(
+            whole.model_copy(update={"model": other}), tmp_path / "c", start=tmp_path / "a"
+        )
 
 
-def test_a_lifting_model_whose_decoders_mean_something_else_grows_no_eyes(folder, motion_file, tmp_path):
+def test_a_lifting_model_whose_decoders_mean_something_else_grows_no_eyes(
+    folder, motion_file, tmp_path
+):
     whole = recipe(folder, motion_file)
     blind = whole.model.model_copy(update={"image_encoder": None})
     poses = whole.stage[1].model_copy(update={"pose_batch": 0, "steps": 1})
-    lifting = whole.model_copy(update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)})
+    lifting = whole.model_copy(
+        update={"data": whole.poses, "poses": None, "model": blind, "stage": (poses,)}
+    )
     train_recipe(lifting, tmp_path / "a")
     other = whole.model.model_copy(
         update={"decoder_2d": whole.model.decoder_2d.model_copy(update={"prediction": "flow"})}
@@ -557,7 +690,8 @@ def test_a_lifting_model_whose_decoders_mean_something_else_grows_no_eyes(folder
         load_start(whole.model_copy(update={"model": other}), tmp_path / "a")
     eyes = whole.model.image_encoder.model_copy(update={"shrink": 1})
     load_start(
-        whole.model_copy(update={"model": whole.model.model_copy(update={"image_encoder": eyes})}), tmp_path / "a"
+        whole.model_copy(update={"model": whole.model.model_copy(update={"image_encoder": eyes})}),
+        tmp_path / "a",
     )
 
 
@@ -566,11 +700,21 @@ def test_a_share_of_a_mixed_batch_is_decoded_from_all_of_it(folder, motion_file)
     fields = recipe(folder, motion_file).model_dump()
     flat, whole = fields["data"] | {"with_pose": False}, fields["data"] | {"share": 0.5}
     back = {"source": "pose_3d", "target": "pose_3d", "share": 0.25}
-    joint = fields["stage"][3] | {"batch_size": 16, "pose_batch": 0, "decode": [back], "contrastive": 0, "triplet": 0}
-    mixed = parse_recipe(fields | {"data": flat, "mix": [whole], "poses": None, "stage": [joint]}, "test")
+    joint = fields["stage"][3] | {
+        "batch_size": 16,
+        "pose_batch": 0,
+        "decode": [back],
+        "contrastive": 0,
+        "triplet": 0,
+    }
+    mixed = parse_recipe(
+        fields | {"data": flat, "mix": [whole], "poses": None, "stage": [joint]}, "test"
+    )
     draw = stage_stream(open_stream(mixed.data), [(0.5, open_stream(mixed.mix[0]))], None)
     (batch,) = draw(mixed.stage[0], torch.Generator().manual_seed(0))
-    terms = stage_losses(build_model(mixed), batch, mixed.stage[0], torch.Generator().manual_seed(0))
+    terms = stage_losses(
+        build_model(mixed), batch, mixed.stage[0], torch.Generator().manual_seed(0)
+    )
     assert terms["score pose_3d→pose_3d"].item() > 0
 
 

@@ -11,8 +11,8 @@ from test_training import TINY
 
 from unihpe.errors import InputError
 from unihpe.recipe import load_recipe
-from unihpe.training.loop import read_log
 from unihpe.training.processes import Processes, joined, own_device
+from unihpe.training.state import read_log
 
 SHARED = (*TINY, *(f"stage.{n}.{what}" for n in (0, 1) for what in ("accumulate=2", "steps=2")))
 
@@ -22,7 +22,14 @@ def run(processes, *words):
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         port = str(place.getsockname()[1])
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", port)
+    launcher = (
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        str(processes),
+        "--master-port",
+        port,
+    )
     command = [sys.executable, *(launcher if processes > 1 else ()), *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -33,11 +40,17 @@ def test_two_processes_take_the_step_that_one_takes(motion_file, tmp_path):
     script = Path(__file__).with_name("gradient_of_a_step.py")
     for processes in (1, 2):
         run(processes, script, motion_file, tmp_path / f"of{processes}")
-    one, two, other = (torch.load(tmp_path / name, weights_only=True) for name in ("of1.0", "of2.0", "of2.1"))
+    one, two, other = (
+        torch.load(tmp_path / name, weights_only=True) for name in ("of1.0", "of2.0", "of2.1")
+    )
     assert one["gradient"].norm() > 0.1
     for own in (two, other):
-        assert (one["gradient"] - own["gradient"]).norm() < 0.02 * one["gradient"].norm()  # bfloat16, other threads
-    assert torch.equal(two["gradient"], other["gradient"]) and torch.equal(two["statistics"], other["statistics"])
+        assert (one["gradient"] - own["gradient"]).norm() < 0.02 * one[
+            "gradient"
+        ].norm()  # bfloat16, other threads
+    assert torch.equal(two["gradient"], other["gradient"]) and torch.equal(
+        two["statistics"], other["statistics"]
+    )
     # One process moves the statistics twice, each of two once: m(1 − (1 − α)²) and mα, α = .1, of like means m.
     ratio = (one["statistics"] * two["statistics"]).sum() / two["statistics"].square().sum()
     assert ratio == pytest.approx((1 - 0.9**2) / 0.1, rel=0.05)
@@ -45,10 +58,17 @@ def test_two_processes_take_the_step_that_one_takes(motion_file, tmp_path):
 
 def test_two_processes_train_and_one_of_them_speaks_and_writes(motion_file, tmp_path):
     pytest.importorskip("tensorboard", reason="writes for TensorBoard too")
-    changes = [word for change in (*SHARED, f"data.root={motion_file}") for word in ("--set", change)]
-    said = run(2, "-m", "unihpe", "train", "quick", "-o", tmp_path / "run", "--tensorboard", *changes)
+    changes = [
+        word for change in (*SHARED, f"data.root={motion_file}") for word in ("--set", change)
+    ]
+    said = run(
+        2, "-m", "unihpe", "train", "quick", "-o", tmp_path / "run", "--tensorboard", *changes
+    )
     assert said.count("The model is") == 1
-    assert [row["samples"] for row in read_log(tmp_path / "run" / "log.jsonl")] == [2 * 2 * 32, 4 * 2 * 32]
+    assert [row["samples"] for row in read_log(tmp_path / "run" / "log.jsonl")] == [
+        2 * 2 * 32,
+        4 * 2 * 32,
+    ]
     names = sorted(path.name.split(".")[0] for path in (tmp_path / "run").iterdir())
     assert names == ["events", "log", "model", "model", "training"]
 
@@ -64,7 +84,11 @@ def test_two_processes_train_without_batch_norms(motion_file, tmp_path):
     """Transformers and score networks have no running statistics to average."""
     sizes = ("kind=transformer", "heads=4", "feedforward=32", "depth=1")
     encoders = (f"model.{part}.{size}" for part in ("encoder_2d", "encoder_3d") for size in sizes)
-    changes = [word for change in (*SHARED, *encoders, f"data.root={motion_file}") for word in ("--set", change)]
+    changes = [
+        word
+        for change in (*SHARED, *encoders, f"data.root={motion_file}")
+        for word in ("--set", change)
+    ]
     run(2, "-m", "unihpe", "train", "quick", "--stage", "align", "-o", tmp_path / "run", *changes)
     assert read_log(tmp_path / "run" / "log.jsonl")[-1]["gradient"] > 0
 
@@ -77,7 +101,9 @@ def test_what_the_first_process_finds_is_agreed_upon(monkeypatch):
     said = []
     monkeypatch.setattr("torch.distributed.broadcast_object_list", said.append)
     assert Processes(0, 2).agreed(lambda: 3.5) == 3.5 and said == [[3.5]]
-    monkeypatch.setattr("torch.distributed.broadcast_object_list", lambda made: made.__setitem__(0, 3.5))
+    monkeypatch.setattr(
+        "torch.distributed.broadcast_object_list", lambda made: made.__setitem__(0, 3.5)
+    )
     assert Processes(1, 2).agreed(lambda: pytest.fail("asked for its own")) == 3.5
 
 
@@ -86,18 +112,24 @@ def test_a_process_that_has_ended_is_named_by_the_others(monkeypatch):
         raise RuntimeError("Connection closed by peer\nand more")
 
     monkeypatch.setattr("torch.distributed.all_reduce", gone)
-    with pytest.raises(InputError, match=r"another of the processes .* \(Connection closed by peer") as caught:
+    with pytest.raises(
+        InputError, match=r"another of the processes .* \(Connection closed by peer"
+    ) as caught:
         Processes(0, 2).average([torch.zeros(2)])
     assert "\n" not in str(caught.value)
 
 
 def test_devices_that_processes_cannot_share_are_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    assert [own_device("cuda", place) for place in (0, 1)] == ["cuda:0", "cuda:1"] and own_device("cpu", 5) == "cpu"
+    assert [own_device("cuda", place) for place in (0, 1)] == ["cuda:0", "cuda:1"] and own_device(
+        "cpu", 5
+    ) == "cpu"
     with pytest.raises(InputError, match="more processes than the 2 GPUs"):
         own_device("cuda", 2)
     for device in ("cuda:0", "mps"):
-        with pytest.raises(InputError, match=f"--device {device}: processes that train together take cpu or cuda"):
+        with pytest.raises(
+            InputError, match=f"--device {device}: processes that train together take cpu or cuda"
+        ):
             own_device(device, 0)
 
 
@@ -112,7 +144,8 @@ def test_batches_that_cannot_be_shared_are_refused():
     with pytest.raises(InputError, match=r"stage 'align' accumulates 1 batch .* 2 processes"):
         Processes(0, 2).require_shares(stages)
     with pytest.raises(
-        InputError, match=r"stage .joint. accumulates 3 batches .* set its accumulate to a multiple of 2"
+        InputError,
+        match=r"stage .joint. accumulates 3 batches .* set its accumulate to a multiple of 2",
     ):
         Processes(0, 2).require_shares([stages[0].model_copy(update={"accumulate": 2}), stages[1]])
     Processes(0, 3).require_shares([stages[1]])

@@ -24,10 +24,7 @@ from unihpe.errors import InputError
 Prediction = Literal["epsilon", "v", "x0", "flow"]
 Network = Callable[[Tensor, Tensor], Tensor]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-
-EPSILON_START = (
-    0.08  # α/σ where ODE samplers begin with ε-prediction; above, an error of ε̂ counts over twelvefold in x̂₀
-)
+EPSILON_START = 0.08  # α/σ where ODE samplers begin with ε-prediction; above, an error of ε̂ counts over twelvefold in x̂₀
 LIMIT = 6.0  # standard deviations of the data that an x̂₀ made from ε̂ may reach
 T_MIN = 1e-5  # the shortest time that is trained on, as in score_sde
 
@@ -70,7 +67,9 @@ class Diffusion:
     def require_posterior_mean(self) -> None:
         """Raise where `allows_posterior_mean` is false."""
         if not self.allows_posterior_mean:
-            raise InputError("an ε-predicting decoder has no one-evaluation estimate; choose a sampler")
+            raise InputError(
+                "an ε-predicting decoder has no one-evaluation estimate; choose a sampler"
+            )
 
     def ode_start(self) -> float:
         """The time at which samplers that follow an ODE begin: the path's first, but later for ε-prediction.

@@ -41,7 +41,13 @@ def require_steps(steps: int) -> int:
 
 @torch.no_grad()
 def euler_maruyama(
-    denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000, *, generator: torch.Generator, t_end: float = T_END
+    denoise: Denoiser,
+    path: Path,
+    x: Tensor,
+    steps: int = 1000,
+    *,
+    generator: torch.Generator,
+    t_end: float = T_END,
 ) -> Tensor:
     """The reverse SDE, the paper's sampler: an honest sample. NFE = steps.
 
@@ -52,13 +58,17 @@ def euler_maruyama(
         t, dt = now[None], now - then
         f, g2 = (over(part, x) for part in path.coefficients(t))
         mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
-        noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
+        noise = torch.randn(
+            x.shape, generator=generator, device=generator.device, dtype=x.dtype
+        ).to(x.device)
         x = mean + (g2 * dt).sqrt() * noise
     return mean
 
 
 @torch.no_grad()
-def zero_temperature(denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000, *, t_end: float = T_END) -> Tensor:
+def zero_temperature(
+    denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000, *, t_end: float = T_END
+) -> Tensor:
     """The reverse SDE with its noise switched off: an estimator, not a sampler. NFE = steps.
 
     This is what the GFPose line of work runs as "deterministic sampling". It is not the probability-flow ODE, which has
@@ -91,10 +101,16 @@ def probability_flow(
         f, g2 = (over(part, x) for part in path.coefficients(t))
         return f * x - 0.5 * g2 * score(denoise, path, x, t)
 
-    for now, then in pairwise(flow_times(path, steps, path.t_max if t_start is None else t_start, t_end, x)):
+    for now, then in pairwise(
+        flow_times(path, steps, path.t_max if t_start is None else t_start, t_end, x)
+    ):
         first = slope(x, now[None])
         guess = x + (then - now) * first
-        x = guess if method == "euler" else x + (then - now) * 0.5 * (first + slope(guess, then[None]))
+        x = (
+            guess
+            if method == "euler"
+            else x + (then - now) * 0.5 * (first + slope(guess, then[None]))
+        )
     return x
 
 
@@ -105,7 +121,9 @@ def flow_times(path: Path, steps: int, start: float, end: float, x: Tensor) -> T
     """
     if isinstance(path, VE):
         return torch.linspace(start, end, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
-    roots = torch.linspace(start**0.5, end**0.5, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
+    roots = torch.linspace(
+        start**0.5, end**0.5, require_steps(steps) + 1, device=x.device, dtype=x.dtype
+    )
     return roots.square()
 
 
@@ -125,7 +143,9 @@ def dpm_solver_pp_2m(
     previous = None
     for i in range(steps):
         x0, h = denoise(x, grid[i][None]), log_snr[i + 1] - log_snr[i]
-        corrected = x0 if previous is None else 1.5 * x0 - 0.5 * previous  # the grid is even: all h are equal
+        corrected = (
+            x0 if previous is None else 1.5 * x0 - 0.5 * previous
+        )  # the grid is even: all h are equal
         x = sigma[i + 1] / sigma[i] * x - alpha[i + 1] * torch.expm1(-h) * corrected
         previous = x0
     return denoise(x, grid[-1][None])
@@ -133,7 +153,9 @@ def dpm_solver_pp_2m(
 
 def log_snr_times(path: Path, steps: int, x: Tensor, start: float | None = None) -> Tensor:
     """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
-    dense = torch.linspace(path.t_max if start is None else start, T_END, 20_001, dtype=torch.float64)
+    dense = torch.linspace(
+        path.t_max if start is None else start, T_END, 20_001, dtype=torch.float64
+    )
     alpha, sigma = path.marginal(dense)
     log_snr = (alpha / sigma).log()  # rises along `dense`
     end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
@@ -152,7 +174,9 @@ def flow_euler(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Ten
         InputError: on another path.
     """
     if not isinstance(path, Linear):
-        raise InputError("flow-euler follows the linear path only; use dpm-solver++ or probability-flow")
+        raise InputError(
+            "flow-euler follows the linear path only; use dpm-solver++ or probability-flow"
+        )
     grid = torch.linspace(1.0, 0.0, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
     for now, then in pairwise(grid):
         x = x + (then - now) * (x - denoise(x, now[None])) / now
@@ -231,4 +255,6 @@ def evaluations(name: str, steps: int = 0) -> int:
     """Network evaluations (NFE) of one run of `build_sampler`'s sampler; 0 steps are its default."""
     chosen = AUTO if name == "auto" else name
     count = steps or DEFAULT_STEPS[chosen]
-    return {"probability-flow": 2 * count, "dpm-solver++": count + 1, "posterior-mean": 1}.get(chosen, count)
+    return {"probability-flow": 2 * count, "dpm-solver++": count + 1, "posterior-mean": 1}.get(
+        chosen, count
+    )

@@ -8,19 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.batch import Batch
-from unihpe.boxes import from_box
+from unihpe.body.batch import Batch
+from unihpe.body.boxes import from_box
+from unihpe.body.metrics import epe_2d, pck_2d
+from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
-from unihpe.estimates import Estimator
+from unihpe.evaluation.lifting import Report
 from unihpe.evaluation.pictures import THRESHOLDS, answers_2d, in_words, look_again
-from unihpe.evaluation.protocols import Protocol
-from unihpe.evaluation.report import Report
-from unihpe.metrics import epe_2d, pck_2d
-from unihpe.nn.unihpe import Sampler, UniHPE
-from unihpe.skeleton import Skeleton
+from unihpe.evaluation.words import Protocol
+from unihpe.inference.answer import Estimator
+from unihpe.model.unihpe import Sampler, UniHPE
 
 LIMBS = [
-    f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    f"{side}_{part}"
+    for side in ("left", "right")
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 ]
 
 
@@ -67,19 +69,33 @@ def evaluate_photographs(
     points, seen, boxes = torch.cat(truth), torch.cat(confidence), torch.cat(box)
     weight = (seen >= visible).float()[..., None]
     mean = (points * weight).sum(0) / weight.sum(0).clamp_min(1)
-    rows = {name: torch.cat(parts) for name, parts in found.items()} | {"mean pose": mean.expand_as(points)}
+    rows = {name: torch.cat(parts) for name, parts in found.items()} | {
+        "mean pose": mean.expand_as(points)
+    }
     return {
         "protocol": protocol.model_dump(),
         "people": len(points),
-        "visible": {name: scored(row, points, boxes, reference, seen >= visible) for name, row in rows.items()},
-        "marked": {name: scored(row, points, boxes, reference, seen > 0) for name, row in rows.items()},
+        "visible": {
+            name: scored(row, points, boxes, reference, seen >= visible)
+            for name, row in rows.items()
+        },
+        "marked": {
+            name: scored(row, points, boxes, reference, seen > 0) for name, row in rows.items()
+        },
     }
 
 
-def scored(points: Tensor, truth: Tensor, box: Tensor, reference: Tensor, seen: Tensor) -> dict[str, Any]:
+def scored(
+    points: Tensor, truth: Tensor, box: Tensor, reference: Tensor, seen: Tensor
+) -> dict[str, Any]:
     """Means over all joints that are seen, of all people together: box units (N, J, 2), seen (N, J)."""
-    guess, there = (from_box(x, box)[seen] for x in (points, truth))  # (joints, 2): each its own person to the metrics
+    guess, there = (
+        from_box(x, box)[seen] for x in (points, truth)
+    )  # (joints, 2): each its own person to the metrics
     size = reference[:, None].expand(seen.shape)[seen]
-    pck = {f"PCK@{limit:g}": pck_2d(guess[:, None], there[:, None], size, limit) for limit in THRESHOLDS}
+    pck = {
+        f"PCK@{limit:g}": pck_2d(guess[:, None], there[:, None], size, limit)
+        for limit in THRESHOLDS
+    }
     scores = {"EPE px": epe_2d(guess[:, None], there[:, None]), **pck}
     return {"joints": len(guess), **{name: float(value.mean()) for name, value in scores.items()}}

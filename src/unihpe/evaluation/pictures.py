@@ -10,18 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.batch import Batch, Modality
-from unihpe.boxes import from_box, side
-from unihpe.data.prepare import root_relative
+from unihpe.body.batch import Batch, Modality
+from unihpe.body.boxes import from_box, side
+from unihpe.body.metrics import epe_2d, pck_2d
+from unihpe.body.mirror import mirrored_batch
+from unihpe.body.prepare import root_relative
+from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
-from unihpe.estimates import FLIP_TEST, Estimator, Way, fuse_beside_mirrored, mirrored_batch
-from unihpe.evaluation.protocols import Protocol
-from unihpe.evaluation.report import METRICS, Report, by_group
+from unihpe.evaluation.lifting import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
-from unihpe.metrics import epe_2d, pck_2d
-from unihpe.nn.hrnet import soft_argmax
-from unihpe.nn.unihpe import Sampler, UniHPE
-from unihpe.skeleton import Skeleton
+from unihpe.evaluation.words import Protocol
+from unihpe.inference.answer import FLIP_TEST, Estimator, Way, fuse_beside_mirrored
+from unihpe.model.heatmaps import soft_argmax
+from unihpe.model.unihpe import Sampler, UniHPE
 
 TABLE_3_SHARE = 0.05
 THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
@@ -55,7 +56,9 @@ def evaluate_pictures(
         InputError: for a model without an image encoder.
     """
     if model.image_encoder is None:
-        raise InputError("this model has no image encoder; evaluate it on keypoints, such as --data motion")
+        raise InputError(
+            "this model has no image encoder; evaluate it on keypoints, such as --data motion"
+        )
     estimator = Estimator(model, skeleton, sampler, generator)
     errors: dict[str, list[Tensor]] = {}
     flat: dict[str, dict[str, list[Tensor]]] = {"image_to_2d": {}, "heat_maps": {}}
@@ -67,7 +70,10 @@ def evaluate_pictures(
         truth = batch.pose.cpu()
         seen = torch.isfinite(truth).all(-1)
         image, heatmaps = model.look(batch)
-        poses_of = {modality: model.embed(batch, modality) for modality in (Modality.POSE_2D, Modality.POSE_3D)}
+        poses_of = {
+            modality: model.embed(batch, modality)
+            for modality in (Modality.POSE_2D, Modality.POSE_3D)
+        }
         embeddings = {Modality.IMAGE: image, **poses_of}
         again = look_again(model, batch, skeleton) if flip else None
         for name, pose in answers(estimator, embeddings, batch, again).items():
@@ -109,7 +115,9 @@ def look_again(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Again:
     image, heatmaps = model.look(seen)
     if heatmaps is not None:
         heatmaps = heatmaps[:, list(skeleton.mirror)].flip(-1)
-    return Again({Modality.IMAGE: image, Modality.POSE_2D: model.embed(seen, Modality.POSE_2D)}, heatmaps)
+    return Again(
+        {Modality.IMAGE: image, Modality.POSE_2D: model.embed(seen, Modality.POSE_2D)}, heatmaps
+    )
 
 
 def both(
@@ -118,7 +126,9 @@ def both(
     """The answer by its name, and its flip test where the mirrored people are given."""
     if again is None:
         return {name: estimator(embedding, way, batch.box_token)}
-    plain, mean = estimator.beside_mirrored(embedding, way, batch.box_token, again.embeddings[way[0]])
+    plain, mean = estimator.beside_mirrored(
+        embedding, way, batch.box_token, again.embeddings[way[0]]
+    )
     return {name: plain, f"{name}, {FLIP_TEST}": mean}
 
 
@@ -136,7 +146,12 @@ def answers(
         )
         if again is not None:
             found[f"image and 2D, {FLIP_TEST}"] = fuse_beside_mirrored(
-                estimator.model, estimator.skeleton, target, batch.box_token, fused, again.embeddings
+                estimator.model,
+                estimator.skeleton,
+                target,
+                batch.box_token,
+                fused,
+                again.embeddings,
             )
     return found
 
@@ -176,7 +191,9 @@ def square(keypoints: Tensor, seen: Tensor) -> Tensor:
     return 1.2 * (high - low).amax(1)
 
 
-def pair_cosines(embeddings: dict[Modality, Tensor], generator: torch.Generator) -> dict[str, dict[str, float]]:
+def pair_cosines(
+    embeddings: dict[Modality, Tensor], generator: torch.Generator
+) -> dict[str, dict[str, float]]:
     """Mean cosine of matched and of unmatched embeddings, for every pair of modalities (fig. 5)."""
     found = {}
     for a, b in combinations(Modality, 2):
@@ -191,6 +208,8 @@ def retrievals(embeddings: dict[Modality, Tensor], poses: Tensor, gallery: int) 
         return {}
     chosen = torch.linspace(0, len(poses) - 1, min(gallery, len(poses))).long()
     return {
-        f"{NAMES[a]}→{NAMES[b]}": asdict(retrieve(embeddings[a][chosen], embeddings[b][chosen], poses[chosen]))
+        f"{NAMES[a]}→{NAMES[b]}": asdict(
+            retrieve(embeddings[a][chosen], embeddings[b][chosen], poses[chosen])
+        )
         for a, b in permutations(Modality, 2)
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unihpe.metrics import mpjpe
+from unihpe.body.metrics import mpjpe
 
 CHUNK = 1024
 
@@ -27,7 +27,9 @@ class Retrieval:
     pose_error: float
 
 
-def retrieve(query: Tensor, gallery: Tensor, poses: Tensor, ranks: tuple[int, ...] = (1, 5, 10)) -> Retrieval:
+def retrieve(
+    query: Tensor, gallery: Tensor, poses: Tensor, ranks: tuple[int, ...] = (1, 5, 10)
+) -> Retrieval:
     """Nearest neighbours by cosine: row n of the query (N, D) belongs to that of the gallery (N, D) and pose (N, J, 3).
 
     A tie counts against the query: its own row ranks behind every row that is as near.

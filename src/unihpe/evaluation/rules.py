@@ -13,16 +13,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unihpe.data.human36m.views import DRIFTING, second_take
-from unihpe.data.recorded import View
+from unihpe.body.metrics import align, auc_3d, mpjpe, n_mpjpe, pa_mpjpe, pck_3d
+from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.human36m.views import DRIFTING, second_take
+from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
-from unihpe.evaluation.protocols import Protocol
-from unihpe.metrics import align, auc_3d, mpjpe, n_mpjpe, pa_mpjpe, pck_3d
-from unihpe.skeleton import Skeleton
+from unihpe.evaluation.words import Protocol
 
-Metric = Literal["MPJPE", "PA-MPJPE", "PA-MPJPE, reflections allowed", "N-MPJPE", "3DPCK@150", "AUC"]
+Metric = Literal[
+    "MPJPE", "PA-MPJPE", "PA-MPJPE, reflections allowed", "N-MPJPE", "3DPCK@150", "AUC"
+]
 LIMBS = tuple(
-    f"{side}_{part}" for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
+    f"{side}_{part}"
+    for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+    for side in ("left", "right")
 )
 LSP_14 = (*LIMBS, "thorax", "head")  # in Human3.6M's words; the neck and the top of the head
 OFFICIAL_3DHP = (*LIMBS, "neck", "head_top")
@@ -155,7 +159,6 @@ FOURTEEN = (Figure("MPJPE", LSP_14), Figure("PA-MPJPE", LSP_14))
 BROKEN = (("S11", "Directions"),)
 BROKEN_WHY = "a video of it is broken, as in VideoPose3D"
 CHALLENGE_CAMERA = ("60457274",)
-
 RULES: tuple[Rules, ...] = (
     h36m(
         "videopose3d",
@@ -241,7 +244,12 @@ RULES: tuple[Rules, ...] = (
         "limbs",
         "mpi_inf_3dhp",
         "metric poses, the 12 limb joints that every set has: for models trained on another set's joints; compares with no table",
-        (Figure("3DPCK@150", LIMBS), Figure("AUC", LIMBS), Figure("MPJPE", LIMBS), Figure("PA-MPJPE", LIMBS)),
+        (
+            Figure("3DPCK@150", LIMBS),
+            Figure("AUC", LIMBS),
+            Figure("MPJPE", LIMBS),
+            Figure("PA-MPJPE", LIMBS),
+        ),
         averaging="poses",
     ),
     Rules(
@@ -329,7 +337,9 @@ def columns_of(figure: Figure, skeleton: Skeleton, rules: Rules) -> list[int]:
 
 def origin(pose: Tensor, skeleton: Skeleton, root: str) -> Tensor:
     """The root of each pose, (N, J, 3) → (N, 1, 3)."""
-    names = ("left_hip", "right_hip") if root == "mid_hip" or root not in skeleton.joints else (root,)
+    names = (
+        ("left_hip", "right_hip") if root == "mid_hip" or root not in skeleton.joints else (root,)
+    )
     return pose[:, [skeleton.index(name) for name in names]].mean(1, keepdim=True)
 
 

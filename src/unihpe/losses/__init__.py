@@ -13,7 +13,8 @@ loss.backward()
 
 from unihpe.losses.decoding import masked_distance, masked_mean_square
 from unihpe.losses.eigenvalue import largest_eigenvalue
-from unihpe.losses.pair import clamp_log_scale_, pair_loss
+from unihpe.losses.pair import pair_loss
+from unihpe.losses.temperature import clamp_log_scale_
 from unihpe.losses.triplet import multimodal_loss, sample_triplets, triplet_loss
 
 __all__ = [

@@ -69,5 +69,7 @@ def eigenvalue_gradient(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor
     pairs = ((a, b * c), (b, a * c), (c, a * b))
     simple = [(2 * (x * s + rest) / slope).clamp(-1, 1) for x, rest in pairs]
     at_double = [x.sign() / 3 for x in (a, b, c)]
-    x, y, z = (torch.where(double, there, here) for there, here in zip(at_double, simple, strict=True))
+    x, y, z = (
+        torch.where(double, there, here) for there, here in zip(at_double, simple, strict=True)
+    )
     return x, y, z

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -11,7 +10,10 @@ from torch import Tensor
 
 
 def pair_loss(
-    source: Tensor, target: Tensor, temperature: Tensor | float, directions: Literal["both", "one"] = "both"
+    source: Tensor,
+    target: Tensor,
+    temperature: Tensor | float,
+    directions: Literal["both", "one"] = "both",
 ) -> Tensor:
     """InfoNCE: row n of `source` (B, D) belongs to row n of `target` (B, D), all other rows are negatives.
 
@@ -29,12 +31,3 @@ def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     with torch.autocast(a.device.type, enabled=False):
         a, b = (x if x.dtype == torch.float64 else x.float() for x in (a, b))
         return F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
-
-
-@torch.no_grad()
-def clamp_log_scale_(log_scale: Tensor, smallest: float, largest: float) -> Tensor:
-    """Keep the learned log-scale log(1/τ) inside τ ∈ [smallest, largest], in place; call it after each step.
-
-    A clamp inside the forward pass would cut the gradient outside the range and never let the parameter return.
-    """
-    return log_scale.clamp_(-math.log(largest), -math.log(smallest))

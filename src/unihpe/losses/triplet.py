@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unihpe.losses.eigenvalue import eigenvalue_gradient, largest_eigenvalue
+from unihpe.losses.all_negatives import all_negatives_loss
+from unihpe.losses.eigenvalue import largest_eigenvalue
 from unihpe.losses.pair import cosine_matrix
 
 Eigenvalue = Literal["closed", "eigvalsh", "svdvals"]
 Accidental = Literal["keep", "mask"]
-Cosines = tuple[Tensor, Tensor, Tensor]
-
-BLOCK = 16  # anchors of "all negatives" worked on at a time
 
 
 def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3) -> Tensor:
@@ -28,7 +26,9 @@ def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3)
     own = torch.arange(batch)
     triplets = own[:, None, None].repeat(1, batch, modalities)
     for m in range(1, modalities):
-        order = torch.rand(batch, batch - 1, generator=generator).argsort(0)  # a permutation in each column
+        order = torch.rand(batch, batch - 1, generator=generator).argsort(
+            0
+        )  # a permutation in each column
         triplets[:, 1:, m] = order
     return triplets
 
@@ -57,11 +57,19 @@ def triplet_loss(
             masked.
     """
     if eigenvalue == "svdvals" and triplets is not None:
-        return contrast(singular_logits((image, pose_2d, pose_3d), triplets) / temperature, triplets, accidental)
-    cosines = cosine_matrix(image, pose_2d), cosine_matrix(image, pose_3d), cosine_matrix(pose_2d, pose_3d)
+        return contrast(
+            singular_logits((image, pose_2d, pose_3d), triplets) / temperature, triplets, accidental
+        )
+    cosines = (
+        cosine_matrix(image, pose_2d),
+        cosine_matrix(image, pose_3d),
+        cosine_matrix(pose_2d, pose_3d),
+    )
     if triplets is None:
         if eigenvalue != "closed":
-            raise ValueError("all negatives are for the closed form; sample triplets for eigvalsh and svdvals")
+            raise ValueError(
+                "all negatives are for the closed form; sample triplets for eigvalsh and svdvals"
+            )
         return all_negatives_loss(cosines, temperature)
     i, j, k = triplets.to(image.device).unbind(-1)
     a, b, c = cosines[0][i, j], cosines[1][i, k], cosines[2][j, k]  # (B, N) each
@@ -88,7 +96,9 @@ def multimodal_loss(
     rows = triplets.to(embeddings[0].device).unbind(-1)
     columns = [
         [
-            cosine_matrix(embeddings[m], embeddings[n])[rows[m], rows[n]] if m != n else torch.ones_like(rows[0])
+            cosine_matrix(embeddings[m], embeddings[n])[rows[m], rows[n]]
+            if m != n
+            else torch.ones_like(rows[0])
             for n in range(k)
         ]
         for m in range(k)
@@ -101,9 +111,12 @@ def multimodal_loss(
 def singular_logits(embeddings: Sequence[Tensor], triplets: Tensor) -> Tensor:
     """σ₁² of the stacked embeddings, as algorithm 2 gathers them: (B, N, 3, D). Kept for table 7's comparison."""
     with torch.autocast(embeddings[0].device.type, enabled=False):
-        unit = [F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1) for x in embeddings]
+        unit = [
+            F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1) for x in embeddings
+        ]
         stacked = torch.stack(
-            [x[rows] for x, rows in zip(unit, triplets.to(unit[0].device).unbind(-1), strict=True)], dim=-2
+            [x[rows] for x, rows in zip(unit, triplets.to(unit[0].device).unbind(-1), strict=True)],
+            dim=-2,
         )
         logits: Tensor = torch.linalg.svdvals(stacked)[..., 0] ** 2
         return logits
@@ -117,83 +130,3 @@ def contrast(logits: Tensor, triplets: Tensor, accidental: Accidental) -> Tensor
         chance[:, 0] = False
         logits = logits.masked_fill(chance.to(logits.device), -torch.inf)
     return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
-
-
-def all_negatives_loss(cosines: Cosines, temperature: Tensor | float) -> Tensor:
-    """Each anchor n against every triplet that holds at least one of its three embeddings.
-
-    Args:
-        cosines: image–2D, image–3D and 2D–3D, (B, B) each.
-    """
-    tau = torch.as_tensor(temperature, dtype=cosines[0].dtype, device=cosines[0].device)
-    result: Tensor = AllNegatives.apply(*cosines, tau)  # type: ignore[no-untyped-call]
-    return result
-
-
-class AllNegatives(torch.autograd.Function):
-    """−log softmax of each anchor's positive over all its triplets, block by block.
-
-    The triplets of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j = n}, {i ≠ n, j ≠ n, k
-    = n}. Only one slab of a block of anchors exists at a time, forward and backward.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, ab: Tensor, ac: Tensor, bc: Tensor, tau: Tensor) -> Tensor:
-        total = torch.cat(
-            [
-                torch.stack([torch.logsumexp((x / tau).flatten(1), 1) for x in slab_values(ab, ac, bc, n)]).logsumexp(0)
-                for n in blocks(len(ab), ab)
-            ]
-        )
-        own = largest_eigenvalue(ab.diagonal(), ac.diagonal(), bc.diagonal())
-        ctx.save_for_backward(ab, ac, bc, tau, total)
-        return (total - own / tau).mean()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        ab, ac, bc, tau, total = ctx.saved_tensors
-        size = len(ab)
-        grads = torch.zeros_like(ab), torch.zeros_like(ac), torch.zeros_like(bc)
-        grad_tau = torch.zeros_like(tau)
-        for n in blocks(size, ab):
-            for slab in range(3):
-                values, cosines, places = slab_of(ab, ac, bc, n, slab)
-                share = torch.exp(values / tau - total[n][:, None, None])  # softmax weights, (n, B, B)
-                grad_tau = grad_tau - torch.where(share > 0, share * values, 0.0).sum() / tau**2
-                for grad, slope, (row, column) in zip(grads, eigenvalue_gradient(*cosines), places, strict=True):
-                    weight = (share * slope).nan_to_num_(0.0)
-                    grad.view(-1).index_add_(0, (row * size + column).expand_as(weight).reshape(-1), weight.reshape(-1))
-        own_cosines = ab.diagonal(), ac.diagonal(), bc.diagonal()
-        for grad, slope in zip(grads, eigenvalue_gradient(*own_cosines), strict=True):
-            grad.diagonal().sub_(slope)
-        own = largest_eigenvalue(*own_cosines)
-        grad_tau = grad_tau + own.sum() / tau**2
-        scale = gradients[0] / size
-        return (*(scale * grad / tau for grad in grads), scale * grad_tau)
-
-
-def blocks(size: int, like: Tensor) -> tuple[Tensor, ...]:
-    """Anchors in blocks."""
-    anchors: tuple[Tensor, ...] = torch.arange(size, device=like.device).split(BLOCK)
-    return anchors
-
-
-def slab_values(ab: Tensor, ac: Tensor, bc: Tensor, n: Tensor) -> list[Tensor]:
-    """λ₁ over the three slabs of the anchors n, (n, B, B) each; −∞ where a slab gives way to an earlier one."""
-    return [slab_of(ab, ac, bc, n, slab)[0] for slab in range(3)]
-
-
-def slab_of(
-    ab: Tensor, ac: Tensor, bc: Tensor, n: Tensor, slab: int
-) -> tuple[Tensor, Cosines, tuple[tuple[Tensor, Tensor], ...]]:
-    """One slab: its λ₁ (n, B, B), the three cosines, and where in the three matrices each cosine came from."""
-    every = torch.arange(len(ab), device=ab.device)
-    anchor, second, third = n[:, None, None], every[None, :, None], every[None, None, :]
-    i, j, k = ((anchor, second, third), (second, anchor, third), (second, third, anchor))[slab]
-    cosines = ab[i, j], ac[i, k], bc[j, k]
-    a, b, c = torch.broadcast_tensors(*cosines)
-    values = largest_eigenvalue(a, b, c)
-    earlier = (False, i == anchor, (i == anchor) | (j == anchor))[slab]
-    if slab:
-        values = values.masked_fill(torch.as_tensor(earlier, device=ab.device), -torch.inf)
-    return values, (a, b, c), ((i, j), (i, k), (j, k))

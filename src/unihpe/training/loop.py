@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from unihpe.batch import Batch
-from unihpe.errors import InputError, one_line
-from unihpe.files import replacing
+from unihpe.body.batch import Batch
+from unihpe.errors import InputError
 from unihpe.losses import clamp_log_scale_
-from unihpe.nn.unihpe import UniHPE, hold_statistics
+from unihpe.model.unihpe import UniHPE
+from unihpe.training.freeze import begin_stage, set_modes
+from unihpe.training.objective import stage_losses
 from unihpe.training.processes import ALONE, Processes
-from unihpe.training.stages import PARTS, Part, Stage, stage_losses
+from unihpe.training.stage import Stage
+from unihpe.training.state import (
+    LOG_FILE,
+    STATE_FILE,
+    Best,
+    Log,
+    Origin,
+    Progress,
+    begin_run,
+    save_state,
+)
 
-STATE_FILE, LOG_FILE = "training.pt", "log.jsonl"
-STATE_KEYS = {"fingerprint", "progress", "best", "model", "averaged", "optimiser"}
 LARGEST_TEMPERATURE = 1e4  # §4.2's upper end of τ's range
 JUDGE = "validation mpjpe"  # the score, of those that `validate` gives, by which a stage's best weights are chosen
-
 Scores = dict[str, float]
 Draw = Callable[[Stage, torch.Generator], list[Batch]]
 
@@ -42,47 +49,6 @@ class Schedule:
     save_every: int = 500
     log_every: int = 50
     validate_every: int = 0
-
-
-@dataclass
-class Best:
-    """The best averaged weights of a stage so far: their score (lower is better) and the validations since."""
-
-    score: float = math.inf
-    since: int = 0
-    weights: dict[str, Tensor] | None = None
-
-    def judge(self, score: float, averaged: nn.Module) -> None:
-        """Keep a copy of the weights if they are better than all before."""
-        if score < self.score:
-            weights = {name: value.clone() for name, value in averaged.state_dict().items()}
-            self.score, self.since, self.weights = score, 0, weights
-        else:
-            self.since += 1
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a run keeps of the checkpoint that it began from, so that it goes on without it.
-
-    Attributes:
-        pose_scale, keypoint_scale: of the checkpoint and therefore of the run; see `Recipe`.
-        samples: the checkpoint was trained on.
-    """
-
-    pose_scale: float
-    keypoint_scale: float
-    samples: int
-
-
-@dataclass
-class Progress:
-    """Where a run stands."""
-
-    stage: int = 0
-    step: int = 0  # of the stage
-    samples: int = 0
-    best: Best = field(default_factory=Best)  # of the stage
 
 
 def train(
@@ -135,7 +101,9 @@ def train(
             optimiser.load_state_dict(optimiser_state)
             optimiser_state = None
         while goes_on(stage, progress):
-            row = train_step(model, averaged, optimiser, stage, draw, seed, progress, device, processes)
+            row = train_step(
+                model, averaged, optimiser, stage, draw, seed, progress, device, processes
+            )
             last = progress.step == stage.steps
             scores = due_scores(validate, averaged, stage, schedule, progress, processes)
             if scores and stage.check_every:
@@ -161,7 +129,9 @@ def require_judge(stages: tuple[Stage, ...], validate: Callable[[UniHPE], Scores
 
 def goes_on(stage: Stage, progress: Progress) -> bool:
     """Whether the stage has steps left and its patience lasts."""
-    return progress.step < stage.steps and not (stage.patience and progress.best.since >= stage.patience)
+    return progress.step < stage.steps and not (
+        stage.patience and progress.best.since >= stage.patience
+    )
 
 
 def end_stage(model: UniHPE, averaged: UniHPE, progress: Progress) -> None:
@@ -170,37 +140,6 @@ def end_stage(model: UniHPE, averaged: UniHPE, progress: Progress) -> None:
         for module in (model, averaged):
             module.load_state_dict(progress.best.weights)
     progress.stage, progress.step, progress.best = progress.stage + 1, 0, Best()
-
-
-def begin_run(
-    state_path: Path, resume: bool, fingerprint: str, model: nn.Module, averaged: nn.Module
-) -> tuple[Progress, dict[str, Tensor] | None]:
-    """Where a run begins: at nothing, or at its saved state, which is loaded; progress and the optimiser's state."""
-    if not resume:
-        if state_path.exists():
-            raise InputError(
-                f"{state_path.parent} already holds a training run; add --resume to continue it, or choose another folder"
-            )
-        return Progress(), None
-    if not state_path.exists():
-        raise InputError(f"nothing to resume: {state_path} does not exist")
-    for left_over in state_path.parent.glob(f".{STATE_FILE}.*.tmp"):  # of a run that was killed while it saved
-        left_over.unlink(missing_ok=True)
-    return load_state(state_path, fingerprint, model, averaged)
-
-
-def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> torch.optim.Optimizer:
-    """Freeze what the stage does not train, set its temperature, and make its optimiser."""
-    for part, module in parts_of(model).items():
-        module.requires_grad_(part in stage.trains)
-    model.log_scale.requires_grad_(stage.contrastive > 0)
-    if fresh and stage.temperature is not None:
-        with torch.no_grad():
-            model.log_scale.fill_(-math.log(stage.temperature))
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=stage.learning_rate, fused=True)
 
 
 def train_step(
@@ -255,7 +194,9 @@ def train_step(
     }
 
 
-def losses_of(model: UniHPE, batches: list[Batch], stage: Stage, generator: torch.Generator) -> dict[str, Tensor]:
+def losses_of(
+    model: UniHPE, batches: list[Batch], stage: Stage, generator: torch.Generator
+) -> dict[str, Tensor]:
     """The losses of batches that belong together, added up by name.
 
     Raises:
@@ -297,23 +238,12 @@ def summed(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return terms
 
 
-def set_modes(model: UniHPE, stage: Stage) -> None:
-    """Training mode for what is trained, evaluation mode (no dropout) for what is frozen, and for batch norms that are settled."""
-    for part, module in parts_of(model).items():
-        module.train(part in stage.trains)
-        if stage.settled:
-            hold_statistics(module)
-
-
-def parts_of(model: UniHPE) -> dict[Part, nn.Module]:
-    """The parts this model has, by name."""
-    return {part: getattr(model, part) for part in PARTS if getattr(model, part) is not None}
-
-
 def learning_rate(stage: Stage, step: int) -> float:
     """Warm-up, then constant or cosine."""
     warm = min(1.0, (step + 1) / stage.warm_up) if stage.warm_up else 1.0
-    decay = 0.5 * (1 + math.cos(math.pi * step / stage.steps)) if stage.schedule == "cosine" else 1.0
+    decay = (
+        0.5 * (1 + math.cos(math.pi * step / stage.steps)) if stage.schedule == "cosine" else 1.0
+    )
     return stage.learning_rate * warm * decay
 
 
@@ -330,7 +260,9 @@ def average(averaged: UniHPE, model: UniHPE, decay: float, step: int) -> None:
 
 def step_seed(seed: int, stage: int, step: int, place: int = 0) -> int:
     """A seed for one batch of a step, unlike its neighbours' (any two of the numbers may be close)."""
-    digest = hashlib.sha256("/".join(map(str, (seed, stage, step, *([place] if place else [])))).encode()).digest()
+    digest = hashlib.sha256(
+        "/".join(map(str, (seed, stage, step, *([place] if place else [])))).encode()
+    ).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
@@ -347,106 +279,3 @@ def due_scores(
     if validate is None or not (last or (every and progress.step % every == 0)):
         return {}
     return processes.agreed(lambda: validate(averaged))
-
-
-class Log:
-    """Rows of JSON, one a line; on resuming, rows beyond the resumed state are dropped."""
-
-    def __init__(self, path: Path, samples: int, report: Callable[[dict[str, Any]], None]) -> None:
-        self.path, self.report = path, report
-        kept = [row for row in read_log(path) if row["samples"] <= samples]
-        with replacing(path) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
-
-    def write(self, row: dict[str, Any]) -> None:
-        """Append a row and show it."""
-        try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}") from error
-        self.report(row)
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a log; a last line that was cut short is left out."""
-    return list(whole_rows(path)) if path.exists() else []
-
-
-def whole_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows up to the first that is not whole."""
-    for line in path.read_text().splitlines():
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            return
-
-
-def save_state(
-    path: Path,
-    fingerprint: str,
-    model: nn.Module,
-    averaged: nn.Module,
-    optimiser: torch.optim.Optimizer | None,
-    progress: Progress,
-    origin: Origin | None,
-) -> None:
-    """Everything a run needs to go on, in one file replaced in one rename."""
-    state = {
-        "fingerprint": fingerprint,
-        "progress": [progress.stage, progress.step, progress.samples],
-        "best": [progress.best.score, progress.best.since, progress.best.weights],
-        "origin": None if origin is None else [origin.pose_scale, origin.keypoint_scale, origin.samples],
-        "model": model.state_dict(),
-        "averaged": averaged.state_dict(),
-        "optimiser": None if optimiser is None else optimiser.state_dict(),
-    }
-    with replacing(path) as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch's own wrapping of a full disk
-            raise OSError(f"{error}".splitlines()[0]) from error
-
-
-def load_state(
-    path: Path, fingerprint: str, model: nn.Module, averaged: nn.Module
-) -> tuple[Progress, dict[str, Tensor] | None]:
-    """Load a saved run into the model and its average; returns its progress and the optimiser's state."""
-    state = read_state(path)
-    if state["fingerprint"] != fingerprint:
-        beginning = "" if "origin" in state else " and, if the run began from a checkpoint, --from it"
-        raise InputError(
-            f"{path} was saved by another recipe; resume with that one{beginning}, or choose another folder"
-        )
-    model.load_state_dict(state["model"])
-    averaged.load_state_dict(state["averaged"])
-    stage, step, samples = state["progress"]
-    return Progress(stage, step, samples, Best(*state["best"])), state["optimiser"]
-
-
-def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
-    """What the run of a saved state began from; `otherwise` where the state is older than that note."""
-    state = read_state(path, mapped=True)
-    if "origin" not in state:
-        return otherwise
-    return None if state["origin"] is None else Origin(*state["origin"])
-
-
-def read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
-    """A saved training state.
-
-    Args:
-        mapped: leave its tensors on the disk until they are looked at.
-
-    Raises:
-        InputError: for a file that is damaged, or no such state.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
-    if not isinstance(state, dict) or not state.keys() >= STATE_KEYS:
-        raise InputError(
-            f"{path}: a torch file, but no training state of this unihpe; put the run's own there, or choose another folder"
-        )
-    return state

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from unihpe.errors import InputError, one_line
-from unihpe.training.stages import Stage
+from unihpe.training.stage import Stage
 
 Made = TypeVar("Made")
 
@@ -86,12 +86,16 @@ def add_up(tensors: list[Tensor]) -> None:
     Raises:
         InputError: if another process has ended.
     """
-    if not tensors:  # a stage without batch norms in training has no statistics, in all processes alike
+    if (
+        not tensors
+    ):  # a stage without batch norms in training has no statistics, in all processes alike
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     with together():
         dist.all_reduce(flat)
-    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+    for tensor, part in zip(
+        tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True
+    ):
         tensor.copy_(part.view_as(tensor))
 
 
@@ -135,7 +139,11 @@ def own_device(device: str, place: int) -> str:
     if device == "cpu":
         return device
     if device != "cuda":
-        raise InputError(f"--device {device}: processes that train together take cpu or cuda, each a GPU of its own")
+        raise InputError(
+            f"--device {device}: processes that train together take cpu or cuda, each a GPU of its own"
+        )
     if place >= torch.cuda.device_count():
-        raise InputError(f"--nproc-per-node: more processes than the {torch.cuda.device_count()} GPUs of this machine")
+        raise InputError(
+            f"--nproc-per-node: more processes than the {torch.cuda.device_count()} GPUs of this machine"
+        )
     return f"cuda:{place}"

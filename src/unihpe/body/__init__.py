@@ -1,0 +1,1 @@
+"""People as numbers: joints, cameras, boxes, batches, errors."""

@@ -1,0 +1,147 @@
+"""A person's box: crop, keypoint normalisation and the box token (§3.1, appendix B, CLIFF).
+
+A box is (centre x, centre y, width, height) in pixels of the full picture, in the last axis of a tensor. Its *side* is
+the larger of width and height; keypoints in box units are (x − c) / (side / 2), the same scale in x and y.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unihpe.errors import InputError
+
+PADDING = 1.25
+ASPECT = 3 / 4  # width : height
+CROP_WIDTH, CROP_HEIGHT = 192, 256  # of the crop that image encoders see, pixels
+LONGEST = (
+    32_000  # pixels a side: OpenCV 4's warp counts in 16 bits and refuses pictures from 32,767 on
+)
+MARGIN = 2  # pixels beside what a crop shows, for interpolation
+
+
+def box_from_keypoints(
+    keypoints: Tensor, seen: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
+) -> Tensor:
+    """Padded boxes (..., 4) round the seen joints: keypoints (..., J, 2) in pixels, seen (..., J) bool.
+
+    Raises:
+        InputError: if somebody has no seen joint, or all of them at one spot.
+    """
+    if not bool(seen.any(-1).all()):
+        raise InputError(
+            "a person without a single seen joint has no box: drop the person, or give a box"
+        )
+    inside = seen[..., None]
+    low = torch.where(inside, keypoints, torch.inf).amin(-2)
+    high = torch.where(inside, keypoints, -torch.inf).amax(-2)
+    if not bool(((high - low).amax(-1) > 0).all()):
+        raise InputError(
+            "a person whose joints all lie on one spot has no box: check the keypoints, or give a box"
+        )
+    return pad(torch.cat([(low + high) / 2, high - low], dim=-1), padding, aspect)
+
+
+def box_from_corners(
+    corners: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
+) -> Tensor:
+    """Boxes given as (left, top, right, bottom) in pixels, (..., 4), padded.
+
+    Raises:
+        InputError: for a box that is empty or not finite.
+    """
+    low, high = corners[..., :2], corners[..., 2:]
+    if not bool((torch.isfinite(corners).all(-1) & ((high - low) > 0).all(-1)).all()):
+        raise InputError("a box must be finite with right > left and bottom > top")
+    return pad(torch.cat([(low + high) / 2, high - low], dim=-1), padding, aspect)
+
+
+def pad(box: Tensor, padding: float, aspect: float | None) -> Tensor:
+    """The box (..., 4) grown to `aspect` (width : height; None keeps the shape) and then by the factor `padding`."""
+    centre, (width, height) = box[..., :2], box[..., 2:].unbind(-1)
+    if aspect is not None:
+        width, height = torch.maximum(width, height * aspect), torch.maximum(height, width / aspect)
+    return torch.cat([centre, torch.stack([width, height], dim=-1) * padding], dim=-1)
+
+
+def side(box: Tensor) -> Tensor:
+    """The larger of width and height, (..., 4) → (...,), pixels."""
+    return box[..., 2:].amax(-1)
+
+
+def to_box(pixels: Tensor, box: Tensor) -> Tensor:
+    """Pixels (..., J, 2) → box units (..., J, 2), box (..., 4)."""
+    return (pixels - box[..., None, :2]) / (side(box)[..., None, None] / 2)
+
+
+def from_box(points: Tensor, box: Tensor) -> Tensor:
+    """Box units (..., J, 2) → pixels (..., J, 2), box (..., 4): the inverse of `to_box`."""
+    return points * (side(box)[..., None, None] / 2) + box[..., None, :2]
+
+
+def box_token(box: Tensor, size: Tensor, focal: Tensor) -> Tensor:
+    """CLIFF's three numbers (..., 3): the box centre's offset from the picture's centre and the box side, over f.
+
+    Args:
+        box: (..., 4), pixels.
+        size: picture width and height, (..., 2), pixels.
+        focal: focal length, (...,), pixels.
+    """
+    offset = box[..., :2] - size / 2
+    return torch.cat([offset, side(box)[..., None]], dim=-1) / focal[..., None]
+
+
+def crop_matrix(box: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+    """The 2 × 3 affine map from full-picture pixels to those of the crop of `width` × `height` round `box` (4,).
+
+    Corner-origin pixels on both sides; `crop` shifts it to OpenCV's centre-origin pixels.
+    """
+    scale = min(width / box[2], height / box[3])
+    return np.array(
+        [[scale, 0.0, width / 2 - scale * box[0]], [0.0, scale, height / 2 - scale * box[1]]]
+    )
+
+
+def for_opencv(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A 2 × 3 map of our pixels as `warpAffine` wants it.
+
+    It has pixel centres at integers, we have them at .5: T(−.5)·M·T(+.5).
+    """
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
+    return shifted
+
+
+def crop(
+    picture: NDArray[np.uint8], box: NDArray[np.float64], width: int, height: int
+) -> NDArray[np.uint8]:
+    """Cut `box` (4,) out of an (H, W, 3) picture and resize it to (height, width, 3); outside the picture is black."""
+    matrix = for_opencv(crop_matrix(box, width, height))
+    if max(picture.shape[:2]) > LONGEST:
+        picture, matrix = shortened(picture, matrix, width, height)
+    warped = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return np.asarray(warped, dtype=np.uint8)
+
+
+def shortened(
+    picture: NDArray[np.uint8], matrix: NDArray[np.float64], width: int, height: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The part of a long picture that a crop of (height, width) shows, and OpenCV's 2 × 3 map of it.
+
+    Where that part is too long still, every n-th pixel of it: in a crop, pixels that near fall together. Other pictures
+    are warped whole: OpenCV rounds places to 1/32 of a pixel, and the cut rounds a few of them the other way.
+    """
+    size = np.array([picture.shape[1], picture.shape[0]])
+    scale, shift = matrix[0, 0], matrix[:, 2]
+    low = (np.floor(-shift / scale) - MARGIN).clip(0, size - 1).astype(int)
+    high = (
+        (np.ceil((np.array([width, height]) - shift) / scale) + MARGIN)
+        .clip(low + 1, size)
+        .astype(int)
+    )
+    step = int(np.ceil((high - low).max() / LONGEST))
+    part = picture[low[1] : high[1] : step, low[0] : high[0] : step]
+    return np.ascontiguousarray(part), np.column_stack([matrix[:, :2] * step, shift + scale * low])

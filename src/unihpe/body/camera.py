@@ -1,0 +1,167 @@
+"""Pinhole cameras with lens distortion, any number at once.
+
+Camera axes: x right, y down, z forward; millimetres. Pixels: the origin is the outer corner of the first pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Cameras of any leading shape (...). All tensors share dtype and device.
+
+    Attributes:
+        focal: focal lengths along x and y, (..., 2), pixels.
+        centre: principal point, (..., 2), pixels.
+        size: picture width and height, (..., 2), pixels.
+        rotation: world to camera axes, (..., 3, 3).
+        translation: camera position term t of x_camera = R·x_world + t, (..., 3), mm.
+        distortion: OpenCV's (k1, k2, p1, p2, k3), (..., 5), or None for an ideal lens.
+    """
+
+    focal: Tensor
+    centre: Tensor
+    size: Tensor
+    rotation: Tensor
+    translation: Tensor
+    distortion: Tensor | None = None
+
+    @classmethod
+    def simple(cls, size: Tensor, focal: Tensor | None = None) -> Camera:
+        """A camera at the world's origin for pictures of `size` (..., 2): centred, square pixels, no distortion.
+
+        `focal` (...,) in pixels; without it `default_focal(size)` is used.
+        """
+        focal = default_focal(size) if focal is None else focal
+        eye = torch.eye(3, dtype=size.dtype, device=size.device).expand(*size.shape[:-1], 3, 3)
+        return cls(
+            focal[..., None].expand_as(size),
+            size / 2,
+            size,
+            eye,
+            size.new_zeros(*size.shape[:-1], 3),
+        )
+
+    def select(self, rows: Tensor) -> Self:
+        """Some of C cameras, by row: (n,) → n cameras."""
+        return replace(
+            self,
+            focal=self.focal[rows],
+            centre=self.centre[rows],
+            size=self.size[rows],
+            rotation=self.rotation[rows],
+            translation=self.translation[rows],
+            distortion=None if self.distortion is None else self.distortion[rows],
+        )
+
+    def to_camera(self, world: Tensor) -> Tensor:
+        """World points (..., J, 3) to camera axes (..., J, 3), mm."""
+        return world @ self.rotation.mT + self.translation[..., None, :]
+
+    def to_world(self, points: Tensor) -> Tensor:
+        """Camera points (..., J, 3) to world axes (..., J, 3), mm."""
+        return (points - self.translation[..., None, :]) @ self.rotation
+
+    def project(self, points: Tensor) -> Tensor:
+        """Camera points (..., J, 3) in mm to pixels (..., J, 2). Points at or behind the camera have no picture: NaN."""
+        depth = points[..., 2:]
+        plane = points[..., :2] / torch.where(depth > 0, depth, torch.nan)
+        if self.distortion is not None:
+            plane = distort(plane, self.distortion[..., None, :])
+        return plane * self.focal[..., None, :] + self.centre[..., None, :]
+
+    def unproject(self, pixels: Tensor, depth: Tensor) -> Tensor:
+        """Pixels (..., J, 2) at depth (..., J) in mm back to camera points (..., J, 3), mm."""
+        plane = (pixels - self.centre[..., None, :]) / self.focal[..., None, :]
+        if self.distortion is not None:
+            plane = undistort(plane, self.distortion[..., None, :])
+        return torch.cat([plane, torch.ones_like(plane[..., :1])], dim=-1) * depth[..., None]
+
+    def mirrored(self) -> Camera:
+        """The camera of the mirrored picture: principal point and tangential distortion flip.
+
+        Extrinsics are left alone: mirror the camera-axes points (x → −x) beside it.
+        """
+        flip = torch.stack([self.size[..., 0] - self.centre[..., 0], self.centre[..., 1]], dim=-1)
+        if self.distortion is None:
+            return replace(self, centre=flip)
+        signs = self.distortion.new_tensor([1, 1, 1, -1, 1])
+        return replace(self, centre=flip, distortion=self.distortion * signs)
+
+
+def default_focal(size: Tensor) -> Tensor:
+    """The focal length CLIFF assumes where none is known, √(W² + H²): (..., 2) pixels → (...,) pixels."""
+    return size.square().sum(-1).sqrt()
+
+
+def distort(plane: Tensor, coefficients: Tensor) -> Tensor:
+    """Brown's lens model on normalised image-plane points (..., 2), with (k1, k2, p1, p2, k3) (..., 5)."""
+    k1, k2, p1, p2, k3 = coefficients.unbind(-1)
+    x, y = plane.unbind(-1)
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+    dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+    return torch.stack([x * radial + dx, y * radial + dy], dim=-1)
+
+
+def undistort(plane: Tensor, coefficients: Tensor, iterations: int = 20) -> Tensor:
+    """The inverse of `distort`, by fixed-point iteration (converges for lenses whose distortion is moderate)."""
+    guess = plane
+    for _ in range(iterations):
+        guess = guess + plane - distort(guess, coefficients)
+    return guess
+
+
+def look_at(position: Tensor, target: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    """Extrinsics of cameras at `position` (..., 3) that look at `target` (..., 3), `up` (3,) pointing to the sky.
+
+    Returns rotation (..., 3, 3), world to camera, and translation (..., 3), in the unit of `position`.
+    """
+    forward = torch.nn.functional.normalize(target - position, dim=-1)
+    right = torch.nn.functional.normalize(
+        torch.linalg.cross(forward, up.expand_as(forward)), dim=-1
+    )
+    down = torch.linalg.cross(forward, right)
+    rotation = torch.stack([right, down, forward], dim=-2)
+    return rotation, -(rotation @ position[..., None])[..., 0]
+
+
+def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None = None) -> Tensor:
+    """Where a pelvis-relative pose must stand to be seen at the keypoints: the least-squares translation.
+
+    Each joint gives two linear equations in the translation T: X + Tx = u·(Z + Tz) with u the undistorted
+    image-plane point. Lengths come out in the pose's own unit, so the answer is as good as the pose's size and the
+    focal length.
+
+    Args:
+        pose: camera axes, mm, (..., J, 3).
+        keypoints: pixels, (..., J, 2).
+        weight: of each joint, 0 leaves it out, (..., J).
+
+    Returns:
+        T (..., 3), mm, camera axes; NaN where the equations have no single answer.
+    """
+    ray = camera.unproject(keypoints, torch.ones_like(keypoints[..., 0]))[..., :2]  # (..., J, 2)
+    ray, solid = (
+        ray.double(),
+        pose.double(),
+    )  # through long lenses the normal equations drown in float32's rounding
+    w = torch.ones_like(ray[..., 0]) if weight is None else weight.double()
+    ray = torch.where(w[..., None] > 0, ray, 0.0)  # a missing joint may hold NaN
+    one, zero = torch.ones_like(ray[..., 0]), torch.zeros_like(ray[..., 0])
+    rows_x = torch.stack([one, zero, -ray[..., 0]], dim=-1)
+    rows_y = torch.stack([zero, one, -ray[..., 1]], dim=-1)
+    rows = torch.cat([rows_x, rows_y], dim=-2)  # (..., 2J, 3)
+    right_hand = ray * solid[..., 2:] - solid[..., :2]
+    values = torch.cat([right_hand[..., 0], right_hand[..., 1]], dim=-1)  # (..., 2J)
+    weights = torch.cat([w, w], dim=-1)[..., None]
+    normal = rows.mT @ (rows * weights)
+    solution, failed = torch.linalg.solve_ex(normal, (rows * weights).mT @ values[..., None])
+    return torch.where(failed[..., None] == 0, solution[..., 0], torch.nan).to(pose.dtype)

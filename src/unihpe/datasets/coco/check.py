@@ -1,0 +1,102 @@
+"""Is this folder COCO? Nothing in 3D to prove, but boxes that should hold their joints, and pictures of the stated size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.coco.source import (
+    HIDDEN,
+    VISIBLE,
+    Annotations,
+    annotation_files,
+    read_annotations,
+)
+from unihpe.errors import InputError
+from unihpe.io.picture import read_picture
+
+INSIDE_BOX = 0.95  # of the joints: annotators' boxes cut hands and feet now and then
+OPENED = 50  # pictures that are opened
+
+
+def check_coco(root: Path) -> dict[str, Any]:
+    """What `check` says of COCO's photographs, with those of its keys that mean something here.
+
+    Raises:
+        InputError: if they cannot be read at all.
+    """
+    files = [root] if root.is_file() else annotation_files(root)
+    if not files:
+        raise InputError(
+            f"{root}: no person_keypoints*.json (nor in annotations/); name COCO's folder, or the file itself"
+        )
+    parts = [read_annotations(file, with_pictures=False) for file in files]
+    problems = [
+        line for file, part in zip(files, parts, strict=True) for line in coco_problems(file, part)
+    ]
+    pictures, partial = dict[Path, bool](), list[str]()
+    for file, part in zip(files, parts, strict=True):
+        there = {picture: picture.is_file() for picture in part.pictures}
+        pictures |= there
+        if not all(there.values()):
+            partial.append(
+                f"partial: {file.name}: {len(there) - sum(there.values())} of {len(there)} pictures are not there"
+            )
+    seen = torch.cat([part.confidence for part in parts])
+    return {
+        "layout": f"COCO person keypoints: {', '.join(file.name for file in files)}",
+        "frames": sum(len(part) for part in parts),
+        "partial": bool(partial),
+        "pictures": {"looked_for": len(pictures), "found": sum(pictures.values())},
+        "subjects": [],
+        "cameras": [],
+        "joints": list(get_skeleton("coco17").joints),
+        "leg_order": "left first",
+        "unit": "none: 2D only",
+        "reprojection_px": None,
+        "joints_visible": round(float((seen == VISIBLE).float().mean()), 4),
+        "joints_hidden": round(float((seen == HIDDEN).float().mean()), 4),
+        "notes": [
+            *(
+                f"{file.name}: {note}"
+                for file, part in zip(files, parts, strict=True)
+                for note in part.notes
+            ),
+            *partial,
+        ],
+        "problems": problems,
+    }
+
+
+def coco_problems(file: Path, people: Annotations) -> list[str]:
+    """What is wrong with the people of one file."""
+    problems = []
+    low, high = people.corners[:, None, :2], people.corners[:, None, 2:]
+    marked = people.confidence > 0
+    slack = 0.1 * (high - low).amax(-1, keepdim=True)
+    inside = ((people.keypoints >= low - slack) & (people.keypoints <= high + slack)).all(-1)
+    share = float((inside & marked).sum() / marked.sum())
+    if share < INSIDE_BOX:
+        problems.append(
+            f"{file.name}: only {share:.0%} of the joints lie in their boxes; boxes or joints are of another picture"
+        )
+    sizes = {
+        path: tuple(size)
+        for path, size in zip(people.pictures, people.size.int().tolist(), strict=True)
+    }
+    there = [path for path in sorted(sizes) if path.is_file()]
+    for path in there[:: max(1, len(there) // OPENED)]:
+        try:
+            height, width = read_picture(path).shape[:2]
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if (width, height) != sizes[path]:
+            stated = " × ".join(str(side) for side in sizes[path])
+            problems.append(
+                f"{path.name} is {width} × {height}, its annotation says {stated}; use the picture as released"
+            )
+    return problems

@@ -1,0 +1,302 @@
+"""COCO's photographs of people, with 2D keypoints and no 3D: annotations as released, pictures beside them.
+
+A person is a crop of the annotated box. Of the 17 joints of Human3.6M's skeleton 13 are COCO's own (limbs and nose); the rest are
+not made up but missing. Pixels: COCO's annotators clicked on pictures as shown, so coordinates count from the outer corner; the
+half pixel that some tools add is below what annotators agree on, and nothing is added.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unihpe.body.batch import FEWEST_JOINTS, Frames
+from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_corners, crop
+from unihpe.body.camera import Camera, default_focal
+from unihpe.body.conversions import convert
+from unihpe.body.skeleton import Skeleton, get_skeleton
+from unihpe.datasets.augment import Augmentation, Crop, augment
+from unihpe.errors import InputError, one_line
+from unihpe.io.picture import read_picture
+
+HIDDEN, VISIBLE = (
+    0.5,
+    1.0,
+)  # confidence of a joint that is marked but hidden (v = 1), and of one that is seen (v = 2)
+CONFIDENCE = (0.0, HIDDEN, VISIBLE)
+YEAR = "2017"
+SPLITS = {
+    "train": f"train{YEAR}",
+    "val": f"val{YEAR}",
+    "test": f"val{YEAR}",
+}  # COCO's own test set has no public labels
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The people of an annotation file.
+
+    Attributes:
+        pictures: path of each person's picture, length N.
+        keypoints: (N, 17, 2), COCO's joints, pixels, NaN where not marked.
+        confidence: (N, 17), `CONFIDENCE` by COCO's v.
+        corners: (N, 4), left, top, right, bottom of the annotated box.
+        size: of the pictures, (N, 2).
+        notes: who was left out, with counts.
+    """
+
+    pictures: tuple[Path, ...]
+    keypoints: Tensor
+    confidence: Tensor
+    corners: Tensor
+    size: Tensor
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def select(self, chosen: Tensor, note: str) -> Annotations:
+        """The people of `chosen` (N,) bool, and a note with the number of the others."""
+        lost = int((~chosen).sum())
+        rows = {
+            name: getattr(self, name)[chosen]
+            for name in ("keypoints", "confidence", "corners", "size")
+        }
+        pictures = tuple(
+            path for path, stays in zip(self.pictures, chosen.tolist(), strict=True) if stays
+        )
+        return replace(
+            self,
+            pictures=pictures,
+            notes=(*self.notes, f"{lost} {note}") if lost else self.notes,
+            **rows,
+        )
+
+
+def read_annotations(
+    root: Path, split: str | None = None, with_pictures: bool = True
+) -> Annotations:
+    """People with at least four marked joints whose picture is there; crowds and the rest are left out and counted.
+
+    Args:
+        root: COCO's folder (annotations/person_keypoints_train2017.json, train2017/), an annotation file, or a folder with one
+            person_keypoints*.json and its pictures in it or in images/.
+        split: train, val or test (COCO's val); None takes the only file there is.
+        with_pictures: False also takes people whose picture is not there.
+
+    Raises:
+        InputError: where there is no such file, it is not COCO's layout, or no picture of it is there.
+    """
+    file = annotation_file(root, split)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        images = {image["id"]: image for image in content["images"]}
+        people = [note for note in content["annotations"] if "keypoints" in note]
+        rows = [person_of(note, images[note["image_id"]]) for note in people]
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"no {error} in it" if isinstance(error, KeyError) else one_line(error, 120)
+        raise InputError(
+            f"{file}: not COCO's person keypoints ({reason}); take person_keypoints_*.json as released"
+        ) from error
+    folders, names = picture_folders(file), [row["file"] for row in rows]
+    folder = next(
+        (folder for folder in folders if any((folder / name).is_file() for name in names[:100])),
+        None,
+    )
+    if folder is None and with_pictures:
+        places = f"{folders[0]} or {folders[2]}"
+        raise InputError(
+            f"{folders[-1]}: the pictures of {file.name} are not there; put them into {places}"
+        )
+    return kept(file, folder or folders[0], people, rows, with_pictures)
+
+
+def annotation_file(root: Path, split: str | None) -> Path:
+    """The annotation file of a folder, or the file itself."""
+    if root.is_file():
+        return root
+    pattern = (
+        "person_keypoints*.json"
+        if split is None
+        else f"person_keypoints_{SPLITS.get(split, split)}.json"
+    )
+    found = annotation_files(root, pattern)
+    if not found and split is not None:  # a small set without splits
+        found = sorted(root.glob("person_keypoints.json"))
+    if len(found) != 1:
+        what = "no" if not found else f"{len(found)} files"
+        raise InputError(
+            f"{root}: {what} {pattern} (nor in annotations/); name the annotation file itself, or its folder"
+        )
+    return found[0]
+
+
+def annotation_files(root: Path, pattern: str = "person_keypoints*.json") -> list[Path]:
+    """The annotation files of a folder, by name."""
+    return sorted({*root.glob(pattern), *root.glob(f"annotations/{pattern}")})
+
+
+def person_of(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+    """One annotation, checked: keypoints (17, 3), corners, picture."""
+    marks = np.asarray(note["keypoints"], dtype=np.float64)
+    if marks.size != 51:
+        raise ValueError(
+            f"annotation {note.get('id')} has {marks.size} keypoint numbers, not 3 × 17"
+        )
+    marks = marks.reshape(17, 3)
+    x, y, width, height = (float(value) for value in note["bbox"])
+    size = float(image["width"]), float(image["height"])
+    if not np.isfinite([*marks.ravel(), x, y, width, height, *size]).all() or min(size) <= 0:
+        raise ValueError(
+            f"annotation {note.get('id')} holds a number that is not finite, or a picture without a size"
+        )
+    if not np.isin(marks[:, 2], (0, 1, 2)).all():
+        raise ValueError(f"annotation {note.get('id')} has a visibility other than 0, 1 and 2")
+    corners = (x, y, x + width, y + height)
+    return {
+        "marks": marks,
+        "corners": corners,
+        "size": size,
+        "file": Path(str(image["file_name"])).name,
+    }
+
+
+def picture_folders(file: Path) -> list[Path]:
+    """Where the pictures of an annotation file usually lie; the first that holds one of its first hundred is theirs."""
+    root = file.parent.parent if file.parent.name == "annotations" else file.parent
+    split = file.stem.removeprefix("person_keypoints_")
+    return [root / split, root / "images" / split, root / "images", root]
+
+
+def kept(
+    file: Path,
+    folder: Path,
+    notes: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
+    with_pictures: bool,
+) -> Annotations:
+    """The people that can be used."""
+    there = {
+        name: not with_pictures or (folder / name).is_file()
+        for name in {row["file"] for row in rows}
+    }
+    reasons = {
+        "in a crowd": 0,
+        f"with fewer than {FEWEST_JOINTS} joints": 0,
+        "with an empty box": 0,
+        "without picture": 0,
+    }
+    chosen = []
+    for note, row in zip(notes, rows, strict=True):
+        left, top, right, bottom = row["corners"]
+        bad = (
+            bool(note.get("iscrowd")),
+            int((row["marks"][:, 2] > 0).sum()) < FEWEST_JOINTS,
+            right - left < 1 or bottom - top < 1,
+            not there[row["file"]],
+        )
+        for reason, applies in zip(reasons, bad, strict=True):
+            if applies:
+                reasons[reason] += 1
+                break
+        else:
+            chosen.append(row)
+    if not chosen:
+        raise InputError(
+            f"{file}: nobody in it can be used ({', '.join(f'{n} {why}' for why, n in reasons.items() if n)})"
+        )
+    marks = np.stack([row["marks"] for row in chosen])
+    return Annotations(
+        tuple(folder / row["file"] for row in chosen),
+        torch.from_numpy(np.where(marks[..., 2:] > 0, marks[..., :2], np.nan)).float(),
+        torch.tensor(CONFIDENCE)[torch.from_numpy(marks[..., 2]).long()],
+        torch.tensor([row["corners"] for row in chosen]),
+        torch.tensor([row["size"] for row in chosen]),
+        tuple(f"{count} people {why} left out" for why, count in reasons.items() if count),
+    )
+
+
+class CocoSource:
+    """COCO's people as a source in human36m17's joints: pictures and 2D, poses unknown (NaN).
+
+    Args:
+        augmentation: None gives the crops of the annotated boxes as they are.
+    """
+
+    def __init__(self, annotations: Annotations, augmentation: Augmentation | None = None) -> None:
+        own = convert(
+            annotations.keypoints, annotations.confidence, get_skeleton("coco17"), self.skeleton
+        )
+        confidence = torch.where(torch.tensor(own.synthesised), 0.0, own.confidence)
+        enough = (confidence > 0).sum(1) >= FEWEST_JOINTS
+        self.annotations = annotations.select(
+            enough, "people with too little but their face left out"
+        )
+        self.confidence = confidence[enough]
+        self.keypoints = torch.where(self.confidence[..., None] > 0, own.points[enough], torch.nan)
+        self.box = box_from_corners(self.annotations.corners)
+        self.augmentation = augmentation
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return get_skeleton("human36m17")
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def weights(self) -> Tensor:
+        """All people alike, (len,)."""
+        return torch.ones(len(self))
+
+    def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
+        """The people at `indices` (N,); the focal length, which nobody knows, is √(W² + H²).
+
+        Raises:
+            InputError: for a picture that cannot be read.
+        """
+        seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
+        found = [self.varied(n, seed) for n, seed in zip(indices.tolist(), seeds, strict=True)]
+        keypoints = torch.from_numpy(np.stack([crop.keypoints for crop, _ in found])).float()
+        confidence = torch.stack([confidence for _, confidence in found])
+        size = self.annotations.size[indices]
+        return Frames(
+            keypoints,
+            confidence,
+            torch.full((*keypoints.shape[:2], 3), torch.nan),
+            Camera.simple(size, default_focal(size)),
+            ("photograph",) * len(indices),
+            indices,
+            image=torch.from_numpy(np.stack([crop.picture for crop, _ in found]))
+            .permute(0, 3, 1, 2)
+            .contiguous(),
+            box=torch.from_numpy(np.stack([crop.box for crop, _ in found])).float(),
+        )
+
+    def varied(self, n: int, seed: int) -> tuple[Crop, Tensor]:
+        """Person n, augmented if this source does that, and the confidence of the joints."""
+        box = self.box[n].double().numpy()
+        picture = crop(read_picture(self.annotations.pictures[n]), box, CROP_WIDTH, CROP_HEIGHT)
+        # the confidence rides along as if it were a pose, so that mirroring swaps left and right of it too
+        riding = (
+            torch.cat([torch.zeros(len(self.skeleton), 2), self.confidence[n][:, None]], dim=1)
+            .double()
+            .numpy()
+        )
+        one = Crop(
+            picture,
+            self.keypoints[n].double().numpy(),
+            riding,
+            box,
+            self.annotations.size[n].double().numpy(),
+        )
+        if self.augmentation is not None:
+            one = augment(one, self.skeleton, self.augmentation, np.random.default_rng(seed))
+        return one, torch.from_numpy(one.pose[:, 2]).float()

@@ -1,0 +1,1 @@
+"""Results out, one writer a format."""

@@ -1,1 +1,0 @@
-"""Keypoint files in, result files out. Layouts: docs/formats.md."""

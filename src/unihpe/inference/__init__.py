@@ -1,0 +1,1 @@
+"""From evidence to poses: the answer, the predictor round it, people's files in."""

@@ -1,0 +1,1 @@
+"""Keypoint files of other tools."""

@@ -1,0 +1,159 @@
+"""Checkpoints: one safetensors file that holds weights and, in its header, everything needed to use them.
+
+The same description is written beside it as JSON for people to read; the file itself is what counts, so a checkpoint is
+replaced in one rename.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unihpe.errors import InputError, one_line
+from unihpe.io.files import replacing, write_text
+
+FORMAT_VERSION = 1
+HEADER = "unihpe"
+HALF_FROM = 2  # tensors of fewer axes (norms, biases, scales) keep float32
+
+
+class Card(BaseModel):
+    """What a checkpoint says of itself.
+
+    Attributes:
+        format_version: of this layout; newer ones are refused.
+        skeleton: the joints of its poses.
+        recipe: the whole recipe it was trained by.
+        data: what it was trained on, in words.
+        licence: of the weights.
+        samples: training samples drawn, all stages counted.
+        scores: what was measured, by name, with the command that measures it.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    skeleton: str
+    recipe: dict[str, Any]
+    data: str = ""
+    licence: str = ""
+    samples: int = 0
+    scores: dict[str, Any] = {}
+
+
+def save_checkpoint(
+    path: Path, tensors: Mapping[str, Tensor], card: Card, *, half: bool = False
+) -> None:
+    """Write `path` (.safetensors) and, beside it, the card as .json.
+
+    Args:
+        tensors: the model's state, by name.
+        half: matrices as float16, which halves the file; vectors stay float32.
+
+    Raises:
+        InputError: if the place cannot be written; what stood there before is left as it was.
+    """
+    stored = {
+        name: (tensor.half() if half and tensor.ndim >= HALF_FROM else tensor)
+        .detach()
+        .cpu()
+        .contiguous()
+        for name, tensor in tensors.items()
+    }
+    text = card.model_dump_json()
+    with replacing(path) as temporary:
+        try:
+            save_file(stored, temporary, metadata={HEADER: text})
+            temporary.chmod(0o644)  # the library makes files that nobody else can read
+        except SafetensorError as error:  # the library's own wrapping of a full disk
+            raise OSError(str(error)) from error
+    write_text(
+        path.with_suffix(".json"), json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+    )
+
+
+def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], Card]:
+    """Tensors in float32, and the card.
+
+    Raises:
+        InputError: for a file that is missing, truncated, not safetensors (pickled files are never opened), without our
+            header, or of a newer format.
+    """
+    if not path.is_file():
+        raise InputError(f"no checkpoint at {path}")
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a whole safetensors file ({one_line(error, 200)}); copy or train it again"
+        ) from error
+    if HEADER not in metadata:
+        raise InputError(
+            f"{path}: a safetensors file, but not a unihpe checkpoint (no '{HEADER}' header)"
+        )
+    return {name: tensor.float() for name, tensor in tensors.items()}, parse_card(
+        path, metadata[HEADER]
+    )
+
+
+def parse_card(path: Path, text: str) -> Card:
+    """The card in a checkpoint's header, its version checked before anything else."""
+    try:
+        fields = json.loads(text)
+        version = int(fields["format_version"])
+        if version < 1:
+            raise ValueError(f"format version {version}")
+        if version > FORMAT_VERSION:
+            raise InputError(
+                f"{path}: format version {version}, this unihpe reads up to {FORMAT_VERSION}; upgrade unihpe"
+            )
+        return Card.model_validate(fields)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: its header is damaged ({one_line(error, 200)}); copy or train it again"
+        ) from error
+
+
+def load_into(
+    model: torch.nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    may_lack: tuple[str, ...] = (),
+) -> None:
+    """Put tensors into a model built from the same recipe.
+
+    Args:
+        may_lack: beginnings of names that the file need not have; those parts stay as they are.
+
+    Raises:
+        InputError: if names or shapes disagree, naming the first that does.
+    """
+    wanted = model.state_dict()
+    missing = sorted(
+        name for name in wanted.keys() - tensors.keys() if not name.startswith(may_lack)
+    )
+    unknown = sorted(tensors.keys() - wanted.keys())
+    if missing or unknown:
+        raise InputError(
+            f"{path}: {len(missing)} tensors missing, {len(unknown)} unknown (first: {(missing + unknown)[0]});"
+            " its model is built another way"
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise InputError(
+                f"{path}: {name} is {tuple(tensor.shape)}, the model needs {tuple(wanted[name].shape)}:"
+                " another skeleton or width"
+            )
+    model.load_state_dict(wanted | dict(tensors))

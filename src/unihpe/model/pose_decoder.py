@@ -1,0 +1,170 @@
+"""Embeddings to poses: the score network (§3.1, B.3) and the residual MLP (B.1), both with a modality token."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from unihpe.body.batch import Modality
+from unihpe.model.pose_encoder import BOX_NUMBERS, require_box
+
+TIME_CHANNELS = 512
+GROUPS = 32  # of the group norms; widths are multiples of it
+TIME_PERIOD = 10_000.0
+
+
+class Condition(nn.Module):
+    """What a decoder is told: the embedding, where it came from, and the box.
+
+    Unit embeddings are multiplied by √D first: at unit norm their coordinates, about 0.03 each, would drown in the time
+    embedding beside them.
+    """
+
+    def __init__(self, embedding: int, *, modality_token: bool, box_token: bool) -> None:
+        super().__init__()
+        self.scale = math.sqrt(embedding)
+        self.modality = (
+            nn.Parameter(torch.zeros(len(Modality), embedding)) if modality_token else None
+        )
+        self.embed_box = nn.Linear(BOX_NUMBERS, embedding) if box_token else None
+        self.null = nn.Parameter(
+            torch.zeros(embedding)
+        )  # stands for "no embedding": the decoder is then a pose prior
+
+    def forward(
+        self, embedding: Tensor, modality: Modality, box: Tensor | None, drop: Tensor | None = None
+    ) -> Tensor:
+        """Unit embedding (B, D) of one modality, box token (B, 3), who loses the embedding, drop (B,) bool → (B, D)."""
+        x = embedding * self.scale
+        if self.modality is not None:
+            x = x + self.modality[modality]
+        if drop is not None:
+            x = torch.where(drop[:, None], self.null, x)
+        if self.embed_box is not None:
+            x = x + self.embed_box(require_box(box))
+        return x
+
+
+class ScoreDecoder(nn.Module):
+    """GFPose's score network, conditioned on an embedding: two residual blocks, condition and time added in each layer.
+
+    The condition enters each layer through its own projection. Since projections are linear, the part that does not
+    depend on time is computed once and reused for every step or noise draw: `prepare` it, then call `forward`.
+    """
+
+    def __init__(
+        self,
+        joints: int,
+        coordinates: int,
+        *,
+        box_token: bool,
+        modality_token: bool = True,
+        width: int = 1024,
+        blocks: int = 2,
+        dropout: float = 0.0,
+        embedding: int = 1024,
+    ) -> None:
+        super().__init__()
+        self.shape = (joints, coordinates)
+        self.condition = Condition(embedding, modality_token=modality_token, box_token=box_token)
+        self.time = nn.Sequential(
+            nn.Linear(TIME_CHANNELS, TIME_CHANNELS), nn.SiLU(), nn.Linear(TIME_CHANNELS, embedding)
+        )
+        self.stem = nn.Linear(joints * coordinates, width)
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
+        self.project = nn.Linear(
+            embedding, (2 * blocks + 1) * width
+        )  # one slice for the stem, one for each layer
+        self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
+        self.activate = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
+        self.head = nn.Linear(width, joints * coordinates)
+
+    def prepare(
+        self,
+        embedding: Tensor,
+        modality: Modality,
+        box: Tensor | None = None,
+        drop: Tensor | None = None,
+    ) -> Tensor:
+        """The time-independent part of every layer: unit embedding (B, D), box token (B, 3) → (B, layers · width)."""
+        return cast(Tensor, self.project(self.condition(embedding, modality, box, drop)))
+
+    def forward(self, x: Tensor, t: Tensor, prepared: Tensor) -> Tensor:
+        """Network output for noisy poses x (B, J, C) at times t (B,) or (1,): (B, J, C)."""
+        time = nn.functional.linear(self.time(sinusoid(t)), self.project.weight)
+        added = (prepared + time).chunk(len(self.norms), dim=1)
+        h = self.activate(self.norms[0](self.stem(x.flatten(1)) + added[0]))
+        for i in range(0, len(self.layers), 2):
+            y = h
+            for k in (i, i + 1):
+                y = self.activate(self.norms[k + 1](self.layers[k](y) + added[k + 1]))
+            h = h + y
+        return cast(Tensor, self.head(h).unflatten(1, self.shape))
+
+
+class MLPDecoder(nn.Module):
+    """Embedding straight to pose, through residual blocks; trained by mean square error (B.1, eq. 5)."""
+
+    def __init__(
+        self,
+        joints: int,
+        coordinates: int,
+        *,
+        box_token: bool,
+        modality_token: bool = True,
+        width: int = 1024,
+        blocks: int = 3,
+        dropout: float = 0.0,
+        embedding: int = 1024,
+    ) -> None:
+        super().__init__()
+        self.shape = (joints, coordinates)
+        self.condition = Condition(embedding, modality_token=modality_token, box_token=box_token)
+        self.stem = nn.Linear(embedding, width)
+        self.blocks = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, joints * coordinates)
+
+    def forward(
+        self,
+        embedding: Tensor,
+        modality: Modality,
+        box: Tensor | None = None,
+        drop: Tensor | None = None,
+    ) -> Tensor:
+        """Unit embedding (B, D), box token (B, 3) → pose (B, J, C)."""
+        x = self.blocks(self.stem(self.condition(embedding, modality, box, drop)))
+        return cast(Tensor, self.head(self.norm(x)).unflatten(1, self.shape))
+
+
+class ResidualBlock(nn.Module):
+    """Two linear layers round a skip, normalised first.
+
+    Layer norm, not the encoders' batch norm: a decoder sees embeddings of several modalities, one kind a call.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout),
+            nn.Linear(width, width), nn.Dropout(dropout),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, W) → (B, W)."""
+        return cast(Tensor, x + self.layers(x))
+
+
+def sinusoid(t: Tensor) -> Tensor:
+    """Sines and cosines of t·999 at geometric periods, as in score_sde: (B,) in [0, 1] → (B, 512)."""
+    half = TIME_CHANNELS // 2
+    rates = torch.exp(
+        -math.log(TIME_PERIOD)
+        * torch.arange(half, device=t.device, dtype=torch.float32)
+        / (half - 1)
+    )
+    angle = 999 * t.float()[:, None] * rates
+    return torch.cat([angle.sin(), angle.cos()], dim=1)

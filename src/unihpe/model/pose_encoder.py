@@ -1,0 +1,123 @@
+"""Keypoints to one unit embedding: the paper's transformer and residual MLP (§3.1, B.1, B.2, fig. 8).
+
+Both take 2D joints in box units with a box token, or 3D joints over the model's pose scale without one.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BOX_NUMBERS = 3  # CLIFF's, see `boxes.box_token`
+
+
+class JointInput(nn.Module):
+    """Joints with their confidence as network input; a missing joint becomes a learned mask token."""
+
+    def __init__(self, joints: int, coordinates: int) -> None:
+        super().__init__()
+        self.channels = coordinates + 1
+        self.mask_token = nn.Parameter(torch.zeros(joints, self.channels))
+
+    def forward(self, pose: Tensor, confidence: Tensor) -> Tensor:
+        """pose (B, J, C), confidence (B, J) → (B, J, C + 1)."""
+        seen = torch.cat([pose, confidence[..., None]], dim=-1)
+        return torch.where(confidence[..., None] > 0, seen, self.mask_token.to(seen.dtype))
+
+
+class TransformerPoseEncoder(nn.Module):
+    """A transformer over joint tokens, read out at its [CLS] token (B.2)."""
+
+    def __init__(
+        self,
+        joints: int,
+        coordinates: int,
+        *,
+        box_token: bool,
+        width: int = 256,
+        depth: int = 3,
+        heads: int = 8,
+        feedforward: int = 512,
+        dropout: float = 0.1,
+        embedding: int = 1024,
+    ) -> None:
+        super().__init__()
+        self.joint_input = JointInput(joints, coordinates)
+        self.embed_joint = nn.Linear(self.joint_input.channels, width)
+        self.embed_box = nn.Linear(BOX_NUMBERS, width) if box_token else None
+        self.position = nn.Parameter(torch.empty(joints, width))
+        self.cls = nn.Parameter(torch.empty(1, 1, width))
+        layer = nn.TransformerEncoderLayer(
+            width, heads, feedforward, dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(
+            layer, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False
+        )
+        self.project = nn.Linear(width, embedding)
+        nn.init.trunc_normal_(self.position, std=0.02)
+        nn.init.trunc_normal_(self.cls, std=0.02)
+
+    def forward(self, pose: Tensor, confidence: Tensor, box: Tensor | None = None) -> Tensor:
+        """pose (B, J, C), confidence (B, J), box token (B, 3) → unit embedding (B, D)."""
+        joints = self.embed_joint(self.joint_input(pose, confidence)) + self.position  # (B, J, W)
+        tokens = [self.cls.expand(len(pose), 1, -1), joints]
+        if self.embed_box is not None:
+            tokens.insert(1, self.embed_box(require_box(box))[:, None])
+        read_out = self.layers(torch.cat(tokens, dim=1))[:, 0]  # (B, W)
+        return unit(self.project(read_out))
+
+
+class MLPPoseEncoder(nn.Module):
+    """All joints at once through residual blocks of linear, batch norm, ReLU and dropout, as in SimpleBaseline (B.1)."""
+
+    def __init__(
+        self,
+        joints: int,
+        coordinates: int,
+        *,
+        box_token: bool,
+        width: int = 1024,
+        blocks: int = 3,
+        dropout: float = 0.0,
+        embedding: int = 1024,
+    ) -> None:
+        super().__init__()
+        self.joint_input = JointInput(joints, coordinates)
+        self.box_token = box_token
+        numbers = joints * self.joint_input.channels + BOX_NUMBERS * box_token
+        self.stem = linear_layer(numbers, width, dropout)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(linear_layer(width, width, dropout), linear_layer(width, width, dropout))
+            for _ in range(blocks)
+        )
+        self.project = nn.Linear(width, embedding)
+
+    def forward(self, pose: Tensor, confidence: Tensor, box: Tensor | None = None) -> Tensor:
+        """pose (B, J, C), confidence (B, J), box token (B, 3) → unit embedding (B, D)."""
+        x = self.joint_input(pose, confidence).flatten(1)  # (B, J·(C + 1))
+        if self.box_token:
+            x = torch.cat([x, require_box(box)], dim=1)
+        x = self.stem(x)  # (B, W)
+        for block in self.blocks:
+            x = x + block(x)
+        return unit(self.project(x))
+
+
+def linear_layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Linear, batch norm, ReLU, dropout."""
+    return nn.Sequential(
+        nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout)
+    )
+
+
+def require_box(box: Tensor | None) -> Tensor:
+    """The box token, or a clear error where an encoder that needs one got none."""
+    if box is None:
+        raise ValueError("this encoder has a box token: pass box (B, 3)")
+    return box
+
+
+def unit(x: Tensor) -> Tensor:
+    """Unit length along the last axis, in float32 whatever the autocast: cosines need the digits."""
+    return F.normalize(x.float(), dim=-1)

@@ -1,0 +1,177 @@
+"""What lies behind a person: a folder of photographs and panoramas, else drawn walls and floors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unihpe.errors import InputError
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+LARGEST = 2048  # pixels; larger pictures are shrunk on reading
+SMALLEST = 64
+WIDENING = (
+    1.0,
+    3.0,
+)  # a panorama shows this much more than the lens would: its own pixels are coarse
+
+
+@dataclass(frozen=True)
+class Backgrounds:
+    """Pictures (H, W, 3), RGB: plain photographs, and equirectangular panoramas (twice as wide as high)."""
+
+    photos: tuple[Bytes, ...] = ()
+    panoramas: tuple[Bytes, ...] = ()
+
+
+@lru_cache(maxsize=4)
+def load_backgrounds(folder: Path) -> Backgrounds:
+    """All pictures of a folder.
+
+    Raises:
+        InputError: if there is no folder, or no picture in it that can be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of backgrounds; leave it out for drawn ones")
+    read = [
+        shrunk(picture)
+        for path in sorted(folder.iterdir())
+        if (picture := read_picture(path)) is not None
+    ]
+    if not read:
+        raise InputError(
+            f"{folder}: no picture of at least {SMALLEST} x {SMALLEST} pixels that can be read (jpg, png)"
+        )
+    wide = [picture.shape[1] == 2 * picture.shape[0] for picture in read]
+    photos = tuple(picture for picture, panorama in zip(read, wide, strict=True) if not panorama)
+    return Backgrounds(
+        photos, tuple(picture for picture, panorama in zip(read, wide, strict=True) if panorama)
+    )
+
+
+def read_picture(path: Path) -> Bytes | None:
+    """An RGB picture (H, W, 3), or None for what is none or too small."""
+    if path.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp", ".bmp"):
+        return None
+    picture = cv2.imread(str(path))
+    if picture is None or min(picture.shape[:2]) < SMALLEST:
+        return None
+    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
+
+
+def shrunk(picture: Bytes) -> Bytes:
+    """The picture with no side above `LARGEST`."""
+    scale = LARGEST / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    width = 2 * round(picture.shape[1] * scale / 2)
+    height = (
+        width // 2 if picture.shape[1] == 2 * picture.shape[0] else round(picture.shape[0] * scale)
+    )
+    return np.asarray(
+        cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
+
+
+def behind(backgrounds: Backgrounds, rays: Floats, rng: np.random.Generator) -> Bytes:
+    """The background of a crop.
+
+    Args:
+        backgrounds: pictures to take it from; none draws one.
+        rays: direction of each pixel in world axes (y up), (H, W, 3); length does not matter.
+        rng: the randomness.
+
+    Returns:
+        (H, W, 3), RGB.
+    """
+    height, width = rays.shape[:2]
+    sources: Sequence[Bytes] = (*backgrounds.photos, *backgrounds.panoramas)
+    if not sources:
+        return drawn(rays, rng)
+    chosen = int(rng.integers(len(sources)))
+    if chosen < len(backgrounds.photos):
+        return cut_out(sources[chosen], width, height, rng)
+    return panorama_view(sources[chosen], rays, rng)
+
+
+def cut_out(photo: Bytes, width: int, height: int, rng: np.random.Generator) -> Bytes:
+    """A random part of a photograph at the crop's shape, mirrored half of the time."""
+    tallest = min(photo.shape[0], photo.shape[1] * height / width)
+    tall = rng.uniform(min(0.35 * tallest, 200.0), tallest)
+    wide = tall * width / height
+    left, top = rng.uniform(0, photo.shape[1] - wide), rng.uniform(0, photo.shape[0] - tall)
+    part = photo[int(top) : int(top + tall), int(left) : int(left + wide)]
+    method = cv2.INTER_AREA if tall > height else cv2.INTER_LINEAR
+    scaled = cv2.resize(part, (width, height), interpolation=method)
+    return np.asarray(scaled[:, ::-1] if rng.random() < 0.5 else scaled, dtype=np.uint8)
+
+
+def panorama_view(panorama: Bytes, rays: Floats, rng: np.random.Generator) -> Bytes:
+    """A panorama along the rays, turned at random about the vertical; the horizon stays at the horizon."""
+    widening, turn = rng.uniform(*WIDENING), rng.uniform(0, 2 * np.pi)
+    flat = np.hypot(rays[..., 0], rays[..., 2])
+    middle = rays[rays.shape[0] // 2, rays.shape[1] // 2]
+    forward = np.arctan2(middle[0], middle[2])
+    azimuth = np.arctan2(rays[..., 0], rays[..., 2]) - forward
+    azimuth = (azimuth + np.pi) % (2 * np.pi) - np.pi
+    elevation = np.clip(np.arctan2(rays[..., 1], flat) * widening, -1.45, 1.45)
+    height, width = panorama.shape[:2]
+    # seen from inside, the picture runs against the azimuth, which grows to the left
+    x = ((turn - azimuth * widening) / (2 * np.pi) * width) % width
+    y = (0.5 - elevation / np.pi) * height
+    view = cv2.remap(
+        panorama,
+        x.astype(np.float32) - 0.5,
+        y.astype(np.float32) - 0.5,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_WRAP,
+    )
+    return np.asarray(view, dtype=np.uint8)
+
+
+def muted(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A colour as rooms and streets have them, mostly near grey, (3,) in 0 to 255."""
+    grey, strength = rng.uniform(20, 235), rng.choice([0.12, 0.3, 0.8])
+    return np.asarray(np.clip(grey + strength * rng.uniform(-110, 110, 3), 5, 250))
+
+
+def drawn(rays: Floats, rng: np.random.Generator) -> Bytes:
+    """Wall and floor of two colours meeting near the horizon, with boxes, blobs and grain."""
+    height, width = rays.shape[:2]
+    wall, floor = muted(rng), muted(rng)
+    up = rays[..., 1] / np.linalg.norm(rays, axis=-1)
+    edge = np.clip((up + rng.uniform(0.05, 0.4)) / rng.uniform(0.004, 0.05), 0, 1)[..., None]
+    picture = (wall * edge + floor * (1 - edge)).astype(np.float32)
+    for _ in range(rng.integers(2, 14)):
+        corner, size = (
+            rng.uniform(-0.2, 1, 2) * (width, height),
+            rng.uniform(0.05, 0.7, 2) * (width, height),
+        )
+        colour = tuple(muted(rng).tolist())
+        x0, y0, x1, y1 = (int(v) for v in (*corner, *(corner + size)))
+        if rng.random() < 0.6:
+            cv2.rectangle(picture, (x0, y0), (x1, y1), colour, -1)
+        else:
+            axes = (max(1, (x1 - x0) // 2), max(1, (y1 - y0) // 2))
+            cv2.ellipse(
+                picture,
+                ((x0 + x1) // 2, (y0 + y1) // 2),
+                axes,
+                rng.uniform(0, 180),
+                0,
+                360,
+                colour,
+                -1,
+            )
+    for cells in (4, 12, 40):
+        noise = rng.normal(0, 9, (cells * 4 // 3, cells, 1)).astype(np.float32)
+        picture += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
+    blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.5))
+    return np.asarray(np.clip(blurred, 0, 255), dtype=np.uint8)

@@ -1,0 +1,113 @@
+"""A z-buffer rasteriser: triangles on a grid of pixels, the nearest wins.
+
+Works on inverse depth, which is linear over the picture. Pixel (column, row) has its centre at (column + .5, row + .5).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unihpe.rendering.extra import compiled
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+NOTHING = -1  # the face number of a pixel that no triangle covers
+
+
+@compiled
+def rasterise(
+    points: Floats, faces: Ints, two_sided: int, width: int, height: int
+) -> tuple[Ints, Floats]:
+    """Which triangle each pixel shows.
+
+    Args:
+        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; a triangle with a corner whose
+            inverse depth is not positive (it lies behind the camera) is left out.
+        faces: corner numbers, (F, 3), anticlockwise as seen from outside the body.
+        two_sided: faces from this number on are drawn from both sides; those before it from outside only.
+        width, height: of the picture, pixels.
+
+    Returns:
+        face of each pixel, `NOTHING` where there is none, and inverse depth there, else 0; (height, width) each.
+    """
+    shown = np.full((height, width), -1, dtype=np.int32)
+    nearest = np.zeros((height, width), dtype=np.float32)
+    for f in range(len(faces)):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, az = float(points[a, 0]), float(points[a, 1]), float(points[a, 2])
+        bx, by, bz = float(points[b, 0]), float(points[b, 1]), float(points[b, 2])
+        cx, cy, cz = float(points[c, 0]), float(points[c, 1]), float(points[c, 2])
+        if az <= 0 or bz <= 0 or cz <= 0:
+            continue
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        # y points down, so what is anticlockwise from outside has a negative area here
+        if area == 0 or (area > 0 and f < two_sided):
+            continue
+        left, right = min(ax, bx, cx), max(ax, bx, cx)
+        top, bottom = min(ay, by, cy), max(ay, by, cy)
+        if right < 0 or bottom < 0 or left > width or top > height:
+            continue
+        first, last = max(0, math.ceil(left - 0.5)), min(width - 1, math.floor(right - 0.5))
+        over, under = max(0, math.ceil(top - 0.5)), min(height - 1, math.floor(bottom - 0.5))
+        for row in range(over, under + 1):
+            y = row + 0.5
+            for column in range(first, last + 1):
+                x = column + 0.5
+                u = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) / area
+                v = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) / area
+                w = 1.0 - u - v
+                if u < 0 or v < 0 or w < 0:
+                    continue
+                inverse = u * az + v * bz + w * cz
+                if inverse > nearest[row, column]:
+                    nearest[row, column] = inverse
+                    shown[row, column] = f
+    return shown, nearest
+
+
+@compiled
+def weights(
+    points: Floats, faces: Ints, face: int, x: float, y: float
+) -> tuple[float, float, float]:
+    """How much of each corner a pixel at (x, y) shows of a face: perspective-correct barycentric weights."""
+    a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+    ax, ay = float(points[a, 0]), float(points[a, 1])
+    bx, by = float(points[b, 0]), float(points[b, 1])
+    cx, cy = float(points[c, 0]), float(points[c, 1])
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    u = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) / area * points[a, 2]
+    v = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) / area * points[b, 2]
+    w = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area * points[c, 2]
+    total = u + v + w
+    return u / total, v / total, w / total
+
+
+@compiled
+def normals_of(points: Floats, faces: Ints) -> Floats:
+    """Unit normals at the corners (V, 3), outward: points (V, 3), faces (F, 3) anticlockwise from outside."""
+    sums = np.zeros(points.shape, dtype=np.float32)
+    for f in range(len(faces)):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        ux, uy, uz = (
+            points[b, 0] - points[a, 0],
+            points[b, 1] - points[a, 1],
+            points[b, 2] - points[a, 2],
+        )
+        vx, vy, vz = (
+            points[c, 0] - points[a, 0],
+            points[c, 1] - points[a, 1],
+            points[c, 2] - points[a, 2],
+        )
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for corner in (a, b, c):
+            sums[corner, 0] += nx
+            sums[corner, 1] += ny
+            sums[corner, 2] += nz
+    for n in range(len(sums)):
+        length = math.sqrt(sums[n, 0] ** 2 + sums[n, 1] ** 2 + sums[n, 2] ** 2)
+        if length > 0:
+            sums[n] /= np.float32(length)
+    return sums

@@ -1,0 +1,1 @@
+"""Whole runs, as the commands make them."""

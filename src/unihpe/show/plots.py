@@ -1,0 +1,182 @@
+"""The paper's figures from a trained model: the space (figs. 1 and 6), cosines over training (fig. 5), people (figs. 4, 7 and 9)."""
+
+from __future__ import annotations
+
+import importlib
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unihpe.body.batch import Frames, Modality
+from unihpe.body.metrics import mpjpe
+from unihpe.body.prepare import prepare, root_relative
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.people.source import PeopleSource
+from unihpe.errors import InputError
+from unihpe.evaluation.batches import evenly_spread
+from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.io.files import replacing
+from unihpe.recipe import check_skeleton, load_model
+from unihpe.show.draw import save_png, sheet
+from unihpe.show.sheets import in_crops, row_of
+from unihpe.training.state import read_log
+
+KINDS = {
+    Modality.IMAGE: ("picture", "o", "#d1495b"),
+    Modality.POSE_2D: ("2D keypoints", "s", "#2563eb"),
+    Modality.POSE_3D: ("3D pose", "^", "#3f7d4e"),
+}
+MATCHED, UNMATCHED = "-", ":"
+COSINE = "validation cosine "  # of a log's rows, then the pair and whether it is matched
+PAIR_COLOURS = ("#d1495b", "#edae49", "#2563eb")
+CASES = ("best", "median", "worst")
+
+
+def plotting(module: str) -> Any:
+    """A library of the extra `plots`."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError("figures need the extra: pip install 'unihpe[plots]'") from error
+
+
+def figure(width: float, height: float) -> tuple[Any, Any]:
+    """An empty figure with one axis, drawn without a display."""
+    made = plotting("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
+    return made, made.subplots()
+
+
+def save(made: Any, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        made.savefig(temporary, format="png", dpi=130)
+
+
+def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, Frames]:
+    """A model that sees pictures, and people of a packed set, evenly spread.
+
+    Raises:
+        InputError: for a model without an image encoder, a set that cannot be read, or joints that do not agree.
+    """
+    model, recipe, card = load_model(checkpoint)
+    if model.image_encoder is None:
+        raise InputError(f"{checkpoint} has no image encoder; these figures show pictures")
+    source = PeopleSource(file)
+    check_skeleton(recipe, source.skeleton, str(file))
+    predictor = Predictor(model, get_skeleton(card.skeleton), card)
+    return predictor, source.read(evenly_spread(len(source), people), torch.Generator())
+
+
+@torch.no_grad()
+def draw_space(checkpoint: Path, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
+    """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
+    predictor, frames = open_people(checkpoint, file, people)
+    batch = prepare(frames, predictor.skeleton)
+    embeddings = {kind: predictor.model.embed(batch, kind) for kind in KINDS}
+    manifold = plotting("sklearn.manifold")
+    perplexity = min(30.0, (3 * len(batch) - 1) / 3)
+    places = manifold.TSNE(
+        metric="cosine", init="random", perplexity=perplexity, random_state=seed
+    ).fit_transform(torch.cat(list(embeddings.values())).numpy())
+    made, axis = figure(7.5, 7.5)
+    triples = places.reshape(len(KINDS), len(batch), 2)
+    for n in range(len(batch)):
+        axis.plot(*triples[[0, 1, 2], n].T, color="#c9ccd1", linewidth=0.6, zorder=1)
+    for (name, marker, colour), spots in zip(KINDS.values(), triples, strict=True):
+        axis.scatter(
+            *spots.T,
+            s=14,
+            marker=marker,
+            color=colour,
+            linewidths=0,
+            alpha=0.85,
+            label=name,
+            zorder=2,
+        )
+    axis.set(
+        xticks=[],
+        yticks=[],
+        title=f"{len(batch)} people in the embedding space (t-SNE, cosine distance)",
+    )
+    axis.legend(loc="upper right", frameon=False)
+    save(made, out)
+
+
+def draw_cosines(run: Path, out: Path) -> None:
+    """Fig. 5: cosines of matched and unmatched embeddings over training, from a run's log.
+
+    Raises:
+        InputError: if the log holds none.
+    """
+    rows = [
+        row for row in read_log(run / "log.jsonl") if any(key.startswith(COSINE) for key in row)
+    ]
+    if not rows:
+        raise InputError(
+            f"{run}: its log holds no cosines; train with pictures and --validate-every N"
+        )
+    made, axis = figure(7.5, 4.5)
+    pairs = sorted(
+        {
+            key.removeprefix(COSINE).rsplit(" ", 1)[0]
+            for row in rows
+            for key in row
+            if key.startswith(COSINE)
+        }
+    )
+    for pair, colour in zip(pairs, PAIR_COLOURS, strict=False):
+        for kind, style in (("matched", MATCHED), ("unmatched", UNMATCHED)):
+            points = [
+                (row["samples"], row[key])
+                for row in rows
+                if (key := f"{COSINE}{pair} {kind}") in row
+            ]
+            axis.plot(
+                *zip(*points, strict=True), style, marker=".", color=colour, label=f"{pair}, {kind}"
+            )
+    for row, following in pairwise(rows):
+        if row["stage"] != following["stage"]:
+            axis.axvline(row["samples"], color="#c9ccd1", linewidth=0.8)
+    axis.set(xlabel="training samples", ylabel="cosine", ylim=(-0.1, 1.0))
+    axis.legend(frameon=False, fontsize="small")
+    axis.grid(color="#eceef0")
+    save(made, out)
+
+
+@torch.no_grad()
+def draw_people(
+    checkpoint: Path, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
+) -> None:
+    """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
+    predictor, frames = open_people(checkpoint, file, people)
+    assert frames.pose is not None and frames.image is not None
+    batch = prepare(frames, predictor.skeleton)
+    assert frames.box is not None
+    draws = drawn_by("auto", 0, 0, seed)
+    results = in_crops(predictor.answer(batch, frames.box, frames.camera, True, draws), frames.box)
+    truth = root_relative(frames.pose, predictor.skeleton)
+    errors = mpjpe(results.pose, truth)
+    order = errors.argsort().tolist()
+    middle = (len(order) - each) // 2
+    chosen = dict(
+        zip(CASES, (order[:each], order[middle : middle + each], order[-each:]), strict=True)
+    )
+    lines = [
+        [
+            panel
+            for n in case
+            for panel in row_of(
+                results,
+                n,
+                truth,
+                f"{name}: MPJPE {errors[n]:.0f} mm",
+                frames.image[n].permute(1, 2, 0).numpy(),
+            )[:2]
+        ]
+        for name, case in chosen.items()
+    ]
+    save_png(
+        out, sheet(lines, f"Image to 2D and 3D on {len(order)} rendered people; grey is the truth")
+    )

@@ -1,0 +1,214 @@
+"""The losses of a stage (eqs. 4 and 5)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unihpe.body.batch import Batch, Modality, chosen
+from unihpe.losses import (
+    masked_distance,
+    masked_mean_square,
+    pair_loss,
+    sample_triplets,
+    triplet_loss,
+)
+from unihpe.model.heatmaps import gaussian_heatmaps, soft_argmax
+from unihpe.model.pose_decoder import MLPDecoder
+from unihpe.model.unihpe import DiffusionDecoder, UniHPE
+from unihpe.training.stage import Decoding, Stage
+
+SHORT: dict[Modality, str] = {
+    Modality.IMAGE: "image",
+    Modality.POSE_2D: "2d",
+    Modality.POSE_3D: "3d",
+}
+
+
+def stage_losses(
+    model: UniHPE, batch: Batch, stage: Stage, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The terms of eq. 5, weighted: the loop adds them up and logs each by name. Scalars.
+
+    A batch without pictures, or without 3D, takes part in what it has evidence for.
+    """
+    terms: dict[str, Tensor] = {}
+    embeddings: dict[Modality, Tensor] = {}
+    needed = {modality for modality in stage.embedded if has(batch, modality)}
+    if stage.draws_heatmaps and has(batch, Modality.IMAGE):
+        maps = model.image_maps(batch)
+        heatmaps = model.heatmaps(maps)
+        if stage.heatmap:
+            terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, batch)
+        if stage.integral:
+            terms["integral"] = stage.integral * integral_loss(heatmaps, batch)
+        if Modality.IMAGE in needed:
+            embeddings[Modality.IMAGE] = model.read_out(maps, batch, heatmaps)
+    for modality in sorted(needed - embeddings.keys()):
+        if (embedding := embed_known(model, batch, modality)) is not None:
+            embeddings[modality] = embedding
+    if stage.contrastive:
+        for name, loss in contrastive_losses(
+            embeddings, batch, model.temperature, stage, generator
+        ).items():
+            terms[name] = stage.contrastive * loss
+    for decoding in stage.decode:
+        source, target = decoding.path
+        if source not in embeddings or not has(batch, target):
+            continue
+        name = f"{decoding.source}→{decoding.target}"
+        for kind, loss in decoding_losses(
+            model, batch, embeddings[source], decoding, stage, generator
+        ).items():
+            terms[f"{kind} {name}"] = decoding.weight * loss
+    return terms
+
+
+def embed_known(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
+    """Embeddings (B, D), zero for people without this evidence, who do not reach the encoder: they would bend its batch norms.
+
+    None where fewer than two people have it.
+    """
+    rows = known(batch, (modality,))
+    if len(rows) == len(batch):
+        return model.embed(batch, modality)
+    if len(rows) < 2:
+        return None
+    embedding = model.embed(chosen(batch, rows), modality)
+    return embedding.new_zeros(len(batch), embedding.shape[1]).index_copy(0, rows, embedding)
+
+
+def contrastive_losses(
+    embeddings: dict[Modality, Tensor],
+    batch: Batch,
+    temperature: Tensor,
+    stage: Stage,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """L_pair of every two aligned modalities, and α·L_triplet (eqs. 1, 3 and 4), each over the people who have them."""
+    terms: dict[str, Tensor] = {}
+    for a, b in combinations([m for m in stage.aligned if m in embeddings], 2):
+        rows = known(batch, (a, b))
+        if not len(rows):
+            continue
+        pair = pair_loss(
+            embeddings[a][rows], embeddings[b][rows], temperature, directions=stage.directions
+        )
+        terms[f"pair {SHORT[a]}-{SHORT[b]}"] = pair
+    if not stage.triplet or any(m not in embeddings for m in stage.aligned):
+        return terms
+    if len(rows := known(batch, stage.aligned)):
+        drawn = None if stage.negatives == "all" else sample_triplets(len(rows), generator)
+        image, pose_2d, pose_3d = (embeddings[m][rows] for m in stage.aligned)
+        terms["triplet"] = stage.triplet * triplet_loss(
+            image, pose_2d, pose_3d, temperature, triplets=drawn
+        )
+    return terms
+
+
+def has(batch: Batch, modality: Modality) -> bool:
+    """Whether the batch holds this kind of evidence at all."""
+    match modality:
+        case Modality.IMAGE:
+            return batch.image is not None
+        case Modality.POSE_2D:
+            return True
+        case Modality.POSE_3D:
+            return batch.pose is not None
+
+
+def known(batch: Batch, modalities: tuple[Modality, ...]) -> Tensor:
+    """The people who have all of these modalities, as row numbers: masks, not fake labels."""
+    rows = torch.ones(len(batch), dtype=torch.bool, device=batch.keypoints.device)
+    if Modality.POSE_2D in modalities:
+        rows &= (batch.confidence > 0).any(1)
+    if Modality.POSE_3D in modalities and batch.pose is not None:
+        rows &= torch.isfinite(batch.pose).all(-1).any(1)
+    return rows.nonzero()[:, 0]
+
+
+def heatmap_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
+    """Mean square error of heat maps (B, J, h, w) over the joints that are seen, as in HRNet."""
+    height, width = heatmaps.shape[-2:]
+    target = gaussian_heatmaps(batch.keypoints, batch.confidence, width, height)
+    error = (heatmaps.float() - target).square().mean((2, 3))  # (B, J)
+    seen = batch.confidence > 0
+    return torch.where(seen, error, 0.0).sum() / seen.sum().clamp_min(1)
+
+
+def integral_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
+    """Mean distance, box units, from where heat maps (B, J, h, w) point to the joints within the crop, seen or not."""
+    height, width = heatmaps.shape[-2:]
+    inside = (batch.keypoints.abs() <= batch.keypoints.new_tensor([width / height, 1.0])).all(-1)
+    return masked_distance(soft_argmax(heatmaps), batch.keypoints, inside & (batch.confidence > 0))
+
+
+def decoding_losses(
+    model: UniHPE,
+    batch: Batch,
+    embedding: Tensor,
+    decoding: Decoding,
+    stage: Stage,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """The terms of one decoding path on the first `share` of the batch; who draws a mixed one puts people of all sources there."""
+    source, target = decoding.path
+    count = max(1, round(decoding.share * len(batch)))
+    x0, seen = (part[:count] for part in model.target(batch, target))
+    there = torch.zeros(len(batch), dtype=torch.bool, device=seen.device)
+    there[known(batch, (source,))] = True
+    seen = seen & there[:count, None]  # nobody is decoded from evidence that he does not have
+    embedding, box = embedding[:count], batch.box_token[:count]
+    drop = (torch.rand(count, generator=generator) < stage.embedding_dropout).to(x0.device)
+    decoder = model.decoder(target)
+    if isinstance(decoder, MLPDecoder):
+        return {"regression": masked_mean_square(decoder(embedding, source, box).float(), x0, seen)}
+    prepared = decoder.network.prepare(embedding, source, box, drop)
+    terms = {}
+    if decoding.draws:
+        terms["score"] = score_loss(decoder, prepared, x0, seen, decoding.draws, generator)
+    if decoding.point:
+        terms["point"] = decoding.point * point_loss(
+            decoder, prepared, x0, seen & ~drop[:, None], decoding.point_loss
+        )
+    return terms
+
+
+def score_loss(
+    decoder: DiffusionDecoder,
+    prepared: Tensor,
+    x0: Tensor,
+    seen: Tensor,
+    draws: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Denoising score matching at uniform times, `draws` noise draws for each of the B poses x0 (B, J, C)."""
+    x0, seen, prepared = x0.repeat(draws, 1, 1), seen.repeat(draws, 1), prepared.repeat(draws, 1)
+    diffusion = decoder.diffusion
+    # stratified over the batch: same law for each time, less variance than independent draws
+    t = (torch.arange(len(x0)) + torch.rand(len(x0), generator=generator)) / len(x0)
+    t = diffusion.clamp_time(t[torch.randperm(len(x0), generator=generator)]).to(x0.device)
+    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    x_t = diffusion.noised(x0, noise, t)
+    output = decoder.network(diffusion.scaled(x_t, t), t, prepared).float()
+    return masked_mean_square(output, diffusion.target(x0, noise, t), seen)
+
+
+def point_loss(
+    decoder: DiffusionDecoder,
+    prepared: Tensor,
+    x0: Tensor,
+    seen: Tensor,
+    kind: Literal["square", "distance"],
+) -> Tensor:
+    """How far the answer at t = 1, at the centre of the noise, lies from the pose: x0 (B, J, C), seen (B, J)."""
+    x, t = torch.zeros_like(x0), x0.new_ones(1)
+    guess = decoder.diffusion.denoiser(lambda x, t: decoder.network(x, t, prepared).float())(x, t)
+    return (
+        masked_distance(guess, x0, seen)
+        if kind == "distance"
+        else masked_mean_square(guess, x0, seen)
+    )

@@ -1,0 +1,141 @@
+"""Checkpoints: round trips, and every way a file can be wrong."""
+
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from unihpe.errors import InputError
+from unihpe.model.checkpoint import (
+    FORMAT_VERSION,
+    HEADER,
+    Card,
+    load_checkpoint,
+    load_into,
+    save_checkpoint,
+)
+
+CARD = Card(
+    skeleton="human36m17",
+    recipe={"about": "x"},
+    data="d",
+    licence="l",
+    samples=3,
+    scores={"mpjpe": 1.5},
+)
+
+
+def tensors():
+    return {
+        "a.weight": torch.randn(4, 3, generator=torch.Generator().manual_seed(0)),
+        "a.bias": torch.tensor([1e-5, 70000.0]),
+    }
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "deep" / "model.safetensors"
+    save_checkpoint(path, tensors(), CARD)
+    loaded, card = load_checkpoint(path)
+    assert card == CARD
+    assert all(torch.equal(loaded[name], value) for name, value in tensors().items())
+    assert json.loads(path.with_suffix(".json").read_text())["scores"] == {"mpjpe": 1.5}
+    assert sorted(p.name for p in path.parent.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_half_keeps_vectors_whole(tmp_path):
+    save_checkpoint(tmp_path / "m.safetensors", tensors(), CARD, half=True)
+    loaded, _ = load_checkpoint(tmp_path / "m.safetensors")
+    assert torch.equal(loaded["a.bias"], tensors()["a.bias"])  # 70000 does not fit float16
+    assert torch.equal(loaded["a.weight"], tensors()["a.weight"].half().float())
+
+
+def whole(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, tensors(), CARD)
+    return path
+
+
+def test_missing(tmp_path):
+    with pytest.raises(InputError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -7])
+def test_truncated(tmp_path, keep):
+    path = whole(tmp_path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="not a whole safetensors file"):
+        load_checkpoint(path)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was opened",))
+
+
+def test_pickles_are_never_opened(tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match="not a whole safetensors file"):
+        load_checkpoint(path)
+    torch.save({"state": torch.zeros(3)}, path)
+    with pytest.raises(InputError, match="not a whole safetensors file"):
+        load_checkpoint(path)
+
+
+def test_other_safetensors_and_newer_formats(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_file(tensors(), path)
+    with pytest.raises(InputError, match="not a unihpe checkpoint"):
+        load_checkpoint(path)
+    newer = json.loads(CARD.model_dump_json()) | {
+        "format_version": FORMAT_VERSION + 1,
+        "unheard_of": True,
+    }
+    save_file(tensors(), path, metadata={HEADER: json.dumps(newer)})
+    with pytest.raises(InputError, match=f"format version {FORMAT_VERSION + 1}.*upgrade"):
+        load_checkpoint(path)
+    save_file(tensors(), path, metadata={HEADER: "{"})
+    with pytest.raises(InputError, match="header is damaged"):
+        load_checkpoint(path)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    path = whole(tmp_path)
+    before = path.read_bytes()
+
+    def full(stored, file, metadata):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unihpe.model.checkpoint.save_file", full)
+    with pytest.raises(InputError, match="cannot write .*No space left on device"):
+        save_checkpoint(path, {"b": torch.zeros(2, 2)}, CARD)
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.json", "m.safetensors"]
+
+
+def test_a_really_full_disk(tmp_path):
+    """/dev/full refuses every byte, as a full disk does."""
+    from unihpe.io.files import replacing
+
+    with pytest.raises(InputError, match="No space left"), replacing(tmp_path / "x") as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_bytes(b"1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        save_checkpoint(tmp_path / "file" / "m.safetensors", tensors(), CARD)
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    model = torch.nn.Linear(3, 4)
+    with pytest.raises(InputError, match="1 tensors missing, 1 unknown"):
+        load_into(model, {"weight": torch.zeros(4, 3), "other": torch.zeros(4)}, tmp_path)
+    with pytest.raises(InputError, match=r"weight is \(5, 3\), the model needs \(4, 3\)"):
+        load_into(model, {"weight": torch.zeros(5, 3), "bias": torch.zeros(4)}, tmp_path)
