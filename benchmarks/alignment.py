@@ -1,19 +1,23 @@
-"""Table 6 on rendered people: does alignment pay? The same model, with and without it, for as many pictures.
+"""Table 6 on rendered people: does alignment pay? The same model, with and without it, for as many
+pictures.
 
-    python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json   # hours; resumable, arm by arm
+    python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json   #
+    hours; resumable, arm by arm
 
-All arms and seeds begin with the same backbone, as the paper's arms all begin from the same COCO weights: that of the checkpoint
-`--backbone`, or else of heat maps trained once on `--heat-maps` pictures without 3D. The rest of the image encoder begins as nothing. Then
-each draws `--pictures` pictures, all its stages counted. Its pose parts begin as the lifting checkpoint (stage 1, which needs no
-pictures) or as nothing:
+All arms and seeds begin with the same backbone, as the paper's arms all begin from the same COCO
+weights: that of the checkpoint `--backbone`, or else of heat maps trained once on `--heat-maps`
+pictures without 3D. The rest of the image encoder begins as nothing. Then each draws `--pictures`
+pictures, all its stages counted. Its pose parts begin as the lifting checkpoint (stage 1, which
+needs no pictures) or as nothing:
 
     triplet        from the lifting checkpoint; align with L_pair and L_triplet, then jointly
     pairs          the same without L_triplet
     end to end     pose parts from nothing, no contrastive loss: table 6's first row
     warm           pose parts from the lifting checkpoint, no contrastive loss: the harsher opponent
 
-`--objective score` leaves the point estimate's own term out of every arm, as the paper does: the decoders learn by score
-matching alone (eq. 5). `--objective recipe`, the default, is the shipped recipe's.
+`--objective score` leaves the point estimate's own term out of every arm, as the paper does: the
+decoders learn by score matching alone (eq. 5). `--objective recipe`, the default, is the shipped
+recipe's.
 """
 
 from __future__ import annotations

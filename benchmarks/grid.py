@@ -1,10 +1,12 @@
 """Decoders and encoders side by side at equal numbers of samples: docs/comparison.md's tables.
 
-    python benchmarks/grid.py parametrisations --checkpoint RUN --json benchmarks/results/parametrisations.json
-    python benchmarks/grid.py architectures --json benchmarks/results/architectures.json     # table 4; resumable
+    python benchmarks/grid.py parametrisations --checkpoint RUN --json
+    benchmarks/results/parametrisations.json python benchmarks/grid.py architectures --json
+    benchmarks/results/architectures.json     # table 4; resumable
 
-`parametrisations` trains decoders alone, on cached embeddings of a frozen 2D encoder, a run's of the recipe `lifting`; every variant sees
-the same embeddings, poses and noise. `architectures` trains whole models.
+`parametrisations` trains decoders alone, on cached embeddings of a frozen 2D encoder, a run's of
+the recipe `lifting`; every variant sees the same embeddings, poses and noise. `architectures`
+trains whole models.
 """
 
 from __future__ import annotations

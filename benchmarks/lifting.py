@@ -1,10 +1,13 @@
-"""2D → 3D lifting on motion capture: the recipe `lifting` against SimpleBaseline, its cost, and its retrieval.
+"""2D → 3D lifting on motion capture: the recipe `lifting` against SimpleBaseline, its cost, and its
+retrieval.
 
-    python benchmarks/lifting.py --checkpoint RUN --json lifting.json   # a run of the recipe against the recorded baseline
-    python benchmarks/lifting.py --train --json lifting.json            # train the baseline and the recipe first (hours; resumable)
+    python benchmarks/lifting.py --checkpoint RUN --json lifting.json   # a run of the recipe
+    against the recorded baseline python benchmarks/lifting.py --train --json lifting.json
+    # train the baseline and the recipe first (hours; resumable)
 
-Test split, every 10th frame, four fixed cameras, seed 0; a source's score is the mean over its poses, the overall score the plain
-mean over sources. Keys of the JSON are explained in docs/benchmarks.md.
+Test split, every 10th frame, four fixed cameras, seed 0; a source's score is the mean over its
+poses, the overall score the plain mean over sources. Keys of the JSON are explained in
+docs/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Table 7: what the triplet loss costs beside the pair losses, forward and backward, in one process.
+"""Table 7: what the triplet loss costs beside the pair losses, forward and backward, in one
+process.
 
 python benchmarks/losses.py --json benchmarks/results/losses.json
 """

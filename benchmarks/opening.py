@@ -1,10 +1,12 @@
-"""What opening a set of 1.5 million frames costs: time and memory, the first time and ever after, and over an epoch.
+"""What opening a set of 1.5 million frames costs: time and memory, the first time and ever after,
+and over an epoch.
 
     python benchmarks/opening.py --json opening.json
 
-Writes a stand-in for Human3.6M in VideoPose3D's layout (the true subjects, takes and cameras, about 1.56 million frames for training)
-into a temporary folder ($TMPDIR: a disk, 1.5 GB), then measures in fresh processes. Memory is resident, in MB of 10⁶ bytes; "own" is
-beyond what the interpreter holds with torch and unihpe imported. An epoch draws as many people as there are, without training;
+Writes a stand-in for Human3.6M in VideoPose3D's layout (the true subjects, takes and cameras, about
+1.56 million frames for training) into a temporary folder ($TMPDIR: a disk, 1.5 GB), then measures
+in fresh processes. Memory is resident, in MB of 10⁶ bytes; "own" is beyond what the interpreter
+holds with torch and unihpe imported. An epoch draws as many people as there are, without training;
 percents are of what --epoch asks for.
 """
 

@@ -1,11 +1,14 @@
-"""The shipped model on held-out rendered people and on real photographs: every path, its cosines, its retrieval, its cost.
+"""The shipped model on held-out rendered people and on real photographs: every path, its cosines,
+its retrieval, its cost.
 
-    python benchmarks/pictures.py --people FOLDER --start LIFTING --json pictures.json           # the shipped checkpoint
-    python benchmarks/pictures.py --people FOLDER --start LIFTING --train --json pictures.json   # train it first (hours; resumable)
+    python benchmarks/pictures.py --people FOLDER --start LIFTING --json pictures.json           #
+    the shipped checkpoint python benchmarks/pictures.py --people FOLDER --start LIFTING --train
+    --json pictures.json   # train it first (hours; resumable)
 
-LIFTING is the checkpoint of the recipe `lifting`, which pictures are added to, and which is trained on without them to compare.
-FOLDER holds train.pack, val.pack and test.pack; docs/benchmarks.md has the commands that render them, and the meaning of each
-key. Whether alignment pays is measured by alignment.py, whose recorded result is repeated here.
+LIFTING is the checkpoint of the recipe `lifting`, which pictures are added to, and which is trained
+on without them to compare. FOLDER holds train.pack, val.pack and test.pack; docs/benchmarks.md has
+the commands that render them, and the meaning of each key. Whether alignment pays is measured by
+alignment.py, whose recorded result is repeated here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SimpleBaseline (Martinez et al., ICCV 2017) on our inputs: the opponent of the lifting benchmark.
 
-Two residual blocks of 1024, batch norm, ReLU and dropout, mean square error. It gets what the model's 2D encoder gets (keypoints in
-box units, confidence, box token), the same stream of samples, and the same helps: AdamW, warm-up and cosine, gradient clipping,
-averaged weights, bfloat16.
+Two residual blocks of 1024, batch norm, ReLU and dropout, mean square error. It gets what the
+model's 2D encoder gets (keypoints in box units, confidence, box token), the same stream of samples,
+and the same helps: AdamW, warm-up and cosine, gradient clipping, averaged weights, bfloat16.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ import unihpe
 PACKAGE = Path(unihpe.__file__).parent
 FLOORS = (
     "errors",
-    "files skeleton camera boxes diffusion hypotheses weights picture",
-    "batch metrics draw",
-    "data nn",
-    "losses checkpoint formats estimates",
-    "training evaluation predict show",
+    "settings io body diffusion",
+    "losses model",
+    "datasets rendering",
+    "training inference",
+    "export evaluation show",
     "recipe progress",
-    "run demo cli_data",
-    "plots",
+    "runs",
+    "cli_data",
     "cli",
     "__main__",
 )

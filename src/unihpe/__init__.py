@@ -26,7 +26,8 @@ def load(checkpoint: str | Path | None = None, device: str = "cpu") -> Predictor
     """A model ready for use.
 
     Args:
-        checkpoint: a .safetensors file or the folder of a training run; None takes the one in the package.
+        checkpoint: a .safetensors file or the folder of a training run; None takes the one in the
+            package.
         device: cpu, cuda, mps.
 
     Raises:

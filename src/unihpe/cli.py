@@ -95,7 +95,8 @@ def train(
 ) -> None:
     """Train a recipe: all its stages one after the other, or those that are named.
 
-    Several processes: torchrun --nproc-per-node 2 -m unihpe train …, with stages that accumulate 2 batches.
+    Several processes: torchrun --nproc-per-node 2 -m unihpe train …, with stages that accumulate 2
+    batches.
     """
     from unihpe.progress import training_report
     from unihpe.recipe import load_recipe, with_stages
@@ -355,10 +356,12 @@ def keypoints_by_picture(
 def evidence_for(
     predictor: Predictor, boxes: Corners | None, marks: KeypointFile | None
 ) -> tuple[dict[str, Any], list[str]]:
-    """What `Predictor.predict` takes beside a picture, of those people who can be lifted; and who cannot, in words.
+    """What `Predictor.predict` takes beside a picture, of those people who can be lifted; and who
+    cannot, in words.
 
     Raises:
-        InputError: if boxes and keypoints are of different numbers of people, or nobody can be lifted.
+        InputError: if boxes and keypoints are of different numbers of people, or nobody can be
+            lifted.
     """
     if marks is None:
         return {"boxes": boxes}, []

@@ -1,6 +1,8 @@
-"""Recipes: one page of TOML that says everything about a training run, and the builders that read it.
+"""Recipes: one page of TOML that says everything about a training run, and the builders that read
+it.
 
-An unknown key stops with the keys that are known. `build_model` is the only place where numbers meet classes.
+An unknown key stops with the keys that are known. `build_model` is the only place where numbers
+meet classes.
 """
 
 from __future__ import annotations
@@ -46,9 +48,11 @@ class Recipe(Settings):
     Attributes:
         about: what it trains, what to expect, on which hardware, how long.
         seed: of everything random.
-        pose_scale, keypoint_scale: one standard deviation of the data, mm and box units; 0 measures them.
+        pose_scale, keypoint_scale: one standard deviation of the data, mm and box units; 0 measures
+            them.
         poses: more data without pictures, of which stages with a `pose_batch` draw beside `data`.
-        mix: more data that each batch is partly drawn from; what it lacks (3D of photographs) is masked in every loss.
+        mix: more data that each batch is partly drawn from; what it lacks (3D of photographs) is
+            masked in every loss.
     """
 
     about: str
@@ -131,7 +135,8 @@ class Recipe(Settings):
         return self
 
     def fingerprint(self) -> str:
-        """Changes with whatever changes training: a saved state of another recipe cannot be resumed.
+        """Changes with whatever changes training: a saved state of another recipe cannot be
+        resumed.
 
         The data's place may change (a copy elsewhere is the same data).
         """
@@ -147,10 +152,12 @@ def shipped_recipes() -> list[str]:
 
 
 def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name, or a TOML file by path, with `key=value` changes (dotted keys; values as in TOML).
+    """A shipped recipe by name, or a TOML file by path, with `key=value` changes (dotted keys;
+    values as in TOML).
 
     Raises:
-        InputError: for an unknown recipe or key, or a value that does not fit, naming the known ones.
+        InputError: for an unknown recipe or key, or a value that does not fit, naming the known
+            ones.
     """
     path = Path(name)
     if path.suffix == ".toml":
@@ -265,7 +272,8 @@ def build_model(recipe: Recipe) -> UniHPE:
 
 
 def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:
-    """Load the public weights that the recipe names into the image encoder and, where theirs is of the same joints, the heat-map head.
+    """Load the public weights that the recipe names into the image encoder and, where theirs is of
+    the same joints, the heat-map head.
 
     Raises:
         InputError: for a file that cannot be read, or holds another architecture.

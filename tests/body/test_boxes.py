@@ -64,7 +64,8 @@ def test_crop_follows_corner_origin_pixels():
     assert cut.shape == (80, 60, 3)
     edge = crop_matrix(box, 60, 80) @ np.array([30.0, 20.0, 1.0])
     assert edge.tolist() == [30.0, 40.0]
-    # symmetric about the edge: pixel 29 (centre 29.5) is as dark as pixel 30 (centre 30.5) is bright
+    # symmetric about the edge: pixel 29 (centre 29.5) is as dark as pixel 30 (centre 30.5) is
+    # bright
     assert int(cut[40, 29, 0]) + int(cut[40, 30, 0]) == 255
     assert cut[40, 28, 0] == 0 and cut[40, 31, 0] == 255
 

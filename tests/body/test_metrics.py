@@ -55,7 +55,8 @@ def test_mpjpe_by_hand():
 
 
 def test_n_mpjpe_by_hand():
-    # Best scale of (1,0,0), (0,2,0) onto (2,0,0), (0,0,0): ⟨p,t⟩/⟨p,p⟩ = 2/5; errors 2 − 0.4 and 0.8.
+    # Best scale of (1,0,0), (0,2,0) onto (2,0,0), (0,0,0): ⟨p,t⟩/⟨p,p⟩ = 2/5; errors 2 − 0.4 and
+    # 0.8.
     pose, target = torch.tensor([[1.0, 0, 0], [0, 2, 0]]), torch.tensor([[2.0, 0, 0], [0, 0, 0]])
     assert_close(n_mpjpe(pose, target), torch.tensor((1.6 + 0.8) / 2))
     assert_close(n_mpjpe(pose, target, torch.tensor([True, False])), torch.tensor(0.0))

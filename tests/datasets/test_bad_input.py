@@ -1,6 +1,8 @@
-"""Every layout of every recorded set with every kind of bad input, through the command: a sentence and an exit code, never a traceback.
+"""Every layout of every recorded set with every kind of bad input, through the command: a sentence
+and an exit code, never a traceback.
 
-0: nothing wrong; 1: it was read, and something is wrong with it; 2: it cannot be read. The sentence names the file or says what is wrong.
+0: nothing wrong; 1: it was read, and something is wrong with it; 2: it cannot be read. The sentence
+names the file or says what is wrong.
 """
 
 import os
@@ -476,7 +478,8 @@ def write_raw_with_metadata(root):
     write_h36m_metadata(root)
 
 
-# Layouts whose numbers lie in several kinds of file: what each is, and its layout's name for the command.
+# Layouts whose numbers lie in several kinds of file: what each is, and its layout's name for the
+# command.
 IN_SEVERAL = {
     "raw_metadata": ("human36m", "raw", write_raw_with_metadata, ("metadata.xml",)),
     "3dpw_smpl": (

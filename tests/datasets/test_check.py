@@ -63,7 +63,8 @@ def test_the_other_sets_have_none_either(tmp_path):
         report = check(name, tmp_path / folder)
         assert report["problems"] == [], name
         assert (report["unit"], report["leg_order"]) == ("m", expected[folder])
-        # 3DPW's joints are the body model's, its 2D a detector's; in the miniature both come from one figure
+        # 3DPW's joints are the body model's, its 2D a detector's; in the miniature both come from
+        # one figure
         assert report["reprojection_px"]["median"] < 5
 
 

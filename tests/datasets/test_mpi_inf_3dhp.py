@@ -172,7 +172,7 @@ def test_a_missing_extra_says_how_to_install_it(tmp_path, monkeypatch, module):
         write_3dhp_train(tmp_path, sequences=((1, 1),))
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
-        InputError, match=f"needs {module.split('.')[0]}: pip install 'unihpe.datasets.'"
+        InputError, match=f"needs {module.split('.')[0]}: pip install 'unihpe.data.'"
     ):
         open_mpi_inf_3dhp(tmp_path)
 

@@ -1,7 +1,8 @@
-"""Known answers through whole evaluations: a model that knows the truth and errs by so much at the left wrist, by group.
+"""Known answers through whole evaluations: a model that knows the truth and errs by so much at the
+left wrist, by group.
 
-Files are miniatures in the sets' layouts; what comes out must be the figures that are worked out here by hand, over the frames, cameras
-and takes that the protocol counts.
+Files are miniatures in the sets' layouts; what comes out must be the figures that are worked out
+here by hand, over the frames, cameras and takes that the protocol counts.
 """
 
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import unihpe.run
 from miniatures import (
     write_3dhp_test,
     write_humaneva,
@@ -19,6 +19,7 @@ from miniatures import (
 )
 from test_threedpw17 import write_hybrik
 
+import unihpe.runs.evaluate
 from unihpe.body.skeleton import get_skeleton
 from unihpe.evaluation.lifting import evaluate_lifting
 from unihpe.evaluation.words import Protocol
@@ -76,11 +77,11 @@ def scored(monkeypatch, root, data, protocol, errors, skeleton="human36m17"):
     recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
     oracle = Oracle(get_skeleton(skeleton), errors)
     monkeypatch.setattr(
-        unihpe.runs.train,
+        unihpe.runs.evaluate,
         "load_model",
         lambda path, device: (oracle, recipe, Card(skeleton=skeleton, recipe={})),
     )
-    report = unihpe.runs.train.evaluate_checkpoint(
+    report = unihpe.runs.evaluate.evaluate_checkpoint(
         Path("none"), data, root, protocol=protocol, gallery=0
     )
     return report["errors_mm"], report["poses"]
@@ -104,8 +105,9 @@ def repeated(value, frames):
     return np.concatenate([value] * (frames // len(value) + 1))[:frames]
 
 
-# Errors of 170, 34 and 340 mm at one joint: over 17 joints 10, 2 and 20 mm. S9 has Walking 1 (70 frames), Greeting (7, the second
-# take, drifting) and Greeting 1 (4); S11 Directions (5), which VideoPose3D leaves out.
+# Errors of 170, 34 and 340 mm at one joint: over 17 joints 10, 2 and 20 mm. S9 has Walking 1 (70
+# frames), Greeting (7, the second take, drifting) and Greeting 1 (4); S11 Directions (5), which
+# VideoPose3D leaves out.
 WALK, GREET, LOST = 170.0, 34.0, 340.0
 H36M = {
     "videopose3d": (17, "mean over groups", 17 * (10 + 2) / 2, 4 * (70 + 7 + 4)),
@@ -149,9 +151,9 @@ def protocol_of(monkeypatch, root, data, name, skeleton="human36m17"):
     recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
     oracle, card = Oracle(get_skeleton(skeleton), errors), Card(skeleton=skeleton, recipe={})
     monkeypatch.setattr(
-        unihpe.runs.train, "load_model", lambda path, device: (oracle, recipe, card)
+        unihpe.runs.evaluate, "load_model", lambda path, device: (oracle, recipe, card)
     )
-    return unihpe.runs.train.evaluate_checkpoint(
+    return unihpe.runs.evaluate.evaluate_checkpoint(
         Path("none"), data, root, protocol=name, gallery=0
     )["protocol"]
 

@@ -179,12 +179,12 @@ def test_the_prior_makes_poses_of_a_persons_size(model):
             np.random.rand(1, 17, 2),
             {"confidence": [["a"] * 17]},
             "confidence must be an array of numbers",
-        ),  # noqa: NPY002
+        ),
         (
             np.random.rand(1, 17, 2),
             {"image_size": "wide"},
             "image_size must be an array of numbers",
-        ),  # noqa: NPY002
+        ),
         (np.random.rand(1, 17, 2), {"confidence": np.ones((1, 16))}, r"confidence is \(1, 16\)"),  # noqa: NPY002
         (np.random.rand(1, 17, 2), {"skeleton": "coco"}, "no skeleton 'coco'"),  # noqa: NPY002
         (np.random.rand(1, 17, 2), {"samples": 1, "sampler": "magic"}, "no sampler 'magic'"),  # noqa: NPY002

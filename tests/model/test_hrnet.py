@@ -32,7 +32,8 @@ def seed():
     return torch.Generator().manual_seed(0)
 
 
-# What the official files hold, written down from the architecture: (stem blocks' width, count), C, blocks, modules.
+# What the official files hold, written down from the architecture: (stem blocks' width, count), C,
+# blocks, modules.
 OFFICIAL = {
     "w18_small": (32, 1, 16, 2, (1, 1, 1)),
     "w32": (64, 4, 32, 4, (1, 4, 3)),

@@ -63,7 +63,8 @@ def same(one, other) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
-# --- body -----------------------------------------------------------------------------------------------------------
+# --- body
+# -----------------------------------------------------------------------------------------------------------
 
 
 def angles(joints: np.ndarray, asked: np.ndarray) -> list[float]:
@@ -153,7 +154,8 @@ def test_skinning_agrees_with_anny_itself():
     np.testing.assert_allclose(skinned + shift, expected, atol=0.05)
 
 
-# --- rasteriser -----------------------------------------------------------------------------------------------------
+# --- rasteriser
+# -----------------------------------------------------------------------------------------------------
 
 
 def naive(
@@ -208,7 +210,8 @@ def test_normals_point_outward():
     np.testing.assert_allclose(normals_of(points, np.array([[0, 1, 2]], np.int32)), [[0, 0, 1]] * 3)
 
 
-# --- paint ----------------------------------------------------------------------------------------------------------
+# --- paint
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_hems_cut_where_they_say():
@@ -230,7 +233,8 @@ def test_a_skin_folder_without_a_square_picture_is_named(tmp_path: Path):
         load_skins(tmp_path)
 
 
-# --- backgrounds ----------------------------------------------------------------------------------------------------
+# --- backgrounds
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_background_folder_without_pictures_is_named(tmp_path: Path):
@@ -259,7 +263,8 @@ def test_a_panorama_keeps_its_horizon():
     assert (view[y > 0.03] > 200).all() and (view[y < -0.03] < 50).all()
 
 
-# --- scenes ---------------------------------------------------------------------------------------------------------
+# --- scenes
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_person_is_a_function_of_seed_and_index(people: People, motion: Motion):
@@ -369,7 +374,8 @@ def test_contact_sheet(people: People, tmp_path: Path):
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (CROP_HEIGHT, 2 * CROP_WIDTH, 3)
 
 
-# --- packed sets ----------------------------------------------------------------------------------------------------
+# --- packed sets
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_packing_and_back(people: People, tmp_path: Path):

@@ -1,6 +1,8 @@
-"""Miniature data sets in each set's true layout, written from the layouts' description and not with the readers' code.
+"""Miniature data sets in each set's true layout, written from the layouts' description and not with
+the readers' code.
 
-People are stick figures that walk with bent knees; world axes are z up. Everything here is numpy and loops.
+People are stick figures that walk with bent knees; world axes are z up. Everything here is numpy
+and loops.
 """
 
 import io
@@ -59,7 +61,8 @@ def to_camera(world, place):
     return np.stack([turned(conjugate, point) for point in flat]).reshape(world.shape)
 
 
-# ---- Human3.6M ------------------------------------------------------------------------------------------------------
+# ---- Human3.6M
+# ------------------------------------------------------------------------------------------------------
 
 # The names of the 17 by their place among the raw 32; others repeat a joint or end a bone.
 RAW_COLUMNS = {
@@ -404,7 +407,8 @@ def write_pickled_h36m(root, kind):
     return rows
 
 
-# ---- HumanEva-I -----------------------------------------------------------------------------------------------------
+# ---- HumanEva-I
+# -----------------------------------------------------------------------------------------------------
 
 EVA_JOINTS = [
     "pelvis", "thorax", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
@@ -468,7 +472,8 @@ def write_humaneva(root, change_3d=None, change_2d=None, name="gt", longer=0):
     return world, two_d
 
 
-# ---- pickles as Python 2 wrote them ---------------------------------------------------------------------------------
+# ---- pickles as Python 2 wrote them
+# ---------------------------------------------------------------------------------
 
 
 class Python2Pickler(pickle._Pickler):
@@ -501,7 +506,8 @@ def dumps_python2(value):
     return file.getvalue()
 
 
-# ---- 3DPW -----------------------------------------------------------------------------------------------------------
+# ---- 3DPW
+# -----------------------------------------------------------------------------------------------------------
 
 SMPL_JOINTS = [
     "pelvis", "left_hip", "right_hip", "spine", "left_knee", "right_knee", "spine", "left_ankle", "right_ankle", "thorax",
@@ -583,7 +589,8 @@ def write_threedpw(root, change=None, nested=False):
     return base
 
 
-# ---- MPI-INF-3DHP ---------------------------------------------------------------------------------------------------
+# ---- MPI-INF-3DHP
+# ---------------------------------------------------------------------------------------------------
 
 HP_JOINTS = [
     "thorax", "thorax", "spine", "spine", "pelvis", "neck", "head", "head_top", "left_shoulder", "left_shoulder", "left_elbow",

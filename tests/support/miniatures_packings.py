@@ -1,4 +1,5 @@
-"""Miniatures of what other projects made of Human3.6M and MPI-INF-3DHP: MMPose's files, SPIN's lists, P-STMO's npz.
+"""Miniatures of what other projects made of Human3.6M and MPI-INF-3DHP: MMPose's files, SPIN's
+lists, P-STMO's npz.
 
 Written from the layouts' description, with numpy and loops, and not with the readers' code.
 """
@@ -24,7 +25,8 @@ from miniatures import (
 )
 
 HP_CAMERAS = [0, 1, 2, 4, 5, 6, 7, 8]
-# SPIN's slots of its 17 joints, left leg first: pelvis, left leg, right leg, spine, neck, jaw, head, left arm, right arm.
+# SPIN's slots of its 17 joints, left leg first: pelvis, left leg, right leg, spine, neck, jaw,
+# head, left arm, right arm.
 SPIN_SLOTS = [14, 3, 4, 5, 2, 1, 0, 16, 12, 17, 18, 9, 10, 11, 8, 7, 6]
 # The published lenses of MPI-INF-3DHP's eight cameras and of its test sequences.
 HP_LENSES = {

@@ -1,7 +1,9 @@
-"""A miniature of SMPL's model files and of the regressor to Human3.6M's joints, and 3DPW sequences posed by it.
+"""A miniature of SMPL's model files and of the regressor to Human3.6M's joints, and 3DPW sequences
+posed by it.
 
-As in the released files: a Python 2 pickle whose shapedirs are a chumpy array and whose J_regressor is a scipy csc matrix. The body
-is a cloud of ten vertices around each joint; skinning is done here in loops, one vertex at a time.
+As in the released files: a Python 2 pickle whose shapedirs are a chumpy array and whose J_regressor
+is a scipy csc matrix. The body is a cloud of ten vertices around each joint; skinning is done here
+in loops, one vertex at a time.
 """
 
 import sys

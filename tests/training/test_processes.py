@@ -51,7 +51,8 @@ def test_two_processes_take_the_step_that_one_takes(motion_file, tmp_path):
     assert torch.equal(two["gradient"], other["gradient"]) and torch.equal(
         two["statistics"], other["statistics"]
     )
-    # One process moves the statistics twice, each of two once: m(1 − (1 − α)²) and mα, α = .1, of like means m.
+    # One process moves the statistics twice, each of two once: m(1 − (1 − α)²) and mα, α = .1, of
+    # like means m.
     ratio = (one["statistics"] * two["statistics"]).sum() / two["statistics"].square().sum()
     assert ratio == pytest.approx((1 - 0.9**2) / 0.1, rel=0.05)
 

@@ -115,7 +115,7 @@ SCRIPT = """
 import sys, torch
 from pathlib import Path
 from unihpe.recipe import load_recipe
-from unihpe.run import train_recipe
+from unihpe.runs.train import train_recipe
 from unihpe.training.loop import Schedule
 torch.set_num_threads(1)
 changes = tuple(sys.argv[3:])

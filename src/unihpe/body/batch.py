@@ -24,7 +24,8 @@ class Modality(IntEnum):
 
 @dataclass(frozen=True)
 class Frames:
-    """N people as a data set holds them: full-picture pixels, millimetres, camera axes, the set's own joints.
+    """N people as a data set holds them: full-picture pixels, millimetres, camera axes, the set's
+    own joints.
 
     Attributes:
         keypoints: 2D joints, (N, J, 2), pixels; NaN where a joint has none.
@@ -56,7 +57,8 @@ class Batch:
 
     Attributes:
         keypoints: box units (see `boxes`), (B, J, 2), 0 where missing.
-        confidence: (B, J), in [0, 1]; 0 is a missing joint, which the encoder replaces by its mask token.
+        confidence: (B, J), in [0, 1]; 0 is a missing joint, which the encoder replaces by its mask
+            token.
         box_token: CLIFF's three numbers, (B, 3).
         pose: pelvis-relative, camera axes, mm, (B, J, 3); NaN where it is not known.
         box: (B, 4), pixels; takes box units back to pixels.

@@ -1,7 +1,8 @@
 """A person's box: crop, keypoint normalisation and the box token (§3.1, appendix B, CLIFF).
 
-A box is (centre x, centre y, width, height) in pixels of the full picture, in the last axis of a tensor. Its *side* is
-the larger of width and height; keypoints in box units are (x − c) / (side / 2), the same scale in x and y.
+A box is (centre x, centre y, width, height) in pixels of the full picture, in the last axis of a
+tensor. Its *side* is the larger of width and height; keypoints in box units are (x − c) / (side /
+2), the same scale in x and y.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ MARGIN = 2  # pixels beside what a crop shows, for interpolation
 def box_from_keypoints(
     keypoints: Tensor, seen: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
 ) -> Tensor:
-    """Padded boxes (..., 4) round the seen joints: keypoints (..., J, 2) in pixels, seen (..., J) bool.
+    """Padded boxes (..., 4) round the seen joints: keypoints (..., J, 2) in pixels, seen (..., J)
+    bool.
 
     Raises:
         InputError: if somebody has no seen joint, or all of them at one spot.
@@ -83,7 +85,8 @@ def from_box(points: Tensor, box: Tensor) -> Tensor:
 
 
 def box_token(box: Tensor, size: Tensor, focal: Tensor) -> Tensor:
-    """CLIFF's three numbers (..., 3): the box centre's offset from the picture's centre and the box side, over f.
+    """CLIFF's three numbers (..., 3): the box centre's offset from the picture's centre and the box
+    side, over f.
 
     Args:
         box: (..., 4), pixels.
@@ -95,7 +98,8 @@ def box_token(box: Tensor, size: Tensor, focal: Tensor) -> Tensor:
 
 
 def crop_matrix(box: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """The 2 × 3 affine map from full-picture pixels to those of the crop of `width` × `height` round `box` (4,).
+    """The 2 × 3 affine map from full-picture pixels to those of the crop of `width` × `height`
+    round `box` (4,).
 
     Corner-origin pixels on both sides; `crop` shifts it to OpenCV's centre-origin pixels.
     """
@@ -129,10 +133,13 @@ def crop(
 def shortened(
     picture: NDArray[np.uint8], matrix: NDArray[np.float64], width: int, height: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The part of a long picture that a crop of (height, width) shows, and OpenCV's 2 × 3 map of it.
+    """The part of a long picture that a crop of (height, width) shows, and OpenCV's 2 × 3 map of
+    it.
 
-    Where that part is too long still, every n-th pixel of it: in a crop, pixels that near fall together. Other pictures
-    are warped whole: OpenCV rounds places to 1/32 of a pixel, and the cut rounds a few of them the other way.
+    Where that part is too long still, every n-th pixel of it: in a crop, pixels that near fall
+    together. Other pictures
+    are warped whole: OpenCV rounds places to 1/32 of a pixel, and the cut rounds a few of them the
+    other way.
     """
     size = np.array([picture.shape[1], picture.shape[0]])
     scale, shift = matrix[0, 0], matrix[:, 2]

@@ -1,6 +1,7 @@
 """Pinhole cameras with lens distortion, any number at once.
 
-Camera axes: x right, y down, z forward; millimetres. Pixels: the origin is the outer corner of the first pixel.
+Camera axes: x right, y down, z forward; millimetres. Pixels: the origin is the outer corner of the
+first pixel.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Camera:
 
     @classmethod
     def simple(cls, size: Tensor, focal: Tensor | None = None) -> Camera:
-        """A camera at the world's origin for pictures of `size` (..., 2): centred, square pixels, no distortion.
+        """A camera at the world's origin for pictures of `size` (..., 2): centred, square pixels,
+        no distortion.
 
         `focal` (...,) in pixels; without it `default_focal(size)` is used.
         """
@@ -120,9 +122,11 @@ def undistort(plane: Tensor, coefficients: Tensor, iterations: int = 20) -> Tens
 
 
 def look_at(position: Tensor, target: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """Extrinsics of cameras at `position` (..., 3) that look at `target` (..., 3), `up` (3,) pointing to the sky.
+    """Extrinsics of cameras at `position` (..., 3) that look at `target` (..., 3), `up` (3,)
+    pointing to the sky.
 
-    Returns rotation (..., 3, 3), world to camera, and translation (..., 3), in the unit of `position`.
+    Returns rotation (..., 3, 3), world to camera, and translation (..., 3), in the unit of
+    `position`.
     """
     forward = torch.nn.functional.normalize(target - position, dim=-1)
     right = torch.nn.functional.normalize(
@@ -134,11 +138,12 @@ def look_at(position: Tensor, target: Tensor, up: Tensor) -> tuple[Tensor, Tenso
 
 
 def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None = None) -> Tensor:
-    """Where a pelvis-relative pose must stand to be seen at the keypoints: the least-squares translation.
+    """Where a pelvis-relative pose must stand to be seen at the keypoints: the least-squares
+    translation.
 
-    Each joint gives two linear equations in the translation T: X + Tx = u·(Z + Tz) with u the undistorted
-    image-plane point. Lengths come out in the pose's own unit, so the answer is as good as the pose's size and the
-    focal length.
+    Each joint gives two linear equations in the translation T: X + Tx = u·(Z + Tz) with u the
+    undistorted image-plane point. Lengths come out in the pose's own unit, so the answer is as good
+    as the pose's size and the focal length.
 
     Args:
         pose: camera axes, mm, (..., J, 3).

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from unihpe.body.skeleton import Skeleton
 
-# How a joint is made from others: weighted sums, tried in order; for each person the first whose sources are seen (or can
-# be made) is used. Weights were fitted to nothing: they are what the sets' own definitions imply, for a person of common
-# proportions.
+# How a joint is made from others: weighted sums, tried in order; for each person the first whose
+# sources are seen (or can be made) is used. Weights were fitted to nothing: they are what the sets'
+# own definitions imply, for a person of common proportions.
 Rule = Mapping[str, float]
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {
@@ -54,7 +54,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
         ),
     }
 )
-# Names that mean one thing in one set and another in the next: `head` is a joint inside the skull there, not its top.
+# Names that mean one thing in one set and another in the next: `head` is a joint inside the skull
+# there, not its top.
 INNER_HEAD = ("smpl24", "mpi_inf_3dhp28", "mpi_inf_3dhp17")
 
 
@@ -97,7 +98,8 @@ def convert(points: Tensor, confidence: Tensor, source: Skeleton, target: Skelet
 def make(
     joint: str, made: dict[str, tuple[Tensor, Tensor]], asked: tuple[str, ...]
 ) -> tuple[Tensor, Tensor] | None:
-    """A joint's place and confidence: its own, or for each person by the first rule whose sources are seen.
+    """A joint's place and confidence: its own, or for each person by the first rule whose sources
+    are seen.
 
     `made` remembers it.
     """

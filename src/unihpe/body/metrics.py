@@ -1,8 +1,9 @@
 """Pose errors, one figure a pose: means are taken by the caller (§4.1).
 
-Poses are (..., J, 3) in mm, keypoints (..., J, 2) in pixels; `seen` (..., J) bool leaves joints out, whatever they
-hold. A pose without a seen joint scores NaN, and so does one with a NaN in a seen joint: what is not known is masked,
-not guessed. Everything broadcasts over leading axes. Which joints a data set counts is its protocol's to say.
+Poses are (..., J, 3) in mm, keypoints (..., J, 2) in pixels; `seen` (..., J) bool leaves joints
+out, whatever they hold. A pose without a seen joint scores NaN, and so does one with a NaN in a
+seen joint: what is not known is masked, not guessed. Everything broadcasts over leading axes. Which
+joints a data set counts is its protocol's to say.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ def pa_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor
 
 
 def n_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """MPJPE after the best scale about the root, mm (Rhodin et al. 2018). Bring both poses to the same root first.
+    """MPJPE after the best scale about the root, mm (Rhodin et al. 2018). Bring both poses to the
+    same root first.
 
-    Best is least squares, over joints and coordinates; no scale below 0, which would turn the pose inside out.
+    Best is least squares, over joints and coordinates; no scale below 0, which would turn the pose
+    inside out.
     """
     p, t = masked(pose, seen), masked(target, seen)
     scale = (p * t).sum((-1, -2)) / p.square().sum((-1, -2)).clamp_min(torch.finfo(pose.dtype).tiny)
@@ -48,9 +51,11 @@ def n_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
 
 
 def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Tensor | None = None) -> Tensor:
-    """Mean per-joint velocity error of one sequence (..., T, J, 3): (..., T − 1), mm/s; with fps = 1, mm per frame.
+    """Mean per-joint velocity error of one sequence (..., T, J, 3): (..., T − 1), mm/s; with fps =
+    1, mm per frame.
 
-    A velocity is the difference of neighbouring frames, and counts where the joint is seen in both, seen (..., T, J).
+    A velocity is the difference of neighbouring frames, and counts where the joint is seen in both,
+    seen (..., T, J).
     """
     both = None if seen is None else seen[..., 1:, :] & seen[..., :-1, :]
     return mpjpe(poses.diff(dim=-3), targets.diff(dim=-3), both) * fps
@@ -66,7 +71,8 @@ def pck_3d(
 def auc_3d(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
     """Mean of the 3D PCK over the thresholds 0, 5, …, 150 mm, 0 to 1.
 
-    A perfect pose has 30/31: nothing is nearer than 0 mm. So has the official code, which counts that threshold too.
+    A perfect pose has 30/31: nothing is nearer than 0 mm. So has the official code, which counts
+    that threshold too.
     """
     return torch.stack([pck_3d(pose, target, seen, t) for t in AUC_THRESHOLDS]).mean(0)
 
@@ -83,10 +89,12 @@ def pck_2d(
     threshold: float,
     seen: Tensor | None = None,
 ) -> Tensor:
-    """Share of the joints nearer than `threshold` · `reference` pixels to their place, 0 to 1 (table 3).
+    """Share of the joints nearer than `threshold` · `reference` pixels to their place, 0 to 1
+    (table 3).
 
     Args:
-        reference: the length of each picture's person in pixels, (...): the larger side of the annotated box.
+        reference: the length of each picture's person in pixels, (...): the larger side of the
+            annotated box.
     """
     return share_within(distances(keypoints, target), threshold * reference[..., None], seen)
 
@@ -98,15 +106,18 @@ def share_within(distance: Tensor, limit: Tensor | float, seen: Tensor | None) -
 
 
 def align(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """`pose` moved onto `target`, (..., J, C), by the similarity transform best in least squares (Umeyama 1991).
+    """`pose` moved onto `target`, (..., J, C), by the similarity transform best in least squares
+    (Umeyama 1991).
 
-    Rotation, scale and translation are found on the seen joints and applied to all. A reflection is never used: a
-    mirrored pose must not score as perfect. A pose collapsed to a point moves to the target's mean and stays a point.
+    Rotation, scale and translation are found on the seen joints and applied to all. A reflection is
+    never used: a mirrored pose must not score as perfect. A pose collapsed to a point moves to the
+    target's mean and stays a point.
     """
     count = pose.shape[-2] if seen is None else seen.sum(-1)[..., None, None]
     mean_p, mean_t = (masked(x, seen).sum(-2, keepdim=True) / count for x in (pose, target))
     p, t = masked(pose - mean_p, seen), masked(target - mean_t, seen)
-    # LAPACK refuses NaN: a pose that has one is solved as zeros, and its NaN comes back through the scale and means.
+    # LAPACK refuses NaN: a pose that has one is solved as zeros, and its NaN comes back through the
+    # scale and means.
     u, s, vt = torch.linalg.svd(torch.nan_to_num(p.mT @ t, 0.0, 0.0, 0.0))
     sign = torch.ones_like(s)
     sign[..., -1] = torch.where(torch.linalg.det(u @ vt) < 0, -1.0, 1.0)

@@ -27,9 +27,11 @@ def mirrored_token(box_token: Tensor) -> Tensor:
 
 
 def mirrored(frames: Frames, skeleton: Skeleton, which: Tensor) -> Frames:
-    """The frames with the people of `which` (N,) bool seen in a mirror: left is right, the picture's centre stays.
+    """The frames with the people of `which` (N,) bool seen in a mirror: left is right, the
+    picture's centre stays.
 
-    Cameras keep their distortion, which a mirror image would not: project nothing with them afterwards.
+    Cameras keep their distortion, which a mirror image would not: project nothing with them
+    afterwards.
     """
     camera, columns = frames.camera, list(skeleton.mirror)
     chosen = which[:, None, None]

@@ -38,17 +38,21 @@ def prepare(
     part_dropout: float = 0.0,
     flip: float = 0.0,
 ) -> Batch:
-    """Frames to a batch: box as given or from the seen joints, keypoints in box units, box token, pose relative to its root.
+    """Frames to a batch: box as given or from the seen joints, keypoints in box units, box token,
+    pose relative to its root.
 
     Args:
         frames: N people.
         skeleton: the frames' joints.
         generator: needed where one of the shares is above 0.
-        unknown_focal: share of the people whose true focal length is replaced by √(W² + H²), so that the model works
-            with and without it.
-        joint_dropout: share of the joints that are hidden from the encoder, so that it works with missing ones.
-        flip: share of the people that are mirrored; not for people with pictures, whose source does it.
-        part_dropout: share of the people of whom one of `PARTS` is hidden, so that it works with people cut off.
+        unknown_focal: share of the people whose true focal length is replaced by √(W² + H²), so
+            that the model works with and without it.
+        joint_dropout: share of the joints that are hidden from the encoder, so that it works with
+            missing ones.
+        flip: share of the people that are mirrored; not for people with pictures, whose source does
+            it.
+        part_dropout: share of the people of whom one of `PARTS` is hidden, so that it works with
+            people cut off.
 
     Raises:
         InputError: for a person with fewer than four joints seen.

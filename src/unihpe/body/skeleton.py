@@ -1,7 +1,7 @@
 """Joint sets by name, and conversions between them. The one place where joints have numbers.
 
-Conversion goes by name. What a target set needs and a source set lacks is synthesised where a rule below says how, and
-marked as such; what has no rule stays missing.
+Conversion goes by name. What a target set needs and a source set lacks is synthesised where a rule
+below says how, and marked as such; what has no rule stays missing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Pictures made to vary: what training does to a crop, its 2D, its 3D and its box, so that all four still agree exactly.
+"""Pictures made to vary: what training does to a crop, its 2D, its 3D and its box, so that all four
+still agree exactly.
 
-Everything is about the principal point, taken at the picture's centre: a picture turned or mirrored about it is what the
-same camera would see, turned or mirrored, so the 3D turns with it about the optical axis. The box then moves and resizes
-on its own, as a detector's would; the box token is made from the new one.
+Everything is about the principal point, taken at the picture's centre: a picture turned or mirrored
+about it is what the same camera would see, turned or mirrored, so the 3D turns with it about the
+optical axis. The box then moves and resizes on its own, as a detector's would; the box token is
+made from the new one.
 """
 
 from __future__ import annotations
@@ -29,16 +31,20 @@ NO_EDGES: Floats = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
 
 
 class Augmentation(BaseModel):
-    """How much a crop may change; everything uniform within the limits unless said. A table of recipes: [data.augmentation].
+    """How much a crop may change; everything uniform within the limits unless said. A table of
+    recipes: [data.augmentation].
 
     Attributes:
         flip: share of people mirrored.
         rotation: largest turn, degrees.
         turned: share of people turned.
         scale: largest change of the box's size, as a share of it.
-        half_body: share of people whose box is drawn round the upper body alone, or (a quarter of them) the legs.
-        cut_off: share of the other people whom a new edge of the picture cuts, mostly from below; the box is drawn round what
-            is left. Joints beyond the edge keep their labels: those within the crop are to be guessed, as those of rendered
+        half_body: share of people whose box is drawn round the upper body alone, or (a quarter of
+            them) the legs.
+        cut_off: share of the other people whom a new edge of the picture cuts, mostly from below;
+            the box is drawn round what
+            is left. Joints beyond the edge keep their labels: those within the crop are to be
+                guessed, as those of rendered
             people are whom their picture cuts.
         shift: largest move of the box, as a share of its size.
         colour: largest change of brightness, contrast and each channel's strength, as a share.

@@ -1,7 +1,8 @@
-"""Is this folder the data set it should be? What its own numbers say: unit, left and right, 2D against 3D.
+"""Is this folder the data set it should be? What its own numbers say: unit, left and right, 2D
+against 3D.
 
-Nothing here trusts a name: the unit follows from the length of thighs, the leg order from the way knees bend, and the
-cameras from how far 3D lands from 2D.
+Nothing here trusts a name: the unit follows from the length of thighs, the leg order from the way
+knees bend, and the cameras from how far 3D lands from 2D.
 """
 
 from __future__ import annotations
@@ -52,11 +53,14 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         layout: where a set has several; without it, it is told from the files.
 
     Returns:
-        A dict of plain values: layout, frames (people by camera), splits (of each: subjects, sequences, cameras, frames,
-        expected frames or None, and which known variant that is), partial (whether something of the set is not there; the
-        notes say what), subjects, cameras, joints, leg_order ("right first", "left first" or "unclear": what the geometry says
-        of the files), unit (of 3D in the files), reprojection_px (median, p99, max; None without 2D), calibration,
-        pictures (looked_for, found), notes, problems (one line each; empty is good). Of motion and coco, those that mean something.
+        A dict of plain values: layout, frames (people by camera), splits (of each: subjects,
+            sequences, cameras, frames,
+        expected frames or None, and which known variant that is), partial (whether something of the
+        set is not there; the notes say what), subjects, cameras, joints, leg_order ("right first",
+        "left first" or "unclear": what the geometry says of the files), unit (of 3D in the files),
+        reprojection_px (median, p99, max; None without 2D), calibration, pictures (looked_for,
+        found), notes, problems (one line each; empty is good). Of motion and coco, those that mean
+        something.
 
     Raises:
         InputError: if the files cannot be read at all.

@@ -1,7 +1,8 @@
-"""Is all of a set there? Subjects, sequences, cameras and frames of each split, against the copies that are known to be about.
+"""Is all of a set there? Subjects, sequences, cameras and frames of each split, against the copies
+that are known to be about.
 
-Frames are people by camera. Sources: the toolkits and papers that quote the figures; 3DPW's are quoted, not published, and of HumanEva-I
-there is only a round sum.
+Frames are people by camera. Sources: the toolkits and papers that quote the figures; 3DPW's are
+quoted, not published, and of HumanEva-I there is only a round sum.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Whole:
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a set: the copies that are about, its subjects and cameras, and how many sequences it may have; () is not known.
+    """One split of a set: the copies that are about, its subjects and cameras, and how many
+    sequences it may have; () is not known.
 
     `chosen`: its frames are those found valid, so that the gaps between them are no rate.
     """
@@ -109,7 +111,8 @@ class Counts:
     """What was counted.
 
     Attributes:
-        splits: by name: subjects, sequences, cameras, frames, expected (frames, or None) and variant.
+        splits: by name: subjects, sequences, cameras, frames, expected (frames, or None) and
+            variant.
         partial: what is not there, a line each.
         problems: what cannot be, a line each.
     """

@@ -17,7 +17,8 @@ from unihpe.datasets.source import Source
 class InJoints:
     """A source in the joints of `skeleton`, matched by name.
 
-    A joint that the set lacks, or that another set means otherwise (MPI-INF-3DHP's head is not Human3.6M's), is missing in 2D and
+    A joint that the set lacks, or that another set means otherwise (MPI-INF-3DHP's head is not
+    Human3.6M's), is missing in 2D and
     in 3D: what could be made of others would teach a joint nobody marked, and score one.
     """
 

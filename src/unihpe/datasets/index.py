@@ -1,9 +1,12 @@
-"""Large recorded sets open at once: the first opening leaves an index, a file that the next ones map into memory.
+"""Large recorded sets open at once: the first opening leaves an index, a file that the next ones
+map into memory.
 
-An index holds what a reader made of a set's files, array after array, ready to be mapped. It lies in the set's folder, in
-`.unihpe/`, or, where that cannot be written, in `$UNIHPE_CACHE` or `~/.cache/unihpe`. Its name holds the size and times of each
-of these files, the package's version and the readers' (`READERS`): when one changes, a new index is made, and the old one removed. It
-may be deleted any time. Checksums of all that it holds are compared when it is opened; a damaged one is made again.
+An index holds what a reader made of a set's files, array after array, ready to be mapped. It lies
+in the set's folder, in `.unihpe/`, or, where that cannot be written, in `$UNIHPE_CACHE` or
+`~/.cache/unihpe`. Its name holds the size and times of each of these files, the package's version
+and the readers' (`READERS`): when one changes, a new index is made, and the old one removed. It may
+be deleted any time. Checksums of all that it holds are compared when it is opened; a damaged one is
+made again.
 """
 
 from __future__ import annotations
@@ -80,9 +83,11 @@ def indexed(
 
 
 def stems(data: Path, name: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
-    """The folders where the index of a data folder may lie, the better one first, and how its name begins there.
+    """The folders where the index of a data folder may lie, the better one first, and how its name
+    begins there.
 
-    Beside the data, the name holds no path: a folder that is moved keeps its index. In the cache, folders must not meet.
+    Beside the data, the name holds no path: a folder that is moved keeps its index. In the cache,
+    folders must not meet.
     """
     return (data / ".unihpe", name), (
         cache_folder() / "index",

@@ -1,8 +1,8 @@
 """People with pictures on disk: one file of JPEG crops and their labels, read at random.
 
-Layout: the eight bytes `MAGIC`; the JPEG files one after the other; the label arrays; a JSON description, which says where the
-arrays lie; and the last 16 bytes of the file: where the description begins and how long it is (little-endian, unsigned, 8 bytes
-each).
+Layout: the eight bytes `MAGIC`; the JPEG files one after the other; the label arrays; a JSON
+description, which says where the arrays lie; and the last 16 bytes of the file: where the
+description begins and how long it is (little-endian, unsigned, 8 bytes each).
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ MAGIC = b"unihpe1\n"
 QUALITY = 92
 FOOTER = struct.Struct("<QQ")
 RENDERED = "rendered"  # the group of people who belong to none
-# Label arrays, in this order: shape of one person's, and type. Cameras: focal, centre, size (2 each), rotation (9),
-# translation (3). Files written before `checksum` and `group` were added do without them. The description holds a CRC-32 of each
-# array; files written before that are not checked.
+# Label arrays, in this order: shape of one person's, and type. Cameras: focal, centre, size (2
+# each), rotation (9), translation (3). Files written before `checksum` and `group` were added do
+# without them. The description holds a CRC-32 of each array; files written before that are not
+# checked.
 LABELS: dict[str, tuple[tuple[int, ...], str]] = {
     "index": ((), "<i8"),
     "offset": ((), "<u8"),
@@ -194,10 +195,12 @@ def encoded(picture: NDArray[np.uint8], quality: int) -> bytes:
 
 
 class PackedPeople:
-    """A packed set: `packed[n]` is its n-th person; safe to share between processes that open it themselves.
+    """A packed set: `packed[n]` is its n-th person; safe to share between processes that open it
+    themselves.
 
     Attributes:
-        keypoints, pose, visibility, box, index: the labels of all people, leading axis N (see `Packed`).
+        keypoints, pose, visibility, box, index: the labels of all people, leading axis N (see
+            `Packed`).
         groups: the names that `arrays["group"]` numbers.
         settings: what the set was made with, as text.
 

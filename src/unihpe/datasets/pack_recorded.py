@@ -1,6 +1,8 @@
-"""Recorded sets into packed sets: the crop of every person with its labels, for training and for evaluation from pictures.
+"""Recorded sets into packed sets: the crop of every person with its labels, for training and for
+evaluation from pictures.
 
-Packing goes piece by piece: pieces that are whole are kept when it stops, and the next run goes on after them.
+Packing goes piece by piece: pieces that are whole are kept when it stops, and the next run goes on
+after them.
 """
 
 from __future__ import annotations
@@ -68,9 +70,11 @@ def pack_recorded(
     done: Callable[[int], None] = lambda count: None,
     piece: int = PIECE,
 ) -> Done:
-    """Pack the people of a recorded set, in human36m17's joints by name (NaN where the set lacks one).
+    """Pack the people of a recorded set, in human36m17's joints by name (NaN where the set lacks
+    one).
 
-    Boxes hold all joints of the set. Pictures keep their lens's distortion, and so does the 2D of sets that have it.
+    Boxes hold all joints of the set. Pictures keep their lens's distortion, and so does the 2D of
+    sets that have it.
 
     Args:
         recorded: the frames that are wanted.

@@ -151,9 +151,11 @@ def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
 def require_size(
     picture: Picture, size: Tensor, pictures: Pictures, view: View, frame: int
 ) -> None:
-    """Raise for a picture that is not of its camera's size (2,), pixels: its annotation would mean other places in it.
+    """Raise for a picture that is not of its camera's size (2,), pixels: its annotation would mean
+    other places in it.
 
-    Cameras of one set differ by two pixels (Human3.6M: 1000 and 1002), which some extractions level out.
+    Cameras of one set differ by two pixels (Human3.6M: 1000 and 1002), which some extractions level
+    out.
     """
     height, width = picture.shape[:2]
     wanted = [int(side) for side in size.tolist()]
@@ -182,7 +184,8 @@ class Video:
         return frame < self.lengths[file] or self.lengths[file] < 0
 
     def read(self, file: Path, frame: int) -> Picture:
-        """A frame, counted from 0, RGB; decoded from the beginning, since seeking is not exact in every container.
+        """A frame, counted from 0, RGB; decoded from the beginning, since seeking is not exact in
+        every container.
 
         Raises:
             InputError: where the video cannot be read, or ends before.

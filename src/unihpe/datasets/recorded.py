@@ -1,6 +1,8 @@
-"""People recorded by real cameras: the one `Source` behind every reader, and the checks that all of them share.
+"""People recorded by real cameras: the one `Source` behind every reader, and the checks that all of
+them share.
 
-A reader fills a `Recorded` from its set's files; reading by index, choosing parts and naming what was read happen here.
+A reader fills a `Recorded` from its set's files; reading by index, choosing parts and naming what
+was read happen here.
 """
 
 from __future__ import annotations
@@ -68,8 +70,10 @@ class Recorded:
         view: the view each index belongs to, (N,).
         frame: of each index in its sequence, counted from 0, (N,).
         pose: (P, J, 3), mm, in world axes or in camera axes: see `in_world`.
-        pose_row: row of `pose` for each index, (N,); cameras of one sequence share a pose in world axes.
-        keypoints: (Q, J, 2), full-picture pixels, NaN where missing; None where 2D is the projection of 3D.
+        pose_row: row of `pose` for each index, (N,); cameras of one sequence share a pose in world
+            axes.
+        keypoints: (Q, J, 2), full-picture pixels, NaN where missing; None where 2D is the
+            projection of 3D.
         confidence: (Q, J), 0 is missing; None where 2D is the projection of 3D.
         keypoint_row: row of `keypoints` for each index, (N,).
         cameras: C cameras.
@@ -151,7 +155,8 @@ class Recorded:
     def select(
         self, wanted: Callable[[View], bool] = lambda view: True, stride: int = 1
     ) -> Recorded:
-        """The views that `wanted` accepts, every `stride`-th frame of each, counted from its frame 0.
+        """The views that `wanted` accepts, every `stride`-th frame of each, counted from its frame
+        0.
 
         Raises:
             InputError: if nothing is left.
@@ -172,9 +177,11 @@ class Recorded:
         return replace(self, **columns)
 
     def held_out(self, share: float) -> tuple[Recorded, Recorded]:
-        """All but the last `share`, in time, of what each person does of each action; and that last part, a frame at least.
+        """All but the last `share`, in time, of what each person does of each action; and that last
+        part, a frame at least.
 
-        Cameras alike, and one cut in time for each person and action: frames next to it are neighbours, no others are.
+        Cameras alike, and one cut in time for each person and action: frames next to it are
+        neighbours, no others are.
 
         Raises:
             InputError: if that is everything.
@@ -298,12 +305,14 @@ def unit_of(pose: Tensor, skeleton: Skeleton) -> str:
 
 
 def legs_of(pose: Tensor, skeleton: Skeleton) -> tuple[Legs, float]:
-    """Whether the legs are named as they stand, from geometry alone, and the share of the frames that say so.
+    """Whether the legs are named as they stand, from geometry alone, and the share of the frames
+    that say so.
 
-    Two witnesses. Knees bend forwards: with `up` from the hips to the shoulders and `forward` to where the knees (and toes,
-    where a set has them) point, a person's left is up × forward. And hips and shoulders of one side lie
-    on one side. If the knees speak against the names and the shoulders too, the legs are swapped; if the knees alone, the
-    whole body is mirrored. Too few bent knees leave it to the shoulders.
+    Two witnesses. Knees bend forwards: with `up` from the hips to the shoulders and `forward` to
+    where the knees (and toes, where a set has them) point, a person's left is up × forward. And
+    hips and shoulders of one side lie on one side. If the knees speak against the names and the
+    shoulders too, the legs are swapped; if the knees alone, the whole body is mirrored. Too few
+    bent knees leave it to the shoulders.
 
     Args:
         pose: (N, J, 3), any unit, any right-handed axes (camera and world axes are).
@@ -388,7 +397,8 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
 
 
 def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, Tensor]:
-    """The focal lengths and principal point that best project points onto keypoints, (2,) and (2,) pixels.
+    """The focal lengths and principal point that best project points onto keypoints, (2,) and (2,)
+    pixels.
 
     Least absolute errors (least squares, re-weighted by the inverse error), since detections err.
 

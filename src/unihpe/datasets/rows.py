@@ -35,7 +35,8 @@ def by_row(
         keypoints: (N, J, 2), pixels, NaN where missing; None where 2D is the projection of the 3D.
         cameras: C cameras.
         camera: the row of each picture's camera, (N,).
-        confidence: (N, J), of keypoints that bring one; without it every joint that is not missing counts fully.
+        confidence: (N, J), of keypoints that bring one; without it every joint that is not missing
+            counts fully.
     """
     views, number = camera_rows(rows)
     every = torch.arange(len(rows))
@@ -77,10 +78,12 @@ def camera_rows(rows: Sequence[tuple[View, int]]) -> tuple[list[View], Tensor]:
 def rows_of_names(
     places: Sequence[tuple[Hashable, str, int]], rows: int, cameras: Sequence[str]
 ) -> Tensor | None:
-    """The rows of a table that its names belong to, (N,), where the table has more rows than names; None if that cannot be told.
+    """The rows of a table that its names belong to, (N,), where the table has more rows than names;
+    None if that cannot be told.
 
-    MMPose's scripts write a row for every annotated frame, but no name for one whose video they cannot read. They go through sequences,
-    then cameras, then frames, and a sequence has the same frames of every camera: what one camera has no name for, another tells.
+    MMPose's scripts write a row for every annotated frame, but no name for one whose video they
+    cannot read. They go through sequences, then cameras, then frames, and a sequence has the same
+    frames of every camera: what one camera has no name for, another tells.
 
     Args:
         places: the sequence, the camera and the frame of each name.
@@ -108,13 +111,15 @@ def with_names(
     cameras: Sequence[str],
     path: Path,
 ) -> tuple[Array, Array, tuple[str, ...]]:
-    """The 3D and 2D of the rows that have a name (see `rows_of_names`), and a note where some have none.
+    """The 3D and 2D of the rows that have a name (see `rows_of_names`), and a note where some have
+    none.
 
     Args:
         count: of the names; their `places` are looked at only where there are more rows.
 
     Raises:
-        InputError: where names, 3D and 2D are of different number, and nothing says which rows are without a name.
+        InputError: where names, 3D and 2D are of different number, and nothing says which rows are
+            without a name.
     """
     if count < len(poses) == len(points):
         named = rows_of_names(list(places), len(poses), cameras)

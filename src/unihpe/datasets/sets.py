@@ -31,8 +31,8 @@ def open_recorded(
 
     Args:
         root: the set's folder; each reader finds its layout.
-        keypoints: which 2D: "gt"; "exact", projected 3D; or what the reader offers besides, such as "cpn_ft_h36m_dbb" or, for
-            3DPW, "detected".
+        keypoints: which 2D: "gt"; "exact", projected 3D; or what the reader offers besides, such as
+            "cpn_ft_h36m_dbb" or, for 3DPW, "detected".
         split: train, val or test; None takes all.
         wanted: which views of these.
         truth: of MPI-INF-3DHP; None takes what the copy has.

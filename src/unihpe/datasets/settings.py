@@ -23,15 +23,17 @@ class DataSettings(Settings):
     """The data: where it is and how it is shown.
 
     Attributes:
-        name: of the data set: "motion"; a recorded set; or "people", a folder of packed rendered people (train.pack, val.pack,
-            test.pack); or "coco", photographs with 2D only.
+        name: of the data set: "motion"; a recorded set; or "people", a folder of packed rendered
+            people (train.pack, val.pack, test.pack); or "coco", photographs with 2D only.
         root: its file or folder; usually given on the command line.
         rig: names the joints of a BVH rig.
         skeleton: the joints that are trained on.
         split: the part that is trained on.
-        held_out: the last share, in time, of what each person of a recorded set does of each action: not trained on, but validated
-            with, in the place of the split 'val'. Of [data] alone: nothing else is validated with.
-        apart: of the people of one view, in order of frames, a batch has one of so many at most, so that neighbouring frames are no
+        held_out: the last share, in time, of what each person of a recorded set does of each
+            action: not trained on, but validated with, in the place of the split 'val'. Of [data]
+            alone: nothing else is validated with.
+        apart: of the people of one view, in order of frames, a batch has one of so many at most, so
+            that neighbouring frames are no
             false negatives of the contrastive losses: 25 is half a second at 50 Hz; 0 draws freely.
         two_d, balance, body_scale: see `MotionSource`.
         with_pose: of people; false withholds their 3D.

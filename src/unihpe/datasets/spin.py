@@ -1,7 +1,8 @@
-"""SPIN's lists of pictures, npz files that many projects share: a name, a box, and 24 joints relative to the pelvis in metres.
+"""SPIN's lists of pictures, npz files that many projects share: a name, a box, and 24 joints
+relative to the pelvis in metres.
 
-They hold no cameras and no places: both come from elsewhere, and a person is put where the 3D best meets its 2D, or, in lists without
-2D, where it fills its box.
+They hold no cameras and no places: both come from elsewhere, and a person is put where the 3D best
+meets its 2D, or, in lists without 2D, where it fills its box.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ def placed(people: SpinList, camera: Camera) -> Tensor:
 
 
 def place_by_2d(pose: Tensor, keypoints: Tensor, camera: Camera) -> Tensor:
-    """The shift (N, 3), mm, that brings poses (N, J, 3) nearest to their 2D (N, J, 2): linear least squares.
+    """The shift (N, 3), mm, that brings poses (N, J, 3) nearest to their 2D (N, J, 2): linear least
+    squares.
 
     With (x, y) a joint's 2D on the plane at depth 1, x (Z + z) = X + tx is linear in the shift.
     """

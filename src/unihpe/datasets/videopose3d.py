@@ -1,8 +1,10 @@
-"""VideoPose3D's npz files: world poses per sequence, and 2D per sequence and camera. Human3.6M and HumanEva-I share them.
+"""VideoPose3D's npz files: world poses per sequence, and 2D per sequence and camera. Human3.6M and
+HumanEva-I share them.
 
 `data_3d_<set>.npz` holds `positions_3d`: subject → sequence → (T, J, 3), metres, world axes, z up.
-`data_2d_<set>_<name>.npz` holds `positions_2d`: subject → sequence → one (T', K, 2) per camera, pixels, and `metadata`.
-2D may be longer than 3D (videos have a few more frames) and is cut at its end, as VideoPose3D does.
+`data_2d_<set>_<name>.npz` holds `positions_2d`: subject → sequence → one (T', K, 2) per camera,
+pixels, and `metadata`. 2D may be longer than 3D (videos have a few more frames) and is cut at its
+end, as VideoPose3D does.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ from unihpe.io.pickles import load_npz
 
 MOST_COORDINATES = 3  # x, y and, in some files, a score
 NORMALISED = 5.0  # 2D within this is not in pixels
-# The joint sets of the published 2D files by the `layout_name` of their metadata. Which one a file has is told from the
-# number of joints and from the columns it calls left; the name is often absent, or that of the picture set.
+# The joint sets of the published 2D files by the `layout_name` of their metadata. Which one a file
+# has is told from the number of joints and from the columns it calls left; the name is often
+# absent, or that of the picture set.
 LAYOUT_NAMES: Mapping[str, str] = {
     "h36m": "human36m17",
     "coco": "coco17",
@@ -184,10 +187,12 @@ def whole_numbers(side: object) -> list[int]:
 
 
 def two_d_of(detections: Detections, sequence: Sequence3D, cameras: int) -> list[Array]:
-    """The 2D of a 3D sequence, one (T', K, 2 or 3) per camera, T' at least the 3D's length; taken out of the detections.
+    """The 2D of a 3D sequence, one (T', K, 2 or 3) per camera, T' at least the 3D's length; taken
+    out of the detections.
 
     Raises:
-        InputError: if it is absent, has another number of cameras or joints, or is shorter than the 3D.
+        InputError: if it is absent, has another number of cameras or joints, or is shorter than the
+            3D.
     """
     where = f"{detections.path}: {sequence.subject}, {sequence.name}"
     views = detections.by_subject.get(sequence.subject, {}).pop(sequence.name, None)
@@ -253,7 +258,8 @@ class Flat:
 def joined_2d(
     sequences: list[Sequence3D], flat: Flat, cameras: Sequence[int], large: bool, layout: str
 ) -> tuple[Tensor, tuple[Mapped, ...], tuple[str, ...]]:
-    """The 2D of all views, one after the other (Q, J, 3), pixels and confidence; the file it lies in; what was cut.
+    """The 2D of all views, one after the other (Q, J, 3), pixels and confidence; the file it lies
+    in; what was cut.
 
     Raises:
         InputError: for 2D that does not fit the 3D, or is not in pixels.
@@ -277,7 +283,8 @@ def assemble(
     layout: str,
     notes: tuple[str, ...] = (),
 ) -> Recorded:
-    """A `Recorded` from sequences and their views: indices run over sequences, then cameras, then frames.
+    """A `Recorded` from sequences and their views: indices run over sequences, then cameras, then
+    frames.
 
     Args:
         sequences: S sequences.

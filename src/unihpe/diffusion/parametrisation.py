@@ -1,12 +1,12 @@
 """What a network's output means along a path: noise, velocity, clean data or flow.
 
-Only well-posed pairs exist. A prediction is well posed where x̂₀ follows from it without a division by something that
-vanishes inside the path's range of times:
+Only well-posed pairs exist. A prediction is well posed where x̂₀ follows from it without a division
+by something that vanishes inside the path's range of times:
 
     epsilon  x̂₀ = (x − σ·ε̂) / α                needs α > 0: not on the linear path, where α(1) = 0
-    v        x̂₀ = (α·x − σ·v̂) / (α² + σ²)      not on VE, where v = z − σ·x₀ grows to 50 and hides z
-    x0       x̂₀ itself
-    flow     x̂₀ = x − t·û                       the linear path's own, u = z − x₀
+    v        x̂₀ = (α·x − σ·v̂) / (α² + σ²)      not on VE, where v = z − σ·x₀ grows to 50 and hides
+    z x0       x̂₀ itself flow     x̂₀ = x − t·û                       the linear path's own, u = z
+    − x₀
 """
 
 from __future__ import annotations
@@ -58,9 +58,11 @@ class Diffusion:
 
     @property
     def allows_posterior_mean(self) -> bool:
-        """Whether x̂₀ at t = 1, where x carries no information, is an answer: E[x₀], one evaluation.
+        """Whether x̂₀ at t = 1, where x carries no information, is an answer: E[x₀], one
+        evaluation.
 
-        Not so for ε-prediction: x̂₀ = (x − σ·ε̂)/α there, and 1/α (152 for VP) or σ (50 for VE) magnifies every error.
+        Not so for ε-prediction: x̂₀ = (x − σ·ε̂)/α there, and 1/α (152 for VP) or σ (50 for VE)
+        magnifies every error.
         """
         return self.prediction != "epsilon"
 
@@ -72,10 +74,11 @@ class Diffusion:
             )
 
     def ode_start(self) -> float:
-        """The time at which samplers that follow an ODE begin: the path's first, but later for ε-prediction.
+        """The time at which samplers that follow an ODE begin: the path's first, but later for
+        ε-prediction.
 
-        An ODE never forgets its first steps, as the SDE does with its fresh noise; and near t = 1 they would rest on an x̂₀ in
-        which the network's error counts a hundredfold.
+        An ODE never forgets its first steps, as the SDE does with its fresh noise; and near t = 1
+        they would rest on an x̂₀ in which the network's error counts a hundredfold.
         """
         if self.prediction != "epsilon":
             return self.path.t_max

@@ -1,8 +1,8 @@
 """Samplers: functions from noise to data, each under an honest name.
 
-All see the model as a denoiser x̂₀(x_t, t), with t of shape (1,): the whole batch moves together. All start from noise
-x (B, ...) with the standard deviation `path.prior_std` and give data of the same shape. What each costs is counted in
-network evaluations (NFE).
+All see the model as a denoiser x̂₀(x_t, t), with t of shape (1,): the whole batch moves together.
+All start from noise x (B, ...) with the standard deviation `path.prior_std` and give data of the
+same shape. What each costs is counted in network evaluations (NFE).
 """
 
 from __future__ import annotations
@@ -71,8 +71,10 @@ def zero_temperature(
 ) -> Tensor:
     """The reverse SDE with its noise switched off: an estimator, not a sampler. NFE = steps.
 
-    This is what the GFPose line of work runs as "deterministic sampling". It is not the probability-flow ODE, which has
-    half the score term: here all noise ends near one point, the posterior's dominant mode, and spread means nothing.
+    This is what the GFPose line of work runs as "deterministic sampling". It is not the
+    probability-flow ODE, which has
+    half the score term: here all noise ends near one point, the posterior's dominant mode, and
+    spread means nothing.
     """
     for now, then in pairwise(times(path, steps, t_end, x)):
         t, dt = now[None], now - then
@@ -92,9 +94,11 @@ def probability_flow(
     t_start: float | None = None,
     t_end: float = T_END,
 ) -> Tensor:
-    """The true probability-flow ODE, dx/dt = f·x − ½g²·score: deterministic, and samples the posterior.
+    """The true probability-flow ODE, dx/dt = f·x − ½g²·score: deterministic, and samples the
+    posterior.
 
-    NFE = 2 · steps by Heun's method, steps by Euler's. x is noise of the standard deviation σ(t_start).
+    NFE = 2 · steps by Heun's method, steps by Euler's. x is noise of the standard deviation
+    σ(t_start).
     """
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
@@ -115,7 +119,8 @@ def probability_flow(
 
 
 def flow_times(path: Path, steps: int, start: float, end: float, x: Tensor) -> Tensor:
-    """Times for the probability flow, (steps + 1,): even in √t, so that steps shorten where σ falls towards 0.
+    """Times for the probability flow, (steps + 1,): even in √t, so that steps shorten where σ falls
+    towards 0.
 
     VE's are even in t, since its σ is geometric in t already.
     """
@@ -131,11 +136,12 @@ def flow_times(path: Path, steps: int, start: float, end: float, x: Tensor) -> T
 def dpm_solver_pp_2m(
     denoise: Denoiser, path: Path, x: Tensor, steps: int = 10, *, t_start: float | None = None
 ) -> Tensor:
-    """DPM-Solver++(2M) (Lu et al. 2022) on an even grid of log(α/σ), then one last x̂₀. NFE = steps + 1.
+    """DPM-Solver++(2M) (Lu et al. 2022) on an even grid of log(α/σ), then one last x̂₀. NFE = steps
+    + 1.
 
-    It holds for every Gaussian path, sub-VP included: the formula knows α and σ only. The last x̂₀ is a mean, so that a
-    posterior much narrower than `DPM_END` comes out narrower still: by √½ where its spread equals it. x is noise of
-    the standard deviation σ(t_start).
+    It holds for every Gaussian path, sub-VP included: the formula knows α and σ only. The last x̂₀
+    is a mean, so that a posterior much narrower than `DPM_END` comes out narrower still: by √½
+    where its spread equals it. x is noise of the standard deviation σ(t_start).
     """
     grid = log_snr_times(path, steps, x, t_start)
     alpha, sigma = path.marginal(grid)
@@ -211,14 +217,16 @@ def build_sampler(
     """A sampler by name: (denoiser, diffusion, noise (B, ...)) → data (B, ...).
 
     Args:
-        name: one of `DEFAULT_STEPS`, or "auto", which is dpm-solver++: with few steps it keeps the spread that
-            flow-euler narrows.
+        name: one of `DEFAULT_STEPS`, or "auto", which is dpm-solver++: with few steps it keeps the
+            spread that flow-euler narrows.
         steps: 0 takes the sampler's own default.
         generator: the randomness of euler-maruyama; no other sampler has any.
 
     Raises:
-        InputError: for an unknown name, naming the known ones; a negative number of steps; euler-maruyama without a
-            generator. From the sampler itself: flow-euler off the linear path, posterior-mean with ε-prediction.
+        InputError: for an unknown name, naming the known ones; a negative number of steps;
+            euler-maruyama without a
+            generator. From the sampler itself: flow-euler off the linear path, posterior-mean with
+                ε-prediction.
     """
     chosen = AUTO if name == "auto" else name
     if chosen not in DEFAULT_STEPS:

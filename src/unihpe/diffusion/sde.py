@@ -1,7 +1,9 @@
-"""Paths from data (t = 0) to noise (t = 1): the three SDEs of Song et al. (2021), and the line of flow matching.
+"""Paths from data (t = 0) to noise (t = 1): the three SDEs of Song et al. (2021), and the line of
+flow matching.
 
-Every path is Gaussian, x_t = α(t)·x₀ + σ(t)·z, and knows nothing of what x is: any shape with the batch first. As an
-SDE it is dx = f(t)·x dt + g(t) dw, where f = α'/α and g² = (σ²)' − 2f·σ². Each has
+Every path is Gaussian, x_t = α(t)·x₀ + σ(t)·z, and knows nothing of what x is: any shape with the
+batch first. As an SDE it is dx = f(t)·x dt + g(t) dw, where f = α'/α and g² = (σ²)' − 2f·σ². Each
+has
 
     prior_std   the standard deviation of the noise at t = 1
     t_max       the latest time at which its SDE has finite coefficients: where SDE samplers start
@@ -96,8 +98,9 @@ class VE:
 class Linear:
     """The straight line of flow matching, x_t = (1 − t)·x₀ + t·z.
 
-    Its SDE is singular at t = 1, where α = 0: samplers that need its coefficients start at `t_max`, 0.99. Closer to 1
-    the drift −1/(1 − t) would ask for steps as short as 1 − t. The price is a start 1 % off: x there counts as noise.
+    Its SDE is singular at t = 1, where α = 0: samplers that need its coefficients start at `t_max`,
+    0.99. Closer to 1 the drift −1/(1 − t) would ask for steps as short as 1 − t. The price is a
+    start 1 % off: x there counts as noise.
     """
 
     prior_std = 1.0

@@ -21,7 +21,8 @@ def prepared(
     focal_known: bool = True,
     most: int | None = None,
 ) -> Iterator[Batch]:
-    """The people of a source, in order, in batches; a detector's noise is drawn batch by batch, so the size is part of it.
+    """The people of a source, in order, in batches; a detector's noise is drawn batch by batch, so
+    the size is part of it.
 
     Args:
         most: no more people than these, evenly spread; None takes all.

@@ -43,14 +43,16 @@ def evaluate_lifting(
     """2D → 3D over batches that carry 3D poses, as a report ready for JSON.
 
     Args:
-        sampler: draws the hypotheses; needed where `samples` is above 0, and the point estimate of a decoder that has
-            none.
-        samples: hypotheses for each pose; adds their mean, geometric median and best. The best (marked *) needs ground
+        sampler: draws the hypotheses; needed where `samples` is above 0, and the point estimate of
+            a decoder that has none.
+        samples: hypotheses for each pose; adds their mean, geometric median and best. The best
+            (marked *) needs ground
             truth: it is a bound, not a prediction.
         skeleton: the joints.
         flip: adds the flip test (`estimates.Estimator`).
         rules: which figures are measured, over which joints, and how they are averaged.
-        gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves retrieval out.
+        gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves
+            retrieval out.
     """
     rows: dict[str, list[Tensor]] = {}
     groups: list[str] = []

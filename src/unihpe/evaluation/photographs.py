@@ -39,15 +39,19 @@ def evaluate_photographs(
     generator: torch.Generator,
     flip: bool = False,
 ) -> Report:
-    """Image → 2D from the embedding, from the heat maps where there are any, and the mean pose; a report ready for JSON.
+    """Image → 2D from the embedding, from the heat maps where there are any, and the mean pose; a
+    report ready for JSON.
 
-    The mean pose is the mean of the evaluated people's own keypoints in their boxes: no constant answer knows more.
+    The mean pose is the mean of the evaluated people's own keypoints in their boxes: no constant
+    answer knows more.
 
     Args:
-        reference: (people,), pixels: PCK's length of each person, the larger side of the annotated box.
+        reference: (people,), pixels: PCK's length of each person, the larger side of the annotated
+            box.
         sampler: makes the estimate where the decoder has no point estimate.
         flip: adds the flip test, as `evaluate_pictures` does.
-        visible: the confidence from which on a joint counts as seen; joints below it are scored in a figure of their own.
+        visible: the confidence from which on a joint counts as seen; joints below it are scored in
+            a figure of their own.
 
     Raises:
         InputError: for a model without an image encoder.

@@ -41,16 +41,19 @@ def evaluate_pictures(
     gallery: int = 2000,
     flip: bool = False,
 ) -> Report:
-    """Every path of a model with an image encoder, over batches with pictures, 2D and 3D; a report ready for JSON.
+    """Every path of a model with an image encoder, over batches with pictures, 2D and 3D; a report
+    ready for JSON.
 
     Joints that are NaN in the truth, of sets that lack them, do not count.
 
-    EPE is in pixels of the full picture; PCK counts joints nearer than a share of the box's larger side, or, as in table 3, of a
-    square 1.2 times as large as the person. "heat_maps" is the same from the heat maps, where there are any: table 3's HRNet rows.
+    EPE is in pixels of the full picture; PCK counts joints nearer than a share of the box's larger
+    side, or, as in table 3, of a square 1.2 times as large as the person. "heat_maps" is the same
+    from the heat maps, where there are any: table 3's HRNet rows.
 
     Args:
         sampler: makes the estimate where the decoder has no point estimate.
-        flip: adds the flip test (`estimates.Estimator`) of the pictures, of lifting and of both; of heat maps it is the mean of both maps.
+        flip: adds the flip test (`estimates.Estimator`) of the pictures, of lifting and of both; of
+            heat maps it is the mean of both maps.
 
     Raises:
         InputError: for a model without an image encoder.

@@ -30,7 +30,8 @@ class Retrieval:
 def retrieve(
     query: Tensor, gallery: Tensor, poses: Tensor, ranks: tuple[int, ...] = (1, 5, 10)
 ) -> Retrieval:
-    """Nearest neighbours by cosine: row n of the query (N, D) belongs to that of the gallery (N, D) and pose (N, J, 3).
+    """Nearest neighbours by cosine: row n of the query (N, D) belongs to that of the gallery (N, D)
+    and pose (N, J, 3).
 
     A tie counts against the query: its own row ranks behind every row that is as near.
     """

@@ -1,7 +1,9 @@
-"""Named protocols: how the field scores each data set, as records that decide what is measured and say it in words.
+"""Named protocols: how the field scores each data set, as records that decide what is measured and
+say it in words.
 
-"Protocol 1" and "2" mean two errors on the same frames in lifting papers, and two sets of cameras in papers that fit SMPL: names
-here say whose. Sources and disagreements are described in docs/protocols.md.
+"Protocol 1" and "2" mean two errors on the same frames in lifting papers, and two sets of cameras
+in papers that fit SMPL: names here say whose. Sources and disagreements are described in
+docs/protocols.md.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Rules:
         figures: what is measured.
         split, stride: which frames.
         root: the joint both poses are moved to; "mid_hip" is half way between the hips.
-        averaging: "groups", the plain mean over the set's groups (actions), or "poses", the mean over all poses.
+        averaging: "groups", the plain mean over the set's groups (actions), or "poses", the mean
+            over all poses.
         cameras, actions: those that count; () is all.
         first_take: only the first take of each action.
         without: (subject, sequence) or (subject, sequence, camera) left out, and `why`.
@@ -104,7 +107,8 @@ class Rules:
 
         Args:
             joints: which are all that can be scored.
-            apart: frames from one that is scored to the next, if that may not be `stride`, as in a copy with fewer frames.
+            apart: frames from one that is scored to the next, if that may not be `stride`, as in a
+                copy with fewer frames.
             lacks: what the copy does not have.
         """
         chosen = [f"cameras {', '.join(self.cameras)}" if self.cameras else "all cameras"]
@@ -308,7 +312,8 @@ def every_joint(data: str) -> Rules:
 
 
 def scores(guess: Tensor, truth: Tensor, skeleton: Skeleton, rules: Rules) -> dict[str, Tensor]:
-    """The figures of each pose: guess and truth (N, J, 3), mm → (N,) by name; a joint that is NaN in the truth does not count.
+    """The figures of each pose: guess and truth (N, J, 3), mm → (N,) by name; a joint that is NaN
+    in the truth does not count.
 
     Raises:
         InputError: where a joint that the protocol scores is none of the skeleton's.

@@ -43,7 +43,8 @@ def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
 
 @dataclass(frozen=True)
 class Estimator:
-    """Makes one answer of each embedding: the point estimate; where the decoder has none, one sample.
+    """Makes one answer of each embedding: the point estimate; where the decoder has none, one
+    sample.
 
     Attributes:
         sampler: draws the sample. Randomness of its own must come from `generator`.
@@ -67,10 +68,12 @@ class Estimator:
     def beside_mirrored(
         self, embedding: Tensor, way: Way, box_token: Tensor, mirrored_embedding: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The answer, and its mean with that of the mirrored people, mirrored back: the field's flip test.
+        """The answer, and its mean with that of the mirrored people, mirrored back: the field's
+        flip test.
 
-        A sample and the mirrored one come of the same noise, mirrored: two independent draws would err less in the mean without any
-        mirror. The generator is left as the first answer alone leaves it.
+        A sample and the mirrored one come of the same noise, mirrored: two independent draws would
+        err less in the mean without any mirror. The generator is left as the first answer alone
+        leaves it.
         """
         before = self.generator.get_state()
         answer = self(embedding, way, box_token)

@@ -14,7 +14,8 @@ Corners = list[list[float]]
 def read_boxes(path: Path) -> dict[str, Corners]:
     """Boxes by the picture's file name: lists of left, top, right, bottom in pixels.
 
-    Understood are {"a.jpg": [[left, top, right, bottom], …]} and COCO's annotation files (boxes are x, y, width, height there).
+    Understood are {"a.jpg": [[left, top, right, bottom], …]} and COCO's annotation files (boxes are
+    x, y, width, height there).
 
     Raises:
         InputError: for a file that is neither.

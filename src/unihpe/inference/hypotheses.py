@@ -6,13 +6,15 @@ from torch import Tensor
 
 
 def geometric_median(samples: Tensor, iterations: int = 20, floor: float = 1e-3) -> Tensor:
-    """The point with the least summed distance to the samples, for each joint: (S, ..., C) → (..., C).
+    """The point with the least summed distance to the samples, for each joint: (S, ..., C) → (...,
+    C).
 
-    It minimises the expected MPJPE as the mean minimises the expected squared error. Weiszfeld's iteration from the
-    mean.
+    It minimises the expected MPJPE as the mean minimises the expected squared error. Weiszfeld's
+    iteration from the mean.
 
     Args:
-        floor: the least distance a sample is taken to be away, in the samples' unit; keeps the weights finite.
+        floor: the least distance a sample is taken to be away, in the samples' unit; keeps the
+            weights finite.
     """
     median = samples.mean(0)
     for _ in range(iterations):

@@ -92,19 +92,21 @@ class Predictor:
             keypoints: (N, J, 2) or (J, 2), pixels, array or tensor; NaN where missing.
             image_size: (width, height), or (N, 2); pixels.
             skeleton: which joints they are, by name (`unihpe.body.skeleton.SKELETONS`).
-            confidence: (N, J) or (J,) in [0, 1], 0 is missing; without it every joint that is not NaN counts fully.
+            confidence: (N, J) or (J,) in [0, 1], 0 is missing; without it every joint that is not
+                NaN counts fully.
             focal: in pixels; without it √(W² + H²) is assumed.
-            samples: hypotheses for each person; adds `samples` and `spread` to the result, if the decoder can be sampled.
+            samples: hypotheses for each person; adds `samples` and `spread` to the result, if the
+                decoder can be sampled.
             sampler, steps: how hypotheses are drawn, see `unihpe.diffusion.sampling`.
-            flip: the estimate is the mean with that of the mirrored keypoints, mirrored back: better, for twice the time.
-                Hypotheses stay as they are.
+            flip: the estimate is the mean with that of the mirrored keypoints, mirrored back:
+                better, for twice the time. Hypotheses stay as they are.
 
         Returns:
             Poses in mm, camera axes, relative to the root; in the model's own joints.
 
         Raises:
-            InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty picture, or a person
-                with fewer than four joints seen.
+            InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty
+                picture, or a person with fewer than four joints seen.
         """
         frames, converted = self.frames(
             keypoints, image_size, get_skeleton(skeleton), confidence, focal
@@ -146,7 +148,8 @@ class Predictor:
 
         Args:
             picture: RGB (H, W, 3) uint8, or the path of a file.
-            boxes: (N, 4), left, top, right, bottom, pixels; without it, and without keypoints, the whole picture is one box.
+            boxes: (N, 4), left, top, right, bottom, pixels; without it, and without keypoints, the
+                whole picture is one box.
             keypoints, skeleton, confidence: 2D keypoints of the same people, as in `lift`.
             focal: in pixels; without it √(W² + H²) is assumed.
             samples, sampler, steps, flip: as in `lift`.
@@ -154,14 +157,15 @@ class Predictor:
             person: names of the people in the results; 0, 1, … without them.
 
         Returns:
-            As `lift`; `keypoints` are the estimated 2D in pixels of the picture. With keypoints given, they are those, `pose` is
-            lifted from them, and `paths` holds the poses from the picture ("image"), from the keypoints ("2d") and from
-            both ("fused") side by side.
+            As `lift`; `keypoints` are the estimated 2D in pixels of the picture. With keypoints
+            given, they are those, `pose` is lifted from them, and `paths` holds the poses from the
+            picture ("image"), from the keypoints ("2d") and from both ("fused") side by side.
 
         Raises:
-            InputError: for a model without an image encoder, a picture that cannot be read, a box that is empty, not finite,
-                below a pixel, wholly outside the picture or far beyond it, a focal length that no lens has, keypoints that
-                `lift` would refuse, or another number of them, or of names, than of boxes.
+            InputError: for a model without an image encoder, a picture that cannot be read, a box
+                that is empty, not finite, below a pixel, wholly outside the picture or far beyond
+                it, a focal length that no lens has, keypoints that `lift` would refuse, or another
+                number of them, or of names, than of boxes.
         """
         pixels = checked_picture(picture)
         people = None
@@ -357,9 +361,11 @@ class Predictor:
     def sample(
         self, samples: int, *, seed: int = 0, sampler: str = "auto", steps: int = 0
     ) -> Tensor:
-        """Poses from the model's own prior, with no evidence at all: (samples, J, 3), mm, root-relative, camera axes.
+        """Poses from the model's own prior, with no evidence at all: (samples, J, 3), mm,
+        root-relative, camera axes.
 
-        The decoder has learned to do without its embedding; recipes without embedding dropout have no such prior.
+        The decoder has learned to do without its embedding; recipes without embedding dropout have
+        no such prior.
         """
         dropped = any(stage.get("embedding_dropout") for stage in self.card.recipe.get("stage", []))
         if not dropped or not self.model.can_be_sampled(Modality.POSE_3D):
@@ -390,7 +396,8 @@ class Predictor:
         target: Modality = Modality.POSE_3D,
         again: Tensor | None = None,
     ) -> Tensor:
-        """The point estimate, (B, J, 3) in mm relative to the root or (B, J, 2) in box units; one sample where there is none.
+        """The point estimate, (B, J, 3) in mm relative to the root or (B, J, 2) in box units; one
+        sample where there is none.
 
         Args:
             again: the embedding of the mirrored people, for the flip test.

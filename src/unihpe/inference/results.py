@@ -25,7 +25,8 @@ class Results:
         keypoints: the 2D they came from, in the same joints, (N, J, 2), pixels; NaN where missing.
         confidence: of the 2D, (N, J).
         synthesised: which 2D joints were made from others, length J.
-        translation: the root's place in camera axes by least squares, (N, 3), mm: as good as the focal length.
+        translation: the root's place in camera axes by least squares, (N, 3), mm: as good as the
+            focal length.
         image_size: (N, 2), pixels.
         focal: focal length the translation and box token used, (N,), pixels.
         focal_source: "given" or "assumed √(W² + H²)".
@@ -33,7 +34,8 @@ class Results:
         samples: hypotheses, (S, N, J, 3), mm, or None.
         spread: root-mean-square distance of the samples from their mean, (N, J), mm, or None.
         estimate: how `pose` was found, in words.
-        paths: where a picture and keypoints were given: poses by what they came from ("image", "2d", "fused"), (N, J, 3) each.
+        paths: where a picture and keypoints were given: poses by what they came from ("image",
+            "2d", "fused"), (N, J, 3) each.
     """
 
     skeleton: Skeleton

@@ -34,7 +34,8 @@ class PublicFile:
     Attributes:
         file: its name in the cache folder and on a mirror.
         url: its public address.
-        sha256: its SHA-256 in hexadecimal, or the first digits of it as far as published; "" if not published.
+        sha256: its SHA-256 in hexadecimal, or the first digits of it as far as published; "" if not
+            published.
         megabytes: about; 0 if not published.
         licence: as its publisher states it.
         about: what it holds.
@@ -75,20 +76,24 @@ def download(
     progress: Progress | None = None,
     files: Mapping[str, PublicFile] | None = None,
 ) -> Path:
-    """The path of a file in the cache; fetched if it is not there yet, and checked either way where a hash is published.
+    """The path of a file in the cache; fetched if it is not there yet, and checked either way where
+    a hash is published.
 
-    A broken download leaves `….part` in the cache, and the next call goes on from there. The final name appears only
-    when the file is whole and checked. Not meant for two processes that fetch the same file at once.
+    A broken download leaves `….part` in the cache, and the next call goes on from there. The final
+    name appears only when the file is whole and checked. Not meant for two processes that fetch the
+    same file at once.
 
     Args:
         name: one of `public_files`.
         cache: folder instead of `cache_folder`.
-        mirror: address of a folder that has the files under their cache names, instead of the public addresses.
+        mirror: address of a folder that has the files under their cache names, instead of the
+            public addresses.
         offline: never use the network.
         files: another table.
 
     Raises:
-        InputError: for an unknown name, a file that is not there offline, a network fault or a wrong hash.
+        InputError: for an unknown name, a file that is not there offline, a network fault or a
+            wrong hash.
     """
     table = public_files() if files is None else files
     if name not in table:
@@ -146,8 +151,8 @@ def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) 
     """Load an address into `part`, going on where an earlier attempt ended.
 
     Args:
-        resume: go on from what an earlier run left even if the server has no stamp for this version of the file; right
-            only where a hash will show a mixture of two versions.
+        resume: go on from what an earlier run left even if the server has no stamp for this version
+            of the file; right only where a hash will show a mixture of two versions.
 
     Raises:
         InputError: if it cannot be had.

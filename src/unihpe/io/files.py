@@ -13,10 +13,12 @@ from unihpe.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to `path` at the end, removed if anything goes wrong.
+    """A temporary name beside `path` to write to; renamed to `path` at the end, removed if anything
+    goes wrong.
 
     Raises:
-        InputError: if the folder or file cannot be written (no such folder, no permission, disk full).
+        InputError: if the folder or file cannot be written (no such folder, no permission, disk
+            full).
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -23,7 +23,8 @@ class Mapped:
 
     Args:
         file: open for reading; it must not change afterwards. It may be closed, and be removed.
-        access: a private copy, which torch needs, or, for files larger than the memory, mmap.ACCESS_READ.
+        access: a private copy, which torch needs, or, for files larger than the memory,
+            mmap.ACCESS_READ.
     """
 
     def __init__(self, file: IO[bytes], access: int = mmap.ACCESS_COPY) -> None:
@@ -47,9 +48,11 @@ class Mapped:
 
 
 def stacked(parts: Iterable[Array], large: bool) -> tuple[Tensor, tuple[Mapped, ...]]:
-    """Parts (n, ...) one after the other as one float32 tensor (N, ...): in memory, or, if large, in an unnamed temporary file.
+    """Parts (n, ...) one after the other as one float32 tensor (N, ...): in memory, or, if large,
+    in an unnamed temporary file.
 
-    Parts are taken one at a time, so that whoever gives them can let go of each; $TMPDIR says where temporary files lie.
+    Parts are taken one at a time, so that whoever gives them can let go of each; $TMPDIR says where
+    temporary files lie.
 
     Raises:
         InputError: where that folder has no room.

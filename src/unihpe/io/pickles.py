@@ -1,9 +1,10 @@
 """Pickles of data sets, read without running what is in them.
 
-A pickle is a program. This reader knows numpy arrays, numpy scalars, numpy types and plain containers, and refuses every
-other name a file asks for, whatever it is. Arrays and types are rebuilt by the functions below and not by numpy's own,
-because a crafted numpy type can claim that raw bytes are objects. Pickles of Python 2 (text as latin-1) are read too, and so
-are arrays of objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy._core`: both are known.
+A pickle is a program. This reader knows numpy arrays, numpy scalars, numpy types and plain
+containers, and refuses every other name a file asks for, whatever it is. Arrays and types are
+rebuilt by the functions below and not by numpy's own, because a crafted numpy type can claim that
+raw bytes are objects. Pickles of Python 2 (text as latin-1) are read too, and so are arrays of
+objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy._core`: both are known.
 """
 
 from __future__ import annotations
@@ -207,7 +208,8 @@ def load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restrict
 
 
 def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
-    """The object in a pickle file: arrays, numbers, text and containers of them, and what `reader` knows besides.
+    """The object in a pickle file: arrays, numbers, text and containers of them, and what `reader`
+    knows besides.
 
     Raises:
         InputError: for a file that is missing, broken, or asks for anything else.
@@ -222,10 +224,12 @@ def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
 
 
 def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str, Any]:
-    """Some arrays of an npz by name; an array that holds one object (a dict, in practice) comes out as that object.
+    """Some arrays of an npz by name; an array that holds one object (a dict, in practice) comes out
+    as that object.
 
     Args:
-        objects: whether there may be such; without, all that comes out is arrays of numbers or text.
+        objects: whether there may be such; without, all that comes out is arrays of numbers or
+            text.
 
     Raises:
         InputError: for a file that is missing, broken or lacks a key.

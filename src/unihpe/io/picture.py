@@ -16,7 +16,8 @@ Picture = NDArray[np.uint8]
 LARGEST = 100_000_000  # pixels; more is refused before anything is unpacked
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PAPER = (255, 255, 255)  # shows through what is transparent
-# What Pillow raises for damaged files: it unpacks them with struct, looks up tags, and divides by what it finds.
+# What Pillow raises for damaged files: it unpacks them with struct, looks up tags, and divides by
+# what it finds.
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -40,10 +41,12 @@ UPRIGHT = {
 
 
 def read_picture(path: Path) -> Picture:
-    """A picture as RGB (H, W, 3), turned as its EXIF says; grey, 16 bit, CMYK and transparency are brought to RGB.
+    """A picture as RGB (H, W, 3), turned as its EXIF says; grey, 16 bit, CMYK and transparency are
+    brought to RGB.
 
     Raises:
-        InputError: for a file that is missing, empty, truncated or no picture, or above 100 megapixels.
+        InputError: for a file that is missing, empty, truncated or no picture, or above 100
+            megapixels.
     """
     try:
         with warnings.catch_warnings():
@@ -74,7 +77,8 @@ def read_picture(path: Path) -> Picture:
 def upright(image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF says; as it lies where EXIF says nothing or cannot be read.
 
-    Pillow's own `exif_transpose` also writes the EXIF anew, which fails for a tag of the wrong type that no pixel needs.
+    Pillow's own `exif_transpose` also writes the EXIF anew, which fails for a tag of the wrong type
+    that no pixel needs.
     """
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))

@@ -1,12 +1,12 @@
-"""Contrastive losses over two, three or more modalities, and the decoders' losses. Needs torch alone.
+"""Contrastive losses over two, three or more modalities, and the decoders' losses. Needs torch
+alone.
 
 import torch
 from unihpe.losses import pair_loss, sample_triplets, triplet_loss
 
-image, text, audio = (torch.randn(180, 1024, requires_grad=True) for _ in range(3))  # any three (B, D)
-triplets = sample_triplets(180, torch.Generator().manual_seed(0))
-loss = triplet_loss(image, text, audio, 0.1, triplets=triplets)
-for a, b in ((image, text), (image, audio), (text, audio)):
+image, text, audio = (torch.randn(180, 1024, requires_grad=True) for _ in range(3))  # any three (B,
+D) triplets = sample_triplets(180, torch.Generator().manual_seed(0)) loss = triplet_loss(image,
+text, audio, 0.1, triplets=triplets) for a, b in ((image, text), (image, audio), (text, audio)):
     loss = loss + pair_loss(a, b, 0.1)
 loss.backward()
 """

@@ -27,8 +27,9 @@ def all_negatives_loss(cosines: Cosines, temperature: Tensor | float) -> Tensor:
 class AllNegatives(torch.autograd.Function):
     """−log softmax of each anchor's positive over all its triplets, block by block.
 
-    The triplets of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j = n}, {i ≠ n, j ≠ n, k
-    = n}. Only one slab of a block of anchors exists at a time, forward and backward.
+    The triplets of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j =
+    n}, {i ≠ n, j ≠ n, k = n}. Only one slab of a block of anchors exists at a time, forward and
+    backward.
     """
 
     @staticmethod

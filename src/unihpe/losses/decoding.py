@@ -6,10 +6,12 @@ from torch import Tensor
 
 
 def masked_mean_square(prediction: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """Mean squared difference over the coordinates of seen joints: (B, J, C) twice, seen (B, J) bool → scalar.
+    """Mean squared difference over the coordinates of seen joints: (B, J, C) twice, seen (B, J)
+    bool → scalar.
 
-    Score matching sums over coordinates where this takes the mean: the same up to a constant that the paper leaves
-    unsaid, and the mean does not change with the number of joints. A batch without a seen joint gives 0.
+    Score matching sums over coordinates where this takes the mean: the same up to a constant that
+    the paper leaves unsaid, and the mean does not change with the number of joints. A batch without
+    a seen joint gives 0.
     """
     return masked_mean((prediction - target).square().mean(-1), seen)
 

@@ -1,10 +1,12 @@
 """The largest eigenvalue of the Gram matrix of three unit vectors, in closed form.
 
-G = I + A, with the cosines a, b, c off the diagonal. det(λI − G) = s³ − p·s − 2abc with s = λ − 1 and p = a² + b² + c²,
-so Viète's formula gives λ₁ = 1 + 2·√(p/3)·cos(φ/3), cos φ = 3√3·abc / p^{3/2}.
+G = I + A, with the cosines a, b, c off the diagonal. det(λI − G) = s³ − p·s − 2abc with s = λ − 1
+and p = a² + b² + c², so Viète's formula gives λ₁ = 1 + 2·√(p/3)·cos(φ/3), cos φ = 3√3·abc /
+p^{3/2}.
 
-Autograd through arccos is NaN at cos φ = 1, that is at every a = b = c > 0, perfect alignment included; and float32
-loses half its digits there. So φ is an atan2 of sums that cannot cancel, and the gradient is written out.
+Autograd through arccos is NaN at cos φ = 1, that is at every a = b = c > 0, perfect alignment
+included; and float32 loses half its digits there. So φ is an atan2 of sums that cannot cancel, and
+the gradient is written out.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ THREE_ROOT_THREE = 3 * math.sqrt(3)
 def largest_eigenvalue(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """λ₁ of [[1, a, b], [a, 1, c], [b, c, 1]], element by element; in [1, 3] for true cosines.
 
-    The gradient is finite, and at most 1 in size, everywhere. Where λ₁ is a double eigenvalue (a = b = c < 0 up to two signs)
-    it has no single gradient; the returned one is the mean over the eigenspace, a valid subgradient, as is 0 at a = b
-    = c = 0. Broadcasts; float32 or float64.
+    The gradient is finite, and at most 1 in size, everywhere. Where λ₁ is a double eigenvalue (a =
+    b = c < 0 up to two signs) it has no single gradient; the returned one is the mean over the
+    eigenspace, a valid subgradient, as is 0 at a = b = c = 0. Broadcasts; float32 or float64.
     """
     result: Tensor = LargestEigenvalue.apply(*torch.broadcast_tensors(a, b, c))  # type: ignore[no-untyped-call]
     return result

@@ -15,10 +15,12 @@ def pair_loss(
     temperature: Tensor | float,
     directions: Literal["both", "one"] = "both",
 ) -> Tensor:
-    """InfoNCE: row n of `source` (B, D) belongs to row n of `target` (B, D), all other rows are negatives.
+    """InfoNCE: row n of `source` (B, D) belongs to row n of `target` (B, D), all other rows are
+    negatives.
 
-    Eq. 1 as printed looks from source to target only ("one"); "both" is the mean of the two directions, as in CLIP.
-    Rows are brought to unit length. Computed in float32 or better, whatever the autocast.
+    Eq. 1 as printed looks from source to target only ("one"); "both" is the mean of the two
+    directions, as in CLIP. Rows are brought to unit length. Computed in float32 or better, whatever
+    the autocast.
     """
     logits = cosine_matrix(source, target) / temperature  # (B, B)
     own = torch.arange(len(logits), device=logits.device)

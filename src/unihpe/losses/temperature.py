@@ -10,8 +10,10 @@ from torch import Tensor
 
 @torch.no_grad()
 def clamp_log_scale_(log_scale: Tensor, smallest: float, largest: float) -> Tensor:
-    """Keep the learned log-scale log(1/τ) inside τ ∈ [smallest, largest], in place; call it after each step.
+    """Keep the learned log-scale log(1/τ) inside τ ∈ [smallest, largest], in place; call it after
+    each step.
 
-    A clamp inside the forward pass would cut the gradient outside the range and never let the parameter return.
+    A clamp inside the forward pass would cut the gradient outside the range and never let the
+    parameter return.
     """
     return log_scale.clamp_(-math.log(largest), -math.log(smallest))

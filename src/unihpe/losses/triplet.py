@@ -18,10 +18,12 @@ Accidental = Literal["keep", "mask"]
 
 
 def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3) -> Tensor:
-    """Algorithm 1, as it must be meant: which row of each modality makes up each triplet, (B, B, modalities).
+    """Algorithm 1, as it must be meant: which row of each modality makes up each triplet, (B, B,
+    modalities).
 
-    Row n holds the triplets of picture n: column 0 the positive (n, n, n), columns 1 … B−1 negatives (n, π(n), π′(n))
-    with two fresh permutations for each column. (As printed, the second line of the first loop runs over the axis of length 3.)
+    Row n holds the triplets of picture n: column 0 the positive (n, n, n), columns 1 … B−1
+    negatives (n, π(n), π′(n)) with two fresh permutations for each column. (As printed, the second
+    line of the first loop runs over the axis of length 3.)
     """
     own = torch.arange(batch)
     triplets = own[:, None, None].repeat(1, batch, modalities)
@@ -43,18 +45,19 @@ def triplet_loss(
     eigenvalue: Eigenvalue = "closed",
     accidental: Accidental = "keep",
 ) -> Tensor:
-    """L_triplet: the positive's largest eigenvalue λ₁ against those of negatives; rows n of the three (B, D) belong
-    together.
+    """L_triplet: the positive's largest eigenvalue λ₁ against those of negatives; rows n of the
+    three (B, D) belong together.
 
-    λ₁ of the 3 × 3 Gram matrix (= σ₁² of eq. 2's matrix) is 3 where the three agree and 1 where they are orthogonal.
+    λ₁ of the 3 × 3 Gram matrix (= σ₁² of eq. 2's matrix) is 3 where the three agree and 1 where
+    they are orthogonal.
 
     Args:
-        triplets: from `sample_triplets`; None takes all 3B(B − 1) negatives of each anchor, which wants a temperature
-            of 0.1 or less (most of them share a pair and have λ₁ = 2).
-        eigenvalue: how λ₁ is found; "eigvalsh" and "svdvals" are the paper's two variants (table 7), for sampled
-            triplets.
-        accidental: sampled triplets that are a positive by chance (about one a batch) are kept, as in the paper, or
-            masked.
+        triplets: from `sample_triplets`; None takes all 3B(B − 1) negatives of each anchor, which
+            wants a temperature of 0.1 or less (most of them share a pair and have λ₁ = 2).
+        eigenvalue: how λ₁ is found; "eigvalsh" and "svdvals" are the paper's two variants (table
+            7), for sampled triplets.
+        accidental: sampled triplets that are a positive by chance (about one a batch) are kept, as
+            in the paper, or masked.
     """
     if eigenvalue == "svdvals" and triplets is not None:
         return contrast(

@@ -66,14 +66,16 @@ class ImageEncoderSettings(Settings):
     """The image encoder.
 
     Attributes:
-        weights: where its backbone begins: a file of public weights, or the name of one in the cache (docs/weights.md);
-            empty for random ones. Their heat-map head is taken only where it is of the recipe's joints (COCO's 17 are not
-            Human3.6M's); a head that the file cannot give begins at random.
+        weights: where its backbone begins: a file of public weights, or the name of one in the
+            cache (docs/weights.md); empty for random ones. Their heat-map head is taken only where
+            it is of the recipe's joints (COCO's 17 are not Human3.6M's); a head that the file
+            cannot give begins at random.
         start: of the layers that heat-map checkpoints lack.
         heatmap_head: whether the model has a head for heat maps; HRNet only.
-        heatmaps_from: "finest" is the official head, one layer on the finest branch; "all" branches, for small networks
-            (`BranchesHead`).
-        read_out: "pooled" is the paper's; "joints" begins at the keypoints that the heat maps show (`JointReadOut`).
+        heatmaps_from: "finest" is the official head, one layer on the finest branch; "all"
+            branches, for small networks (`BranchesHead`).
+        read_out: "pooled" is the paper's; "joints" begins at the keypoints that the heat maps show
+            (`JointReadOut`).
         shrink: 2 halves the picture's sides before the backbone, for CPUs; HRNet only.
     """
 

@@ -1,7 +1,8 @@
-"""Checkpoints: one safetensors file that holds weights and, in its header, everything needed to use them.
+"""Checkpoints: one safetensors file that holds weights and, in its header, everything needed to use
+them.
 
-The same description is written beside it as JSON for people to read; the file itself is what counts, so a checkpoint is
-replaced in one rename.
+The same description is written beside it as JSON for people to read; the file itself is what
+counts, so a checkpoint is replaced in one rename.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor],
     """Tensors in float32, and the card.
 
     Raises:
-        InputError: for a file that is missing, truncated, not safetensors (pickled files are never opened), without our
-            header, or of a newer format.
+        InputError: for a file that is missing, truncated, not safetensors (pickled files are never
+            opened), without our header, or of a newer format.
     """
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}")

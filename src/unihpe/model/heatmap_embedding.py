@@ -20,7 +20,8 @@ class ShownJoints:
 
     Attributes:
         heatmaps: (B, J, h, w).
-        keypoints: (B, J, 2), box units, and confidence: (B, J), 0 where the map shows nothing; see `keypoints_of`.
+        keypoints: (B, J, 2), box units, and confidence: (B, J), 0 where the map shows nothing; see
+            `keypoints_of`.
         box: token, (B, 3).
         embedding: of the keypoints, by the 2D encoder, (B, D).
     """
@@ -33,19 +34,24 @@ class ShownJoints:
 
 
 def keypoints_of(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J): the map's height, cut to [0, 1].
+    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J): the
+    map's height, cut to [0, 1].
 
-    A map lower than `FAINTEST` shows nothing: confidence 0, which the 2D encoder takes for a missing joint.
+    A map lower than `FAINTEST` shows nothing: confidence 0, which the 2D encoder takes for a
+    missing joint.
     """
     height = heatmaps.float().amax((2, 3))
     return soft_argmax(heatmaps), torch.where(height > FAINTEST, height.clamp(max=1.0), 0.0)
 
 
 class JointReadOut(nn.Module):
-    """What a network saw at each joint: where the heat map points, how high it is, and the features there.
+    """What a network saw at each joint: where the heat map points, how high it is, and the features
+    there.
 
-    Features are averaged with the sharpened heat map as weights, as part attention does (Kocabas et al., PARE, ICCV 2021). The box
-    token comes in as in the 2D encoder: how a pose lies before the camera depends on where in the picture it is seen.
+    Features are averaged with the sharpened heat map as weights, as part attention does (Kocabas et
+    al., PARE, ICCV 2021). The box
+    token comes in as in the 2D encoder: how a pose lies before the camera depends on where in the
+    picture it is seen.
 
     Args:
         channels: of the maps.

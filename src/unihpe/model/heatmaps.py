@@ -31,8 +31,10 @@ class HeatmapHead(nn.Module):
 class BranchesHead(nn.Module):
     """Heat maps from all branches, as HRNetV2 reads them (Wang et al., TPAMI 2020).
 
-    The finest branch of a small network has fewer channels than there are joints, and what tells left from right lies in the
-    coarse ones: all branches, brought to the finest's size, are mixed into `width` channels before the joints are told apart.
+    The finest branch of a small network has fewer channels than there are joints, and what tells
+    left from right lies in the
+    coarse ones: all branches, brought to the finest's size, are mixed into `width` channels before
+    the joints are told apart.
 
     Args:
         channels: of the branches, finest first.
@@ -54,9 +56,10 @@ class BranchesHead(nn.Module):
         return heat
 
 
-# Heat-map cells and box coordinates. Cell i covers input pixels 4i to 4i + 4 (origin at the outer corner of the first
-# pixel), so its centre lies at 4 (i + .5): "centre", and heads trained here. The official code and MMPose without UDP
-# take cell i as the input pixel of index 4i, whose centre lies at 4i + .5 = 4 (i + .125): "official", for their weights.
+# Heat-map cells and box coordinates. Cell i covers input pixels 4i to 4i + 4 (origin at the outer
+# corner of the first pixel), so its centre lies at 4 (i + .5): "centre", and heads trained here.
+# The official code and MMPose without UDP take cell i as the input pixel of index 4i, whose centre
+# lies at 4i + .5 = 4 (i + .125): "official", for their weights.
 CELL_POINT: dict[Convention, float] = {"centre": 0.5, "official": 0.125}
 
 
@@ -66,7 +69,8 @@ def cells_to_box(
     """Positions in cells (..., 2), cell i at i → box units (..., 2), see `boxes`: 0 is the middle.
 
     Args:
-        width: of the heat map, in cells; like `height` it must show a box of the crop's own aspect, as `boxes.pad` makes.
+        width: of the heat map, in cells; like `height` it must show a box of the crop's own aspect,
+            as `boxes.pad` makes.
         convention: where in its cell a position lies, see above.
     """
     size = cells.new_tensor([width, height])
@@ -91,11 +95,13 @@ def gaussian_heatmaps(
 ) -> Tensor:
     """Target heat maps (B, J, height, width), float32, 1 at the joint.
 
-    The joint is not rounded to a cell (the official code rounds, which costs up to half a cell), nor is the bell cut.
+    The joint is not rounded to a cell (the official code rounds, which costs up to half a cell),
+    nor is the bell cut.
 
     Args:
         points: (B, J, 2), box units; outside the box only the bell's flank is seen, or nothing.
-        confidence: (B, J); a joint of confidence 0 has an empty map, and a loss should leave it out.
+        confidence: (B, J); a joint of confidence 0 has an empty map, and a loss should leave it
+            out.
         sigma: in cells; without it 2 for 48 × 64, and in proportion.
     """
     sigma = height / 32 if sigma is None else sigma
@@ -115,12 +121,14 @@ def sharpened(heatmaps: Tensor, sharpness: float = SHARPNESS) -> Tensor:
 def soft_argmax(
     heatmaps: Tensor, sharpness: float = SHARPNESS, convention: Convention = "centre"
 ) -> Tensor:
-    """The expected position under softmax(sharpness × heat), (B, J, h, w) → (B, J, 2) box units; differentiable.
+    """The expected position under softmax(sharpness × heat), (B, J, h, w) → (B, J, 2) box units;
+    differentiable.
 
     Args:
-        sharpness: a balance, measured on 48 × 64 bells with sigma 2. Too low, and the flat rest of the map draws the
-            joint to the middle; too high, and it snaps to cells. 25 errs by .05 cells on average for bells of height
-            1 and .06 for height .5; 15 by .01, but by 3.3 for height .5.
+        sharpness: a balance, measured on 48 × 64 bells with sigma 2. Too low, and the flat rest of
+            the map draws the joint to the middle; too high, and it snaps to cells. 25 errs by .05
+            cells on average for bells of height 1 and .06 for height .5; 15 by .01, but by 3.3 for
+            height .5.
     """
     height, width = heatmaps.shape[-2:]
     share = sharpened(heatmaps, sharpness)
@@ -132,13 +140,15 @@ def soft_argmax(
 def argmax_quarter(heatmaps: Tensor, convention: Convention = "centre") -> tuple[Tensor, Tensor]:
     """The highest cell, moved a quarter of a cell to its higher neighbour in x and in y.
 
-    As in the official code but for cells at the border: only the axis that lacks a neighbour stays unmoved.
+    As in the official code but for cells at the border: only the axis that lacks a neighbour stays
+    unmoved.
 
     Args:
         heatmaps: (B, J, h, w).
 
     Returns:
-        (B, J, 2), box units, and the heights there, (B, J), cut to [0, 1]: 0 says that nothing was found.
+        (B, J, 2), box units, and the heights there, (B, J), cut to [0, 1]: 0 says that nothing was
+        found.
     """
     heat = heatmaps.float()
     height, width = heat.shape[-2:]

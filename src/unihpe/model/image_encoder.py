@@ -1,8 +1,10 @@
-"""A person's picture to one unit embedding (§3.1): pooled HRNet branches, or a ViT's mean token, and one linear layer.
+"""A person's picture to one unit embedding (§3.1): pooled HRNet branches, or a ViT's mean token,
+and one linear layer.
 
-Beside the paper's read-out there is one at the joints, for networks that learn from few pictures: an average over the
-picture has to learn anew where things are, and a heat map says it. There a picture's embedding is that of the keypoints
-its heat maps show, moved by what else the picture tells; it begins as the former alone.
+Beside the paper's read-out there is one at the joints, for networks that learn from few pictures:
+an average over the picture has to learn anew where things are, and a heat map says it. There a
+picture's embedding is that of the keypoints its heat maps show, moved by what else the picture
+tells; it begins as the former alone.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ class ImageEncoder(nn.Module):
     With all four branches of w32 that is 480 numbers, of w48 720, of w18_small 240.
 
     Args:
-        shrink: pixels of the picture, along each side, that are averaged into one first; 2 makes 96 × 128 of 192 × 256
-            and costs a quarter.
-        joints: adds what it reads at the joints to the embedding of the keypoints seen; needs heat maps.
+        shrink: pixels of the picture, along each side, that are averaged into one first; 2 makes 96
+            × 128 of 192 × 256 and costs a quarter.
+        joints: adds what it reads at the joints to the embedding of the keypoints seen; needs heat
+            maps.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ TIME_PERIOD = 10_000.0
 class Condition(nn.Module):
     """What a decoder is told: the embedding, where it came from, and the box.
 
-    Unit embeddings are multiplied by √D first: at unit norm their coordinates, about 0.03 each, would drown in the time
-    embedding beside them.
+    Unit embeddings are multiplied by √D first: at unit norm their coordinates, about 0.03 each,
+    would drown in the time embedding beside them.
     """
 
     def __init__(self, embedding: int, *, modality_token: bool, box_token: bool) -> None:
@@ -49,10 +49,12 @@ class Condition(nn.Module):
 
 
 class ScoreDecoder(nn.Module):
-    """GFPose's score network, conditioned on an embedding: two residual blocks, condition and time added in each layer.
+    """GFPose's score network, conditioned on an embedding: two residual blocks, condition and time
+    added in each layer.
 
-    The condition enters each layer through its own projection. Since projections are linear, the part that does not
-    depend on time is computed once and reused for every step or noise draw: `prepare` it, then call `forward`.
+    The condition enters each layer through its own projection. Since projections are linear, the
+    part that does not depend on time is computed once and reused for every step or noise draw:
+    `prepare` it, then call `forward`.
     """
 
     def __init__(
@@ -143,7 +145,8 @@ class MLPDecoder(nn.Module):
 class ResidualBlock(nn.Module):
     """Two linear layers round a skip, normalised first.
 
-    Layer norm, not the encoders' batch norm: a decoder sees embeddings of several modalities, one kind a call.
+    Layer norm, not the encoders' batch norm: a decoder sees embeddings of several modalities, one
+    kind a call.
     """
 
     def __init__(self, width: int, dropout: float) -> None:

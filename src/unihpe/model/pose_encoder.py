@@ -1,6 +1,8 @@
-"""Keypoints to one unit embedding: the paper's transformer and residual MLP (§3.1, B.1, B.2, fig. 8).
+"""Keypoints to one unit embedding: the paper's transformer and residual MLP (§3.1, B.1, B.2, fig.
+8).
 
-Both take 2D joints in box units with a box token, or 3D joints over the model's pose scale without one.
+Both take 2D joints in box units with a box token, or 3D joints over the model's pose scale without
+one.
 """
 
 from __future__ import annotations

@@ -47,8 +47,9 @@ class DiffusionDecoder(nn.Module):
 
 
 IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB in [0, 1]
-# Of each kind of evidence where several are fused. Keypoints say where joints are far better than a small network sees
-# it; what the picture adds is which way limbs point. Measured on validation people: docs/benchmarks.md.
+# Of each kind of evidence where several are fused. Keypoints say where joints are far better than a
+# small network sees it; what the picture adds is which way limbs point. Measured on validation
+# people: docs/benchmarks.md.
 TRUST = {Modality.IMAGE: 0.05, Modality.POSE_2D: 0.95, Modality.POSE_3D: 1.0}
 Decoder = DiffusionDecoder | MLPDecoder
 Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
@@ -58,16 +59,19 @@ class UniHPE(nn.Module):
     """Pictures, 2D keypoints and 3D poses in one embedding space, and poses out of it.
 
     Args:
-        encoder_2d: keypoints (B, J, 2) in box units, confidence (B, J), box token (B, 3) → unit embedding (B, D).
+        encoder_2d: keypoints (B, J, 2) in box units, confidence (B, J), box token (B, 3) → unit
+            embedding (B, D).
         encoder_3d: pose (B, J, 3) over `pose_scale`, confidence (B, J) → unit embedding (B, D).
         decoder_2d: makes keypoints (B, J, 2) over `keypoint_scale`.
         decoder_3d: makes poses (B, J, 3) over `pose_scale`.
         pose_scale: one standard deviation of the training poses, mm.
         keypoint_scale: one standard deviation of the training keypoints, box units.
-        temperature: τ₀ of the contrastive losses; the log-scale log(1/τ) is learned and shared by them (appendix A).
-        image_encoder: normalised RGB (B, 3, 256, 192) → unit embedding (B, D); None for a model without pictures.
-        heatmap_head: an HRNet's maps → heat maps (B, J, 64, 48); for pre-training, for table 3's HRNet rows, and for
-            an image encoder that reads at the joints.
+        temperature: τ₀ of the contrastive losses; the log-scale log(1/τ) is learned and shared by
+            them (appendix A).
+        image_encoder: normalised RGB (B, 3, 256, 192) → unit embedding (B, D); None for a model
+            without pictures.
+        heatmap_head: an HRNet's maps → heat maps (B, J, 64, 48); for pre-training, for table 3's
+            HRNet rows, and for an image encoder that reads at the joints.
     """
 
     pose_scale: Tensor
@@ -180,13 +184,15 @@ class UniHPE(nn.Module):
     def estimate(
         self, embedding: Tensor, source: Modality, target: Modality, box: Tensor
     ) -> Tensor:
-        """The point estimate, one network evaluation: (B, D) → (B, J, C), box units (2D) or mm (3D).
+        """The point estimate, one network evaluation: (B, D) → (B, J, C), box units (2D) or mm
+        (3D).
 
-        A diffusion decoder is asked at t = 1, at the centre of its noise, where the answer can rest on the embedding
-        alone.
+        A diffusion decoder is asked at t = 1, at the centre of its noise, where the answer can rest
+        on the embedding alone.
 
         Raises:
-            InputError: where the decoder's parametrisation has no answer there (ε-prediction): use `sample`.
+            InputError: where the decoder's parametrisation has no answer there (ε-prediction): use
+                `sample`.
         """
         decoder = self.decoder(target)
         if isinstance(decoder, MLPDecoder):
@@ -203,10 +209,11 @@ class UniHPE(nn.Module):
         box: Tensor,
         trust: Mapping[Modality, float] = TRUST,
     ) -> Tensor:
-        """The point estimate from several kinds of evidence of the same people: (B, D) each → (B, J, C), as `estimate`.
+        """The point estimate from several kinds of evidence of the same people: (B, D) each → (B,
+        J, C), as `estimate`.
 
-        A diffusion decoder is conditioned on the weighted mean of what each kind would tell it; of an MLP's answers the
-        weighted mean is taken.
+        A diffusion decoder is conditioned on the weighted mean of what each kind would tell it; of
+        an MLP's answers the weighted mean is taken.
 
         Args:
             trust: weight of each kind, up to a common factor.
@@ -245,7 +252,8 @@ class UniHPE(nn.Module):
         """Poses drawn from the decoder: (B, D) → (samples, B, J, C), box units (2D) or mm (3D).
 
         Args:
-            sampler: turns noise into poses: (denoiser, diffusion, noise (samples·B, J, C)) → poses of the same shape.
+            sampler: turns noise into poses: (denoiser, diffusion, noise (samples·B, J, C)) → poses
+                of the same shape.
             drop: whose embedding is ignored, (B,) bool: those poses come from the decoder's prior.
         """
         decoder = self.decoder(target)

@@ -2,10 +2,11 @@
 
 World axes: y up, millimetres; a body at rest faces +z with its left hand at +x.
 
-Posing: each bone turns by a world rotation ("world-orient"). The pelvis and the thorax get frames from the hip or
-shoulder line and the direction of the spine; the frames are carried down the limbs by the smallest swings onto the
-asked bone directions; the spine turns evenly from pelvis to thorax, the neck from thorax to head; hands, feet and face
-follow their limb. Limb lengths stay the body's own, so the asked pose gives directions, not places.
+Posing: each bone turns by a world rotation ("world-orient"). The pelvis and the thorax get frames
+from the hip or shoulder line and the direction of the spine; the frames are carried down the limbs
+by the smallest swings onto the asked bone directions; the spine turns evenly from pelvis to thorax,
+the neck from thorax to head; hands, feet and face follow their limb. Limb lengths stay the body's
+own, so the asked pose gives directions, not places.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ JOINT_BONES = {
     "wrist": "wrist",
 }
 SIDES = (("left", ".L"), ("right", ".R"))
-# The rule of the project's motion data, in torso lengths (pelvis to mid-shoulder): the thorax above the mid-shoulder
-# line, head and nose above the thorax along the head's direction, the nose forward of it.
+# The rule of the project's motion data, in torso lengths (pelvis to mid-shoulder): the thorax above
+# the mid-shoulder line, head and nose above the thorax along the head's direction, the nose forward
+# of it.
 THORAX_UP, HEAD_UP, NOSE_UP, NOSE_FORWARD = 0.10, 0.58, 0.36, 0.13
 SPINE_SHARE = {
     "spine05": 0.0,
@@ -198,9 +200,11 @@ def draw_shape(model: BodyModel, rng: np.random.Generator) -> tuple[Floats, Doub
 
 
 def pose_body(model: BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) -> Body:
-    """The body at rest posed along the asked joints (17, 3), mm, world axes, and stood where they stand.
+    """The body at rest posed along the asked joints (17, 3), mm, world axes, and stood where they
+    stand.
 
-    Its pelvis goes over the asked one's place on the floor; its lowest point goes to the asked lowest joint's height.
+    Its pelvis goes over the asked one's place on the floor; its lowest point goes to the asked
+    lowest joint's height.
     """
     rest, rest_heads = shape
     turns = bone_turns(model, rest_heads, asked)

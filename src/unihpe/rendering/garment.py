@@ -1,7 +1,8 @@
-"""What Anny has not: a skirt and long hair as meshes of their own, and where on the body each corner lies.
+"""What Anny has not: a skirt and long hair as meshes of their own, and where on the body each
+corner lies.
 
-Both are rings or strips of corners round the body's support (its convex outline at a height), made for every body of
-the bank, so they mix and bend with the bodies.
+Both are rings or strips of corners round the body's support (its convex outline at a height), made
+for every body of the bank, so they mix and bend with the bodies.
 """
 
 from __future__ import annotations
@@ -33,18 +34,22 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Garments:
-    """The extra meshes, and the fields that paint and cloth are cut by, for all V corners (body, skirt, hair).
+    """The extra meshes, and the fields that paint and cloth are cut by, for all V corners (body,
+    skirt, hair).
 
     Attributes:
         first: number of the first corner that is not the body's.
         shapes: the extra corners for each body of the bank, (K, E, 3), mm.
-        faces: (G, 3) corner numbers among all; first the skirt's, row by row, then the hair's, row by row.
+        faces: (G, 3) corner numbers among all; first the skirt's, row by row, then the hair's, row
+            by row.
         skin_weights, skin_bones: (E, 9).
         kind: `Kind` of each corner, (V,).
         place: each corner on the reference body at rest, (V, 3), mm, so that paint does not swim.
-        arm: along the arm, 0 at the shoulder, 1 at the wrist, more on the hand; −0.05 off the arms, (V,).
+        arm: along the arm, 0 at the shoulder, 1 at the wrist, more on the hand; −0.05 off the arms,
+            (V,).
         hair: mm above the hairline, −100 off the head; on an eye, mm from its axis, (V,).
-        marks: heights on the reference body, mm, by name: sole, ankle, knee, hip, waist, neck, crown; neck_z forward.
+        marks: heights on the reference body, mm, by name: sole, ankle, knee, hip, waist, neck,
+            crown; neck_z forward.
     """
 
     first: int

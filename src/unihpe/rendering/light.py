@@ -131,7 +131,8 @@ def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Float
         light: gives the sun.
 
     Returns:
-        heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; map pixels and height of each corner, (V, 3).
+        heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; map pixels and height of each
+        corner, (V, 3).
     """
     forward = -light.sun
     right = np.cross(forward, [0.0, 1.0, 0.0])

@@ -1,8 +1,8 @@
 """What covers a body: skin, clothes, hair; and the colour of each pixel under a light.
 
-Clothes are cut on the reference body at rest (heights, the arm's coordinate), so a hem is a sharp line across
-triangles and a pattern stays where it is on the cloth. Colours here are linear light in [0, 1]; pictures are sRGB,
-taken as a plain gamma of 2.2.
+Clothes are cut on the reference body at rest (heights, the arm's coordinate), so a hem is a sharp
+line across triangles and a pattern stays where it is on the cloth. Colours here are linear light in
+[0, 1]; pictures are sRGB, taken as a plain gamma of 2.2.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Pattern(IntEnum):
 CUTS = 13
 NEVER = 1e6
 BIAS = 14.0  # mm that a surface may lie under the shadow map before it is in shadow
-# What compiled functions are given in one piece: `Garments`' kind, place, arm and hair; `Outfit`'s cut, colour,
-# pattern, waves, texture and tint.
+# What compiled functions are given in one piece: `Garments`' kind, place, arm and hair; `Outfit`'s
+# cut, colour, pattern, waves, texture and tint.
 Fields = tuple[Ints, Floats, Floats, Floats]
 Look = tuple[Floats, Floats, Floats, Floats, Floats, Floats]
 
@@ -93,7 +93,8 @@ class Outfit:
         pattern: `Pattern`, period in mm and share of the second colour of each `Cover`, (9, 3).
         thickness: how far each `Cover` stands off the skin, mm, (9,).
         crease: depth of the wrinkles of each `Cover`, (9,).
-        waves: the sine waves of wrinkles and blotches: direction over wavelength and phase, (`WAVES`, 4).
+        waves: the sine waves of wrinkles and blotches: direction over wavelength and phase,
+            (`WAVES`, 4).
         skirt_rows, hair_rows: how many rows of the two extra meshes are worn.
         texture, tint: the skin's, (512, 512, 3), linear, and a factor on it, (3,).
     """
@@ -462,7 +463,8 @@ def shade(
 
     Args:
         shown: number among `drawn` of the face each pixel shows, (H, W).
-        drawn: numbers of the faces on show, of all `faces` (F, 3); `uv` (F, 3, 2) their places on the skin texture.
+        drawn: numbers of the faces on show, of all `faces` (F, 3); `uv` (F, 3, 2) their places on
+            the skin texture.
         screen: corners on the picture, (V, 3): pixels and inverse depth.
         normals, sunward: world normals, and places on the shadow map, (V, 3).
         fields: of the garments; look: of the outfit.

@@ -1,6 +1,7 @@
 """A z-buffer rasteriser: triangles on a grid of pixels, the nearest wins.
 
-Works on inverse depth, which is linear over the picture. Pixel (column, row) has its centre at (column + .5, row + .5).
+Works on inverse depth, which is linear over the picture. Pixel (column, row) has its centre at
+(column + .5, row + .5).
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ def rasterise(
     """Which triangle each pixel shows.
 
     Args:
-        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; a triangle with a corner whose
-            inverse depth is not positive (it lies behind the camera) is left out.
+        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; a triangle
+            with a corner whose inverse depth is not positive (it lies behind the camera) is left
+            out.
         faces: corner numbers, (F, 3), anticlockwise as seen from outside the body.
-        two_sided: faces from this number on are drawn from both sides; those before it from outside only.
+        two_sided: faces from this number on are drawn from both sides; those before it from outside
+            only.
         width, height: of the picture, pixels.
 
     Returns:
-        face of each pixel, `NOTHING` where there is none, and inverse depth there, else 0; (height, width) each.
+        face of each pixel, `NOTHING` where there is none, and inverse depth there, else 0; (height,
+        width) each.
     """
     shown = np.full((height, width), -1, dtype=np.int32)
     nearest = np.zeros((height, width), dtype=np.float32)

@@ -1,7 +1,7 @@
 """Rendered people: everything about one is a function of (seed, index).
 
-A pose of the source, on a body, dressed, lit, before a background, seen by a camera, cut out round its box. The labels
-are read off the posed body, so picture, 2D and 3D agree exactly.
+A pose of the source, on a body, dressed, lit, before a background, seen by a camera, cut out round
+its box. The labels are read off the posed body, so picture, 2D and 3D agree exactly.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Settings:
         seed: another seed, other people.
         skins: folder of skin textures in MakeHuman's UV layout; None draws skin tones.
         backgrounds: folder of photographs and panoramas; None draws walls and floors.
-        wild: share of people seen by a camera of random place, lens and size; the others by one of four cameras
-            placed like Human3.6M's.
+        wild: share of people seen by a camera of random place, lens and size; the others by one of
+            four cameras placed like Human3.6M's.
         occluded: share of people with something before them.
         truncated: share of people whom the picture's edge cuts.
     """
@@ -93,10 +93,12 @@ class Person:
         picture: the crop, (256, 192, 3), RGB.
         keypoints: (17, 2), pixels of the virtual full picture; joints outside it keep their place.
         pose: (17, 3), mm, camera axes, absolute.
-        visibility: (17,): 0 outside the picture or the crop, 1 hidden by the body or by something before it, 2 seen.
+        visibility: (17,): 0 outside the picture or the crop, 1 hidden by the body or by something
+            before it, 2 seen.
         box: (4,), pixels of the full picture.
         camera: of leading shape ().
-        cover: how much of each pixel is the person, (256, 192) in [0, 1], before anything stands in front.
+        cover: how much of each pixel is the person, (256, 192) in [0, 1], before anything stands in
+            front.
     """
 
     picture: Bytes
@@ -115,10 +117,12 @@ class Person:
 
 
 class People:
-    """Rendered people by index; index n wears the pose n modulo the number of poses, so indices never end.
+    """Rendered people by index; index n wears the pose n modulo the number of poses, so indices
+    never end.
 
     Args:
-        poses: a motion, or poses (N, 17, 3), mm, world axes, y up, in human36m17 order, the floor at y = 0.
+        poses: a motion, or poses (N, 17, 3), mm, world axes, y up, in human36m17 order, the floor
+            at y = 0.
         settings: looks and rates.
     """
 
@@ -184,7 +188,8 @@ class People:
         """The dressed and lit person, and the depth of its surface.
 
         Returns:
-            (H, W, 5): linear colour times cover, cover, and how much light the floor keeps; inverse depth (2H, 2W).
+            (H, W, 5): linear colour times cover, cover, and how much light the floor keeps; inverse
+                depth (2H, 2W).
         """
         model, garments = self.model, self.model.garments
         outfit, light = draw_outfit(garments, rng, self.skins), draw_light(background, rng)
@@ -256,9 +261,11 @@ def draw_camera(body: Body, fixed: bool, truncated: bool, rng: np.random.Generat
 
 
 def cut_picture(camera: Camera, body: Body, rng: np.random.Generator) -> Camera:
-    """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off: mostly the legs, or a side.
+    """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off: mostly the
+    legs, or a side.
 
-    A cut that would leave fewer than `FEWEST_LEFT` joints is not made: an arm held out may be half of the width.
+    A cut that would leave fewer than `FEWEST_LEFT` joints is not made: an arm held out may be half
+    of the width.
     """
     keypoints = camera.project(camera.to_camera(torch.from_numpy(body.joints)))
     low, high = keypoints.amin(0), keypoints.amax(0)

@@ -61,11 +61,12 @@ def evaluate_checkpoint(
     """Evaluate a checkpoint on a data set.
 
     Args:
-        protocol: a named one of a recorded set (`evaluation.rules`), which says split, stride and figures; without it, every
-            joint of the frames asked for.
+        protocol: a named one of a recorded set (`evaluation.rules`), which says split, stride and
+            figures; without it, every joint of the frames asked for.
 
     Raises:
-        InputError: for an unreadable checkpoint or data, joints that do not agree, an unknown protocol.
+        InputError: for an unreadable checkpoint or data, joints that do not agree, an unknown
+            protocol.
     """
     model, recipe, card = load_model(checkpoint, device)
     settings = recipe.data.model_copy(

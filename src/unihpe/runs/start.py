@@ -43,7 +43,8 @@ class Start:
 
 
 def origin_of(begun: Start | None, state: Path | None) -> Origin | None:
-    """What a run begins from: the checkpoint it is given or, where it is resumed from a saved state, what that says.
+    """What a run begins from: the checkpoint it is given or, where it is resumed from a saved
+    state, what that says.
 
     Raises:
         InputError: if the state says another than is given.
@@ -63,7 +64,8 @@ def load_start(recipe: Recipe, path: Path) -> Start:
     """The checkpoint at `path`: a file, a training folder, or `SHIPPED` for the package's.
 
     Raises:
-        InputError: for one that cannot be read, with other joints, or with parts that the recipe would read another meaning into.
+        InputError: for one that cannot be read, with other joints, or with parts that the recipe
+            would read another meaning into.
     """
     file = default_checkpoint() if path == SHIPPED else path / MODEL_FILE if path.is_dir() else path
     tensors, card = load_checkpoint(file)
@@ -79,9 +81,11 @@ def load_start(recipe: Recipe, path: Path) -> Start:
 
 
 def require_meaning(recipe: Recipe, tensors: Mapping[str, Tensor], card: Card, file: Path) -> None:
-    """Raise where weights of a checkpoint would fit the recipe's model by their shapes, but mean something else there.
+    """Raise where weights of a checkpoint would fit the recipe's model by their shapes, but mean
+    something else there.
 
-    Parts that one of the two lacks are nobody's concern: a lifting model may grow eyes. What changes shapes, `load_into` finds.
+    Parts that one of the two lacks are nobody's concern: a lifting model may grow eyes. What
+    changes shapes, `load_into` finds.
     """
     found, wanted = [], []
     for part, settings in settings_of(recipe).items():

@@ -31,16 +31,18 @@ def train_recipe(
     half: bool = False,
     processes: Processes = ALONE,
 ) -> tuple[UniHPE, Progress]:
-    """Train a recipe into the folder `out`: log, training state, and at the end `model.safetensors` with its card.
+    """Train a recipe into the folder `out`: log, training state, and at the end `model.safetensors`
+    with its card.
 
     Args:
-        start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be built alike. A run that is resumed
-            knows them and goes on without it.
+        start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be
+            built alike. A run that is resumed knows them and goes on without it.
         half: store the weights as float16.
         processes: that train together; the first of them writes.
 
     Raises:
-        InputError: for data that cannot be read, a folder that holds another run, a checkpoint that does not fit.
+        InputError: for data that cannot be read, a folder that holds another run, a checkpoint that
+            does not fit.
     """
     source = open_source(recipe.data, split=recipe.data.split, view="random", part="trained")
     if source.skeleton.name != recipe.data.skeleton:

@@ -29,13 +29,17 @@ MEAN = "mean over groups"
 
 
 def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
-    """Scores on the part of [data] that is held out, or on its validation split; None where there is neither, or no 3D.
+    """Scores on the part of [data] that is held out, or on its validation split; None where there
+    is neither, or no 3D.
 
-    Motion capture is seen with exact 2D; recorded sets have the 2D that they are trained on, and [[mix]] takes no part.
-    MPJPE and cosines of every path: lifting alone without pictures; with them image → 3D too, on at most 400 people.
+    Motion capture is seen with exact 2D; recorded sets have the 2D that they are trained on, and
+    [[mix]] takes no part.
+    MPJPE and cosines of every path: lifting alone without pictures; with them image → 3D too, on at
+    most 400 people.
 
     Raises:
-        InputError: for a validation part that is there and cannot be read, or a held-out one that is empty.
+        InputError: for a validation part that is there and cannot be read, or a held-out one that
+            is empty.
     """
     held, most = recipe.data.held_out, None
     try:
@@ -106,7 +110,8 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
 def has_own_files(data: DataSettings, split: str) -> bool:
     """Whether files of this split alone are there.
 
-    Where all splits share their files, training has read them already: a split that cannot be opened after that is not in them.
+    Where all splits share their files, training has read them already: a split that cannot be
+    opened after that is not in them.
     """
     root = Path(data.root)
     match data.name:

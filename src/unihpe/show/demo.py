@@ -64,7 +64,8 @@ def demo(
     skeleton: str | None = None,
     seed: int = 0,
 ) -> Shown:
-    """Show what the model makes of the package's rendered people, of a picture, a motion (BVH, motion npz), or a keypoint file.
+    """Show what the model makes of the package's rendered people, of a picture, a motion (BVH,
+    motion npz), or a keypoint file.
 
     A model without an image encoder lifts poses of its own prior instead of looking at people.
 

@@ -58,7 +58,8 @@ def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, F
     """A model that sees pictures, and people of a packed set, evenly spread.
 
     Raises:
-        InputError: for a model without an image encoder, a set that cannot be read, or joints that do not agree.
+        InputError: for a model without an image encoder, a set that cannot be read, or joints that
+            do not agree.
     """
     model, recipe, card = load_model(checkpoint)
     if model.image_encoder is None:

@@ -1,7 +1,8 @@
 """The training loop: one for all stages, resumable bit for bit.
 
-Every random number of a batch comes from (seed, stage, step, place in the step), so a run continued from its last saved state, on the
-same machine and thread count, ends with the very weights of one that never stopped.
+Every random number of a batch comes from (seed, stage, step, place in the step), so a run continued
+from its last saved state, on the same machine and thread count, ends with the very weights of one
+that never stopped.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def train(
     processes: Processes = ALONE,
     origin: Origin | None = None,
 ) -> tuple[UniHPE, Progress]:
-    """Run the stages one after the other; returns the averaged (EMA) model and where the run stands.
+    """Run the stages one after the other; returns the averaged (EMA) model and where the run
+    stands.
 
     Args:
         model: trained in place.
@@ -77,15 +79,18 @@ def train(
         fingerprint: of the recipe; a state saved under another one is refused.
         device: where to train.
         resume: continue from the state in `out`.
-        validate: scores the averaged model; called as `schedule` and the stage say and at the end of each stage.
+        validate: scores the averaged model; called as `schedule` and the stage say and at the end
+            of each stage.
         report: gets each row of the log, for a progress display.
         processes: share each step's accumulated batches; the first of them writes.
-        origin: where the model comes from, kept with the state for `saved_origin`; None for a fresh one.
+        origin: where the model comes from, kept with the state for `saved_origin`; None for a fresh
+            one.
 
     Raises:
-        InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss is not finite; if the losses reach
-            nothing that their stage trains; if a stage chooses its best weights and nothing can be validated; if the processes cannot
-            share a stage's batches evenly.
+        InputError: if `out` holds a run and `resume` is off, or a run of another recipe; if a loss
+            is not finite; if the losses reach nothing that their stage trains; if a stage chooses
+            its best weights and nothing can be validated; if the processes cannot share a stage's
+            batches evenly.
     """
     require_judge(stages, validate)
     processes.require_shares(stages)

@@ -68,7 +68,8 @@ def stage_losses(
 
 
 def embed_known(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
-    """Embeddings (B, D), zero for people without this evidence, who do not reach the encoder: they would bend its batch norms.
+    """Embeddings (B, D), zero for people without this evidence, who do not reach the encoder: they
+    would bend its batch norms.
 
     None where fewer than two people have it.
     """

@@ -1,7 +1,9 @@
-"""Training by several processes, as torchrun starts them: they share the batches that a step accumulates.
+"""Training by several processes, as torchrun starts them: they share the batches that a step
+accumulates.
 
-So a recipe gives the same training in one process as in several, but for the rounding of sums, and for batch norms' running
-statistics, which each process takes of its own batches and all then average. torchrun ends with its own exit code, 1, whatever went wrong.
+So a recipe gives the same training in one process as in several, but for the rounding of sums, and
+for batch norms' running statistics, which each process takes of its own batches and all then
+average. torchrun ends with its own exit code, 1, whatever went wrong.
 """
 
 from __future__ import annotations
@@ -81,7 +83,8 @@ ALONE = Processes()
 
 
 def add_up(tensors: list[Tensor]) -> None:
-    """Replace each tensor by its sum over all processes, in place and in one message; without tensors, none is sent.
+    """Replace each tensor by its sum over all processes, in place and in one message; without
+    tensors, none is sent.
 
     Raises:
         InputError: if another process has ended.
@@ -112,7 +115,8 @@ def together() -> Iterator[None]:
 
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Processes, str]]:
-    """This process among those that torchrun started, and its own device of that kind; alone if it was started otherwise.
+    """This process among those that torchrun started, and its own device of that kind; alone if it
+    was started otherwise.
 
     Raises:
         InputError: for a device that several processes cannot share.

@@ -26,13 +26,14 @@ class Decoding(BaseModel):
     """One decoding path: whose embedding, to which pose, on how much of each batch.
 
     Attributes:
-        share: the share of each batch this path trains on, (0, 1]: its first people, who are of all sources where it is mixed.
+        share: the share of each batch this path trains on, (0, 1]: its first people, who are of all
+            sources where it is mixed.
         weight: of its loss.
         draws: noise draws for each embedding (amortises the encoder).
-        point: weight of the point estimate's own term: the network at t = 1 and the centre of the noise; 0 leaves it
-            out.
-        point_loss: "square" makes the point estimate the posterior mean; "distance" the geometric median of each joint,
-            which is what MPJPE rewards.
+        point: weight of the point estimate's own term: the network at t = 1 and the centre of the
+            noise; 0 leaves it out.
+        point_loss: "square" makes the point estimate the posterior mean; "distance" the geometric
+            median of each joint, which is what MPJPE rewards.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,29 +64,36 @@ class Stage(BaseModel):
     Attributes:
         trains: the parts that learn.
         contrastive: weight of L_cl (eq. 4); 0 leaves it out.
-        align: the modalities it brings together: two, and it is their pair loss (fig. 2, step 1); or all three.
+        align: the modalities it brings together: two, and it is their pair loss (fig. 2, step 1);
+            or all three.
         triplet: α of eq. 4, the weight of L_triplet beside L_pair; needs all three modalities.
         negatives: of L_triplet: "sampled" (algorithm 1), or "all" 3B(B − 1) of each anchor.
         heatmap: weight of the heat-map loss, which trains the image backbone through its head.
-        integral: weight of the distance, in half sides of the box, from where the heat maps point to the joints within the crop,
-            seen or not (Sun et al., Integral Human Pose Regression, ECCV 2018).
+        integral: weight of the distance, in half sides of the box, from where the heat maps point
+            to the joints within the crop, seen or not (Sun et al., Integral Human Pose Regression,
+            ECCV 2018).
         decode: the decoding paths (eq. 5).
         steps, batch_size: its length.
-        pose_batch: people without pictures that each step adds, as a batch of their own, from the recipe's `poses`.
-        accumulate: batches whose gradients are averaged in each step; each batch is contrasted on its own. Several processes share them.
+        pose_batch: people without pictures that each step adds, as a batch of their own, from the
+            recipe's `poses`.
+        accumulate: batches whose gradients are averaged in each step; each batch is contrasted on
+            its own. Several processes share them.
         learning_rate: at its highest, after `warm_up` steps.
         schedule: "constant" as in the paper, or "cosine" down to 0.
         temperature: τ₀; `temperature_min` is the lower clamp (§4.2).
-        embedding_dropout: share of the embeddings a decoder does not see, which makes it a pose prior too.
+        embedding_dropout: share of the embeddings a decoder does not see, which makes it a pose
+            prior too.
         ema: decay of the averaged weights that are evaluated and saved; 0 switches it off.
-        check_every: steps between validations that choose: the averaged weights with the best score are the stage's result, and the
-            next stage begins from them; 0 keeps the last ones.
-        patience: the stage ends early after so many of these validations in a row without a better score; 0 never.
+        check_every: steps between validations that choose: the averaged weights with the best score
+            are the stage's result, and the next stage begins from them; 0 keeps the last ones.
+        patience: the stage ends early after so many of these validations in a row without a better
+            score; 0 never.
         clip: largest gradient norm.
-        bfloat16: autocast to it; not on CPUs without AVX-512, which compute it many times slower than float32: training is in
-            float32 there.
-        settled: the pose encoders' batch norms keep the statistics they have, and the weights settle on those. Where the batches of a
-            step come from sources that differ, training norms each by its own statistics, and use by what lies between.
+        bfloat16: autocast to it; not on CPUs without AVX-512, which compute it many times slower
+            than float32: training is in float32 there.
+        settled: the pose encoders' batch norms keep the statistics they have, and the weights
+            settle on those. Where the batches of a step come from sources that differ, training
+            norms each by its own statistics, and use by what lies between.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -98,7 +98,8 @@ def in_time(source: Source) -> Tensor:
 
 
 def apart(order: Tensor, distance: int) -> Callable[[int, torch.Generator], Tensor]:
-    """Draws from the indices `order` (N,), any two of one draw a multiple of `distance` apart in it.
+    """Draws from the indices `order` (N,), any two of one draw a multiple of `distance` apart in
+    it.
 
     One random offset, then none twice.
     """

@@ -1,8 +1,10 @@
-"""COCO's photographs of people, with 2D keypoints and no 3D: annotations as released, pictures beside them.
+"""COCO's photographs of people, with 2D keypoints and no 3D: annotations as released, pictures
+beside them.
 
-A person is a crop of the annotated box. Of the 17 joints of Human3.6M's skeleton 13 are COCO's own (limbs and nose); the rest are
-not made up but missing. Pixels: COCO's annotators clicked on pictures as shown, so coordinates count from the outer corner; the
-half pixel that some tools add is below what annotators agree on, and nothing is added.
+A person is a crop of the annotated box. Of the 17 joints of Human3.6M's skeleton 13 are COCO's own
+(limbs and nose); the rest are not made up but missing. Pixels: COCO's annotators clicked on
+pictures as shown, so coordinates count from the outer corner; the half pixel that some tools add is
+below what annotators agree on, and nothing is added.
 """
 
 from __future__ import annotations
@@ -82,16 +84,18 @@ class Annotations:
 def read_annotations(
     root: Path, split: str | None = None, with_pictures: bool = True
 ) -> Annotations:
-    """People with at least four marked joints whose picture is there; crowds and the rest are left out and counted.
+    """People with at least four marked joints whose picture is there; crowds and the rest are left
+    out and counted.
 
     Args:
-        root: COCO's folder (annotations/person_keypoints_train2017.json, train2017/), an annotation file, or a folder with one
-            person_keypoints*.json and its pictures in it or in images/.
+        root: COCO's folder (annotations/person_keypoints_train2017.json, train2017/), an annotation
+            file, or a folder with one person_keypoints*.json and its pictures in it or in images/.
         split: train, val or test (COCO's val); None takes the only file there is.
         with_pictures: False also takes people whose picture is not there.
 
     Raises:
-        InputError: where there is no such file, it is not COCO's layout, or no picture of it is there.
+        InputError: where there is no such file, it is not COCO's layout, or no picture of it is
+            there.
     """
     file = annotation_file(root, split)
     try:
@@ -284,7 +288,8 @@ class CocoSource:
         """Person n, augmented if this source does that, and the confidence of the joints."""
         box = self.box[n].double().numpy()
         picture = crop(read_picture(self.annotations.pictures[n]), box, CROP_WIDTH, CROP_HEIGHT)
-        # the confidence rides along as if it were a pose, so that mirroring swaps left and right of it too
+        # the confidence rides along as if it were a pose, so that mirroring swaps left and right of
+        # it too
         riding = (
             torch.cat([torch.zeros(len(self.skeleton), 2), self.confidence[n][:, None]], dim=1)
             .double()

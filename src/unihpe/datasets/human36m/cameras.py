@@ -1,6 +1,7 @@
 """Human3.6M's published cameras, and its lens model.
 
-The set's lens model has tangential terms of half OpenCV's size in one place, so its camera is a class of its own.
+The set's lens model has tangential terms of half OpenCV's size in one place, so its camera is a
+class of its own.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from unihpe.body.camera import Camera
 from unihpe.datasets.recorded import rotation_of, shown
 from unihpe.errors import InputError
 
-# Camera name → width, height, fx, fy, cx, cy, k1, k2, k3, p_x, p_y; pixels. Shared by all subjects. Published with
-# VideoPose3D (common/h36m_dataset.py); p_x is the coefficient that multiplies x.
+# Camera name → width, height, fx, fy, cx, cy, k1, k2, k3, p_x, p_y; pixels. Shared by all subjects.
+# Published with VideoPose3D (common/h36m_dataset.py); p_x is the coefficient that multiplies x.
 INTRINSICS: Mapping[str, tuple[float, ...]] = {
     "54138969": (
         1000,
@@ -73,7 +74,8 @@ INTRINSICS: Mapping[str, tuple[float, ...]] = {
         -0.0018133620033,
     ),
 }
-# Subject → per camera, in the order above: quaternion w, x, y, z (camera to world) and the camera's centre, mm, z up.
+# Subject → per camera, in the order above: quaternion w, x, y, z (camera to world) and the camera's
+# centre, mm, z up.
 EXTRINSICS: Mapping[str, tuple[tuple[float, ...], ...]] = {
     "S1": (
         (0.140705645, -0.150070176, -0.755240798, 0.622328043, 1841.1071, 4955.2847, 1563.4454),
@@ -122,7 +124,8 @@ EXTRINSICS: Mapping[str, tuple[tuple[float, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Human36mCamera(Camera):
-    """A camera with the set's own lens model: OpenCV's coefficients, but tangential terms without the factor 2.
+    """A camera with the set's own lens model: OpenCV's coefficients, but tangential terms without
+    the factor 2.
 
     With OpenCV's formula pixels would be up to 0.2 px off; this one gives the set's own 2D.
     """

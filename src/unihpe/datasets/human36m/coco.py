@@ -1,7 +1,7 @@
 """Human3.6M as MMPose gives it to 2D networks: `annotation_body2d/h36m_coco_{train,test}.json`.
 
-COCO's layout, with 3D in world axes, metres, beside the 2D. The file's own category calls joints 1 to 3 left; they are the right leg,
-as everywhere in MMPose's Human3.6M, so these names are not read.
+COCO's layout, with 3D in world axes, metres, beside the 2D. The file's own category calls joints 1
+to 3 left; they are the right leg, as everywhere in MMPose's Human3.6M, so these names are not read.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def open_coco(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def read_annotations(path: Path) -> tuple[list[str], Array, Array]:
-    """Names of N pictures, 3D (N, 17, 3), metres, world axes, and 2D (N, 17, 2), pixels, NaN where missing.
+    """Names of N pictures, 3D (N, 17, 3), metres, world axes, and 2D (N, 17, 2), pixels, NaN where
+    missing.
 
     Raises:
         InputError: for a file of another layout.

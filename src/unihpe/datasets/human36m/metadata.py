@@ -1,6 +1,8 @@
-"""The calibration in Human3.6M's own metadata.xml, which comes with the release; elsewhere the published numbers, the same, are used.
+"""The calibration in Human3.6M's own metadata.xml, which comes with the release; elsewhere the
+published numbers, the same, are used.
 
-`w0` holds, camera by camera, each of eleven subjects' six extrinsics (three angles, the centre in mm), then each camera's nine intrinsics.
+`w0` holds, camera by camera, each of eleven subjects' six extrinsics (three angles, the centre in
+mm), then each camera's nine intrinsics.
 """
 
 from __future__ import annotations

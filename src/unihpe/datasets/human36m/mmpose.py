@@ -47,7 +47,8 @@ class Table:
 
 
 def mmpose_files(root: Path) -> list[Path]:
-    """MMPose's train and test npz under a folder: in it, or in the finest frame rate of annotation_body3d.
+    """MMPose's train and test npz under a folder: in it, or in the finest frame rate of
+    annotation_body3d.
 
     SPIN's list for training has the same name; it holds 24 joints.
     """
@@ -100,7 +101,8 @@ def read_table(path: Path) -> Table:
     """One of MMPose's npz files.
 
     Raises:
-        InputError: for arrays of another shape, poses that are not finite, or arrays of different length.
+        InputError: for arrays of another shape, poses that are not finite, or arrays of different
+            length.
     """
     content = load_npz(path, ("imgname", "part", "S"))
     keys = [parsed(str(name), path) for name in np.asarray(content["imgname"]).ravel()]

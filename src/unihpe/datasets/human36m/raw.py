@@ -1,7 +1,9 @@
-"""Human3.6M's raw release: one CDF per sequence with the 3D in world axes, and one per sequence and camera with the 2D.
+"""Human3.6M's raw release: one CDF per sequence with the 3D in world axes, and one per sequence and
+camera with the 2D.
 
-`S9/MyPoseFeatures/D3_Positions/Directions 1.cdf` holds `Pose` (1, T, 96): 32 joints, mm, world axes;
-`S9/MyPoseFeatures/D2_Positions/Directions 1.54138969.cdf` (1, T, 64): pixels, with the lens's distortion.
+`S9/MyPoseFeatures/D3_Positions/Directions 1.cdf` holds `Pose` (1, T, 96): 32 joints, mm, world
+axes; `S9/MyPoseFeatures/D2_Positions/Directions 1.54138969.cdf` (1, T, 64): pixels, with the lens's
+distortion.
 """
 
 from __future__ import annotations

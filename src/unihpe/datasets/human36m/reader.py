@@ -1,7 +1,9 @@
-"""Human3.6M as people have it: the files of VideoPose3D, MMPose, SPIN, h36m-fetch, H36M-Toolbox and LCN, and the raw release.
+"""Human3.6M as people have it: the files of VideoPose3D, MMPose, SPIN, h36m-fetch, H36M-Toolbox and
+LCN, and the raw release.
 
-3D is metric and comes out in camera axes, mm; 2D is in pixels of the whole picture with lens distortion. The
-set's pixels have their origin within half a pixel of ours, which nobody has published: nothing is added.
+3D is metric and comes out in camera axes, mm; 2D is in pixels of the whole picture with lens
+distortion. The set's pixels have their origin within half a pixel of ours, which nobody has
+published: nothing is added.
 """
 
 from __future__ import annotations
@@ -67,13 +69,16 @@ def open_human36m(
     """Human3.6M in a folder, 17 joints (`human36m17`); index = sequence, then camera, then frame.
 
     Args:
-        root: the folder with VideoPose3D's files, MMPose's `h36m` folder, that of SPIN's lists, h36m-fetch's `processed`, that of
-            the pickles, or the one that holds S1, S5, … of the raw release.
-        two_d: "gt"; "exact", the projection of the 3D; or, for VideoPose3D, the end of a file name such as
-            "cpn_ft_h36m_dbb", for MMPose a row-aligned .npy. Other joint sets are converted by name.
+        root: the folder with VideoPose3D's files, MMPose's `h36m` folder, that of SPIN's lists,
+            h36m-fetch's `processed`, that of the pickles, or the one that holds S1, S5, … of the
+            raw release.
+        two_d: "gt"; "exact", the projection of the 3D; or, for VideoPose3D, the end of a file name
+            such as "cpn_ft_h36m_dbb", for MMPose a row-aligned .npy. Other joint sets are converted
+            by name.
         layout: without it, it is told from the files.
         verify: refuse wrong units and swapped legs.
-        split: train or test: of SPIN's lists, only that one is read; other layouts are read whole. None is all.
+        split: train or test: of SPIN's lists, only that one is read; other layouts are read whole.
+            None is all.
 
     Raises:
         InputError: for what cannot be read, with the reason.

@@ -1,7 +1,9 @@
-"""Human3.6M as tables with one row per picture: what several projects' files have in common; and two of them.
+"""Human3.6M as tables with one row per picture: what several projects' files have in common; and
+two of them.
 
-h36m-fetch: `<subject>/<action>-<take>/annot.h5`, with 2D, 3D in camera axes, frame and camera. H36M-Toolbox and LCN: a pickled list
-with one dict per picture. Both name takes by number, which `takes` turns into the release's names.
+h36m-fetch: `<subject>/<action>-<take>/annot.h5`, with 2D, 3D in camera axes, frame and camera.
+H36M-Toolbox and LCN: a pickled list with one dict per picture. Both name takes by number, which
+`takes` turns into the release's names.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ ACTIONS = (
 FIRST_ID = 2  # of the release; 1 is all actions together
 # Other words for the same: subject S1's files, and the release's list of actions.
 OTHER_NAMES = {"Photo": "TakingPhoto", "WalkDog": "WalkingDog", "WalkTogether": "WalkingTogether"}
-# The numbers of the first and second take where they are not 1 and none (0 here); from the release's metadata.xml.
+# The numbers of the first and second take where they are not 1 and none (0 here); from the
+# release's metadata.xml.
 IRREGULAR: dict[str, dict[str, tuple[int, int]]] = {
     "S1": {"Eating": (2, 0), "Sitting": (1, 2), "SittingDown": (2, 0)},
     "S5": {

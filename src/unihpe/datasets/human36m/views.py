@@ -10,7 +10,8 @@ from unihpe.datasets.recorded import View
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
-# Sequences whose 3D drifts away from the picture; most lifting papers keep them, some leave them out: say which.
+# Sequences whose 3D drifts away from the picture; most lifting papers keep them, some leave them
+# out: say which.
 DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
 USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
 # The raw release's 32 joints; those that only repeat or end a bone keep the raw rig's words.

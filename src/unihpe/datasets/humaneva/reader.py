@@ -1,8 +1,8 @@
 """HumanEva-I in VideoPose3D's npz layout: 15 joints, three colour cameras, 60 Hz, 640 × 480.
 
-3D is world axes (z up) and comes out in camera axes, mm. No intrinsics are published with these files, so each camera's
-focal length and principal point are fitted to its 2D; lens distortion stays in as an error of about a pixel. The set
-says nothing of half pixels: nothing is added to 2D.
+3D is world axes (z up) and comes out in camera axes, mm. No intrinsics are published with these
+files, so each camera's focal length and principal point are fitted to its 2D; lens distortion stays
+in as an error of about a pixel. The set says nothing of half pixels: nothing is added to 2D.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SPLITS: Mapping[str, str] = {
     "Train": "train",
     "Validate": "val",
 }  # HumanEva's own test set has no public 3D
-# Per camera: quaternion w, x, y, z (camera to world) and the camera's centre, mm; published with VideoPose3D
-# (common/humaneva_dataset.py). Subjects S1 and S3 were recorded with one calibration.
+# Per camera: quaternion w, x, y, z (camera to world) and the camera's centre, mm; published with
+# VideoPose3D (common/humaneva_dataset.py). Subjects S1 and S3 were recorded with one calibration.
 FIRST_CALIBRATION = (
     (0.424207, -0.4983646, -0.5802981, 0.4847012, 4062.227, 663.2477, 1528.397),
     (0.6503354, -0.7481602, -0.0919284, 0.0941766, 844.8131, -3805.2092, 1504.9929),
@@ -50,7 +50,8 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
 
     Args:
         root: the folder with data_3d_humaneva15.npz and data_2d_humaneva15_*.npz.
-        two_d: "gt"; "exact", the projection of the 3D by the fitted cameras; or the end of another file's name.
+        two_d: "gt"; "exact", the projection of the 3D by the fitted cameras; or the end of another
+            file's name.
         verify: refuse wrong units and swapped legs.
 
     Raises:

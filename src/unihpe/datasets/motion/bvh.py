@@ -1,8 +1,8 @@
 """BVH motion capture: hierarchy, channels, forward kinematics, and rigs that name its joints.
 
-A *rig* is a small TOML that says which joints of a file are which of ours, the file's unit and its up axis; known rigs
-ship in `rigs/`, another is given by path. The trunk and head follow one rule for all rigs, so that they mean the same
-everywhere.
+A *rig* is a small TOML that says which joints of a file are which of ours, the file's unit and its
+up axis; known rigs ship in `rigs/`, another is given by path. The trunk and head follow one rule
+for all rigs, so that they mean the same everywhere.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def read_bvh(path: Path) -> BVH:
     """Read a BVH file; tolerant of tabs, blank lines, line ends and channel orders.
 
     Raises:
-        InputError: for a file that is empty, not BVH, cut short, or holds values that are not finite.
+        InputError: for a file that is empty, not BVH, cut short, or holds values that are not
+            finite.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -199,7 +200,8 @@ class Rig(BaseModel):
         joints: ours (left_hip … right_wrist) → the file's; a list is the mean of its joints.
         pelvis: the file's joint or joints for the pelvis.
         skip: frames at the start that are no motion (a calibration pose).
-        head: two of the file's joints (or lists): the head's direction is from the first to the second.
+        head: two of the file's joints (or lists): the head's direction is from the first to the
+            second.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -223,7 +225,8 @@ class Rig(BaseModel):
         """The 17 joints of Human3.6M, (T, 17, 3), mm, y up.
 
         Raises:
-            InputError: naming the joints that the file lacks, or the frame in which the head has no direction.
+            InputError: naming the joints that the file lacks, or the frame in which the head has no
+                direction.
         """
         if missing := [name for name in self.needed() if name not in positions]:
             raise InputError(
@@ -356,10 +359,12 @@ def resample(values: Floats, fps: float, target_fps: float) -> Floats:
 
 
 def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[tuple[str, Tensor]]:
-    """Every BVH file of a folder, or one file: (name, poses (T, 17, 3) float32, mm, y up), resampled to `fps`.
+    """Every BVH file of a folder, or one file: (name, poses (T, 17, 3) float32, mm, y up),
+    resampled to `fps`.
 
     Raises:
-        InputError: for the first file that cannot be used, with the reason; for a folder without BVH files.
+        InputError: for the first file that cannot be used, with the reason; for a folder without
+            BVH files.
     """
     files = (
         [path]

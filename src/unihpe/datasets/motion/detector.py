@@ -1,8 +1,9 @@
 """A detector's errors on exact 2D joints: the noise model behind the *detected* 2D of motion data.
 
-After the taxonomy of Ronchi & Perona (ICCV 2017) and its use in PoseFix (CVPR 2019): each joint is *good*, *jittered*,
-*inverted* (on its left/right partner), *swapped* (on somebody else) or *missed*; how far it lands is set by the
-keypoint similarity KS = exp(−d² / (2·area·(2σ)²)), with COCO's σ of the joint. Every figure stands in the tables below.
+After the taxonomy of Ronchi & Perona (ICCV 2017) and its use in PoseFix (CVPR 2019): each joint is
+*good*, *jittered*, *inverted* (on its left/right partner), *swapped* (on somebody else) or
+*missed*; how far it lands is set by the keypoint similarity KS = exp(−d² / (2·area·(2σ)²)), with
+COCO's σ of the joint. Every figure stands in the tables below.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class JointErrors:
     miss: float
 
 
-# PoseFix's rates for a person seen whole; joints that COCO lacks take those of the nearest joint it has.
+# PoseFix's rates for a person seen whole; joints that COCO lacks take those of the nearest joint it
+# has.
 ERRORS = {
     "nose": JointErrors(sigma=0.026, jitter=0.10, inversion=0.00, miss=0.02),
     "head": JointErrors(sigma=0.079, jitter=0.10, inversion=0.00, miss=0.02),
@@ -53,7 +55,8 @@ GOOD_KS, JITTER_KS, MISS_KS = (
 )  # keypoint similarity of each outcome
 AREA = 0.53  # a person's silhouette as a share of the joints' box, PoseFix
 SWAP_DISTANCE = (0.3, 0.8)  # how far the other person stands, in box sides
-# What a detector says of itself, drawn uniformly: sure of what is right, unsure of what is wrong, never reliably so.
+# What a detector says of itself, drawn uniformly: sure of what is right, unsure of what is wrong,
+# never reliably so.
 CONFIDENCE = {
     "good": (0.6, 1.0),
     "jitter": (0.35, 0.95),
@@ -79,7 +82,8 @@ def detect(
         generator: the randomness.
 
     Returns:
-        keypoints (N, J, 2), pixels, and confidence (N, J); an undetected joint has confidence 0 and NaN coordinates.
+        keypoints (N, J, 2), pixels, and confidence (N, J); an undetected joint has confidence 0 and
+        NaN coordinates.
     """
     n, joints = keypoints.shape[:2]
     rows = [errors_of(joint) for joint in skeleton.joints]

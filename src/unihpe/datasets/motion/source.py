@@ -1,7 +1,8 @@
 """Motion capture seen through virtual cameras: real 3D poses, 2D by projection.
 
-World axes: x and z on the floor, y up; millimetres. A motion's horizontal path is centred and bent into a disc, so that
-a walk across the hall stays before the cameras, and its floor is put at y = 0; neither changes a pose.
+World axes: x and z on the floor, y up; millimetres. A motion's horizontal path is centred and bent
+into a disc, so that a walk across the hall stays before the cameras, and its floor is put at y = 0;
+neither changes a pose.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_spli
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 STAGE_RADIUS = 1200.0  # mm, the disc that motions are bent into
 UP = (0.0, 1.0, 0.0)
-# Human3.6M's four cameras (subject 1, rounded; its z up becomes our y up), focal length and picture size.
+# Human3.6M's four cameras (subject 1, rounded; its z up becomes our y up), focal length and picture
+# size.
 FIXED_POSITIONS = (
     (1841.0, 1563.0, -4955.0),
     (1761.0, 1606.0, 5078.0),
@@ -98,7 +100,8 @@ class Motion:
         )
 
     def converted(self, skeleton: Skeleton) -> Motion:
-        """The same poses in another joint set; joints it lacks are made from others where a rule says how.
+        """The same poses in another joint set; joints it lacks are made from others where a rule
+        says how.
 
         Raises:
             InputError: for a set with joints that cannot be made.
@@ -235,10 +238,12 @@ class MotionSource:
 
     Args:
         motion: the poses.
-        view: "fixed", four cameras placed like Human3.6M's: index = 4·frame + camera; or "random", a new camera at
-            each read, and half of the poses mirrored.
-        two_d: "exact", "detected" (`detector.detect`), or "both": half of the people exact, half detected.
-        balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws groups alike.
+        view: "fixed", four cameras placed like Human3.6M's: index = 4·frame + camera; or "random",
+            a new camera at each read, and half of the poses mirrored.
+        two_d: "exact", "detected" (`detector.detect`), or "both": half of the people exact, half
+            detected.
+        balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws
+            groups alike.
         body_scale: random size of the person, uniform within 1 ± this ("random" view only).
     """
 

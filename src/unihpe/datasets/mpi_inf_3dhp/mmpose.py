@@ -1,8 +1,10 @@
-"""MPI-INF-3DHP as MMPose packs it: `annotations/mpi_inf_3dhp_{train,test_valid}.npz` with one row per picture, and the cameras.
+"""MPI-INF-3DHP as MMPose packs it: `annotations/mpi_inf_3dhp_{train,test_valid}.npz` with one row
+per picture, and the cameras.
 
-3D (`S`) is annot3 in metres, absolute, camera axes. The files' visibility is "inside a picture of 2048 × 2048", also where pictures are
-smaller, so it is not used: 2D counts wherever it is a number, as in the raw files. MMPose's cameras_train.pkl says that pictures
-are 204 pixels high; their size is taken from the set.
+3D (`S`) is annot3 in metres, absolute, camera axes. The files' visibility is "inside a picture of
+2048 × 2048", also where pictures are smaller, so it is not used: 2D counts wherever it is a number,
+as in the raw files. MMPose's cameras_train.pkl says that pictures are 204 pixels high; their size
+is taken from the set.
 """
 
 from __future__ import annotations

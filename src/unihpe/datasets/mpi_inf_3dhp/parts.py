@@ -32,8 +32,8 @@ TEST_SIZES: Mapping[str, tuple[float, float]] = {
     **{f"TS{n}": (1920.0, 1080.0) for n in (5, 6)},
 }
 TRAIN_SIZE = (2048.0, 2048.0)
-# fx, fy, cx, cy in pixels: of the training cameras, alike in all sequences; of the test sequences, which give none, as fitted to
-# their 2D and 3D (MMPose's cameras_test.pkl, ZeDO).
+# fx, fy, cx, cy in pixels: of the training cameras, alike in all sequences; of the test sequences,
+# which give none, as fitted to their 2D and 3D (MMPose's cameras_test.pkl, ZeDO).
 LENSES: Mapping[str, tuple[float, float, float, float]] = {
     "0": (1497.693, 1497.103, 1024.704, 1051.394),
     "1": (1495.217, 1495.52, 1030.519, 1052.626),

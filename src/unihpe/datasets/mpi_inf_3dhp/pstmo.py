@@ -1,7 +1,8 @@
-"""MPI-INF-3DHP as P-STMO packs it: `data_train_3dhp.npz` and `data_test_3dhp.npz`, dicts by sequence and camera.
+"""MPI-INF-3DHP as P-STMO packs it: `data_train_3dhp.npz` and `data_test_3dhp.npz`, dicts by
+sequence and camera.
 
-3D is univ_annot3 (poses of one height), mm, camera axes, 17 joints; so it does not project onto the 2D exactly. The files have no
-lenses: the published ones are taken.
+3D is univ_annot3 (poses of one height), mm, camera axes, 17 joints; so it does not project onto the
+2D exactly. The files have no lenses: the published ones are taken.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""MPI-INF-3DHP as released: the training set's annot.mat and camera.calibration, the test set's annot_data.mat.
+"""MPI-INF-3DHP as released: the training set's annot.mat and camera.calibration, the test set's
+annot_data.mat.
 
-3D is metric, absolute and in camera axes already, mm. 2D is in pixels of the whole picture; whether the set counts
-from corners or centres is not published, and nothing is added. The test set gives no intrinsics: a pinhole per
-sequence is fitted, as everybody does. Pictures are not needed; `data.pictures` knows where they lie.
+3D is metric, absolute and in camera axes already, mm. 2D is in pixels of the whole picture; whether
+the set counts from corners or centres is not published, and nothing is added. The test set gives no
+intrinsics: a pinhole per sequence is fitted, as everybody does. Pictures are not needed;
+`data.pictures` knows where they lie.
 """
 
 from __future__ import annotations
@@ -163,7 +165,8 @@ def load_mat(path: Path) -> dict[str, Any]:
 
 
 def read_calibration(path: Path, cameras: Sequence[int]) -> Camera:
-    """The cameras of a camera.calibration file: read by keyword, since the columns differ from line to line.
+    """The cameras of a camera.calibration file: read by keyword, since the columns differ from line
+    to line.
 
     Raises:
         InputError: for a missing file, camera or number.

@@ -1,7 +1,9 @@
-"""SMPL's body, as far as joints are regressed from its surface: shape and pose to the vertices that a regressor uses.
+"""SMPL's body, as far as joints are regressed from its surface: shape and pose to the vertices that
+a regressor uses.
 
-The equations are those of Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Our own, since the usual package reads the
-official pickles by running them; and only some hundred of the vertices are needed.
+The equations are those of Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Our
+own, since the usual package reads the official pickles by running them; and only some hundred of
+the vertices are needed.
 """
 
 from __future__ import annotations

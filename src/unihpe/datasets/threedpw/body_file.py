@@ -1,7 +1,9 @@
-"""SMPL's model files, which users bring: the official pickles, without chumpy and without running what is in them; or an npz.
+"""SMPL's model files, which users bring: the official pickles, without chumpy and without running
+what is in them; or an npz.
 
-The official files are Python 2 pickles in which one array is wrapped by chumpy and one is a sparse matrix of scipy. Both are read as
-plain data: two classes more than other pickles may name, and neither does anything.
+The official files are Python 2 pickles in which one array is wrapped by chumpy and one is a sparse
+matrix of scipy. Both are read as plain data: two classes more than other pickles may name, and
+neither does anything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""3DPW in the joints of its standard protocol, by the user's own SMPL files: sequenceFiles, or SPIN's list, and a regressor.
+"""3DPW in the joints of its standard protocol, by the user's own SMPL files: sequenceFiles, or
+SPIN's list, and a regressor.
 
-Joints are `J_regressor_h36m.npy` times the surface of SMPL of the person's gender, posed as the files say. Which leg a regressor
-names first is told from the body. 2D is the projection of these joints.
+Joints are `J_regressor_h36m.npy` times the surface of SMPL of the person's gender, posed as the
+files say. Which leg a regressor names first is told from the body. 2D is the projection of these
+joints.
 """
 
 from __future__ import annotations
@@ -113,10 +115,12 @@ def read_bodies(root: Path) -> Bodies:
 
 
 def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
-    """3DPW's sequenceFiles in Human3.6M's 17 joints (`human36m17`), as `open_threedpw` gives SMPL's own.
+    """3DPW's sequenceFiles in Human3.6M's 17 joints (`human36m17`), as `open_threedpw` gives SMPL's
+    own.
 
     Args:
-        root: the folder that holds sequenceFiles, SMPL's models (in it or in smpl/) and J_regressor_h36m.npy.
+        root: the folder that holds sequenceFiles, SMPL's models (in it or in smpl/) and
+            J_regressor_h36m.npy.
         split: train, val or test; None is all.
         verify: refuse wrong units and swapped legs, and bodies that are not those of the files.
 

@@ -34,7 +34,8 @@ def found_layout(root: Path, joints: str = "") -> Layout:
 def open_layout(
     root: Path, layout: Layout, keypoints: str, split: str | None = None, verify: bool = True
 ) -> Recorded:
-    """3DPW in one layout; see the reader of each. Only the set's own files have other 2D than projections.
+    """3DPW in one layout; see the reader of each. Only the set's own files have other 2D than
+    projections.
 
     Raises:
         InputError: for what cannot be read, with the reason.

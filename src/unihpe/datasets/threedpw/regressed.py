@@ -1,8 +1,10 @@
-"""3DPW with 17 joints regressed from SMPL's surface, without SMPL: HybrIK's JSON, or MMHuman3D's npz of the same.
+"""3DPW with 17 joints regressed from SMPL's surface, without SMPL: HybrIK's JSON, or MMHuman3D's
+npz of the same.
 
-These are the joints of the standard protocol (14 of them) and of ZeDO's (17). Metres, camera axes; they come out in mm, absolute.
-2D is their projection, which lifting papers call ground truth. The files keep the root of SMPL, and joints relative to the
-regressor's own pelvis: a constant of a few centimetres lies between the two, which moves the person, not the pose.
+These are the joints of the standard protocol (14 of them) and of ZeDO's (17). Metres, camera axes;
+they come out in mm, absolute. 2D is their projection, which lifting papers call ground truth. The
+files keep the root of SMPL, and joints relative to the regressor's own pelvis: a constant of a few
+centimetres lies between the two, which moves the person, not the pose.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
     """3DPW in Human3.6M's 17 joints (`human36m17`); index = file, then the file's order.
 
     Args:
-        root: the folder that holds 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one such file.
+        root: the folder that holds 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one
+            such file.
         split: train, val or test; None is all.
         verify: refuse wrong units and swapped legs.
 

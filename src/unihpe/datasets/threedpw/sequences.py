@@ -1,9 +1,10 @@
 """3DPW: one pickle per sequence, outdoors, one moving camera, one or two people.
 
-3D are the 24 joints of the body model (`smpl24`), metres in world axes, and come out in camera axes, mm. They are not
-Human3.6M's joints: scores on them compare with no table of the literature. 2D is the projection of the 3D ("exact", what
-lifting papers call ground truth) or OpenPose's detections ("detected"), converted by name. Detections were made on
-whole pictures; whether OpenPose counts pixels from corners or centres is not published, and nothing is added.
+3D are the 24 joints of the body model (`smpl24`), metres in world axes, and come out in camera
+axes, mm. They are not Human3.6M's joints: scores on them compare with no table of the literature.
+2D is the projection of the 3D ("exact", what lifting papers call ground truth) or OpenPose's
+detections ("detected"), converted by name. Detections were made on whole pictures; whether OpenPose
+counts pixels from corners or centres is not published, and nothing is added.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def open_threedpw(
 ) -> Recorded:
     """3DPW in a folder, 24 joints (`smpl24`); index = sequence, then person, then frame.
 
-    Frames whose camera pose is marked invalid are left out, as every protocol does, and with "detected" those with fewer
-    than four joints; `notes` counts them.
+    Frames whose camera pose is marked invalid are left out, as every protocol does, and with
+    "detected" those with fewer than four joints; `notes` counts them.
 
     Args:
         root: the folder that holds sequenceFiles, or sequenceFiles itself.

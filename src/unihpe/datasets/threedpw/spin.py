@@ -1,7 +1,9 @@
-"""SPIN's list of 3DPW's test pictures, `3dpw_test.npz`: boxes and SMPL's pose and shape, no joints, no cameras.
+"""SPIN's list of 3DPW's test pictures, `3dpw_test.npz`: boxes and SMPL's pose and shape, no joints,
+no cameras.
 
-Joints come from the user's own SMPL (see `posed`). The list says neither where people are nor with what lens they were seen: so a
-picture of the set's size, a focal length of √(W² + H²), and a person that fills the box.
+Joints come from the user's own SMPL (see `posed`). The list says neither where people are nor with
+what lens they were seen: so a picture of the set's size, a focal length of √(W² + H²), and a person
+that fills the box.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ def open_threedpw_spin(root: Path, verify: bool = True) -> Recorded:
     """The list's people in Human3.6M's 17 joints (`human36m17`).
 
     Args:
-        root: the folder that holds 3dpw_test.npz, SMPL's models (in it or in smpl/) and J_regressor_h36m.npy.
+        root: the folder that holds 3dpw_test.npz, SMPL's models (in it or in smpl/) and
+            J_regressor_h36m.npy.
         verify: refuse wrong units and swapped legs.
 
     Raises:

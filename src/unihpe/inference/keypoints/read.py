@@ -1,6 +1,8 @@
-"""2D keypoints as the tools of the field write them: COCO, OpenPose, AlphaPose, MMPose, MediaPipe, npy and npz.
+"""2D keypoints as the tools of the field write them: COCO, OpenPose, AlphaPose, MMPose, MediaPipe,
+npy and npz.
 
-The layout is told from the content. Missing joints (whatever a tool writes for them) come out with confidence 0, NaN.
+The layout is told from the content. Missing joints (whatever a tool writes for them) come out with
+confidence 0, NaN.
 """
 
 from __future__ import annotations
@@ -101,8 +103,9 @@ def read_keypoints(
         image_size: width and height in pixels, where the file does not hold them.
 
     Raises:
-        InputError: for a file that cannot be read or understood, a wrong number of joints, coordinates that are
-            infinite, a missing or empty picture size, or a file without anybody in it.
+        InputError: for a file that cannot be read or understood, a wrong number of joints,
+            coordinates that are infinite, a missing or empty picture size, or a file without
+            anybody in it.
     """
     if image_size is not None and not (min(image_size) > 0 and np.isfinite(image_size).all()):
         raise InputError(

@@ -1,8 +1,9 @@
-"""HRNet, the paper's image backbone (§3.1), with the parameter names of the official code, and its heat-map head.
+"""HRNet, the paper's image backbone (§3.1), with the parameter names of the official code, and its
+heat-map head.
 
-Names are those of the official COCO and ImageNet files, so these load as they are (`nn/pretrained.py`). Where the
-official code has an empty slot (a branch that needs no transition, a branch's path to itself) there is an identity
-here; neither has parameters.
+Names are those of the official COCO and ImageNet files, so these load as they are
+(`nn/pretrained.py`). Where the official code has an empty slot (a branch that needs no transition,
+a branch's path to itself) there is an identity here; neither has parameters.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class FusionModule(nn.Module):
     Args:
         channels: of each branch, finest first.
         blocks: basic blocks a branch.
-        outputs: how many branches are put out, finest first; the last module of a heat-map network needs only one.
+        outputs: how many branches are put out, finest first; the last module of a heat-map network
+            needs only one.
     """
 
     def __init__(self, channels: list[int], blocks: int, outputs: int) -> None:
@@ -147,8 +149,8 @@ class HRNet(nn.Module):
 
     Args:
         width: which network.
-        multi_scale: all four branches are put out (the paper's pooled features); otherwise only the finest, which is
-            what COCO checkpoints hold and a heat-map head needs.
+        multi_scale: all four branches are put out (the paper's pooled features); otherwise only the
+            finest, which is what COCO checkpoints hold and a heat-map head needs.
     """
 
     def __init__(self, width: Width, multi_scale: bool = True) -> None:
@@ -179,7 +181,8 @@ class HRNet(nn.Module):
         self.apply(start_convolution)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        """Normalised RGB (B, 3, H, W) → maps (B, C · 2ᵏ, H / 2ᵏ⁺², W / 2ᵏ⁺²), finest first: strides 4, 8, 16, 32.
+        """Normalised RGB (B, 3, H, W) → maps (B, C · 2ᵏ, H / 2ᵏ⁺², W / 2ᵏ⁺²), finest first: strides
+        4, 8, 16, 32.
 
         Raises:
             InputError: if H or W is no multiple of 32.
@@ -272,14 +275,16 @@ def coarse_fuse_prefixes(network: HRNet) -> tuple[str, ...]:
 def start_coarse_fuse_layers(network: HRNet, how: Start = "identity") -> None:
     """Start what leads to outputs 1 to 3 of the last module, in place.
 
-    A network trained for heat maps puts out the finest branch only, so its checkpoint lacks these layers.
+    A network trained for heat maps puts out the finest branch only, so its checkpoint lacks these
+    layers.
 
     Args:
-        how: "identity": each of these outputs starts as its own branch, trained through and through, and the cross
-            terms start at zero (the scale of their last batch norm) and grow in training. The branch is behind a
-            ReLU, so the ReLU after the sum leaves it as it is. "random": the cross terms start anywhere, which
-            disturbs three of the four trained branches; most likely what the paper's authors did, whose code had
-            these layers at their default start.
+        how: "identity": each of these outputs starts as its own branch, trained through and
+            through, and the cross terms start at zero (the scale of their last batch norm) and grow
+            in training. The branch is behind a ReLU, so the ReLU after the sum leaves it as it is.
+            "random": the cross terms start anywhere, which disturbs three of the four trained
+            branches; most likely what the paper's authors did, whose code had these layers at their
+            default start.
     """
     last = network.stage4[-1]
     assert isinstance(last, FusionModule)

@@ -1,8 +1,9 @@
 """Public HRNet weights as they are: the official COCO and ImageNet files, MMPose's and timm's.
 
-All use the names of the official code. MMPose puts `backbone.` before them and `head.` (0.x: `keypoint_head.`) before
-the heat-map head; ImageNet files carry a classifier, which is left out. A COCO file lacks the layers to outputs 1 to 3
-of the last module (`hrnet.start_coarse_fuse_layers` starts them); anything else missing or left over is an error.
+All use the names of the official code. MMPose puts `backbone.` before them and `head.` (0.x:
+`keypoint_head.`) before the heat-map head; ImageNet files carry a classifier, which is left out. A
+COCO file lacks the layers to outputs 1 to 3 of the last module (`hrnet.start_coarse_fuse_layers`
+starts them); anything else missing or left over is an error.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def load_pretrained(
     """Fill a network, and if given its heat-map head, from a public file; see `fill`.
 
     Raises:
-        InputError: for a file that cannot be read, or holds another network; nothing is changed then.
+        InputError: for a file that cannot be read, or holds another network; nothing is changed
+            then.
     """
     return fill(network, read_weights(path), head, start)
 
@@ -72,7 +74,8 @@ def fill(
     """Fill a network, and if given its heat-map head, with what a file holds.
 
     Args:
-        head: to be filled too; the file must have one for as many joints. Whether they are the same joints, `Weights.joints` says.
+        head: to be filled too; the file must have one for as many joints. Whether they are the same
+            joints, `Weights.joints` says.
         start: how the layers start that a COCO file lacks, see `hrnet.start_coarse_fuse_layers`.
 
     Raises:
@@ -124,7 +127,8 @@ def read_weights(path: Path) -> Weights:
 
 
 def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
-    """The skeleton of a file's heat-map head by name, "" where nobody says which: of a public file, and of the official code's.
+    """The skeleton of a file's heat-map head by name, "" where nobody says which: of a public file,
+    and of the official code's.
 
     The number of joints alone does not tell: COCO and Human3.6M both have 17, in another order.
     """
@@ -144,7 +148,8 @@ def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pth file that holds nothing but tensors and plain values.
+    """The tensors of a .safetensors file, or of a .pth file that holds nothing but tensors and
+    plain values.
 
     Raises:
         InputError: for a missing, damaged or refused file.
@@ -171,7 +176,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_pickle(path: Path) -> Any:
-    """A .pth file by torch's restricted reader, which runs no code; besides torch's own list only NumPy's plain arrays.
+    """A .pth file by torch's restricted reader, which runs no code; besides torch's own list only
+    NumPy's plain arrays.
 
     MMPose writes such arrays (joint weights, colours) beside the tensors.
 
@@ -212,7 +218,8 @@ def reason(error: Exception) -> str:
 
 
 def match_backbone(network: HRNet, weights: Weights) -> tuple[dict[str, Tensor], bool]:
-    """A whole state for the network, and whether the file lacks the coarse fuse layers (they stay as they are).
+    """A whole state for the network, and whether the file lacks the coarse fuse layers (they stay
+    as they are).
 
     Raises:
         InputError: naming the first tensor that is missing, left over or of another shape.
@@ -247,7 +254,8 @@ def match_backbone(network: HRNet, weights: Weights) -> tuple[dict[str, Tensor],
 
 
 def check_width(network: HRNet, weights: Weights) -> None:
-    """A clear word where the weights are of another HRNet, before a list of tensors that do not fit.
+    """A clear word where the weights are of another HRNet, before a list of tensors that do not
+    fit.
 
     Raises:
         InputError: if they are.

@@ -61,11 +61,13 @@ def vitpose_backbone(size: Literal["small", "base"]) -> nn.Module:
 
 
 def pretrained_vitpose(folder: Path) -> nn.Module:
-    """The backbone of a ViTPose model as Hugging Face keeps it: a folder with config.json and model.safetensors.
+    """The backbone of a ViTPose model as Hugging Face keeps it: a folder with config.json and
+    model.safetensors.
 
     Raises:
-        InputError: if transformers is not installed, the folder is not such a model, it lacks tensors, or it is a
-            ViTPose+ model, which has one set of experts a data set instead of one backbone.
+        InputError: if transformers is not installed, the folder is not such a model, it lacks
+            tensors, or it is a ViTPose+ model, which has one set of experts a data set instead of
+            one backbone.
     """
     library = transformers()
     if not (folder / "config.json").is_file():
