@@ -9,6 +9,8 @@ import json
 import os
 import time
 import tomllib
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
