@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Frames
+from unihpe.body.batch import Frames, evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton, side_of
 from unihpe.errors import InputError
@@ -281,11 +281,6 @@ def require_numbers(values: Array, where: str) -> None:
         raise InputError(f"{where}: holds numbers that are not finite; get the file again")
 
 
-def spread(count: int, most: int = CHECKED_POSES) -> Tensor:
-    """Up to `most` indices spread evenly over `count`."""
-    return torch.linspace(0, count - 1, min(count, most)).round().long()
-
-
 def thigh_length(pose: Tensor, skeleton: Skeleton) -> float:
     """The median hip–knee distance of poses (N, J, 3), in their own unit."""
     both = [
@@ -377,7 +372,7 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
         pose: as the file holds them.
         unit: that the set's layout has: m or mm.
     """
-    some = pose[spread(len(pose))]
+    some = pose[evenly_spaced(len(pose), CHECKED_POSES)]
     found = unit_of(some, skeleton)
     if found != unit:
         length = thigh_length(some, skeleton)
@@ -439,7 +434,7 @@ def with_fitted_intrinsics(recorded: Recorded, most: int = 4 * CHECKED_POSES) ->
     focal, centre = recorded.cameras.focal.clone(), recorded.cameras.centre.clone()
     for row in recorded.camera.unique().tolist():
         indices = (recorded.camera == row).nonzero()[:, 0]
-        frames = recorded.read(indices[spread(len(indices), most)])
+        frames = recorded.read(indices[evenly_spaced(len(indices), most)])
         assert frames.pose is not None
         view = recorded.views[int(recorded.view[indices[0]])]
         found = fit_pinhole(

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
@@ -29,7 +30,6 @@ from unihpe.datasets.recorded import (
     require_body,
     require_finite,
     shown,
-    spread,
 )
 from unihpe.errors import InputError
 from unihpe.io.mapped import LARGE, Mapped, stacked
@@ -125,7 +125,7 @@ def require_bodies(
     """Raise if a subject's poses are not in the unit or its legs are swapped."""
     for subject in dict.fromkeys(s.subject for s in sequences):
         poses = [
-            torch.from_numpy(s.poses[spread(len(s.poses), 100)])
+            torch.from_numpy(s.poses[evenly_spaced(len(s.poses), 100)])
             for s in sequences
             if s.subject == subject
         ]
