@@ -107,3 +107,8 @@ def chosen(batch: Batch, rows: Tensor) -> Batch:
     }
     group = tuple(batch.group[n] for n in rows.tolist()) if batch.group else ()
     return Batch(**tensors, group=group)
+
+
+def evenly_spaced(total: int, most: int) -> Tensor:
+    """At most `most` of `total` indices, evenly spaced."""
+    return torch.linspace(0, total - 1, min(total, most), dtype=torch.float64).round().long()

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array
 
 LARGE = 1 << 26  # bytes; smaller arrays stay in memory
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Mapped:
