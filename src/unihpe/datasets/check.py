@@ -29,12 +29,11 @@ from unihpe.datasets.recorded import (
     Recorded,
     first_leg,
     legs_of,
-    shown,
     thigh_length,
     unit_of,
 )
 from unihpe.datasets.sets import SetName
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
 
 MOST = 20_000  # people whose 3D is projected
 UNIT_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
@@ -224,7 +223,7 @@ def reprojected(
             (joint for joint in of_joint if of_joint[joint] > limit),
             key=lambda joint: -of_joint[joint],
         )
-        listed = shown([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
+        listed = listing([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
         problems.append(
             f"3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual); worst: {listed}"
         )

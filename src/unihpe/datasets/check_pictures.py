@@ -6,8 +6,8 @@ from pathlib import Path
 
 from unihpe.body.batch import evenly_spaced
 from unihpe.datasets.pictures import PICTURES, Pictures, near_the_beginning, require_size
-from unihpe.datasets.recorded import Recorded, shown
-from unihpe.errors import InputError
+from unihpe.datasets.recorded import Recorded
+from unihpe.errors import InputError, listing
 
 LOOKED_FOR = 20_000  # spread over the set
 OPENED = 24  # of those found
@@ -35,7 +35,7 @@ def looked_for(
         return found, [], problems
     if not there:
         return found, ["no pictures"], []
-    words = f"{len(missing)} of {len(rows)} pictures looked for are not there, such as {shown(missing, 3)}"
+    words = f"{len(missing)} of {len(rows)} pictures looked for are not there, such as {listing(missing, 3)}"
     return found, [words], problems
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from unihpe.body.batch import Batch, evenly_spaced
 from unihpe.body.prepare import prepare
 from unihpe.datasets.source import Source
 

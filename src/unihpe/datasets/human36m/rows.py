@@ -24,17 +24,10 @@ from unihpe.datasets.human36m.cameras import INTRINSICS, published_cameras, rows
 from unihpe.datasets.human36m.takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.matching import matching
-from unihpe.datasets.recorded import (
-    CHECKED_POSES,
-    Array,
-    Recorded,
-    as_floats,
-    require_body,
-    require_finite,
-    require_numbers,
-)
+from unihpe.datasets.recorded import CHECKED_POSES, Recorded, require_body
 from unihpe.datasets.rows import by_row
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array, as_floats, require_finite, require_numbers
 from unihpe.io.hdf5 import Shape, read_hdf5
 from unihpe.io.pickles import load_pickle
 
