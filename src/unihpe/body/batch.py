@@ -17,12 +17,22 @@ FEWEST_JOINTS = 4  # seen in 2D; fewer do not make a person
 RENDERED = "rendered"  # the group of people who belong to none
 
 
+def evenly_spaced(total: int, most: int) -> Tensor:
+    """At most `most` of `total` indices, evenly spaced from the first to the last, int64."""
+    return torch.linspace(0, total - 1, min(total, most), dtype=torch.float64).round().long()
+
+
 class Modality(IntEnum):
     """The three kinds of evidence, in the paper's order; also the row of the modality token (§3.1)."""
 
     IMAGE = 0
     POSE_2D = 1
     POSE_3D = 2
+
+    @property
+    def label(self) -> str:
+        """Its short name in reports and logs: image, 2d, 3d."""
+        return self.name.removeprefix("POSE_").lower()
 
 
 @dataclass(frozen=True)

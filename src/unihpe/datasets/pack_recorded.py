@@ -26,8 +26,8 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.in_joints import in_joints
 from unihpe.datasets.pack import PackedPeople, join, pack
 from unihpe.datasets.pictures import Pictures, require_size
-from unihpe.datasets.recorded import Recorded, shown
-from unihpe.errors import InputError
+from unihpe.datasets.recorded import Recorded
+from unihpe.errors import InputError, listing
 
 PIECE = 2000  # people
 SEEN = 2
@@ -134,7 +134,7 @@ def people_with_pictures(
     if lost and not (skip_missing and bool(there.any())):
         names = [pictures.names(recorded.views[views[n]], frames[n])[0] for n in lost[:3]]
         raise InputError(
-            f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, nor in a whole video, such as {shown(names)};"
+            f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, nor in a whole video, such as {listing(names)};"
             " extract them, name their folder with --pictures, or leave them out with --skip-missing"
         )
     enough = there.clone()
