@@ -32,9 +32,7 @@ def box_from_keypoints(
         InputError: if somebody has no seen joint, or all of them at one spot.
     """
     if not bool(seen.any(-1).all()):
-        raise InputError(
-            "a person without a single seen joint has no box: drop the person, or give a box"
-        )
+        raise InputError("a person without a single seen joint has no box: give one, or drop them")
     inside = seen[..., None]
     low = torch.where(inside, keypoints, torch.inf).amin(-2)
     high = torch.where(inside, keypoints, -torch.inf).amax(-2)

@@ -5,7 +5,7 @@ first pixel.
 """
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -36,7 +36,8 @@ class Camera:
     def select(self, rows: Tensor) -> Self:
         """Some of C cameras, by row: (n,) → n cameras."""
         tensors = (getattr(self, field.name) for field in fields(self))
-        return type(self)(*(x if x is None else x[rows] for x in tensors))
+        some: list[Any] = [x if x is None else x[rows] for x in tensors]
+        return type(self)(*some)
 
     def to_camera(self, world: Tensor) -> Tensor:
         """World points (..., J, 3) to camera axes (..., J, 3), mm."""
@@ -87,7 +88,7 @@ def undistort(plane: Tensor, coefficients: Tensor, iterations: int = 20) -> Tens
 
 
 def look_at(position: Tensor, target: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """Extrinsics of cameras at `position` (..., 3) that look at `target` (..., 3), `up` (3,) on top.
+    """R and t of cameras at `position` (..., 3) that look at `target` (..., 3); up is `up` (3,).
 
     Returns rotation (..., 3, 3), world to camera, and translation (..., 3), in `position`'s unit.
     """
