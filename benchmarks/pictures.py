@@ -32,6 +32,7 @@ from unihpe.body.batch import FEWEST_JOINTS, Batch
 from unihpe.body.prepare import prepare
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.motion.source import open_motion
+from unihpe.datasets.pack import pack
 from unihpe.datasets.pack_recorded import SEEN
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.diffusion.sampling import build_sampler
@@ -43,7 +44,7 @@ from unihpe.inference.predictor import default_checkpoint
 from unihpe.io.files import write_text
 from unihpe.model.checkpoint import load_checkpoint
 from unihpe.recipe import load_model, load_recipe
-from unihpe.rendering.render import render_set
+from unihpe.rendering.render import render
 from unihpe.rendering.scene import Settings
 from unihpe.runs.evaluate import evaluate_checkpoint
 
@@ -163,14 +164,8 @@ def speed(poses: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "speed.pack"
         settings = Settings(seed=99)
-        render_set(
-            motion,
-            settings,
-            range(RENDERED),
-            file,
-            2,
-            lambda n: clock.setdefault(n, time.perf_counter()),
-        )
+        people = render(motion, settings, range(RENDERED), 2)
+        pack(people, file, {}, done=lambda n: clock.setdefault(n, time.perf_counter()))
         rendered = (RENDERED - UNTIMED) / (clock[RENDERED] - clock[UNTIMED])
         source, generator = PeopleSource(file, Augmentation()), torch.Generator().manual_seed(0)
         begin = time.perf_counter()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class InputError(ValueError):
     """Bad input: the message is one line that says what, where and the remedy. Commands print it and exit with 2."""
@@ -10,3 +12,9 @@ class InputError(ValueError):
 def one_line(error: object, most: int | None = None) -> str:
     """What an exception says, on one line of at most so many characters."""
     return " ".join(str(error).split())[:most]
+
+
+def listing(names: Collection[str], most: int = 8) -> str:
+    """Names for a message, the first few of many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(list(names)[:most]) + more

@@ -41,9 +41,9 @@ from miniatures_smpl import write_posed_threedpw, write_smpl, write_spin_threedp
 from rewriting import rewrite
 from test_threedpw17 import write_hybrik, write_mmhuman3d
 
-from unihpe.datasets.recorded import as_flags, as_floats
 from unihpe.errors import InputError
 from unihpe.io import pickles as unpickle
+from unihpe.io.arrays import as_flags, as_floats
 
 H36M_17 = ((1, 4), (2, 5), (3, 6))
 HP_17 = ((8, 11), (9, 12), (10, 13))

@@ -6,12 +6,20 @@ from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unihpe.body.camera import Camera
 
 FEWEST_JOINTS = 4  # seen in 2D; fewer do not make a person
+RENDERED = "rendered"  # the group of people who belong to none
+
+
+def evenly_spaced(total: int, most: int) -> Tensor:
+    """At most `most` of `total` indices, evenly spaced from the first to the last, int64."""
+    return torch.linspace(0, total - 1, min(total, most), dtype=torch.float64).round().long()
 
 
 class Modality(IntEnum):
@@ -20,6 +28,11 @@ class Modality(IntEnum):
     IMAGE = 0
     POSE_2D = 1
     POSE_3D = 2
+
+    @property
+    def label(self) -> str:
+        """Its short name in reports and logs: image, 2d, 3d."""
+        return self.name.removeprefix("POSE_").lower()
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,20 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.keypoints)
+
+
+@dataclass(frozen=True)
+class LabelledCrop:
+    """One person's picture, cut out round its box, with its labels; J joints."""
+
+    picture: NDArray[np.uint8]  # (256, 192, 3), RGB
+    keypoints: NDArray[np.floating[Any]]  # (J, 2), pixels of the full picture; NaN: not known
+    pose: NDArray[np.floating[Any]]  # (J, 3), mm, camera axes, absolute; NaN: not known
+    visibility: NDArray[np.uint8]  # (J,): 0 outside or not known, 1 hidden, 2 seen
+    box: NDArray[np.float64]  # (4,), pixels of the full picture
+    camera: Camera  # of leading shape ()
+    index: int  # in the set it was made from
+    group: str = RENDERED  # the part of the data a score is averaged in
 
 
 @dataclass(frozen=True)

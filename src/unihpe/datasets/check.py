@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import FEWEST_JOINTS, Frames
+from unihpe.body.batch import FEWEST_JOINTS, Frames, evenly_spaced
 from unihpe.body.skeleton import Skeleton, other_side
 from unihpe.datasets.check_counts import counted, repeated
 from unihpe.datasets.check_open import EXPECTED, require_layout
@@ -24,17 +24,16 @@ from unihpe.datasets.check_pictures import looked_for
 from unihpe.datasets.coco.check import check_coco
 from unihpe.datasets.motion.source import open_motion
 from unihpe.datasets.recorded import (
+    CHECKED_POSES,
     PROJECTED,
     Recorded,
     first_leg,
     legs_of,
-    shown,
-    spread,
     thigh_length,
     unit_of,
 )
 from unihpe.datasets.sets import SetName
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
 
 MOST = 20_000  # people whose 3D is projected
 UNIT_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
@@ -127,7 +126,7 @@ def limit_px(layout: str, usual: float) -> float:
 def check_motion(root: Path) -> dict[str, Any]:
     """The same of motion capture, which has neither cameras nor 2D: those are virtual."""
     motion = open_motion(root)
-    some = motion.poses[spread(len(motion))]
+    some = motion.poses[evenly_spaced(len(motion), CHECKED_POSES)]
     legs, unit = legs_of(some, motion.skeleton)[0], unit_of(some, motion.skeleton)
     wrong = {
         "swapped": "left and right legs are exchanged",
@@ -156,7 +155,9 @@ def check_motion(root: Path) -> dict[str, Any]:
 
 def checked_unit(recorded: Recorded, documented: str) -> tuple[str, Recorded]:
     """The unit of the files by their bones, and the set in millimetres also where it is not the documented one."""
-    some = recorded.pose[spread(len(recorded.pose))] / UNIT_MM[documented]  # as in the files
+    some = (
+        recorded.pose[evenly_spaced(len(recorded.pose), CHECKED_POSES)] / UNIT_MM[documented]
+    )  # as in the files
     found = unit_of(some, recorded.skeleton)
     if found in ("unknown", documented):
         return found, recorded
@@ -168,7 +169,7 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
     orders: dict[str, str] = {}
     for subject in recorded.names("subject"):
         of_subject = recorded.select(lambda view, subject=subject: view.subject == subject)  # type: ignore[misc]
-        frames = of_subject.read(spread(len(of_subject)))
+        frames = of_subject.read(evenly_spaced(len(of_subject), CHECKED_POSES))
         assert frames.pose is not None
         orders[subject] = first_leg(
             recorded.stored or recorded.skeleton, legs_of(frames.pose, recorded.skeleton)[0]
@@ -200,7 +201,7 @@ def reprojected(
         }, []  # by definition: nothing else is known of these sets' 2D
     if recorded.keypoints is None:
         return None, []
-    rows = spread(len(recorded), MOST)
+    rows = evenly_spaced(len(recorded), MOST)
     frames = recorded.read(rows)
     errors = distances(frames, list(range(len(recorded.skeleton))))
     known = errors[errors.isfinite()].double().numpy()
@@ -222,7 +223,7 @@ def reprojected(
             (joint for joint in of_joint if of_joint[joint] > limit),
             key=lambda joint: -of_joint[joint],
         )
-        listed = shown([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
+        listed = listing([f"{joint} {of_joint[joint]:.3g} px" for joint in worst], 3)
         problems.append(
             f"3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual); worst: {listed}"
         )

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from unihpe.datasets.mpi_inf_3dhp.parts import USABLE
-from unihpe.datasets.recorded import Recorded, shown
+from unihpe.datasets.recorded import Recorded
+from unihpe.errors import listing
 
 PARTIAL, TOO_MANY, UNKNOWN = "partial", "more than known", "no figure to compare with"
 ALIKE = 1e-3  # mm: poses nearer than this are one pose twice
@@ -212,7 +213,7 @@ def what_is_absent(known: Split, part: Recorded, wanted: Sequence[str] = ()) -> 
     """Subjects and cameras of the split that a copy does not have, in words; of cameras, those `wanted`, () for all."""
     absent = [one for one in known.subjects if one not in part.names("subject")]
     cameras, of = len(part.names("camera")), len(wanted) or known.cameras
-    found = [f"lacks {shown(absent, 16)}"] if absent else []
+    found = [f"lacks {listing(absent, 16)}"] if absent else []
     return [*found, f"has {cameras} of {of} cameras"] if cameras < of else found
 
 

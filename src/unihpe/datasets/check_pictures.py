@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unihpe.body.batch import evenly_spaced
 from unihpe.datasets.pictures import PICTURES, Pictures, near_the_beginning, require_size
-from unihpe.datasets.recorded import Recorded, shown, spread
-from unihpe.errors import InputError
+from unihpe.datasets.recorded import Recorded
+from unihpe.errors import InputError, listing
 
 LOOKED_FOR = 20_000  # spread over the set
 OPENED = 24  # of those found
@@ -19,7 +20,7 @@ def looked_for(
     if name not in PICTURES:
         return None, [], []
     pictures, missing, there = Pictures(name, root), list[str](), list[int]()
-    rows = sorted(set(spread(len(recorded), LOOKED_FOR).tolist()))
+    rows = sorted(set(evenly_spaced(len(recorded), LOOKED_FOR).tolist()))
     for row in rows:
         view, frame = recorded.views[int(recorded.view[row])], int(recorded.frame[row])
         if pictures.find(view, frame) is None:
@@ -34,7 +35,7 @@ def looked_for(
         return found, [], problems
     if not there:
         return found, ["no pictures"], []
-    words = f"{len(missing)} of {len(rows)} pictures looked for are not there, such as {shown(missing, 3)}"
+    words = f"{len(missing)} of {len(rows)} pictures looked for are not there, such as {listing(missing, 3)}"
     return found, [words], problems
 
 

@@ -7,21 +7,19 @@ was read happen here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Frames
+from unihpe.body.batch import Frames, evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton, side_of
 from unihpe.errors import InputError
 from unihpe.io.mapped import Mapped
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Legs = Literal["as named", "swapped", "mirrored", "unclear"]
 THIGH = (250.0, 600.0)  # mm, hip to knee of a person of any size
 CHECKED_POSES = 2000  # spread over the data; more prove nothing new
@@ -222,70 +220,6 @@ def rotation_of(quaternion: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).view(*quaternion.shape[:-1], 3, 3)
 
 
-def as_array(value: object) -> Array:
-    """Whatever a file holds as an array; lists of different lengths stay objects, which no number check lets through."""
-    try:
-        return np.asarray(value)
-    except ValueError:
-        out = np.empty(1, dtype=object)
-        out[0] = value
-        return out
-
-
-def as_flags(value: object, where: str, what: str) -> Array:
-    """Flags (N,) of a file, as booleans, however they are shaped.
-
-    Raises:
-        InputError: for what is no list of numbers or booleans.
-    """
-    array = as_array(value)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{where}: {what} is of type {array.dtype}, not flags; get the file again")
-    return array.ravel() > 0
-
-
-def as_floats(value: object, shape: tuple[int | None, ...], where: str, what: str) -> Array:
-    """An array of numbers of the wanted shape (None: any length).
-
-    Raises:
-        InputError: naming the place, the shape found and the shape wanted.
-    """
-    array = as_array(value)
-    wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
-    if array.dtype.kind not in "fiu":
-        raise InputError(
-            f"{where}: {what} are of type {array.dtype}, not numbers; write the file again"
-        )
-    fits = array.ndim == len(shape) and all(
-        n in (None, m) for n, m in zip(shape, array.shape, strict=False)
-    )
-    if not fits:
-        raise InputError(
-            f"{where}: {what} have the shape {array.shape}, expected {wanted}; use the set's own files"
-        )
-    return array.view(np.ndarray)
-
-
-def require_finite(poses: Array, where: str) -> None:
-    """Raise for poses (N, J, 3) that are not finite, naming the first frame."""
-    if not np.isfinite(poses).all():
-        frames = np.flatnonzero(~np.isfinite(poses).all(axis=(1, 2)))
-        raise InputError(
-            f"{where}: 3D of {len(frames)} of {len(poses)} frames is not finite, first frame {frames[0]}; leave them out"
-        )
-
-
-def require_numbers(values: Array, where: str) -> None:
-    """Raise for numbers, of any shape, that are not all finite."""
-    if not np.isfinite(values).all():
-        raise InputError(f"{where}: holds numbers that are not finite; get the file again")
-
-
-def spread(count: int, most: int = CHECKED_POSES) -> Tensor:
-    """Up to `most` indices spread evenly over `count`."""
-    return torch.linspace(0, count - 1, min(count, most)).round().long()
-
-
 def thigh_length(pose: Tensor, skeleton: Skeleton) -> float:
     """The median hip–knee distance of poses (N, J, 3), in their own unit."""
     both = [
@@ -377,7 +311,7 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
         pose: as the file holds them.
         unit: that the set's layout has: m or mm.
     """
-    some = pose[spread(len(pose))]
+    some = pose[evenly_spaced(len(pose), CHECKED_POSES)]
     found = unit_of(some, skeleton)
     if found != unit:
         length = thigh_length(some, skeleton)
@@ -439,7 +373,7 @@ def with_fitted_intrinsics(recorded: Recorded, most: int = 4 * CHECKED_POSES) ->
     focal, centre = recorded.cameras.focal.clone(), recorded.cameras.centre.clone()
     for row in recorded.camera.unique().tolist():
         indices = (recorded.camera == row).nonzero()[:, 0]
-        frames = recorded.read(indices[spread(len(indices), most)])
+        frames = recorded.read(indices[evenly_spaced(len(indices), most)])
         assert frames.pose is not None
         view = recorded.views[int(recorded.view[indices[0]])]
         found = fit_pinhole(
@@ -449,11 +383,3 @@ def with_fitted_intrinsics(recorded: Recorded, most: int = 4 * CHECKED_POSES) ->
         )
         focal[row], centre[row] = found[0].to(focal), found[1].to(centre)
     return replace(recorded, cameras=replace(recorded.cameras, focal=focal, centre=centre))
-
-
-def shown(names: Collection[str], most: int = 8) -> str:
-    """Names for a message, the first few of many."""
-    listed = list(names)
-    return ", ".join(listed[:most]) + (
-        f" and {len(listed) - most} more" if len(listed) > most else ""
-    )

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton
-from unihpe.datasets.recorded import Array, Recorded, View
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array
 
 
 def by_row(

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.recorded import Array, as_floats, require_finite
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.pickles import load_npz, npz_keys, npz_shape
 
 PIXELS = 200.0  # the unit of `scale`

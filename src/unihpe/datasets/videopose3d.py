@@ -18,20 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.recorded import (
-    Array,
-    Recorded,
-    View,
-    as_floats,
-    require_body,
-    require_finite,
-    shown,
-    spread,
-)
-from unihpe.errors import InputError
+from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.errors import InputError, listing
+from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.mapped import LARGE, Mapped, stacked
 from unihpe.io.pickles import load_npz
 
@@ -125,7 +118,7 @@ def require_bodies(
     """Raise if a subject's poses are not in the unit or its legs are swapped."""
     for subject in dict.fromkeys(s.subject for s in sequences):
         poses = [
-            torch.from_numpy(s.poses[spread(len(s.poses), 100)])
+            torch.from_numpy(s.poses[evenly_spaced(len(s.poses), 100)])
             for s in sequences
             if s.subject == subject
         ]
@@ -357,6 +350,6 @@ def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
             for file in sorted(root.glob(f"data_2d_{set_name}_*.npz"))
         ]
         raise InputError(
-            f"{path}: no such file; 2D there: {shown(['exact (projected 3D)', *present])}"
+            f"{path}: no such file; 2D there: {listing(['exact (projected 3D)', *present])}"
         )
     return path

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from unihpe.datasets.recorded import Array, as_floats
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array, as_floats
 from unihpe.io.extra import extra
 from unihpe.io.pickles import BOMB_BYTES, BOMB_RATIO, BROKEN, reason
 

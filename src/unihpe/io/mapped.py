@@ -6,16 +6,16 @@ import math
 import mmap
 import tempfile
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array
 
 LARGE = 1 << 26  # bytes; smaller arrays stay in memory
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Mapped:

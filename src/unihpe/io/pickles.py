@@ -26,8 +26,8 @@ from typing import IO, Any
 import numpy as np
 
 from unihpe.errors import InputError, one_line
+from unihpe.io.arrays import Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 # What a broken pickle or npz may raise while it is read.
 BROKEN = (
     pickle.UnpicklingError,

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from unihpe.body.batch import FEWEST_JOINTS
+from unihpe.body.batch import FEWEST_JOINTS, evenly_spaced
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, crop
 from unihpe.body.prepare import prepare
 from unihpe.datasets.check_open import EXPECTED
 from unihpe.datasets.coco.source import CocoSource, annotation_files, read_annotations
 from unihpe.datasets.motion.source import MotionSource, open_motion
 from unihpe.datasets.pictures import PICTURES, Pictures, near_the_beginning
-from unihpe.datasets.recorded import Recorded, spread
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.picture import Picture
@@ -34,7 +34,7 @@ def draw_contact_sheet(
     else:
         source = EXPECTED[name].open(root, layout, False)
     pictures = Pictures(name, root) if name in PICTURES else None
-    chosen = spread(len(source), columns * rows)
+    chosen = evenly_spaced(len(source), columns * rows)
     if pictures is not None and isinstance(source, Recorded):
         chosen = torch.tensor(
             [near_the_beginning(source, pictures, row) for row in chosen.tolist()]

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from unihpe.body.camera import Camera
-from unihpe.datasets.recorded import rotation_of, shown
-from unihpe.errors import InputError
+from unihpe.datasets.recorded import rotation_of
+from unihpe.errors import InputError, listing
 
 # Camera name → width, height, fx, fy, cx, cy, k1, k2, k3, p_x, p_y; pixels. Shared by all subjects.
 # Published with VideoPose3D (common/h36m_dataset.py); p_x is the coefficient that multiplies x.
@@ -185,7 +185,7 @@ def rows_of_cameras(
     if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
         subjects = ", ".join(dict.fromkeys(subject for subject, _ in rows))
         raise InputError(
-            f"{where}: no calibration of {shown(strange)}; there are cameras of {subjects}"
+            f"{where}: no calibration of {listing(strange)}; there are cameras of {subjects}"
         )
     return torch.tensor([rows[key[0], key[2]] for key in keys])
 

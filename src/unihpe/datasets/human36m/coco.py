@@ -18,9 +18,10 @@ from unihpe.datasets.human36m.cameras import rows_of_cameras
 from unihpe.datasets.human36m.mmpose import mmpose_cameras, parsed
 from unihpe.datasets.human36m.rows import require_subjects
 from unihpe.datasets.human36m.views import view_of
-from unihpe.datasets.recorded import Array, Recorded, as_floats, require_finite
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import by_row
 from unihpe.errors import InputError, one_line
+from unihpe.io.arrays import Array, as_floats, require_finite
 
 PAIR = ("h36m_coco_train.json", "h36m_coco_test.json")
 WHOLE = ("h36m_coco.json",)

@@ -20,10 +20,11 @@ from unihpe.datasets.human36m.cameras import (
 )
 from unihpe.datasets.human36m.rows import require_subjects
 from unihpe.datasets.human36m.views import view_of
-from unihpe.datasets.recorded import Array, Recorded, as_array, as_floats, require_finite
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import by_row, with_names
 from unihpe.datasets.spin import is_spin
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array, as_array, as_floats, require_finite
 from unihpe.io.pickles import load_npy, load_npz, load_pickle
 
 IMAGE_NAME = re.compile(r"(S\d+)_([A-Za-z]+(?:_\d+)?)\.(\d+)_(\d+)\.\w+")  # frames from 1

@@ -16,9 +16,9 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import INTRINSICS
 from unihpe.datasets.human36m.views import raw_skeleton
 from unihpe.datasets.matching import matching
-from unihpe.datasets.recorded import Array, as_floats, require_finite, shown
 from unihpe.datasets.videopose3d import Detections, Sequence3D
-from unihpe.errors import InputError, one_line
+from unihpe.errors import InputError, listing, one_line
+from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
 
 FEATURES = "MyPoseFeatures"
@@ -57,7 +57,7 @@ def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], 
     lost = [
         f"{one.subject} {one.name}" for one, has in zip(sequences, there, strict=True) if not has
     ]
-    note = f"{len(lost)} sequences without 2D left out: {shown(lost)}"
+    note = f"{len(lost)} sequences without 2D left out: {listing(lost)}"
     return [one for one, has in zip(sequences, there, strict=True) if has], (note,)
 
 

@@ -28,7 +28,7 @@ from unihpe.datasets.human36m.rows import fetch_files, open_fetch, open_pickles,
 from unihpe.datasets.human36m.spin import open_spin, spin_files
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.matching import matching
-from unihpe.datasets.recorded import Recorded, shown
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import (
     Detections,
     Sequence3D,
@@ -38,7 +38,7 @@ from unihpe.datasets.videopose3d import (
     require_bodies,
     two_d_path,
 )
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
 
 Layout = Literal["videopose3d", "mmpose", "mmpose2d", "spin", "fetch", "pickles", "raw"]
 
@@ -183,7 +183,7 @@ def in_world(
     rows, cameras = calibration or published_cameras()
     if strange := {s.subject for s in sequences} - set(EXTRINSICS):
         raise InputError(
-            f"{path}: no calibration of {shown(sorted(strange))}; the set has 3D of {', '.join(EXTRINSICS)}"
+            f"{path}: no calibration of {listing(sorted(strange))}; the set has 3D of {', '.join(EXTRINSICS)}"
         )
     target = get_skeleton("human36m17")
     if verify:

@@ -18,22 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.body.batch import evenly_spaced
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import INTRINSICS, published_cameras, rows_of_cameras
 from unihpe.datasets.human36m.takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.matching import matching
-from unihpe.datasets.recorded import (
-    Array,
-    Recorded,
-    as_floats,
-    require_body,
-    require_finite,
-    require_numbers,
-    spread,
-)
+from unihpe.datasets.recorded import CHECKED_POSES, Recorded, require_body
 from unihpe.datasets.rows import by_row
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array, as_floats, require_finite, require_numbers
 from unihpe.io.hdf5 import Shape, read_hdf5
 from unihpe.io.pickles import load_pickle
 
@@ -55,7 +49,10 @@ def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: str) 
     for subject in dict.fromkeys(subjects.tolist()):
         rows = torch.from_numpy(np.flatnonzero(subjects == subject))
         require_body(
-            poses[rows[spread(len(rows))]], get_skeleton("human36m17"), f"{where}: {subject}", unit
+            poses[rows[evenly_spaced(len(rows), CHECKED_POSES)]],
+            get_skeleton("human36m17"),
+            f"{where}: {subject}",
+            unit,
         )
 
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import Recorded, View, rotation_of, shown, with_fitted_intrinsics
+from unihpe.datasets.recorded import Recorded, View, rotation_of, with_fitted_intrinsics
 from unihpe.datasets.videopose3d import assemble, read_2d, read_3d, require_bodies, two_d_path
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
 
 CAMERAS = ("C1", "C2", "C3")
 SIZE = (640.0, 480.0)
@@ -66,7 +66,7 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
     subjects = dict.fromkeys(s.subject for s in sequences)
     if strange := [name for name in subjects if not known(name)]:
         raise InputError(
-            f"{path}: no calibration of {shown(strange)}; expected Train/S1 to Validate/S3"
+            f"{path}: no calibration of {listing(strange)}; expected Train/S1 to Validate/S3"
         )
     if verify:
         require_bodies(sequences, target, path)

@@ -26,18 +26,11 @@ from unihpe.datasets.mpi_inf_3dhp.parts import (
     require_truth,
     view_named,
 )
-from unihpe.datasets.recorded import (
-    Recorded,
-    View,
-    as_array,
-    as_floats,
-    require_body,
-    require_finite,
-    shown,
-)
+from unihpe.datasets.recorded import Recorded, View, require_body
 from unihpe.datasets.rows import by_row, camera_rows, with_names
 from unihpe.datasets.spin import is_spin
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
+from unihpe.io.arrays import as_array, as_floats, require_finite
 from unihpe.io.pickles import load_npz, load_pickle
 
 FILES = {
@@ -108,7 +101,7 @@ def cameras_of(path: Path, views: list[View]) -> Camera:
     names = [name_of(view) for view in views]
     if absent := sorted({name for name in names if not has_lens(content.get(name))}):
         raise InputError(
-            f"{path}: no f and c of camera {shown(absent)}; take it from the same place as the npz"
+            f"{path}: no f and c of camera {listing(absent)}; take it from the same place as the npz"
         )
     focal, centre = (
         torch.from_numpy(

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton
-from unihpe.datasets.recorded import Array, Recorded, View
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError
+from unihpe.io.arrays import Array
 
 Truth = Literal["annot3", "univ_annot3"]
 # Frames that both the annotation and the videos have; the annotation of some sequences goes on.

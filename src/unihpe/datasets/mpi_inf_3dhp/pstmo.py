@@ -24,15 +24,9 @@ from unihpe.datasets.mpi_inf_3dhp.parts import (
     test_view,
     train_view,
 )
-from unihpe.datasets.recorded import (
-    Recorded,
-    View,
-    as_flags,
-    as_floats,
-    require_body,
-    require_finite,
-)
+from unihpe.datasets.recorded import Recorded, View, require_body
 from unihpe.errors import InputError
+from unihpe.io.arrays import as_flags, as_floats, require_finite
 from unihpe.io.pickles import load_npz
 
 FILES = {"train": "data_train_3dhp.npz", "test": "data_test_3dhp.npz"}

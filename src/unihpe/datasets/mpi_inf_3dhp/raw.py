@@ -31,18 +31,10 @@ from unihpe.datasets.mpi_inf_3dhp.parts import (
     test_view,
     train_view,
 )
-from unihpe.datasets.recorded import (
-    Array,
-    Recorded,
-    View,
-    as_floats,
-    require_body,
-    require_finite,
-    shown,
-    with_fitted_intrinsics,
-)
+from unihpe.datasets.recorded import Recorded, View, require_body, with_fitted_intrinsics
 from unihpe.datasets.rows import stacked
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
+from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
 from unihpe.io.hdf5 import Shape, read_hdf5
 from unihpe.io.pickles import reason
@@ -86,7 +78,7 @@ def open_train(
         )
     if strange := [n for n in cameras if not 0 <= n < CAMERA_COUNT]:
         raise InputError(
-            f"MPI-INF-3DHP has the cameras 0 to {CAMERA_COUNT - 1}, not {shown([str(n) for n in strange])}"
+            f"MPI-INF-3DHP has the cameras 0 to {CAMERA_COUNT - 1}, not {listing([str(n) for n in strange])}"
         )
     parts, calibrations, notes = [], [], list[str]()
     for (subject, sequence), folder in folders.items():
@@ -105,7 +97,7 @@ def open_train(
     fast = [f"S{s}/Seq{q}" for s, q in FAST if (s, q) in folders]
     notes += [f"50 frames a second: {', '.join(fast)}; the others 25"] if fast else []
     if absent := [f"S{s}/Seq{q}" for s, q in USABLE if (s, q) not in folders]:
-        notes.append(f"not in the folder: {shown(absent, 16)}")
+        notes.append(f"not in the folder: {listing(absent, 16)}")
     return joined(parts, stacked(calibrations), target, "training set", tuple(notes))
 
 
@@ -240,7 +232,7 @@ def open_test(
     if not parts:
         raise InputError(f"{root}: no frame of the test set is marked valid; get the files again")
     if absent := [name for name in TEST_SIZES if name not in folders]:
-        notes.append(f"not in the folder: {shown(absent)}")
+        notes.append(f"not in the folder: {listing(absent)}")
     sizes = torch.tensor([TEST_SIZES[part.view.sequence] for part in parts])
     layout = "test set"
     fitted = with_fitted_intrinsics(joined(metric, Camera.simple(sizes), target, layout)).cameras

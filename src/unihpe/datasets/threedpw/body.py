@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.datasets.recorded import Array
 from unihpe.datasets.threedpw.body_file import BodyModel
+from unihpe.io.arrays import Array
 
 PIECE = 1024  # people at a time
 RIGHT_FIRST = "right first"

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from unihpe.datasets.recorded import Array, as_floats
 from unihpe.errors import InputError, one_line
+from unihpe.io.arrays import Array, as_floats
 from unihpe.io.pickles import BROKEN, Restricted, load_npz, load_pickle
 
 JOINTS = 24

@@ -18,19 +18,7 @@ import torch
 from torch import Tensor
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import (
-    PROJECTED,
-    Array,
-    Recorded,
-    View,
-    as_array,
-    as_flags,
-    as_floats,
-    require_body,
-    require_finite,
-    require_numbers,
-    shown,
-)
+from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
 from unihpe.datasets.threedpw.body import LEFT_FIRST, Surface, leg_order_of
 from unihpe.datasets.threedpw.body_file import FOLDERS, GENDERS, model_files, read_body
 from unihpe.datasets.threedpw.sequences import (
@@ -42,7 +30,8 @@ from unihpe.datasets.threedpw.sequences import (
     sequence_content,
     sequence_files,
 )
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
+from unihpe.io.arrays import Array, as_array, as_flags, as_floats, require_finite, require_numbers
 from unihpe.io.pickles import load_npy
 
 REGRESSOR = "J_regressor_h36m.npy"
@@ -146,7 +135,9 @@ def read_sequence(path: Path, split: str, bodies: Bodies, verify: bool) -> list[
     """The people of one sequence file."""
     content = sequence_content(path)
     if missing := [key for key in KEYS if key not in content]:
-        raise InputError(f"{path}: lacks {shown(missing)}; get the file again from the set's site")
+        raise InputError(
+            f"{path}: lacks {listing(missing)}; get the file again from the set's site"
+        )
     people = {key: listed(content, key, path) for key in (*KEYS, "campose_valid", "jointPositions")}
     if len({len(value) for value in people.values()}) > 1:
         raise InputError(

@@ -23,17 +23,9 @@ from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.matching import matching
-from unihpe.datasets.recorded import (
-    Array,
-    Recorded,
-    View,
-    as_flags,
-    as_floats,
-    require_body,
-    require_finite,
-    shown,
-)
-from unihpe.errors import InputError
+from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.errors import InputError, listing
+from unihpe.io.arrays import Array, as_flags, as_floats, require_finite
 from unihpe.io.pickles import load_pickle
 
 TwoD = Literal["exact", "detected"]
@@ -167,7 +159,9 @@ def sequence_content(path: Path) -> Mapping[str, Any]:
         )
     content = {OTHER_NAMES.get(str(key), str(key)): value for key, value in content.items()}
     if missing := [key for key in KEYS if key not in content]:
-        raise InputError(f"{path}: lacks {shown(missing)}; get the file again from the set's site")
+        raise InputError(
+            f"{path}: lacks {listing(missing)}; get the file again from the set's site"
+        )
     return content
 
 

@@ -15,20 +15,14 @@ import torch
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import (
-    PROJECTED,
-    Recorded,
-    View,
-    as_floats,
-    require_body,
-    require_numbers,
-)
+from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
 from unihpe.datasets.rows import by_row, camera_rows
 from unihpe.datasets.spin import PIXELS, place_by_box
 from unihpe.datasets.threedpw.posed import Bodies, read_bodies
 from unihpe.datasets.threedpw.regressed import NAME
 from unihpe.datasets.threedpw.sequences import SIZE
 from unihpe.errors import InputError
+from unihpe.io.arrays import as_floats, require_numbers
 from unihpe.io.pickles import load_npz
 
 FILE = "3dpw_test.npz"

@@ -1,0 +1,62 @@
+"""What a file holds, checked to be arrays of numbers of the wanted shape."""
+
+from typing import Any
+
+import numpy as np
+
+from unihpe.errors import InputError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int | None, ...]  # None: any length
+
+
+def as_array(value: object) -> Array:
+    """A value as an array; lists of different lengths become one object, which no check lets pass."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        out = np.empty(1, dtype=object)
+        out[0] = value
+        return out
+
+
+def as_flags(value: object, where: str, what: str) -> Array:
+    """Flags (N,) as booleans, whatever their shape; an InputError unless numbers or booleans."""
+    array = as_array(value)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{where}: {what} is of type {array.dtype}, not flags; get the file again")
+    return array.ravel() > 0
+
+
+def as_floats(value: object, shape: Shape, where: str, what: str) -> Array:
+    """Numbers of the wanted shape; an InputError names the place and both shapes otherwise."""
+    array = as_array(value)
+    if array.dtype.kind not in "fiu":
+        raise InputError(
+            f"{where}: {what} are of type {array.dtype}, not numbers; write the file again"
+        )
+    if array.ndim != len(shape) or any(
+        n not in (None, m) for n, m in zip(shape, array.shape, strict=True)
+    ):
+        wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
+        raise InputError(
+            f"{where}: {what} have the shape {array.shape}, expected {wanted};"
+            " use the set's own files"
+        )
+    return array.view(np.ndarray)
+
+
+def require_finite(poses: Array, where: str) -> None:
+    """Raise for poses (N, J, 3) that are not finite, naming the first frame."""
+    if not np.isfinite(poses).all():
+        frames = np.flatnonzero(~np.isfinite(poses).all(axis=(1, 2)))
+        raise InputError(
+            f"{where}: 3D of {len(frames)} of {len(poses)} frames is not finite,"
+            f" first frame {frames[0]}; leave them out"
+        )
+
+
+def require_numbers(values: Array, where: str) -> None:
+    """Raise for numbers, of any shape, that are not all finite."""
+    if not np.isfinite(values).all():
+        raise InputError(f"{where}: holds numbers that are not finite; get the file again")

@@ -1,0 +1,32 @@
+"""What a name with a colon stands for: `my_module:NAME`, a part that lies outside the package."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from unihpe.errors import InputError, one_line
+
+
+def import_named(name: str) -> object:
+    """The attribute that `my_module:NAME` names; modules of the current folder are found too.
+
+    Raises:
+        InputError: for a name without a colon, a module that cannot be imported, or one that lacks
+            the attribute.
+    """
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise InputError(f"'{name}': write it as my_module:NAME")
+    folder = str(Path.cwd())
+    sys.path.append(folder)
+    try:
+        loaded = importlib.import_module(module)
+    except Exception as error:  # whatever the module's own code raises
+        reason = one_line(f"{type(error).__name__}: {error}", 120)
+        raise InputError(f"'{name}': {module} cannot be imported ({reason})") from error
+    finally:
+        sys.path.remove(folder)
+    if not hasattr(loaded, attribute):
+        raise InputError(f"'{name}': there is no {attribute} in {module}")
+    found: object = getattr(loaded, attribute)
+    return found
