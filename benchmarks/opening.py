@@ -5,8 +5,8 @@
 Writes a stand-in for Human3.6M in VideoPose3D's layout (the true subjects, takes and cameras, about
 1.56 million frames for training) into a temporary folder ($TMPDIR: a disk, 1.5 GB), then measures
 in fresh processes. Memory is resident, in MB of 10⁶ bytes; "own" is beyond what the interpreter
-holds with torch and unihpe imported. An epoch draws as many people as the set has, without training;
-percents are of what --epoch asks for.
+holds with torch and unihpe imported. An epoch draws as many people as the set has, without
+training; percents are of what --epoch asks for.
 """
 
 from __future__ import annotations

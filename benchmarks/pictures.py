@@ -5,9 +5,9 @@
 
 The second trains the model first (hours; resumable). LIFTING is the checkpoint of the recipe
 `lifting` that pictures are added to; it is also trained further without pictures, to compare.
-FOLDER holds train.pack, val.pack and test.pack; docs/results.md has the commands that render them, and the
-meaning of each key. alignment.py measures whether alignment pays; its recorded result is repeated
-here.
+FOLDER holds train.pack, val.pack and test.pack; docs/results.md has the commands that render them,
+and the meaning of each key. alignment.py measures whether alignment pays; its recorded result is
+repeated here.
 """
 
 from __future__ import annotations
