@@ -13,8 +13,11 @@ from unihpe.body.camera import Camera
 from unihpe.body.virtual_cameras import random_cameras
 from unihpe.datasets.motion.source import Motion, open_motion
 from unihpe.errors import InputError
+from unihpe.io.extra import extra
 
-pytest.importorskip("anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
+anny_library = pytest.importorskip(
+    "anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'"
+)
 pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
 
 
@@ -32,7 +35,6 @@ from unihpe.rendering.body import (
     skin,
 )
 from unihpe.rendering.clothes import Cover, Cut, load_skins
-from unihpe.rendering.extra import needed
 from unihpe.rendering.paint import cover_at
 from unihpe.rendering.raster import NOTHING, barycentric, normals_of, rasterise
 from unihpe.rendering.scene import FEWEST_LEFT, HIDDEN, OUTSIDE, SEEN, People, Settings, cut_picture
@@ -123,7 +125,7 @@ def test_joints_follow_the_rule_of_the_motion_data():
 
 
 def test_skinning_agrees_with_anny_itself():
-    anny = needed("anny").Anny(pose_parameterization="world-orient", skinning_method="lbs").double()
+    anny = anny_library.Anny(pose_parameterization="world-orient", skinning_method="lbs").double()
     rest = anny(phenotype_kwargs={"age": 0.7, "gender": 0.2})
     generator = torch.Generator().manual_seed(0)
     turns = torch.linalg.qr(
@@ -445,5 +447,5 @@ def test_a_file_that_is_not_whole_is_named(people: People, tmp_path: Path):
 
 def test_a_missing_package_is_named_with_its_remedy():
     with pytest.raises(InputError, match=r"pip install 'unihpe\[synthetic\]'"):
-        needed("no_such_package_of_ours")
+        extra("no_such_package_of_ours", "synthetic", "rendered people need it")
     assert SKELETON.name == "human36m17"

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.rendering.extra import needed
+from unihpe.io.extra import extra
 from unihpe.rendering.garment import Garments, Skinning, make_garments
 from unihpe.rendering.raster import Doubles, Floats, Ints, compiled
 
@@ -75,7 +75,8 @@ def load_model() -> BodyModel:
     Anny's first construction on a machine takes a minute.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # warp, which Anny imports, greets on stdout
-        made = needed("anny").Anny(pose_parameterization="world-orient", skinning_method="lbs")
+        library = extra("anny", "synthetic", "rendered people need anny")
+        made = library.Anny(pose_parameterization="world-orient", skinning_method="lbs")
         anny = made.float().eval()
         rest, heads = draw_bank(anny)
     order = torch.argsort(anny.vertex_bone_weights, dim=1, descending=True, stable=True)

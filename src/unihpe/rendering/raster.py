@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unihpe.rendering.extra import needed
+from unihpe.io.extra import extra
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -23,7 +23,9 @@ NOTHING = -1  # the face number of a pixel that no triangle covers
 
 def compiled(function: Function) -> Function:
     """Compile by numba, without fast-math: the same numbers each time; kept on disk."""
-    made: Function = needed("numba").njit(cache=True)(function)
+    made: Function = extra("numba", "synthetic", "rendered people need numba").njit(cache=True)(
+        function
+    )
     return made
 
 

@@ -84,7 +84,7 @@ def raw_2d(root: Path, sequences: list[Sequence3D], two_d: str) -> Detections:
 
 def positions(path: Path, coordinates: int) -> Array:
     """`Pose` of a CDF as (T, 32, coordinates)."""
-    cdflib = extra("cdflib", "cdflib", path)
+    cdflib = extra("cdflib", "data", f"{path}: reading it needs cdflib")
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; unpack the release's archives of this subject, or ask for 2D 'exact'"
