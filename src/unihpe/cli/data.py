@@ -193,8 +193,7 @@ def data_render(
     from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
     from unihpe.datasets.pack import pack
-    from unihpe.rendering.render import render
-    from unihpe.rendering.scene import People, Settings
+    from unihpe.rendering.scene import People, Settings, render
     from unihpe.show.rendered_sheet import contact_sheet
 
     poses = open_motion(motion).select(split).poses
