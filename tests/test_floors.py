@@ -101,7 +101,7 @@ def test_all_names_exist():
 
 
 def test_no_joint_numbers_outside_the_skeletons():
-    """A literal index into joints would be an integer subscript on a name like pose or keypoints."""
+    """A literal index into joints is an integer subscript on a name like pose or keypoints."""
     for path, place, node in nodes(ast.Subscript):
         if path.name == "skeleton.py" or not isinstance(node.value, ast.Name):
             continue
