@@ -66,7 +66,7 @@ def sampled(model: UniHPE, test: Batch) -> dict[str, float]:
     ):
         batch, generator = spread(test, people), torch.Generator().manual_seed(0)
         sampler = build_sampler(name, 0, generator)
-        embedding = model.embed(batch, Modality.POSE_2D)
+        embedding = model.encode(batch, Modality.POSE_2D)
         path = (Modality.POSE_2D, Modality.POSE_3D)
         drawn = model.sample(embedding, *path, batch.box_token, sampler, samples, generator)
         scored = {f"one {name} sample": drawn[0]} | (
@@ -138,7 +138,7 @@ def cache(model: UniHPE, draw: Any, steps: int, size: int) -> list[tuple[Tensor,
     with torch.no_grad():
         for step in range(steps):
             batch = draw(size, torch.Generator().manual_seed(1_000_000 + step))
-            cached.append((model.embed(batch, Modality.POSE_2D).half(), batch))
+            cached.append((model.encode(batch, Modality.POSE_2D).half(), batch))
     return cached
 
 

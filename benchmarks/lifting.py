@@ -111,7 +111,7 @@ def point_of(model: UniHPE) -> Estimator:
     """The model's point estimate."""
 
     def estimate(batch: Batch) -> Tensor:
-        embedding = model.embed(batch, Modality.POSE_2D)
+        embedding = model.encode(batch, Modality.POSE_2D)
         return model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
 
     return estimate
@@ -122,7 +122,7 @@ def against_samplers(model: UniHPE, batch: Batch) -> dict[str, Any]:
     """The point estimate against 1000-step samplers, on one fixed subset."""
     chosen = torch.linspace(0, len(batch) - 1, SUBSET).long()
     part = rows(batch, chosen)
-    embedding = model.embed(part, Modality.POSE_2D)
+    embedding = model.encode(part, Modality.POSE_2D)
     assert part.pose is not None
     truth = part.pose
 
@@ -164,7 +164,7 @@ def hypotheses(model: UniHPE, test: TestData) -> dict[str, Any]:
         part = rows(whole, torch.linspace(0, len(whole) - 1, 400).long())
         generator = torch.Generator().manual_seed(0)
         sampler = build_sampler("auto", 0, generator)
-        embedding, path = model.embed(part, Modality.POSE_2D), (Modality.POSE_2D, Modality.POSE_3D)
+        embedding, path = model.encode(part, Modality.POSE_2D), (Modality.POSE_2D, Modality.POSE_3D)
         drawn = model.sample(embedding, *path, part.box_token, sampler, HYPOTHESES, generator)
         assert part.pose is not None
         error, width = mpjpe(drawn.mean(0), part.pose), spread(drawn).mean(1)
@@ -178,8 +178,8 @@ def hypotheses(model: UniHPE, test: TestData) -> dict[str, Any]:
 
 def retrieval(model: UniHPE, batch: Batch) -> dict[str, Any]:
     """2D → 3D retrieval, overall and within each source."""
-    a = in_parts(lambda part: model.embed(part, Modality.POSE_2D), batch)
-    b = in_parts(lambda part: model.embed(part, Modality.POSE_3D), batch)
+    a = in_parts(lambda part: model.encode(part, Modality.POSE_2D), batch)
+    b = in_parts(lambda part: model.encode(part, Modality.POSE_3D), batch)
     assert batch.pose is not None
 
     def among(people: Tensor) -> dict[str, Any]:

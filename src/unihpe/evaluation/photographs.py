@@ -65,7 +65,7 @@ def evaluate_photographs(
     for batch in batches:
         assert batch.box is not None
         again = look_again(model, batch, skeleton) if flip else None
-        for name, points in answers_2d(estimator, *model.look(batch), batch, again).items():
+        for name, points in answers_2d(estimator, *model.encode_image(batch), batch, again).items():
             found.setdefault(in_words(name), []).append(points[:, columns].cpu())
         truth.append(batch.keypoints[:, columns].cpu())
         confidence.append(batch.confidence[:, columns].cpu())

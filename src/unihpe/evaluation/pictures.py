@@ -72,9 +72,9 @@ def evaluate_pictures(
         assert batch.pose is not None
         truth = batch.pose.cpu()
         seen = torch.isfinite(truth).all(-1)
-        image, heatmaps = model.look(batch)
+        image, heatmaps = model.encode_image(batch)
         poses_of = {
-            modality: model.embed(batch, modality)
+            modality: model.encode(batch, modality)
             for modality in (Modality.POSE_2D, Modality.POSE_3D)
         }
         embeddings = {Modality.IMAGE: image, **poses_of}
@@ -115,11 +115,11 @@ class Again:
 def look_again(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Again:
     """The embeddings of the mirrored pictures and keypoints; heat maps as they would be of the picture itself."""
     seen = mirrored_batch(batch, skeleton)
-    image, heatmaps = model.look(seen)
+    image, heatmaps = model.encode_image(seen)
     if heatmaps is not None:
         heatmaps = heatmaps[:, list(skeleton.mirror)].flip(-1)
     return Again(
-        {Modality.IMAGE: image, Modality.POSE_2D: model.embed(seen, Modality.POSE_2D)}, heatmaps
+        {Modality.IMAGE: image, Modality.POSE_2D: model.encode(seen, Modality.POSE_2D)}, heatmaps
     )
 
 

@@ -75,7 +75,7 @@ def draw_space(checkpoint: Path, file: Path, out: Path, people: int = 250, seed:
     """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
     predictor, frames = open_people(checkpoint, file, people)
     batch = prepare(frames, predictor.skeleton)
-    embeddings = {kind: predictor.model.embed(batch, kind) for kind in KINDS}
+    embeddings = {kind: predictor.model.encode(batch, kind) for kind in KINDS}
     manifold = plotting("sklearn.manifold")
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
     places = manifold.TSNE(
