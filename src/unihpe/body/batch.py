@@ -14,12 +14,22 @@ from unihpe.body.camera import Camera
 FEWEST_JOINTS = 4  # seen in 2D; fewer do not make a person
 
 
+def evenly_spaced(total: int, most: int) -> Tensor:
+    """At most `most` of `total` indices, evenly spaced from the first to the last, int64."""
+    return torch.linspace(0, total - 1, min(total, most), dtype=torch.float64).round().long()
+
+
 class Modality(IntEnum):
     """The three kinds of evidence, in the paper's order; also the row of the modality token (§3.1)."""
 
     IMAGE = 0
     POSE_2D = 1
     POSE_3D = 2
+
+    @property
+    def label(self) -> str:
+        """Its short name in reports and logs: image, 2d, 3d."""
+        return self.name.removeprefix("POSE_").lower()
 
 
 @dataclass(frozen=True)
@@ -107,8 +117,3 @@ def chosen(batch: Batch, rows: Tensor) -> Batch:
     }
     group = tuple(batch.group[n] for n in rows.tolist()) if batch.group else ()
     return Batch(**tensors, group=group)
-
-
-def evenly_spaced(total: int, most: int) -> Tensor:
-    """At most `most` of `total` indices, evenly spaced."""
-    return torch.linspace(0, total - 1, min(total, most), dtype=torch.float64).round().long()

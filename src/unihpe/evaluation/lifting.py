@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality
+from unihpe.body.batch import Batch, Modality, evenly_spaced
 from unihpe.body.metrics import mpjpe, n_mpjpe, pa_mpjpe
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
@@ -80,7 +80,7 @@ def evaluate_lifting(
         "cosine_2d_3d": {"matched": matched, "unmatched": unmatched},
     }
     if gallery:
-        chosen = torch.linspace(0, len(poses) - 1, min(gallery, len(poses))).long()
+        chosen = evenly_spaced(len(poses), gallery)
         a, b, poses = embedding_2d[chosen], embedding_3d[chosen], poses[chosen]
         report["retrieval"] = {
             "2d→3d": asdict(retrieve(a, b, poses)),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality
+from unihpe.body.batch import Batch, Modality, evenly_spaced
 from unihpe.body.boxes import from_box, side
 from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.mirror import mirrored_batch
@@ -26,7 +26,6 @@ from unihpe.model.unihpe import Sampler, UniHPE
 
 TABLE_3_SHARE = 0.05
 THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
-NAMES = {Modality.IMAGE: "image", Modality.POSE_2D: "2d", Modality.POSE_3D: "3d"}
 
 
 @torch.no_grad()
@@ -201,7 +200,7 @@ def pair_cosines(
     found = {}
     for a, b in combinations(Modality, 2):
         matched, unmatched = cosines(embeddings[a], embeddings[b], generator)
-        found[f"{NAMES[a]}–{NAMES[b]}"] = {"matched": matched, "unmatched": unmatched}
+        found[f"{a.label}–{b.label}"] = {"matched": matched, "unmatched": unmatched}
     return found
 
 
@@ -209,9 +208,9 @@ def retrievals(embeddings: dict[Modality, Tensor], poses: Tensor, gallery: int) 
     """Retrieval in all six directions, among people evenly spread over the data."""
     if not gallery:
         return {}
-    chosen = torch.linspace(0, len(poses) - 1, min(gallery, len(poses))).long()
+    chosen = evenly_spaced(len(poses), gallery)
     return {
-        f"{NAMES[a]}→{NAMES[b]}": asdict(
+        f"{a.label}→{b.label}": asdict(
             retrieve(embeddings[a][chosen], embeddings[b][chosen], poses[chosen])
         )
         for a, b in permutations(Modality, 2)

@@ -6,7 +6,7 @@ import math
 import mmap
 import tempfile
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import torch

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import prepare, root_relative
@@ -23,7 +24,7 @@ from unihpe.inference.predictor import Predictor, drawn_by
 from unihpe.inference.results import Results
 from unihpe.io.picture import SUFFIXES, read_picture
 from unihpe.show.draw import Picture
-from unihpe.show.sheets import evenly, in_crops, write_pictures
+from unihpe.show.sheets import in_crops, write_pictures
 
 HYPOTHESES = 20
 FROM_PRIOR = 256  # poses drawn where no file is named
@@ -148,7 +149,7 @@ def from_prior(predictor: Predictor, out: Path, seed: int) -> Shown:
 def from_motion(predictor: Predictor, out: Path, path: Path, rig: Path | None, seed: int) -> Shown:
     """Frames of a motion, seen by the four fixed virtual cameras."""
     source = MotionSource(open_motion(path, rig), "fixed")
-    people = torch.tensor(evenly(len(source), FROM_MOTION))
+    people = evenly_spaced(len(source), FROM_MOTION)
     frames = source.read(people, torch.Generator().manual_seed(seed))
     assert frames.pose is not None
     truth = root_relative(frames.pose, source.skeleton)

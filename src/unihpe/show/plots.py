@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 
-from unihpe.body.batch import Frames, Modality
+from unihpe.body.batch import Frames, Modality, evenly_spaced
 from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import evenly_spread
 from unihpe.inference.predictor import Predictor, drawn_by
 from unihpe.io.files import replacing
 from unihpe.recipe import check_skeleton, load_model
@@ -67,7 +66,7 @@ def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, F
     source = PeopleSource(file)
     check_skeleton(recipe, source.skeleton, str(file))
     predictor = Predictor(model, get_skeleton(card.skeleton), card)
-    return predictor, source.read(evenly_spread(len(source), people), torch.Generator())
+    return predictor, source.read(evenly_spaced(len(source), people), torch.Generator())
 
 
 @torch.no_grad()
