@@ -31,9 +31,9 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.evaluation.lifting import by_group
 from unihpe.io.files import write_text
-from unihpe.model.build import DecoderSettings, EncoderSettings, build_decoder
+from unihpe.model.build import DecoderSettings, EncoderSettings, build_decoder, load_model
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import load_model, load_recipe
+from unihpe.recipe import load_recipe, parse_recipe
 from unihpe.runs.train import train_recipe
 from unihpe.training.objective import decoding_losses
 from unihpe.training.stage import Decoding, Stage
@@ -91,7 +91,8 @@ def scores(model: UniHPE, test: TestData) -> dict[str, float]:
 
 def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
     """Every well-posed pair of path and prediction, without a point term and with one by distance; and the MLP decoder."""
-    model, recipe, _ = load_model(args.checkpoint)
+    model, card = load_model(args.checkpoint)
+    recipe = parse_recipe(card.recipe, str(args.checkpoint))
     draw = training_stream(
         open_source(
             recipe.data.model_copy(update={"root": str(args.data)}), split="train", view="random"

@@ -43,8 +43,9 @@ from unihpe.evaluation.lifting import by_group
 from unihpe.evaluation.retrieval import retrieve
 from unihpe.inference.hypotheses import spread
 from unihpe.io.files import write_text
+from unihpe.model.build import load_model
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import load_model, load_recipe, measure_scales
+from unihpe.recipe import load_recipe, measure_scales
 from unihpe.runs.train import train_recipe
 from unihpe.training.streams import training_stream
 
@@ -334,7 +335,7 @@ def measure(args: argparse.Namespace) -> None:
     if args.baseline_only:
         return write_text(args.json, json.dumps(baseline, indent=2) + "\n")
     checkpoint = train_ours(args) if args.train else args.checkpoint
-    model, _, card = load_model(checkpoint)
+    model, card = load_model(checkpoint)
     ours = {name: errors(point_of(model), getattr(test, name)) for name in ("exact", "detected")}
     print(
         f"MPJPE exact {ours['exact'][MEAN]:.2f} mm, detected {ours['detected'][MEAN]:.2f} mm",

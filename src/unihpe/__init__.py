@@ -26,21 +26,16 @@ def load(checkpoint: str | Path | None = None, device: str = "cpu") -> Predictor
     """A model ready for use.
 
     Args:
-        checkpoint: a .safetensors file or the folder of a training run; None takes the one in the
-            package.
+        checkpoint: a .safetensors file or the folder of a training run; None, or "shipped", takes
+            the one in the package.
         device: cpu, cuda, mps.
 
     Raises:
         unihpe.errors.InputError: for a checkpoint that is missing, damaged or of a newer format.
     """
     from unihpe.body.skeleton import get_skeleton
-    from unihpe.inference.predictor import (  # here, so that `unihpe.losses` needs torch alone
-        Predictor,
-        default_checkpoint,
-    )
-    from unihpe.recipe import load_model
+    from unihpe.inference.predictor import Predictor  # here: `unihpe.losses` needs torch alone
+    from unihpe.model.build import load_model
 
-    model, recipe, card = load_model(
-        Path(checkpoint) if checkpoint else default_checkpoint(), device
-    )
-    return Predictor(model, get_skeleton(recipe.data.skeleton), card)
+    model, card = load_model(checkpoint, device)
+    return Predictor(model, get_skeleton(card.skeleton), card)

@@ -492,7 +492,7 @@ def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
             heat[0, joint, rows[dot], columns[dot]] = 1.0
         return torch.zeros(1, 4), heat
 
-    model = SimpleNamespace(look=look, embed=lambda batch, modality: torch.zeros(1, 4))
+    model = SimpleNamespace(encode_image=look, encode=lambda batch, modality: torch.zeros(1, 4))
     batch = Batch(torch.zeros(1, 17, 2), torch.ones(1, 17), torch.zeros(1, 3), image=image)
     plain, again = look(batch)[1], look_again(model, batch, skeleton).heatmaps
     assert torch.equal(again, plain) and plain[0, wrists[0], 20, 33] == 1

@@ -16,11 +16,10 @@ def info(
     ] = None,
 ) -> None:
     """What a checkpoint says of itself."""
-    from unihpe.inference.predictor import default_checkpoint
-    from unihpe.model.checkpoint import load_checkpoint
+    from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 
-    path = checkpoint or default_checkpoint()
-    tensors, card = load_checkpoint(path / "model.safetensors" if path.is_dir() else path)
+    path = checkpoint_file(checkpoint)
+    tensors, card = load_checkpoint(path)
     console.print_json(card.model_dump_json())
     console.print(
         f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.2f} M parameters in {path}"

@@ -49,8 +49,8 @@ def train(
     batches.
     """
     from unihpe.cli.progress import training_report
+    from unihpe.model.checkpoint import MODEL_FILE
     from unihpe.recipe import load_recipe, with_stages
-    from unihpe.runs.start import MODEL_FILE
     from unihpe.runs.train import train_recipe
     from unihpe.training.loop import Schedule
     from unihpe.training.processes import joined

@@ -14,12 +14,13 @@ from unihpe.body.metrics import mpjpe, n_mpjpe, pa_mpjpe
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.rules import Rules, every_joint, scores
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import FLIP_TEST, Estimator
 from unihpe.inference.hypotheses import geometric_median
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 Report = dict[str, Any]
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe, "N-MPJPE": n_mpjpe}

@@ -16,13 +16,14 @@ from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import FLIP_TEST, Estimator, Way, fuse_beside_mirrored
 from unihpe.model.heatmaps import soft_argmax
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 TABLE_3_SHARE = 0.05
 THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side

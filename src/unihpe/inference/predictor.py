@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from unihpe.body.conversions import Converted, convert
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import prepare, root_of
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.diffusion.sampling import build_sampler
+from unihpe.diffusion.sampling import Sampler, build_sampler
 from unihpe.errors import InputError
 from unihpe.inference.answer import Estimator, fuse_beside_mirrored
 from unihpe.inference.checks import (
@@ -37,7 +35,7 @@ from unihpe.inference.hypotheses import spread
 from unihpe.inference.keypoints.read import KeypointFile
 from unihpe.inference.results import Results
 from unihpe.model.checkpoint import Card
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 CHUNK = 4096  # people at a time
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
@@ -517,17 +515,3 @@ def take(frames: Frames, rows: Tensor) -> Frames:
         tuple(frames.group[n] for n in rows.tolist()),
         frames.index[rows],
     )
-
-
-def default_checkpoint() -> Path:
-    """The checkpoint in the package.
-
-    Raises:
-        InputError: if the package holds none.
-    """
-    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
-    if not path.is_file():
-        raise InputError(
-            "this installation holds no checkpoint; name one (a .safetensors file or a training folder)"
-        )
-    return path

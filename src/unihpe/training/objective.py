@@ -166,7 +166,7 @@ def decoding_losses(
         many, those = x0.repeat(draws, 1, 1), seen.repeat(draws, 1)
         terms["score"] = score_loss(network, decoder.diffusion, many, those, generator)
     if decoding.point:
-        denoise = decoder.diffusion.denoiser(decoder.conditioned(prepared))
+        denoise = decoder.denoiser(prepared)
         kept = seen & ~drop[:, None]
         terms["point"] = decoding.point * point_loss(denoise, x0, kept, decoding.point_loss)
     return terms
