@@ -11,10 +11,10 @@ from test_coco import person as coco_person
 from test_coco import write as write_coco
 from torch.testing import assert_close
 
-from unihpe.body.batch import Batch, Modality, joined
+from unihpe.body.batch import Batch, LabelledCrop, Modality, joined
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.pack import Packed, pack
+from unihpe.datasets.pack import pack
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
@@ -59,7 +59,7 @@ class Painted:
         for n, (u, v) in enumerate(spots):
             picture[(x - u) ** 2 + (y - v) ** 2 < 16] = 100 + 9 * n
         seen = np.full(17, 2, np.uint8)
-        return Packed(picture, keypoints, pose.double().numpy(), seen, box, camera, index)
+        return LabelledCrop(picture, keypoints, pose.double().numpy(), seen, box, camera, index)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -197,7 +198,8 @@ def data_render(
 
     from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
-    from unihpe.rendering.render import render_set
+    from unihpe.datasets.pack import pack
+    from unihpe.rendering.render import render
     from unihpe.rendering.scene import People, Settings
     from unihpe.show.rendered_sheet import contact_sheet
 
@@ -207,6 +209,7 @@ def data_render(
     if sheet is not None:
         contact_sheet(People(poses[order], settings), sheet, 4, 8)
         console.print(f"Look at {sheet}.")
+    people = render(poses[order], settings, range(count), workers)
     with counted(console, "people", count) as done:
-        render_set(poses[order], settings, range(count), out, workers, done)
+        pack(people, out, asdict(settings), done=done)
     console.print(f"{count} people in {out}.")

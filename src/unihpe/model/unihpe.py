@@ -17,7 +17,7 @@ from unihpe.model.pose_decoder import Decoder, DiffusionDecoder, MLPDecoder
 
 # Of each kind of evidence where several are fused. Keypoints say where joints are far better than a
 # small network sees it; what the picture adds is which way limbs point. Measured on validation
-# people: docs/benchmarks.md.
+# people: docs/results.md.
 TRUST = {Modality.IMAGE: 0.05, Modality.POSE_2D: 0.95, Modality.POSE_3D: 1.0}
 
 

@@ -15,7 +15,8 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import prepare, root_relative
-from unihpe.datasets.motion.source import MotionSource, fixed_cameras, open_motion
+from unihpe.body.virtual_cameras import fixed_cameras
+from unihpe.datasets.motion.source import MotionSource, open_motion
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
