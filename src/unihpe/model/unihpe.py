@@ -83,29 +83,34 @@ class UniHPE(nn.Module):
     def encode_image(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """The batch's pictures as unit embeddings (B, D) and, where the model has a head for them,
         heat maps (B, J, h, w): one pass."""
-        encoder, maps = self.image_maps(batch)
-        heat = None if self.heatmap_head is None else self.heatmap_head(maps)
-        if encoder.joints is None or heat is None:
-            return encoder.read_out(maps), heat
-        keypoints, confidence = keypoints_of(heat)
-        with running_statistics_used(self.encoder_2d):
-            embedding = self.encoder_2d(keypoints, confidence, batch.box_token)
-        shown = ShownJoints(heat, keypoints, confidence, batch.box_token, embedding)
-        return encoder.read_out(maps, shown), heat
+        maps = self.image_maps(batch)
+        heatmaps = None if self.heatmap_head is None else self.heatmaps(maps)
+        return self.encode_maps(maps, batch.box_token, heatmaps), heatmaps
 
-    def heatmaps(self, batch: Batch) -> Tensor:
-        """Heat maps (B, J, h, w) of the batch's pictures, without their embeddings."""
-        if self.heatmap_head is None:
-            raise ValueError("this model has no heat-map head")
-        return cast(Tensor, self.heatmap_head(self.image_maps(batch)[1]))
-
-    def image_maps(self, batch: Batch) -> tuple[ImageEncoder, list[Tensor]]:
-        """The image encoder, and its backbone's maps of the batch's pictures, finest first."""
+    def image_maps(self, batch: Batch) -> list[Tensor]:
+        """The image backbone's maps of the batch's pictures, finest first."""
         if self.image_encoder is None:
             raise ValueError("this model has no image encoder")
         if batch.image is None:
             raise ValueError("this batch has no pictures to encode")
-        return self.image_encoder, self.image_encoder.maps(batch.image)
+        return self.image_encoder.maps(batch.image)
+
+    def heatmaps(self, maps: list[Tensor]) -> Tensor:
+        """Heat maps (B, J, h, w), of the finest map's size, of the backbone's maps."""
+        if self.heatmap_head is None:
+            raise ValueError("this model has no heat-map head")
+        return cast(Tensor, self.heatmap_head(maps))
+
+    def encode_maps(self, maps: list[Tensor], box: Tensor, heatmaps: Tensor | None) -> Tensor:
+        """The backbone's maps, and what heat maps were made of them → unit embeddings (B, D)."""
+        assert self.image_encoder is not None
+        if self.image_encoder.joints is None or heatmaps is None:
+            return self.image_encoder.read_out(maps)
+        keypoints, confidence = keypoints_of(heatmaps)
+        with running_statistics_used(self.encoder_2d):
+            embedding = self.encoder_2d(keypoints, confidence, box)
+        shown = ShownJoints(heatmaps, keypoints, confidence, box, embedding)
+        return self.image_encoder.read_out(maps, shown)
 
     def decoder(self, target: Modality) -> Decoder:
         """The decoder that makes poses of this kind."""

@@ -40,7 +40,7 @@ from unihpe.recipe import parse_recipe
 
 
 def evaluate_checkpoint(
-    checkpoint: Path,
+    checkpoint: str | Path,
     data: str,
     root: Path,
     *,

@@ -25,7 +25,7 @@ def train_recipe(
     out: Path,
     *,
     resume: bool = False,
-    start: Path | None = None,
+    start: str | Path | None = None,
     device: str = "cpu",
     schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
     report: Callable[[dict[str, Any]], None] = lambda row: None,

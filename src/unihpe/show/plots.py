@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.errors import InputError
 from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.io.extra import extra
 from unihpe.io.files import replacing
 from unihpe.model.build import load_model
 from unihpe.show.draw import save_png, sheet
@@ -35,10 +35,7 @@ CASES = ("best", "median", "worst")
 
 def plotting(module: str) -> Any:
     """A library of the extra `plots`."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError("figures need the extra: pip install 'unihpe[plots]'") from error
+    return extra(module, "plots", "figures need the extra")
 
 
 def figure(width: float, height: float) -> tuple[Any, Any]:
@@ -53,7 +50,7 @@ def save(made: Any, path: Path) -> None:
         made.savefig(temporary, format="png", dpi=130)
 
 
-def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, Frames]:
+def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Frames]:
     """A model that sees pictures, and people of a packed set, evenly spread.
 
     Raises:
@@ -70,7 +67,7 @@ def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, F
 
 
 @torch.no_grad()
-def draw_space(checkpoint: Path, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
+def draw_space(checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
     """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
     predictor, frames = open_people(checkpoint, file, people)
     batch = prepare(frames, predictor.skeleton)
@@ -147,7 +144,7 @@ def draw_cosines(run: Path, out: Path) -> None:
 
 @torch.no_grad()
 def draw_people(
-    checkpoint: Path, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
+    checkpoint: str, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
 ) -> None:
     """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
     predictor, frames = open_people(checkpoint, file, people)

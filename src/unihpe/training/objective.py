@@ -35,12 +35,11 @@ def stage_losses(
     embeddings: dict[Modality, Tensor] = {}
     needed = {modality for modality in stage.embedded if has(batch, modality)}
     if stage.draws_heatmaps and has(batch, Modality.IMAGE):
-        if Modality.IMAGE in needed:
-            embeddings[Modality.IMAGE], heatmaps = model.encode_image(batch)
-        else:
-            heatmaps = model.heatmaps(batch)
-        assert heatmaps is not None
+        maps = model.image_maps(batch)
+        heatmaps = model.heatmaps(maps)
         terms |= heatmap_losses(heatmaps, batch, stage)
+        if Modality.IMAGE in needed:
+            embeddings[Modality.IMAGE] = model.encode_maps(maps, batch.box_token, heatmaps)
     for modality in sorted(needed - embeddings.keys()):
         if (embedding := embed_known(model, batch, modality)) is not None:
             embeddings[modality] = embedding
