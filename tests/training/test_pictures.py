@@ -192,7 +192,7 @@ def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
     confidence[:3] = 1.0
     batch = replace(batch, keypoints=where[None], confidence=confidence[None])
     heat = torch.randn(1, 17, 32, 24, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    stage = Stage(name="x", steps=1, batch_size=1, contrastive=0, integral=1.0)
+    stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, integral=1.0)
     loss = heatmap_losses(heat, batch, stage)["integral"]
     loss.backward()
     assert heat.grad is not None
