@@ -11,12 +11,12 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 from torch import Tensor
 
 from unihpe.body.skeleton import get_skeleton
@@ -25,11 +25,8 @@ from unihpe.errors import InputError
 Floats = NDArray[np.float64]
 # Trunk and head, in torso lengths (pelvis to mid-shoulder).
 THORAX_UP, HEAD_UP, NOSE_UP, NOSE_FORWARD = 0.10, 0.58, 0.36, 0.13
-LIMBS = [
-    f"{side}_{limb}"
-    for side in ("left", "right")
-    for limb in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-]
+SIDED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+LIMBS = {f"{side}_{joint}" for side in ("left", "right") for joint in SIDED}
 CHANNEL = re.compile("[xyz](position|rotation)", re.IGNORECASE)
 TIMES = re.compile(r"\s*Frames:\s*(\d+)\s+Frame\s+Time:\s*(\S+)")
 
@@ -91,8 +88,7 @@ def read_bvh(path: Path) -> BVH:
     """Read a BVH file; tolerant of tabs, blank lines, line ends and channel orders.
 
     Raises:
-        InputError: for a file that is empty, not BVH, cut short, or holds values that are not
-            finite.
+        InputError: for a file that is not BVH, cut short, or holds values that are not finite.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -168,8 +164,15 @@ def parse_motion(text: str, channels: int) -> tuple[Floats, float]:
     return rows, 1 / frame_time
 
 
+def as_list(names: Any) -> Any:
+    return [names] if isinstance(names, str) else names
+
+
+Names = Annotated[list[str], BeforeValidator(as_list)]  # of a file's joints; means their mean
+
+
 class Rig(BaseModel):
-    """Which joints of a BVH file are which of ours; a list stands for the mean of its joints."""
+    """Which joints of a BVH file are which of ours."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -177,29 +180,28 @@ class Rig(BaseModel):
     unit_mm: float  # millimetres in one unit of the file
     up: Literal["y", "z"] = "y"  # the file's axis that points to the sky
     skip: int = 0  # frames at the start that are no motion (a calibration pose)
-    pelvis: str | list[str]
-    head: tuple[str | list[str], str | list[str]]  # the head's direction: from one to the other
-    joints: dict[str, str | list[str]]  # ours (left_hip … right_wrist) → the file's
+    pelvis: Names
+    head: tuple[Names, Names]  # the head's direction: from one to the other
+    joints: dict[str, Names]  # ours (left_hip … right_wrist) → the file's
 
     @field_validator("joints")
     @classmethod
     def check_joints(cls, joints: dict[str, Any]) -> dict[str, Any]:
-        if odd := sorted(joints.keys() ^ set(LIMBS)):
-            wanted, odd_ones = ", ".join(sorted(LIMBS)), ", ".join(odd)
-            raise ValueError(f"[joints] must name exactly {wanted}; see {odd_ones}")
+        if odd := sorted(joints.keys() ^ LIMBS):
+            wanted = ", ".join(sorted(LIMBS))
+            raise ValueError(f"[joints] must name exactly {wanted}; see {', '.join(odd)}")
         return joints
 
     def missing(self, positions: Container[str]) -> list[str]:
         """The joints that the rig asks a file for and that it lacks, sorted."""
         asked = [self.pelvis, *self.head, *self.joints.values()]
-        return sorted({n for entry in asked for n in names_of(entry) if n not in positions})
+        return sorted({name for names in asked for name in names if name not in positions})
 
     def poses(self, path: Path, positions: dict[str, Floats]) -> Floats:
         """The 17 joints of Human3.6M, (T, 17, 3), mm, y up.
 
         Raises:
-            InputError: naming the joints that the file lacks, or the frame in which the head has no
-                direction.
+            InputError: naming what the file lacks, or the frame in which the head has no direction.
         """
         asks = f"{path}: rig '{self.name}'"
         if missing := ", ".join(self.missing(positions)):
@@ -208,8 +210,8 @@ class Rig(BaseModel):
         if frames <= self.skip:
             raise InputError(f"{asks} skips its first {self.skip} frames, and it has {frames}")
 
-        def place(names: str | list[str]) -> Floats:
-            found = np.stack([positions[name][self.skip :] for name in names_of(names)])
+        def place(names: list[str]) -> Floats:
+            found = np.stack([positions[name][self.skip :] for name in names])
             if self.up == "z":
                 found = found[..., [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
             return np.asarray((found * self.unit_mm).mean(axis=0))
@@ -223,17 +225,13 @@ class Rig(BaseModel):
             poses = np.stack([joints[joint] for joint in get_skeleton("human36m17").joints], axis=1)
             finite = np.isfinite(poses.astype(np.float32)).all((1, 2))  # as they are kept
         if not finite.all():
+            head = " and ".join("+".join(names) for names in self.head)
             raise InputError(
-                f"{path}: frame {self.skip + int(finite.argmin())} gives no finite pose:"
-                f" {self.head[0]} and {self.head[1]}, which give the head's direction in rig"
-                f" '{self.name}', must lie apart and not along the shoulders; name others in a rig"
-                " and pass it with --rig (docs/data.md)"
+                f"{path}: frame {self.skip + int(finite.argmin())} gives no finite pose: {head},"
+                f" the head's direction in rig '{self.name}', must lie apart and not along the"
+                " shoulders; name others in a rig and pass it with --rig (docs/data.md)"
             )
         return poses
-
-
-def names_of(entry: str | list[str]) -> list[str]:
-    return [entry] if isinstance(entry, str) else entry
 
 
 def trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Floats]:
@@ -297,12 +295,7 @@ def resample(values: Floats, fps: float, target_fps: float) -> Floats:
 def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[tuple[str, Tensor]]:
     """Every BVH file of a folder, or one file: name and poses (T, 17, 3), float32, mm, y up.
 
-    Args:
-        fps: motions are resampled to this rate.
-
-    Raises:
-        InputError: for the first file that cannot be used, with the reason; for a folder without
-            BVH files.
+    Resampled to `fps`. The first file that cannot be used is an InputError.
     """
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh")
     files = [path] if path.is_file() else files

@@ -44,19 +44,16 @@ ERRORS = {
 OTHER = JointErrors(0.079, 0.15, 0.03, 0.05)  # a joint of another skeleton
 SWAP = 0.02  # probability, every joint
 UNDETECTED = 0.02  # probability that a joint is not reported at all: confidence 0
-# The keypoint similarity of each outcome. Inverted and swapped joints are as near to the wrong spot
-# as jittered and good ones are to the right one.
-GOOD_KS, JITTER_KS, MISS_KS = (0.85, 1.0), (0.5, 0.85), (0.1, 0.5)
 AREA = 0.53  # a person's silhouette as a share of the joints' box, PoseFix
 SWAP_DISTANCE = (0.3, 0.8)  # how far the other person stands, in box sides
-# What a detector says of itself, drawn uniformly: sure of what is right, unsure of what is wrong,
-# never reliably so.
-CONFIDENCE = {
-    "jitter": (0.35, 0.95),
-    "inversion": (0.3, 0.9),
-    "swap": (0.3, 0.9),
-    "miss": (0.1, 0.6),
-    "good": (0.6, 1.0),
+# Of each outcome, drawn uniformly: keypoint similarity (of inverted and swapped joints to the wrong
+# spot), and the stated confidence: sure of what is right, unsure of what is wrong, never reliably.
+OUTCOMES = {
+    "jitter": ((0.5, 0.85), (0.35, 0.95)),
+    "inversion": ((0.5, 1.0), (0.3, 0.9)),
+    "swap": ((0.5, 1.0), (0.3, 0.9)),
+    "miss": ((0.1, 0.5), (0.1, 0.6)),
+    "good": ((0.85, 1.0), (0.6, 1.0)),
 }
 
 
@@ -68,12 +65,7 @@ def errors_of(joint: str) -> JointErrors:
 def detect(
     keypoints: Tensor, skeleton: Skeleton, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Exact 2D joints as a detector would report them.
-
-    Args:
-        keypoints: exact, pixels, (N, J, 2).
-        skeleton: names the J joints.
-        generator: the randomness.
+    """Exact 2D joints (N, J, 2), pixels, as a detector would report them.
 
     Returns:
         keypoints (N, J, 2), pixels, and confidence (N, J); an undetected joint has confidence 0 and
@@ -84,42 +76,22 @@ def detect(
     rates = torch.tensor([[row.jitter, row.inversion, SWAP, row.miss] for row in rows])
     edges = rates.cumsum(-1).expand(n, joints, 4).contiguous()
     drawn = uniform((n, joints, 1), (0, 1), generator)
-    outcome = torch.searchsorted(edges, drawn)[..., 0]  # as in `CONFIDENCE`: 0 jitter … 4 good
+    outcome = torch.searchsorted(edges, drawn)[..., 0]  # as in `OUTCOMES`: 0 jitter … 4 good
     extent = keypoints.amax(1) - keypoints.amin(1)  # (N, 2)
     centre = torch.where((outcome == 1)[..., None], keypoints[:, list(skeleton.mirror)], keypoints)
     aside = uniform((n, 1, 1), SWAP_DISTANCE, generator) * extent.amax(-1)[:, None, None]
     side = torch.where(uniform((n, 1, 1), (0, 1), generator) < 0.5, -1.0, 1.0)
     other = centre + torch.cat([side * aside, torch.zeros_like(aside)], dim=-1)
     centre = torch.where((outcome == 2)[..., None], other, centre)
-    reach = error_radius(outcome, torch.tensor([row.sigma for row in rows]), extent, generator)
+    similarity, stated = torch.tensor(list(OUTCOMES.values())).unbind(1)  # (5, 2) each
+    sigma = torch.tensor([row.sigma for row in rows])
+    scale = 2 * sigma * (AREA * extent.prod(-1, keepdim=True)).sqrt()  # (N, J)
+    far, near = (scale[..., None] * (-2 * similarity.log()).sqrt()[outcome]).unbind(-1)
+    reach = uniform((n, joints), (near, far), generator)
     angle = uniform((n, joints), (0, 2 * math.pi), generator)
     found = centre + reach[..., None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
     lost = uniform((n, joints), (0, 1), generator) < UNDETECTED
     lost &= lost.sum(1, keepdim=True) <= joints - FEWEST_JOINTS
-    confidence = torch.where(lost, 0.0, stated_confidence(outcome, generator))
+    low, high = stated[outcome].unbind(-1)
+    confidence = torch.where(lost, 0.0, uniform((n, joints), (low, high), generator))
     return torch.where(lost[..., None], torch.nan, found), confidence
-
-
-def error_radius(
-    outcome: Tensor, sigma: Tensor, extent: Tensor, generator: torch.Generator
-) -> Tensor:
-    """How far from its centre each joint lands, pixels.
-
-    Args:
-        outcome: (N, J), numbered as in `CONFIDENCE`.
-        sigma: (J,).
-        extent: width and height of the joints' box, (N, 2), pixels.
-    """
-    near_spot = (JITTER_KS[0], 1.0)
-    ks = torch.tensor([JITTER_KS, near_spot, near_spot, MISS_KS, GOOD_KS])
-    scale = 2 * sigma * (AREA * extent.prod(-1, keepdim=True)).sqrt()  # (N, J)
-    far, near = (scale[..., None] * (-2 * ks.log()).sqrt()[outcome]).unbind(-1)
-    return near + (far - near) * uniform(outcome.shape, (0, 1), generator)
-
-
-def stated_confidence(outcome: Tensor, generator: torch.Generator) -> Tensor:
-    """The score a detector gives each joint, (N, J) in [0, 1]."""
-    low, high = torch.tensor(list(CONFIDENCE.values())).T
-    drawn = uniform(outcome.shape, (0, 1), generator)
-    confidence: Tensor = low[outcome] + (high - low)[outcome] * drawn
-    return confidence

@@ -73,9 +73,8 @@ class Motion:
         made = convert(self.poses, torch.ones(self.poses.shape[:2]), self.skeleton, skeleton)
         known = zip(skeleton.joints, made.confidence[0].tolist(), strict=True)
         if missing := ", ".join(joint for joint, seen in known if not seen):
-            raise InputError(
-                f"{skeleton.name} has joints that {self.skeleton.name} cannot make: {missing}"
-            )
+            pair = f"{skeleton.name} has joints that {self.skeleton.name} cannot make"
+            raise InputError(f"{pair}: {missing}")
         return replace(self, skeleton=skeleton, poses=made.points)
 
     def group_of(self, frames: Tensor) -> tuple[str, ...]:
@@ -98,8 +97,8 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
     names, poses = zip(*load_folder(path, rig, fps), strict=True)
     lengths = torch.tensor([len(motion) for motion in poses])
     sequence = torch.repeat_interleave(torch.arange(len(names)), lengths)
-    skeleton, groups = get_skeleton("human36m17"), (path.stem,) * len(names)
-    splits = (UNSPLIT,) * len(names)
+    groups, splits = (path.stem,) * len(names), (UNSPLIT,) * len(names)
+    skeleton = get_skeleton("human36m17")
     return on_stage(Motion(skeleton, torch.cat(poses), sequence, names, groups, splits))
 
 
@@ -134,20 +133,15 @@ def misfit(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
     if any(len(values) != motions for values in of_motions):
         return "seq_names, seq_source and seq_split must be of one length"
     if index.dtype.kind not in "iu" or index.shape != (len(poses),):
-        shape = f"{index.dtype} {index.shape}"
-        return f"seq_index is {shape}; it must be one whole number for each pose"
-    steps = np.diff(index.astype(np.int64))
-    if index.min() < 0 or index.max() >= motions or bool((steps < 0).any()):
-        rise = f"must rise from 0 to at most {motions - 1}"
-        return f"seq_index {rise}, the frames of a motion together"
+        return f"seq_index is {index.dtype} {index.shape}; it must be a whole number for each pose"
+    falls = bool((np.diff(index.astype(np.int64)) < 0).any())
+    if falls or index.min() < 0 or index.max() >= motions:
+        return f"seq_index must rise from 0 to at most {motions - 1}, a motion's frames together"
     return ""
 
 
 def on_stage(motion: Motion) -> Motion:
-    """Each motion's floor at y = 0, its path bent into a disc of `STAGE_RADIUS` about the origin.
-
-    Poses keep their shape.
-    """
+    """Each motion's floor at y = 0, its path bent into a disc of `STAGE_RADIUS`; poses stay."""
     moved = []
     lengths = torch.bincount(motion.sequence, minlength=len(motion.names)).tolist()
     for poses in motion.poses.split([length for length in lengths if length]):
@@ -167,10 +161,9 @@ class MotionSource:
         motion: the poses.
         view: "fixed", four cameras placed like Human3.6M's: index = 4·frame + camera; or "random",
             a new camera at each read, and half of the poses mirrored.
-        two_d: "exact", "detected" (`detector.detect`), or "both": half of the people exact, half
-            detected.
-        balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws
-            groups alike.
+        two_d: "exact", "detected" (`detector.detect`), or "both": half of the people each.
+        balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1
+            draws groups alike.
         body_scale: random size of the person, uniform within 1 ± this ("random" view only).
     """
 
