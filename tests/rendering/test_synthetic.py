@@ -38,7 +38,7 @@ from unihpe.rendering.clothes import Cover, Cut, load_skins
 from unihpe.rendering.paint import cover_at
 from unihpe.rendering.raster import NOTHING, barycentric, normals_of, rasterise
 from unihpe.rendering.scene import FEWEST_LEFT, HIDDEN, OUTSIDE, SEEN, People, Settings, cut_picture
-from unihpe.show.rendered_sheet import contact_sheet
+from unihpe.show.sheets import draw_crops
 
 LIMBS = [
     (f"{side}_{a}", f"{side}_{b}")
@@ -370,7 +370,7 @@ def test_poses_of_another_shape_are_refused():
 
 
 def test_contact_sheet(people: People, tmp_path: Path):
-    contact_sheet(people, tmp_path / "sheet.png", 1, 2)
+    draw_crops([people[0], people[1]], SKELETON, tmp_path / "sheet.png", columns=2)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (CROP_HEIGHT, 2 * CROP_WIDTH, 3)
 
 

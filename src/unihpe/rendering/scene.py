@@ -68,12 +68,6 @@ class Person(LabelledCrop):
     # How much of each pixel is the person, before anything stands in front, (256, 192) in [0, 1].
     cover: Floats = field(kw_only=True, repr=False)
 
-    @property
-    def crop_keypoints(self) -> Doubles:
-        """The keypoints in pixels of the crop, (17, 2)."""
-        matrix = crop_matrix(self.box, *CROP)
-        return np.asarray(self.keypoints @ matrix[:, :2].T + matrix[:, 2])
-
 
 class People:
     """Rendered people by index.
