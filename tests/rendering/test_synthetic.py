@@ -15,9 +15,7 @@ from unihpe.datasets.motion.source import Motion, open_motion
 from unihpe.errors import InputError
 from unihpe.io.extra import extra
 
-anny_library = pytest.importorskip(
-    "anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'"
-)
+pytest.importorskip("anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
 pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
 
 
@@ -125,7 +123,11 @@ def test_joints_follow_the_rule_of_the_motion_data():
 
 
 def test_skinning_agrees_with_anny_itself():
-    anny = anny_library.Anny(pose_parameterization="world-orient", skinning_method="lbs").double()
+    anny = (
+        extra("anny", "synthetic", "this test needs it")
+        .Anny(pose_parameterization="world-orient", skinning_method="lbs")
+        .double()
+    )
     rest = anny(phenotype_kwargs={"age": 0.7, "gender": 0.2})
     generator = torch.Generator().manual_seed(0)
     turns = torch.linalg.qr(

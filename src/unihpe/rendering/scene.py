@@ -162,7 +162,7 @@ class People:
         return np.concatenate([small, kept[..., None]], axis=-1), depth
 
     def draw_stuff(self, view: View, rng: np.random.Generator) -> Floats:
-        """The colour of something before a person, (H, W, 3), linear: another background, or cloth."""
+        """The colour of something before a person, (H, W, 3), linear: a background, or cloth."""
         backdrop = behind(self.backgrounds, view.rays(*CROP)[::-1, ::-1], rng)
         stuff = linear(backdrop) * np.float32(rng.uniform(0.4, 1.3))
         if rng.random() < 0.25:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +43,12 @@ def row_of(
             figures = [*behind, Figure(poses[n].numpy())]
             views.append((PATHS[name] + error, figures, 40.0, 12.0))
     else:
-        samples = [] if results.samples is None else results.samples[:SHOWN_SAMPLES, n].numpy()
-        figures = [Figure(sample, width=1.4, opacity=0.35) for sample in samples]
-        figures += [*behind, Figure(results.pose[n].numpy())]
-        views = [
-            ("3D, the camera's side", figures, 0.0, 8.0),
-            ("3D, from aside", figures, 70.0, 14.0),
-        ]
+        figures = [*behind, Figure(results.pose[n].numpy())]
+        if results.samples is not None:
+            samples = results.samples[:SHOWN_SAMPLES, n].numpy()
+            figures = [*(Figure(pose, width=1.4, opacity=0.35) for pose in samples), *figures]
+        views = [("3D, the camera's side", figures, 0.0, 8.0)]
+        views += [("3D, from aside", figures, 70.0, 14.0)]
     panels = [
         (draw_3d(figures, results.skeleton, PANEL, azimuth, elevation), text)
         for text, figures, azimuth, elevation in views
@@ -106,7 +106,7 @@ def write_pictures(
         )
         for n in evenly_spaced(len(results), rows * across).tolist()
     ]
-    lines = [sum(people[k : k + across], []) for k in range(0, len(people), across)]
+    lines = [list(chain(*people[k : k + across])) for k in range(0, len(people), across)]
     drawn = sheet(lines, title)
     chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
     scenes = [scene_of(results, n, truth) for n in chosen]
@@ -140,7 +140,7 @@ def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
 def draw_crops(people: Sequence[LabelledCrop], skeleton: Skeleton, out: Path, columns: int) -> None:
     """People's crops side by side as a PNG, with the 2D joints that are inside drawn over them."""
     tiles = [
-        draw_2d(person.picture, person.crop_keypoints, person.visibility, skeleton)
+        draw_2d(person.picture, person.crop_keypoints, person.visibility.astype(float), skeleton)
         for person in people
     ]
     tiles += [blank(CROP_WIDTH, CROP_HEIGHT)] * (-len(tiles) % columns)
