@@ -17,7 +17,6 @@ from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.cli import main
 from unihpe.datasets.packed import PackedPeople
-from unihpe.errors import InputError
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
