@@ -21,7 +21,7 @@ from unihpe.recipe import (
     shipped_recipes,
     start_image_encoder,
 )
-from unihpe.runs.start import SHIPPED, load_start
+from unihpe.runs.start import load_start
 from unihpe.training.stage import Stage
 from unihpe.training.streams import alternating, stage_stream, training_stream
 
@@ -234,10 +234,10 @@ def test_scales_are_measured(motion_file):
 
 
 def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
-    from unihpe.inference.predictor import default_checkpoint
+    from unihpe.model.checkpoint import checkpoint_file
     from unihpe.model.checkpoint import load_checkpoint
 
-    path = default_checkpoint()
+    path = checkpoint_file()
     tensors, card = load_checkpoint(path)
     trained, shipped, before = (
         parse_recipe(card.recipe, "card"),
@@ -415,7 +415,7 @@ def test_alternating_keeps_shares_throughout():
 
 @pytest.mark.parametrize("name", ["pictures", "lifting"])
 def test_the_shipped_checkpoint_may_be_trained_on(name):
-    assert load_start(load_recipe(name), SHIPPED).origin.samples > 1e6
+    assert load_start(load_recipe(name), "shipped").origin.samples > 1e6
 
 
 @pytest.mark.parametrize(
@@ -446,11 +446,11 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
 )
 def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), SHIPPED)
+        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped")
 
 
 def test_what_an_mlp_does_not_have_need_not_agree():
     load_start(
         load_recipe("pictures", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")),
-        SHIPPED,
+        "shipped",
     )

@@ -33,7 +33,7 @@ from unihpe.model.build import (
     build_heatmap_head,
     build_image_encoder,
 )
-from unihpe.model.checkpoint import Card, load_checkpoint, load_into
+from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint, load_into
 from unihpe.model.heatmaps import HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
 from unihpe.model.unihpe import UniHPE
@@ -347,13 +347,13 @@ def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
     return recipe.model_copy(update=update)
 
 
-def load_model(path: Path, device: str = "cpu") -> tuple[UniHPE, Recipe, Card]:
-    """A trained model, its recipe and its card, from a checkpoint file or a training folder.
+def load_model(path: str | Path | None, device: str = "cpu") -> tuple[UniHPE, Recipe, Card]:
+    """A trained model, its recipe and its card, from a checkpoint by name (see `checkpoint_file`).
 
     Raises:
         InputError: as `load_checkpoint`, or if the recipe in the checkpoint is not understood.
     """
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = checkpoint_file(path)
     tensors, card = load_checkpoint(file, device)
     recipe = parse_recipe(card.recipe, f"{file} (its recipe)")
     model = build_model(recipe)
