@@ -1,10 +1,10 @@
 """Set up and run, with nothing but Python 3.11 or newer.
 
-    python3 start.py demo [ARGUMENTS]    # 2D keypoints become 3D poses: pictures and a measured error
-    python3 start.py test [ARGUMENTS]    # the tests
+    python3 start.py demo [ARGUMENTS]    # estimates poses and measures the error
+    python3 start.py test [ARGUMENTS]    # runs the tests
 
-The first call makes a virtual environment in .venv and installs the package into it; later calls reuse it. Arguments go to
-`unihpe demo` or pytest.
+The first call makes a virtual environment in .venv and installs the package into it; later calls
+reuse it. Arguments go to `unihpe demo` or pytest.
 """
 
 import os
@@ -46,10 +46,8 @@ def installed(command: str) -> Path:
 
 def main() -> int:
     if sys.version_info < OLDEST:
-        print(
-            f"unihpe needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}",
-            file=sys.stderr,
-        )
+        here, oldest = sys.version.split()[0], ".".join(map(str, OLDEST))
+        print(f"unihpe needs Python {oldest} or newer; this is {here}", file=sys.stderr)
         return 2
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
         print(__doc__, file=sys.stderr)
@@ -57,10 +55,8 @@ def main() -> int:
     try:
         python = installed(sys.argv[1])
     except subprocess.CalledProcessError as error:
-        print(
-            f"setting up failed: {error.cmd[-1]}; is python3-venv installed, and is PyPI within reach?",
-            file=sys.stderr,
-        )
+        remedy = "is python3-venv installed, and is PyPI within reach?"
+        print(f"setting up failed: {error.cmd[-1]}; {remedy}", file=sys.stderr)
         return 1
     place = ROOT if sys.argv[1] == "test" else None
     return subprocess.run(
