@@ -446,7 +446,9 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
 )
 def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped")
+        load_start(
+            load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped"
+        )
 
 
 def test_what_an_mlp_does_not_have_need_not_agree():

@@ -67,7 +67,7 @@ def read_raw_2d(root: Path, sequences: list[Sequence3D]) -> Detections:
 
 def positions(path: Path, coordinates: int) -> Array:
     """`Pose` of a CDF, its 32 joints reduced to 17: (T, 17, coordinates)."""
-    cdflib = extra("cdflib", "cdflib", path)
+    cdflib = extra("cdflib", "data", f"{path}: reading it needs cdflib")
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; unpack the release's archives of this subject,"

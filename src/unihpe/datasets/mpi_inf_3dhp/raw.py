@@ -154,7 +154,7 @@ def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tupl
 
 def load_mat(path: Path) -> dict[str, Any]:
     """A MATLAB file of before version 7.3."""
-    scipy_io = extra("scipy.io", "scipy", path)
+    scipy_io = extra("scipy.io", "data", f"{path}: reading it needs scipy")
     try:
         content: dict[str, Any] = scipy_io.loadmat(str(path))
     except Exception as error:  # scipy raises errors of many kinds for a broken file
