@@ -133,7 +133,7 @@ def write_npz(folder):
             pose=pose.numpy(),
             focal=focal.numpy(),
             size=size.numpy(),
-            action=np.array(["walking", "sitting"] * 20),
+            action=np.repeat(["walking", "sitting"], 20),
         )
     keypoints = np.concatenate([rng.uniform(300, 700, (joints, 2)), np.ones((joints, 1))], 1)
     person = {"image_id": 1, "category_id": 1, "keypoints": keypoints.ravel().tolist(), "score": 1}
