@@ -16,7 +16,9 @@ import torch
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.cli import main
-from unihpe.datasets.packed import PackedPeople
+from unihpe.datasets.pack import PackedPeople
+from unihpe.errors import InputError
+from unihpe.model.backbones import build_backbone
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -118,6 +120,18 @@ def test_what_is_no_backbone_is_never_called(folder, monkeypatch, capsys):
     assert "os:abort" in line
 
 
+def test_a_function_says_that_it_returns_a_backbone(folder):
+    module = folder / "my_backbone.py"
+    text = module.read_text()
+    module.write_text(
+        text
+        + "\n\ndef build() -> Backbone:\n    return Small()\n\n\ndef untold():\n    return Small()\n"
+    )
+    assert build_backbone("my_backbone:build").channels == (32, 64)
+    with pytest.raises(InputError, match="my_backbone:untold"):
+        build_backbone("my_backbone:untold")
+
+
 def write_npz(folder):
     """Two splits of people in the data set's own files, and keypoints of one person."""
     joints = len(get_skeleton("human36m17"))
@@ -141,6 +155,7 @@ def write_npz(folder):
 
 
 def test_a_data_set(folder, monkeypatch, capsys):
+    pytest.importorskip("unihpe.datasets.dataset")
     (folder / "FOLDER").mkdir()
     write_npz(folder / "FOLDER")
     shutil.move(folder / "FOLDER" / "keypoints.json", folder)
@@ -156,6 +171,7 @@ def test_a_data_set(folder, monkeypatch, capsys):
 
 
 def test_a_data_set_without_its_files_says_so(folder, monkeypatch, capsys):
+    pytest.importorskip("unihpe.datasets.dataset")
     (folder / "FOLDER").mkdir()
     run(monkeypatch, commands(data_part())[0], code=2)
     (line,) = capsys.readouterr().err.splitlines()
