@@ -21,6 +21,11 @@ class Modality(IntEnum):
     POSE_2D = 1
     POSE_3D = 2
 
+    @property
+    def label(self) -> str:
+        """Its short name: in results, reports and figures."""
+        return ("image", "2d", "3d")[self]
+
 
 @dataclass(frozen=True)
 class Frames:
