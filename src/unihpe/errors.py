@@ -10,8 +10,8 @@ class InputError(ValueError):
 
 
 def one_line(error: object, most: int | None = None) -> str:
-    """What an exception says, on one line of at most so many characters."""
-    return " ".join(str(error).split())[:most]
+    """What an exception says (its type if nothing), on one line of at most so many characters."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:most]
 
 
 def listing(names: Collection[str], most: int = 8) -> str:

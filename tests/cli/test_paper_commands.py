@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from unihpe.cli import FIGURES, app
+from unihpe.cli import app
+from unihpe.cli.plot import FIGURES
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.evaluation.rules import rules_of
 from unihpe.recipe import load_recipe, with_stages

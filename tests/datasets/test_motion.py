@@ -8,16 +8,14 @@ from torch.testing import assert_close
 
 from unihpe.body.prepare import prepare
 from unihpe.body.skeleton import get_skeleton
+from unihpe.body.virtual_cameras import STAGE_RADIUS, fixed_cameras, random_cameras
 from unihpe.datasets.motion import detector
 from unihpe.datasets.motion.source import (
     NPZ_KEYS,
-    STAGE_RADIUS,
     Motion,
     MotionSource,
-    fixed_cameras,
     on_stage,
     open_motion,
-    random_cameras,
 )
 from unihpe.errors import InputError
 from unihpe.io import pickles as unpickle

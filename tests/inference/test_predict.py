@@ -12,12 +12,12 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.motion.source import MotionSource
 from unihpe.errors import InputError
-from unihpe.evaluation.lifting import evaluate_lifting
+from unihpe.evaluation.lifting import evaluate_lifting, geometric_median
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.words import motion_protocol
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
-from unihpe.inference.hypotheses import geometric_median, spread
+from unihpe.inference.results import spread
 
 
 @pytest.fixture(scope="module")
@@ -275,13 +275,13 @@ def test_unmatched_pairs_never_meet_their_own():
 
 def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):
     from unihpe.body.skeleton import get_skeleton
-    from unihpe.inference.keypoints.read import KeypointFile
+    from unihpe.inference.keypoints.read import Keypoints
 
     predictor = unihpe.load(trained)
     points = torch.rand(3, 17, 2) * 100
     points[1] = 50.0 + torch.arange(34).view(17, 2) * 1e-4  # a few steps of float32: noise to lift
     points[2, 4] = 1e30
-    file = KeypointFile(
+    file = Keypoints(
         get_skeleton("coco17"),
         points,
         torch.ones(3, 17),

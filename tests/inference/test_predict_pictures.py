@@ -11,7 +11,7 @@ from torch.testing import assert_close
 import unihpe
 from unihpe.body.batch import Modality
 from unihpe.errors import InputError
-from unihpe.inference.boxes import read_boxes
+from unihpe.inference.media import read_boxes
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.recipe import build_model, load_recipe, parse_recipe
 
@@ -66,11 +66,9 @@ def test_the_crop_is_what_the_box_says(model, photo, monkeypatch):
         model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0])),
     )
     seen = []
-    original = model.model.embed
+    original = model.model.look
     monkeypatch.setattr(
-        model.model,
-        "embed",
-        lambda batch, modality: (seen.append(batch.image), original(batch, modality))[1],
+        model.model, "look", lambda batch: (seen.append(batch.image), original(batch))[1]
     )
     model.predict(photo, box)
     model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0]))

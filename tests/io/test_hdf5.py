@@ -7,7 +7,7 @@ from miniatures import write_3dhp_test, write_fetch_h36m
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.errors import InputError
-from unihpe.io import hdf5
+from unihpe.io import hdf5, pickles
 
 h5py = pytest.importorskip("h5py", reason="HDF5 needs h5py")
 
@@ -54,7 +54,7 @@ def test_a_bomb_in_h36m_fetchs_file(tmp_path):
 
 
 def test_much_that_is_in_the_file_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(hdf5, "BOMB_BYTES", 1 << 10)
+    monkeypatch.setattr(pickles, "BOMB_BYTES", 1 << 10)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = np.random.default_rng(0).normal(size=(1000, 3))
     assert hdf5.read_hdf5(tmp_path / "a.h5", {"x": (None, 3)}, {"y": (None,)}, "")["x"].shape == (

@@ -11,7 +11,8 @@ import torch
 
 from unihpe.body.boxes import box_from_keypoints
 from unihpe.body.camera import Camera
-from unihpe.datasets.motion.source import Motion, open_motion, random_cameras
+from unihpe.body.virtual_cameras import random_cameras
+from unihpe.datasets.motion.source import Motion, open_motion
 from unihpe.errors import InputError
 
 pytest.importorskip("anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
@@ -34,7 +35,6 @@ from unihpe.rendering.body import (
 from unihpe.rendering.extra import needed
 from unihpe.rendering.paint import CUTS, HEM, NEVER, SLEEVE, WAIST, Cover, cover_at, load_skins
 from unihpe.rendering.raster import NOTHING, normals_of, rasterise, weights
-from unihpe.rendering.render import labelled
 from unihpe.rendering.scene import FEWEST_LEFT, HIDDEN, OUTSIDE, SEEN, People, Settings, cut_picture
 from unihpe.show.rendered_sheet import contact_sheet
 
@@ -380,7 +380,7 @@ def test_contact_sheet(people: People, tmp_path: Path):
 
 def test_packing_and_back(people: People, tmp_path: Path):
     file = tmp_path / "set.people"
-    pack((labelled(people[n], n) for n in (5, 2, 9)), file, asdict(people.settings))
+    pack((people[n] for n in (5, 2, 9)), file, asdict(people.settings))
     assert [path.name for path in tmp_path.iterdir()] == ["set.people"]  # no temporary file stays
     packed = PackedPeople(file)
     assert len(packed) == 3 and packed.index.tolist() == [5, 2, 9] and packed.settings["seed"] == 3
@@ -401,7 +401,7 @@ def test_packing_and_back(people: People, tmp_path: Path):
 
 def test_packed_sets_are_joined(people: People, tmp_path: Path):
     for name, chosen, group in (("a", (5, 2), "walk"), ("b", (9,), "sit")):
-        made = [replace(labelled(people[n], n), group=group) for n in chosen]
+        made = [replace(people[n], group=group) for n in chosen]
         pack(made, tmp_path / name, {"about": name})
     join([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
     both, second = PackedPeople(tmp_path / "both"), PackedPeople(tmp_path / "b")
@@ -413,7 +413,7 @@ def test_packed_sets_are_joined(people: People, tmp_path: Path):
 
 def test_a_damaged_picture_is_found(people: People, tmp_path: Path):
     file = tmp_path / "set.people"
-    pack([labelled(people[n], n) for n in (0, 1)], file, {})
+    pack([people[n] for n in (0, 1)], file, {})
     content = bytearray(file.read_bytes())
     content[8 + 700] ^= 1  # one bit of the first JPEG
     file.write_bytes(content)
@@ -425,11 +425,11 @@ def test_a_damaged_picture_is_found(people: People, tmp_path: Path):
 
 def test_a_file_that_is_not_whole_is_named(people: People, tmp_path: Path):
     file = tmp_path / "set.people"
-    pack([labelled(people[0], 0)], file, {})
+    pack([people[0]], file, {})
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(InputError, match="not whole"):
         PackedPeople(file)
-    pack([labelled(people[0], 0)], file, {})
+    pack([people[0]], file, {})
     content = bytearray(file.read_bytes())
     content[int(PackedPeople(file).described()["arrays"]["pose"]) + 3] ^= (
         0x40  # another sign or exponent

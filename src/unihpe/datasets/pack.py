@@ -11,8 +11,7 @@ import json
 import mmap
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unihpe.body.batch import RENDERED, LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.body.camera import Camera
 from unihpe.errors import InputError
@@ -30,7 +30,6 @@ from unihpe.io.mapped import Mapped
 MAGIC = b"unihpe1\n"
 QUALITY = 92
 FOOTER = struct.Struct("<QQ")
-RENDERED = "rendered"  # the group of people who belong to none
 # Label arrays, in this order: shape of one person's, and type. Cameras: focal, centre, size (2
 # each), rotation (9), translation (3). Files written before `checksum` and `group` were added do
 # without them. The description holds a CRC-32 of each array; files written before that are not
@@ -50,38 +49,18 @@ LABELS: dict[str, tuple[tuple[int, ...], str]] = {
 LATER = ("checksum", "group")
 
 
-@dataclass(frozen=True)
-class Packed:
-    """One person of a packed set.
-
-    Attributes:
-        picture: (256, 192, 3), RGB.
-        keypoints: (17, 2), pixels of the full picture, NaN where not known.
-        pose: (17, 3), mm, camera axes, absolute, NaN where not known.
-        visibility: (17,): 0 outside or not known, 1 hidden, 2 seen.
-        box: (4,), pixels of the full picture.
-        camera: of leading shape ().
-        index: in the set that was packed.
-        group: the part of the data a score is averaged in.
-    """
-
-    picture: NDArray[np.uint8]
-    keypoints: NDArray[np.floating[Any]]
-    pose: NDArray[np.floating[Any]]
-    visibility: NDArray[np.uint8]
-    box: NDArray[np.float64]
-    camera: Camera
-    index: int
-    group: str = RENDERED
-
-
 def pack(
-    people: Iterable[Packed], file: Path, settings: Mapping[str, Any], quality: int = QUALITY
+    people: Iterable[LabelledCrop],
+    file: Path,
+    settings: Mapping[str, Any],
+    quality: int = QUALITY,
+    done: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Write people into one file; it gets its name only when it is whole.
 
     Args:
         settings: what the people were made or read with; kept as text.
+        done: told how many are written, after each.
 
     Raises:
         InputError: if the file cannot be written, or nobody is given.
@@ -107,6 +86,7 @@ def pack(
             for name, value in values.items():
                 rows[name].append(value)
             stream.write(data)
+            done(len(rows["index"]))
         if not rows["index"]:
             raise InputError(f"{file}: nobody to pack")
         write_labels(stream, rows, list(groups), settings)
@@ -200,7 +180,7 @@ class PackedPeople:
 
     Attributes:
         keypoints, pose, visibility, box, index: the labels of all people, leading axis N (see
-            `Packed`).
+            `LabelledCrop`).
         groups: the names that `arrays["group"]` numbers.
         settings: what the set was made with, as text.
 
@@ -261,10 +241,10 @@ class PackedPeople:
         """Give the memory of people that were read back to the system."""
         self.mapped.release()
 
-    def __getitem__(self, n: int) -> Packed:
+    def __getitem__(self, n: int) -> LabelledCrop:
         if not -len(self) <= n < len(self):
             raise IndexError(f"{n}: the set holds {len(self)} people")
-        return Packed(
+        return LabelledCrop(
             self.picture(n),
             self.keypoints[n].copy(),
             self.pose[n].copy(),

@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unihpe.body.batch import FEWEST_JOINTS
+from unihpe.body.batch import FEWEST_JOINTS, LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.in_joints import in_joints
-from unihpe.datasets.pack import Packed, PackedPeople, join, pack
+from unihpe.datasets.pack import PackedPeople, join, pack
 from unihpe.datasets.pictures import Pictures, require_size
 from unihpe.datasets.recorded import Recorded
 from unihpe.errors import InputError, listing
@@ -50,7 +50,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Labels:
-    """Of N people, as `Packed` has them of one."""
+    """Of N people, as `LabelledCrop` has them of one."""
 
     index: NDArray[np.int64]
     keypoints: NDArray[np.float32]
@@ -166,7 +166,9 @@ def holds(part: Path, settings: dict[str, Any], labels: Labels) -> bool:
     return packed.settings == settings and all(same)
 
 
-def told(people: Iterator[Packed], done: Callable[[int], None], before: int) -> Iterator[Packed]:
+def told(
+    people: Iterator[LabelledCrop], done: Callable[[int], None], before: int
+) -> Iterator[LabelledCrop]:
     """The same people; each is reported when the next is asked for."""
     for count, person in enumerate(people, before + 1):
         yield person
@@ -191,13 +193,13 @@ def labels_of(recorded: Recorded, indices: Tensor) -> Labels:
     )
 
 
-def packed_people(recorded: Recorded, pictures: Pictures, labels: Labels) -> Iterator[Packed]:
+def packed_people(recorded: Recorded, pictures: Pictures, labels: Labels) -> Iterator[LabelledCrop]:
     """People one after the other, read from their pictures."""
     for n, index in enumerate(labels.index.tolist()):
         view, frame = recorded.views[int(recorded.view[index])], int(recorded.frame[index])
         whole, camera = pictures.read(view, frame), labels.camera.select(torch.tensor(n))
         require_size(whole, camera.size, pictures, view, frame)
-        yield Packed(
+        yield LabelledCrop(
             crop(whole, labels.box[n], CROP_WIDTH, CROP_HEIGHT),
             labels.keypoints[n],
             labels.pose[n],

@@ -13,7 +13,7 @@ from unihpe.datasets.human36m.cameras import INTRINSICS
 from unihpe.datasets.human36m.takes import OTHER_NAMES, take_of
 from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError
-from unihpe.io.picture import Pixels, read_picture
+from unihpe.io.picture import Picture, read_picture
 
 Names = Callable[[View, int], list[str]]
 

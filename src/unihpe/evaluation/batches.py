@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
-from unihpe.body.batch import Batch
+from unihpe.body.batch import Batch, evenly_spaced
 from unihpe.body.prepare import prepare
 from unihpe.datasets.source import Source
 
@@ -27,14 +26,9 @@ def prepared(
     Args:
         most: no more people than these, evenly spread; None takes all.
     """
-    for indices in evenly_spread(len(source), most or len(source)).split(EVALUATION_BATCH):
+    for indices in evenly_spaced(len(source), most or len(source)).split(EVALUATION_BATCH):
         unknown = 0.0 if focal_known else 1.0
         frames = source.read(indices, generator)
         yield prepare(frames, source.skeleton, generator=generator, unknown_focal=unknown).to(
             device
         )
-
-
-def evenly_spread(total: int, most: int) -> Tensor:
-    """At most `most` of `total` indices, evenly spread."""
-    return torch.linspace(0, total - 1, min(total, most), dtype=torch.float64).round().long()

@@ -78,10 +78,10 @@ def answer(
     """
     draw = draw or Draw()
     batches = [batch, mirrored_batch(batch, skeleton)] if flip else [batch]
-    keypoints = {}
+    heatmap_keypoints: dict[str, Tensor] = {}
     embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
     if Modality.IMAGE in kinds:
-        embeddings, keypoints = _encode_pictures(model, skeleton, batches)
+        embeddings, heatmap_keypoints = _encode_pictures(model, skeleton, batches)
     if Modality.POSE_2D in kinds:
         for own, seen in zip(embeddings, batches, strict=True):
             own[Modality.POSE_2D] = model.embed(seen, Modality.POSE_2D)
@@ -90,6 +90,7 @@ def answer(
         for own, seen in zip(embeddings, batches, strict=True)
     ]
     poses: dict[str, Tensor] = {}
+    keypoints: dict[str, Tensor] = {}
     for target in targets:
         made = poses if target is Modality.POSE_3D else keypoints
         for source in embeddings[0]:
@@ -105,7 +106,7 @@ def answer(
     if Modality.POSE_3D in kinds:
         embeddings[0][Modality.POSE_3D] = model.embed(batch, Modality.POSE_3D)
     poses = {name: root_relative(pose, skeleton) for name, pose in poses.items()}
-    return Answer(embeddings[0], poses, keypoints, hypotheses)
+    return Answer(embeddings[0], poses, keypoints | heatmap_keypoints, hypotheses)
 
 
 @dataclass(frozen=True)

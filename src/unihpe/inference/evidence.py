@@ -16,10 +16,10 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError, one_line
 from unihpe.inference.keypoints.read import Keypoints
-from unihpe.io.picture import PictureFile, Pixels, read_picture
+from unihpe.io.picture import Picture, PictureFile, read_picture
 
 Numbers = ArrayLike | Tensor
-Picture = PictureFile | Pixels  # a path, bytes, a binary file, or RGB (H, W, 3) uint8
+PictureLike = PictureFile | Picture  # a path, bytes, a binary file, or RGB (H, W, 3) uint8
 CHUNK, CROPS = 4096, 1024  # people at a time: keypoints, and pictures
 FARTHEST = 20  # pictures from the middle of the picture; beyond lies nobody
 FOCAL_RANGE = 1e-2, 1e3  # of the picture's larger side; no lens lies outside
@@ -36,7 +36,7 @@ class Evidence:
     camera: Camera
     focal_given: bool = True
     keypoints: Converted | None = None  # as given, in the model's joints and pixels
-    pixels: Pixels | None = None  # the picture, of which `parts` cuts out the boxes
+    pixels: Picture | None = None  # the picture, of which `parts` cuts out the boxes
 
     def parts(self) -> Iterator[Batch]:
         """Some people at a time, with their crops."""
@@ -53,10 +53,7 @@ class Evidence:
 def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: float | None) -> Evidence:
     """2D keypoints, in a model's joints; people who cannot be lifted are refused."""
     camera = checked_camera(people.image_size, focal)
-    joints, reasons = lifting_reasons(people, skeleton)
-    for person, reason in enumerate(reasons):
-        if reason:
-            raise InputError(f"person {person}: {reason}; leave them out")
+    joints = _liftable(people, skeleton)
     n, group = torch.arange(len(people)), ("",) * len(people)
     frames = Frames(joints.points, joints.confidence, None, camera, group, n)
     return Evidence(
@@ -65,17 +62,17 @@ def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: float | None) -
 
 
 def from_picture(
-    pixels: Pixels,
+    pixels: Picture,
     boxes: Numbers | None,
     keypoints: Keypoints | None,
     skeleton: Skeleton,
     focal: float | None,
 ) -> Evidence:
     """The people in boxes of a picture, or round their keypoints, or one who fills it."""
-    kinds, joints = (Modality.IMAGE,), None
-    if keypoints is not None:
-        joints = from_keypoints(keypoints, skeleton, focal).keypoints
-        kinds, boxes = tuple(Modality)[:2], _corners(joints) if boxes is None else boxes
+    kinds: tuple[Modality, ...] = (Modality.IMAGE,)
+    joints = None if keypoints is None else _liftable(keypoints, skeleton)
+    if joints is not None:
+        kinds, boxes = (*kinds, Modality.POSE_2D), _corners(joints) if boxes is None else boxes
     height, width = pixels.shape[:2]
     box = checked_boxes(boxes, width, height)
     size = torch.tensor([float(width), float(height)]).expand(len(box), 2)
@@ -146,6 +143,14 @@ def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, l
     return converted, reasons
 
 
+def _liftable(people: Keypoints, skeleton: Skeleton) -> Converted:
+    joints, reasons = lifting_reasons(people, skeleton)
+    for person, reason in enumerate(reasons):
+        if reason:
+            raise InputError(f"person {person}: {reason}; leave them out")
+    return joints
+
+
 def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
     """3D poses (N, J, 3) or (J, 3), mm, in a model's joints."""
     poses, joints = floats(pose, "poses"), len(skeleton)
@@ -161,7 +166,7 @@ def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
     return Evidence(batch, (Modality.POSE_3D,), camera)
 
 
-def checked_picture(picture: Picture) -> Pixels:
+def checked_picture(picture: PictureLike) -> Picture:
     """A picture as RGB (H, W, 3)."""
     if not isinstance(picture, np.ndarray):
         return read_picture(picture)

@@ -1,17 +1,18 @@
 """Keypoint files, pictures and folders of them to results: what the command `predict` does."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+
 from unihpe.errors import InputError
 from unihpe.inference.keypoints.read import Keypoints, in_pixels, read_detections, read_keypoints
-from unihpe.inference.keypoints.tools import Detections, Size
+from unihpe.inference.keypoints.tools import Detections, Person, Size
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
-from unihpe.io.picture import Pixels, pictures_in, read_picture
+from unihpe.io.picture import pictures_in, read_picture
 
 HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -73,7 +74,9 @@ def predict_pictures(
             pixels, people = read_picture(file), None
             if keypoints is not None:
                 height, width = pixels.shape[:2]
-                people = in_pixels(marks[file.name], keypoints, size or (float(width), float(height)))
+                people = in_pixels(
+                    marks[file.name], keypoints, size or (float(width), float(height))
+                )
             given, left = _evidence(predictor, known.get(file.name), people)
             parts.append(predictor.predict(pixels, **given, name=file.name, **options))
             pictures[file.name] = file
@@ -148,9 +151,8 @@ def read_boxes(path: Path) -> dict[str, Corners]:
                     boxes.setdefault(names[note["image_id"]], []).append(box)
             return boxes
         for name, corners in content.items():
-            four = [[float(value) for value in box] for box in corners]
-            if any(len(box) != 4 for box in four): raise ValueError
-            boxes[Path(str(name)).name] = four
+            four = np.asarray(corners, dtype=np.float64).reshape(len(corners), 4)
+            boxes[Path(str(name)).name] = four.tolist()
         return boxes
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import resources
-from pathlib import Path
 from typing import TypedDict, Unpack
 
 import torch
@@ -20,7 +18,7 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.inference import evidence
 from unihpe.inference.answer import FLIP_TEST, Answer, Draw, answer
-from unihpe.inference.evidence import Evidence, Numbers, Picture
+from unihpe.inference.evidence import Evidence, Numbers, PictureLike
 from unihpe.inference.keypoints.read import Keypoints
 from unihpe.inference.results import Results, spread
 from unihpe.model.checkpoint import Card
@@ -95,7 +93,7 @@ class Predictor:
 
     def predict(
         self,
-        picture: Picture,
+        picture: PictureLike,
         boxes: Numbers | None = None,
         keypoints: Numbers | None = None,
         *,
@@ -176,7 +174,7 @@ class Predictor:
         confidence: Numbers | None = None,
         focal: float | None = None,
         pose: Numbers | None = None,
-        picture: Picture | None = None,
+        picture: PictureLike | None = None,
         boxes: Numbers | None = None,
     ) -> Tensor:
         """Unit embeddings (N, D) of one kind of evidence.
@@ -261,6 +259,7 @@ class Predictor:
         }
         pose, samples = paths[given.kinds[-1].label], made.hypotheses
         if joints is None:
+            assert given.batch.box is not None
             points = made.keypoints[IMAGE.label + (FLIP_TEST if flip else "")]
             points = from_box(points.cpu(), given.batch.box)
             joints = Converted(points, torch.ones(points.shape[:2]), (False,) * len(self.skeleton))
@@ -293,16 +292,3 @@ class Predictor:
         if not self.model.has_point_estimate(POSE_3D):
             return f"one sample of the decoder{beside}"
         return f"point estimate, one network evaluation at t = 1{beside}"
-
-
-def default_checkpoint() -> Path:
-    """The checkpoint in the package.
-
-    Raises:
-        InputError: if the package holds none.
-    """
-    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
-    if not path.is_file():
-        remedy = "name one (a .safetensors file or a training folder)"
-        raise InputError(f"this installation holds no checkpoint; {remedy}")
-    return path

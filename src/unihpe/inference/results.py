@@ -1,6 +1,6 @@
 """Results: poses with named joints, units and axes (layout of the files: docs/formats.md)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -46,33 +46,28 @@ class Results:
     def select(self, rows: Sequence[int]) -> Self:
         """Some of the people."""
         chosen = torch.tensor(rows, dtype=torch.long)
-        columns: dict[str, Any] = {name: getattr(self, name) for name in BY_PERSON}
-        return replace(
-            self,
-            **{name: None if own is None else own[chosen] for name, own in columns.items()},
-            samples=None if self.samples is None else self.samples[:, chosen],
-            paths={name: pose[chosen] for name, pose in self.paths.items()},
-            image=tuple(self.image[n] for n in rows),
-            person=tuple(self.person[n] for n in rows),
-        )
+        names = {name: tuple(getattr(self, name)[n] for n in rows) for name in ("image", "person")}
+        return self._each(lambda own, axis: own[0].index_select(axis, chosen), [self], names)
 
-    @staticmethod
-    def join(parts: Sequence["Results"]) -> "Results":
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
         """The people of several results of one model, one after the other."""
-        first = parts[0]
+        names = {name: sum((getattr(p, name) for p in parts), ()) for name in ("image", "person")}
+        return parts[0]._each(lambda own, axis: torch.cat(own, axis), parts, names)
 
-        def together(name: str, axis: int = 0) -> Any:
+    def _each(
+        self,
+        make: Callable[[list[Tensor], int], Tensor],
+        parts: Sequence[Self],
+        names: dict[str, tuple[str, ...]],
+    ) -> Self:
+        """Every tensor made anew of those of some results, along its axis of people."""
+        made: dict[str, Any] = dict(names)
+        for name in (*BY_PERSON, "samples"):
             own = [getattr(part, name) for part in parts]
-            return None if own[0] is None else torch.cat(own, dim=axis)
-
-        return replace(
-            first,
-            **{name: together(name) for name in BY_PERSON},
-            samples=together("samples", axis=1),
-            paths={name: torch.cat([part.paths[name] for part in parts]) for name in first.paths},
-            image=tuple(name for part in parts for name in part.image),
-            person=tuple(name for part in parts for name in part.person),
-        )
+            made[name] = None if own[0] is None else make(own, 1 if name == "samples" else 0)
+        paths = {name: make([part.paths[name] for part in parts], 0) for name in self.paths}
+        return replace(self, **made, paths=paths)
 
 
 def spread(samples: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Packages that only some readers need."""
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
 from typing import Any
@@ -10,11 +8,7 @@ from unihpe.errors import InputError
 
 
 def extra(module: str, package: str, path: Path) -> Any:
-    """A module that only this reader needs.
-
-    Raises:
-        InputError: naming what to install.
-    """
+    """A module that only this reader needs; an InputError says what to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

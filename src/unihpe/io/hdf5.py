@@ -1,6 +1,4 @@
-"""HDF5 files of data sets: arrays of numbers, whose shape, type and size are looked at before they are read."""
-
-from __future__ import annotations
+"""HDF5 files of data sets: arrays whose shape, type and size are checked before they are read."""
 
 from collections.abc import Mapping
 from math import prod
@@ -9,18 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from unihpe.errors import InputError
-from unihpe.io.arrays import Array, as_floats
+from unihpe.errors import InputError, one_line
+from unihpe.io.arrays import Array, Shape, as_floats
 from unihpe.io.extra import extra
-from unihpe.io.pickles import BOMB_BYTES, BOMB_RATIO, BROKEN, reason
-
-Shape = tuple[int | None, ...]
+from unihpe.io.pickles import BROKEN, require_no_bomb
 
 
 def read_hdf5(
     path: Path, shapes: Mapping[str, Shape], optional: Mapping[str, Shape], remedy: str
 ) -> dict[str, Array]:
-    """Arrays of an HDF5 file by name, of the wanted shapes (None: any length).
+    """Arrays of an HDF5 file by name, of the wanted shapes.
 
     Args:
         optional: arrays that may be absent.
@@ -35,27 +31,22 @@ def read_hdf5(
             if missing := [key for key in shapes if key not in file]:
                 raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; {remedy}")
             wanted = {**shapes, **{key: shape for key, shape in optional.items() if key in file}}
-            return {key: numbers(file[key], shape, str(path), key) for key, shape in wanted.items()}
+            return {key: checked(file[key], shape, path, key) for key, shape in wanted.items()}
     except InputError:
         raise
     except BROKEN as error:
-        raise InputError(
-            f"{path}: not a readable HDF5 file ({reason(error)}); copy it again"
-        ) from error
+        reason = one_line(error, 160)
+        raise InputError(f"{path}: not a readable HDF5 file ({reason}); copy it again") from error
 
 
-def numbers(found: Any, shape: Shape, where: str, key: str) -> Array:
-    """One array, read if a look at its head and at its size in the file says that it is what is wanted."""
-    if getattr(found, "shape", None) is None:
+def checked(stored: Any, shape: Shape, path: Path, key: str) -> Array:
+    """One array, read if its head and its size in the file say that it is what is wanted."""
+    if getattr(stored, "shape", None) is None:
         raise InputError(
-            f"{where}: {key} is a group or empty, expected an array; use the set's own files"
+            f"{path}: {key} is a group or empty, expected an array; use the set's own files"
         )
-    head = np.broadcast_to(np.empty((), found.dtype), found.shape)  # shape and type, and no memory
-    as_floats(head, shape, where, key)
-    size, stored = prod(found.shape) * found.dtype.itemsize, found.id.get_storage_size()
-    if size > BOMB_BYTES and size > BOMB_RATIO * stored:
-        raise InputError(
-            f"{where}: {key} has {stored:,} bytes that unpack to {size:,}: no data set is so alike, so it was not unpacked;"
-            " get the file from the data set's own site"
-        )
-    return as_floats(found[()], shape, where, key)
+    head = np.broadcast_to(np.empty((), stored.dtype), stored.shape)  # shape and type, no memory
+    as_floats(head, shape, str(path), key)
+    size = prod(stored.shape) * stored.dtype.itemsize
+    require_no_bomb(size, stored.id.get_storage_size(), f"{path}: {key} has")
+    return as_floats(stored[()], shape, str(path), key)

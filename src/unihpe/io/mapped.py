@@ -1,12 +1,10 @@
-"""Arrays that are too large for the memory: in a file, seen as tensors, read as they are touched."""
-
-from __future__ import annotations
+"""Arrays too large for the memory: in a file, seen as tensors, read as they are touched."""
 
 import math
 import mmap
 import tempfile
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import torch
@@ -35,27 +33,25 @@ class Mapped:
 
     def tensor(self, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """The numbers from byte `offset` on, as a tensor of `shape`; nothing is read yet."""
-        if not math.prod(shape):
+        count = math.prod(shape)
+        if not count:
             return torch.empty(shape, dtype=dtype)
-        return torch.frombuffer(self.map, dtype=dtype, count=math.prod(shape), offset=offset).view(
-            shape
-        )
+        return torch.frombuffer(self.map, dtype=dtype, count=count, offset=offset).view(shape)
 
     def release(self) -> None:
-        """Give the pages that were touched back to the system, which keeps them cached while it has room."""
+        """Give touched pages back to the system, which caches them while it has room."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.map.madvise(mmap.MADV_DONTNEED)
 
 
 def stacked(parts: Iterable[Array], large: bool) -> tuple[Tensor, tuple[Mapped, ...]]:
     """Parts (n, ...) one after the other as one float32 tensor (N, ...): in memory, or, if large,
-    in an unnamed temporary file.
+    in an unnamed temporary file ($TMPDIR).
 
-    Parts are taken one at a time, so that whoever gives them can let go of each; $TMPDIR says where
-    temporary files lie.
+    Parts are taken one at a time, so that whoever gives them can let go of each.
 
     Raises:
-        InputError: where that folder has no room.
+        InputError: where the folder for temporary files has no room.
     """
     if not large:
         return torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts])), ()
@@ -68,11 +64,10 @@ def stacked(parts: Iterable[Array], large: bool) -> tuple[Tensor, tuple[Mapped, 
             file.flush()
             mapped = Mapped(file)
     except OSError as error:
-        where = (
-            tempfile.tempdir or "the folder for temporary files"
-        )  # None where there is none that can be written
+        # tempdir is None where no folder can be written
+        where = tempfile.tempdir or "the folder for temporary files"
         raise InputError(
-            f"{where}: {error.strerror or error}; a set that is larger than the memory is read through a temporary file: set TMPDIR to a"
-            " folder with room"
+            f"{where}: {error.strerror or error}; a set that is larger than the memory is read"
+            " through a temporary file: set TMPDIR to a folder with room"
         ) from error
     return mapped.tensor(0, (count, *shape), torch.float32), (mapped,)

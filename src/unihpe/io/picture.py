@@ -12,14 +12,15 @@ from PIL import Image, UnidentifiedImageError
 
 from unihpe.errors import InputError, one_line
 
-Pixels = NDArray[np.uint8]  # RGB, (H, W, 3)
+Picture = NDArray[np.uint8]  # RGB, (H, W, 3)
 PictureFile = str | Path | bytes | BinaryIO
 LARGEST = 100_000_000  # pixels; more is refused before anything is unpacked
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PAPER = (255, 255, 255)  # shows through what is transparent
 # What Pillow raises for damaged files: it unpacks them with struct, looks up tags, and divides by
 # what it finds.
-DAMAGED = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+PARSING = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+DAMAGED = (OSError, EOFError, *PARSING)
 ORIENTATION = 0x0112  # EXIF's tag for how the camera was held
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,7 +33,7 @@ UPRIGHT = {
 }
 
 
-def read_picture(source: PictureFile) -> Pixels:
+def read_picture(source: PictureFile) -> Picture:
     """A picture as RGB (H, W, 3), turned as its EXIF says, from a path, bytes or a binary file.
 
     Grey, 16 bit, CMYK and transparency are brought to RGB.
@@ -57,6 +58,8 @@ def read_picture(source: PictureFile) -> Pixels:
     except UnidentifiedImageError as error:
         known = "known are JPEG, PNG, WebP, BMP and TIFF"
         raise InputError(f"{name}: not a picture, or an unknown kind; {known}") from error
+    except InputError:
+        raise
     except DAMAGED as error:
         reason = one_line(error, 100)
         raise InputError(f"{name}: cannot be read ({reason}); copy it again") from error
@@ -75,7 +78,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def to_rgb(image: Image.Image) -> Pixels:
+def to_rgb(image: Image.Image) -> Picture:
     """Any mode of Pillow's as (H, W, 3)."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float64)

@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unihpe.body.batch import LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop_matrix
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton
-from unihpe.datasets.motion.source import (
+from unihpe.body.virtual_cameras import (
     FIXED_POSITIONS,
     STAGE_RADIUS,
-    Motion,
     fixed_cameras,
     random_cameras,
 )
@@ -86,28 +86,12 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Person:
-    """One rendered person.
+class Person(LabelledCrop):
+    """One rendered person; J = 17."""
 
-    Attributes:
-        picture: the crop, (256, 192, 3), RGB.
-        keypoints: (17, 2), pixels of the virtual full picture; joints outside it keep their place.
-        pose: (17, 3), mm, camera axes, absolute.
-        visibility: (17,): 0 outside the picture or the crop, 1 hidden by the body or by something
-            before it, 2 seen.
-        box: (4,), pixels of the full picture.
-        camera: of leading shape ().
-        cover: how much of each pixel is the person, (256, 192) in [0, 1], before anything stands in
-            front.
-    """
-
-    picture: Bytes
-    keypoints: Doubles
-    pose: Doubles
-    visibility: Bytes
-    box: Doubles
-    camera: Camera
-    cover: Floats = field(repr=False)
+    cover: Floats = field(
+        kw_only=True, repr=False
+    )  # (256, 192) in [0, 1]: how much of each pixel is the person
 
     @property
     def crop_keypoints(self) -> Doubles:
@@ -121,18 +105,15 @@ class People:
     never end.
 
     Args:
-        poses: a motion, or poses (N, 17, 3), mm, world axes, y up, in human36m17 order, the floor
-            at y = 0.
+        poses: (N, 17, 3), mm, world axes, y up, in human36m17 order, the floor at y = 0.
         settings: looks and rates.
     """
 
-    def __init__(self, poses: Motion | Tensor, settings: Settings | None = None) -> None:
-        joints = poses.poses if isinstance(poses, Motion) else poses
-        if joints.ndim != 3 or tuple(joints.shape[1:]) != (len(SKELETON), 3) or not len(joints):
-            raise InputError(
-                f"poses must be (N, {len(SKELETON)}, 3) in {SKELETON.name} order, not {tuple(joints.shape)}"
-            )
-        self.poses = joints.detach().cpu().double().numpy()
+    def __init__(self, poses: Tensor, settings: Settings | None = None) -> None:
+        if poses.ndim != 3 or tuple(poses.shape[1:]) != (len(SKELETON), 3) or not len(poses):
+            wanted = f"(N, {len(SKELETON)}, 3) in {SKELETON.name} order"
+            raise InputError(f"poses must be {wanted}, not {tuple(poses.shape)}")
+        self.poses = poses.detach().cpu().double().numpy()
         self.settings = settings or Settings()
         self.model = load_model()
         self.skins = load_skins(self.settings.skins) if self.settings.skins else ()
@@ -179,7 +160,8 @@ class People:
             visibility,
             box,
             camera,
-            cover,
+            index,
+            cover=cover,
         )
 
     def draw(

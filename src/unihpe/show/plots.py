@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 
-from unihpe.body.batch import Frames, Modality
+from unihpe.body.batch import Frames, Modality, evenly_spaced
 from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import evenly_spread
-from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.inference.predictor import Predictor
 from unihpe.io.files import replacing
 from unihpe.recipe import check_skeleton, load_model
 from unihpe.show.draw import save_png, sheet
@@ -54,7 +53,7 @@ def save(made: Any, path: Path) -> None:
         made.savefig(temporary, format="png", dpi=130)
 
 
-def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, Frames]:
+def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Frames]:
     """A model that sees pictures, and people of a packed set, evenly spread.
 
     Raises:
@@ -67,11 +66,11 @@ def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, F
     source = PeopleSource(file)
     check_skeleton(recipe, source.skeleton, str(file))
     predictor = Predictor(model, get_skeleton(card.skeleton), card)
-    return predictor, source.read(evenly_spread(len(source), people), torch.Generator())
+    return predictor, source.read(evenly_spaced(len(source), people), torch.Generator())
 
 
 @torch.no_grad()
-def draw_space(checkpoint: Path, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
+def draw_space(checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
     """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
     predictor, frames = open_people(checkpoint, file, people)
     batch = prepare(frames, predictor.skeleton)
@@ -148,15 +147,13 @@ def draw_cosines(run: Path, out: Path) -> None:
 
 @torch.no_grad()
 def draw_people(
-    checkpoint: Path, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
+    checkpoint: str, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
 ) -> None:
     """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
     predictor, frames = open_people(checkpoint, file, people)
     assert frames.pose is not None and frames.image is not None
-    batch = prepare(frames, predictor.skeleton)
     assert frames.box is not None
-    draws = drawn_by("auto", 0, 0, seed)
-    results = in_crops(predictor.answer(batch, frames.box, frames.camera, True, draws), frames.box)
+    results = in_crops(predictor.predict_crops(frames, seed=seed), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
     errors = mpjpe(results.pose, truth)
     order = errors.argsort().tolist()

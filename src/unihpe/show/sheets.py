@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.body.batch import evenly_spaced
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop, crop_matrix, to_box
 from unihpe.inference.results import Results
 from unihpe.show.draw import (
@@ -104,11 +105,6 @@ def in_crops(results: Results, box: Tensor) -> Results:
     )
 
 
-def evenly(total: int, most: int) -> list[int]:
-    """At most `most` of `total` numbers, evenly spread."""
-    return torch.linspace(0, total - 1, min(total, most)).round().long().tolist()
-
-
 def write_pictures(
     out: Path,
     name: str,
@@ -125,7 +121,7 @@ def write_pictures(
         rows: of the sheet: two people each, or one where there are several poses of each.
         photo: a picture by the name that results have for it, to draw the 2D on.
     """
-    chosen = evenly(len(results), rows if results.paths else rows * 2)
+    chosen = evenly_spaced(len(results), rows if results.paths else rows * 2).tolist()
     people = [
         row_of(
             results,
@@ -142,7 +138,9 @@ def write_pictures(
         for k in range(0, len(people), across)
     ]
     drawn = sheet(lines, title)
-    scenes = [scene_of(results, n, truth) for n in evenly(len(results), MOST_SCENES)]
+    scenes = [
+        scene_of(results, n, truth) for n in evenly_spaced(len(results), MOST_SCENES).tolist()
+    ]
     picture, page = out / f"{name}.png", out / f"{name}.html"
     save_png(picture, drawn)
     write_viewer(page, scenes, results.skeleton, title)

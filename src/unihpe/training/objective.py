@@ -21,12 +21,6 @@ from unihpe.model.pose_decoder import MLPDecoder
 from unihpe.model.unihpe import DiffusionDecoder, UniHPE
 from unihpe.training.stage import Decoding, Stage
 
-SHORT: dict[Modality, str] = {
-    Modality.IMAGE: "image",
-    Modality.POSE_2D: "2d",
-    Modality.POSE_3D: "3d",
-}
-
 
 def stage_losses(
     model: UniHPE, batch: Batch, stage: Stage, generator: torch.Generator
@@ -98,7 +92,7 @@ def contrastive_losses(
         pair = pair_loss(
             embeddings[a][rows], embeddings[b][rows], temperature, directions=stage.directions
         )
-        terms[f"pair {SHORT[a]}-{SHORT[b]}"] = pair
+        terms[f"pair {a.label}-{b.label}"] = pair
     if not stage.triplet or any(m not in embeddings for m in stage.aligned):
         return terms
     if len(rows := known(batch, stage.aligned)):

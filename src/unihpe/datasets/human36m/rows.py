@@ -27,8 +27,8 @@ from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import CHECKED_POSES, Recorded, require_body
 from unihpe.datasets.rows import by_row
 from unihpe.errors import InputError
-from unihpe.io.arrays import Array, as_floats, require_finite, require_numbers
-from unihpe.io.hdf5 import Shape, read_hdf5
+from unihpe.io.arrays import Array, Shape, as_floats, require_finite, require_numbers
+from unihpe.io.hdf5 import read_hdf5
 from unihpe.io.pickles import load_pickle
 
 Key = tuple[str, str, str, int]  # subject, sequence, camera, frame from 0

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.skeleton import Skeleton
+from unihpe.body.virtual_cameras import uniform
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,3 @@ def stated_confidence(outcome: Tensor, generator: torch.Generator) -> Tensor:
         outcome.shape, (0, 1), generator
     )
     return confidence
-
-
-def uniform(
-    shape: tuple[int, ...], limits: tuple[float, float], generator: torch.Generator
-) -> Tensor:
-    """Uniform numbers in [low, high)."""
-    low, high = limits
-    return low + (high - low) * torch.rand(shape, generator=generator)

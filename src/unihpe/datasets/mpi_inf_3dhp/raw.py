@@ -33,11 +33,10 @@ from unihpe.datasets.mpi_inf_3dhp.parts import (
 )
 from unihpe.datasets.recorded import Recorded, View, require_body, with_fitted_intrinsics
 from unihpe.datasets.rows import stacked
-from unihpe.errors import InputError, listing
-from unihpe.io.arrays import Array, as_floats, require_finite
+from unihpe.errors import InputError, listing, one_line
+from unihpe.io.arrays import Array, Shape, as_floats, require_finite
 from unihpe.io.extra import extra
-from unihpe.io.hdf5 import Shape, read_hdf5
-from unihpe.io.pickles import reason
+from unihpe.io.hdf5 import read_hdf5
 
 
 def train_folders(root: Path) -> dict[tuple[int, int], Path]:
@@ -151,7 +150,7 @@ def load_mat(path: Path) -> dict[str, Any]:
         Exception
     ) as error:  # scipy raises errors of many kinds for a broken file, its own among them
         raise InputError(
-            f"{path}: not a readable MATLAB file ({reason(error, 120)}); copy it again"
+            f"{path}: not a readable MATLAB file ({one_line(error, 120)}); copy it again"
         ) from error
     return content
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Frames
+from unihpe.body.batch import Frames, LabelledCrop
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.augment import Augmentation, Crop, augment
-from unihpe.datasets.pack import Packed, PackedPeople
+from unihpe.datasets.pack import PackedPeople
 
 
 class PeopleSource:
@@ -114,7 +114,7 @@ class PeopleSource:
         return augment(crop, self.skeleton, self.augmentation, np.random.default_rng(seed))
 
 
-def crop_of(person: Packed) -> Crop:
+def crop_of(person: LabelledCrop) -> Crop:
     """A packed person as a crop."""
     size = person.camera.size.numpy().astype(np.float64)
     return Crop(

@@ -83,10 +83,12 @@ def read_detections(path: Path, skeleton: str | None = None) -> Detections:
 
 def in_pixels(found: Detections, path: Path, image_size: Size | None) -> Keypoints:
     """The people as tensors, in pixels of their pictures."""
-    sizes = [size for person in found.people if (size := image_size or person.size) is not None]
+    sizes = [own for person in found.people if (own := image_size or person.size) is not None]
     if len(sizes) < len(found.people):
         shares = "MediaPipe's coordinates are shares of the picture"
-        raise InputError(f"{path}: {shares if found.shares else 'holds no picture size'}; {GIVE_SIZE}")
+        raise InputError(
+            f"{path}: {shares if found.shares else 'holds no picture size'}; {GIVE_SIZE}"
+        )
     size = torch.tensor(sizes, dtype=torch.float32)
     if not bool((size > 0).all()):
         raise InputError(f"{path}: a picture size is not above 0; {GIVE_SIZE}")

@@ -1,28 +1,18 @@
-"""`unihpe data …` and `unihpe weights …`: what is on disk, and what can be fetched."""
+"""`unihpe data …`: what is on disk."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from unihpe.cli.options import console, named
 from unihpe.errors import InputError
 
-data_app = typer.Typer(help="Look at data sets, and make rendered people.", no_args_is_help=True)
-weights_app = typer.Typer(help="Public weights of image backbones.", no_args_is_help=True)
-console = Console(
-    highlight=False, soft_wrap=True, markup=False
-)  # paths and names may hold brackets
-
-
-def named(name: str, value: object, style: str = "bold") -> Text:
-    """A line of a report."""
-    return Text.assemble((name, style), f": {value}")
-
+app = typer.Typer(help="Look at data sets, and make rendered people.", no_args_is_help=True)
 
 SOURCES = {
     "motion": (
@@ -43,7 +33,7 @@ SOURCES = {
 }
 
 
-@data_app.command("info")
+@app.command("info")
 def data_info() -> None:
     """Where each data set comes from, and its terms in a line."""
     table = Table("name")
@@ -55,7 +45,7 @@ def data_info() -> None:
     console.print("Layouts that are understood: docs/data.md.")
 
 
-@data_app.command("check")
+@app.command("check")
 def data_check(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
     root: Annotated[Path, typer.Option(help="The data set's folder, or a motion's file.")],
@@ -113,7 +103,7 @@ def counts_in_words(counts: dict[str, Any]) -> str:
     return f"{words} ({expected}{counts['variant']})"
 
 
-@data_app.command("protocols")
+@app.command("protocols")
 def data_protocols(
     data: Annotated[
         str | None, typer.Argument(help="A data set; default: all that have named protocols.")
@@ -136,7 +126,7 @@ def data_protocols(
             console.print(f"    {part}: {getattr(words, part)}")
 
 
-@data_app.command("pack")
+@app.command("pack")
 def data_pack(
     name: Annotated[str, typer.Argument(help="human36m, mpi_inf_3dhp or threedpw.")],
     root: Annotated[Path, typer.Option(help="The data set's folder.")],
@@ -157,11 +147,11 @@ def data_pack(
     ] = False,
 ) -> None:
     """Crops and labels of a recorded set as one file for training and evaluation from pictures; goes on where it stopped."""
+    from unihpe.cli.progress import counted
     from unihpe.datasets.check_counts import step_of
     from unihpe.datasets.pack_recorded import pack_recorded
     from unihpe.datasets.pictures import Pictures
     from unihpe.datasets.sets import open_recorded
-    from unihpe.progress import counted
 
     if not root.exists():
         raise InputError(f"no data at {root}: check --root")
@@ -182,7 +172,7 @@ def data_pack(
     console.print(f"{found.people} people in {out}{again} ({recorded.layout}).")
 
 
-@data_app.command("render")
+@app.command("render")
 def data_render(
     motion: Annotated[
         Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")
@@ -206,9 +196,10 @@ def data_render(
     r"""Render people in the poses of motion capture into one file for training (unihpe\[synthetic])."""
     import torch
 
+    from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
-    from unihpe.progress import counted
-    from unihpe.rendering.render import render_set
+    from unihpe.datasets.pack import pack
+    from unihpe.rendering.render import render
     from unihpe.rendering.scene import People, Settings
     from unihpe.show.rendered_sheet import contact_sheet
 
@@ -218,38 +209,7 @@ def data_render(
     if sheet is not None:
         contact_sheet(People(poses[order], settings), sheet, 4, 8)
         console.print(f"Look at {sheet}.")
+    people = render(poses[order], settings, range(count), workers)
     with counted(console, "people", count) as done:
-        render_set(poses[order], settings, range(count), out, workers, done)
+        pack(people, out, asdict(settings), done=done)
     console.print(f"{count} people in {out}.")
-
-
-@weights_app.command("list")
-def weights_list() -> None:
-    """The public weight files we know."""
-    from unihpe.io.downloads import public_files
-
-    table = Table("name", "what", "licence", "SHA-256")
-    for name, entry in public_files().items():
-        table.add_row(name, entry.about, entry.licence, entry.sha256 or "not published")
-    console.print(table)
-
-
-@weights_app.command("download")
-def weights_download(
-    names: Annotated[list[str], typer.Argument(help="See `unihpe weights list`.")],
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder; default $UNIHPE_CACHE or ~/.cache/unihpe.")
-    ] = None,
-    mirror: Annotated[
-        str | None, typer.Option(help="Address of a folder that holds the same files.")
-    ] = None,
-    offline: Annotated[bool, typer.Option(help="Never use the network.")] = False,
-) -> None:
-    """Fetch weight files, checked and resumable; prints where they are."""
-    from unihpe.io.downloads import download
-    from unihpe.progress import download_report
-
-    for name in names:
-        with download_report(console, name) as progress:
-            path = download(name, cache, mirror, offline, progress)
-        print(path)

@@ -1,0 +1,77 @@
+"""What the commands share: the console, and options that several of them have."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from unihpe.errors import InputError
+
+# paths and names may hold brackets, which are no markup
+console = Console(highlight=False, soft_wrap=True, markup=False)
+
+
+def named(name: str, value: object, style: str = "bold") -> Text:
+    """A line of a report."""
+    return Text.assemble((name, style), f": {value}")
+
+
+def leave_skipped(skipped: list[str]) -> None:
+    """List what was left out, and end with exit code 1 if something was."""
+    for line in skipped:
+        print(f"left out: {line}", file=sys.stderr)
+    if skipped:
+        raise typer.Exit(1)
+
+
+def parse_size(text: str | None) -> tuple[float, float] | None:
+    """WIDTHxHEIGHT as two numbers."""
+    if text is None:
+        return None
+    try:
+        width, height = (float(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise InputError(
+            f"--image-size {text}: write it as WIDTHxHEIGHT, as in 1920x1080"
+        ) from error
+    if not (0 < width < float("inf") and 0 < height < float("inf")):
+        raise InputError(f"--image-size {text}: width and height must be above 0")
+    return width, height
+
+
+def parse_device(name: str) -> str:
+    """The device, if it can be used here."""
+    from unihpe.model.device import usable_device
+
+    try:
+        return usable_device(name)
+    except InputError as error:
+        raise InputError(f"--{error}") from error
+
+
+Checkpoint = Annotated[
+    str, typer.Argument(help="A .safetensors file, a folder of a training run, or shipped.")
+]
+Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.", callback=parse_device)]
+Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored person's estimate.")]
+ImageSize = Annotated[
+    str | None,
+    typer.Option("--image-size", metavar="WxH", help="In pixels, if the file does not say it."),
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")]
+Model = Annotated[
+    str, typer.Option("--checkpoint", help="A file, a training run, or the shipped model.")
+]
+OutFile = Annotated[Path, typer.Option("-o", "--out", help="The file to write.")]
+OutFolder = Annotated[Path, typer.Option("-o", "--out", help="The folder to write to.")]
+Rig = Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")]
+Root = Annotated[Path, typer.Option(help="The data's folder or file.")]
+Sampler = Annotated[str, typer.Option(help="How hypotheses are drawn; see docs/samplers.md.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seed of everything random.")]
+SkeletonName = Annotated[
+    str | None, typer.Option(help="The joint set, if the file's layout does not say it.")
+]
+Steps = Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0: its own default.")]

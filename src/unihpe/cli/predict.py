@@ -1,0 +1,111 @@
+"""`unihpe predict`: keypoints and pictures become 3D poses."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unihpe.cli.options import (
+    Device,
+    Flip,
+    ImageSize,
+    Model,
+    OutFolder,
+    Sampler,
+    Seed,
+    SkeletonName,
+    Steps,
+    console,
+    leave_skipped,
+    parse_size,
+)
+from unihpe.errors import InputError
+
+if TYPE_CHECKING:
+    from unihpe.inference.media import Predicted
+    from unihpe.inference.predictor import Options
+
+
+def predict(
+    out: OutFolder,
+    picture: Annotated[
+        Path | None, typer.Argument(help="A picture, or a folder of pictures.")
+    ] = None,
+    keypoints: Annotated[
+        Path | None, typer.Option(help="Keypoint file, or a folder of OpenPose files.")
+    ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="JSON with the people's boxes in the pictures (docs/formats.md)."),
+    ] = None,
+    image_size: ImageSize = None,
+    skeleton: SkeletonName = None,
+    checkpoint: Model = "shipped",
+    focal: Annotated[
+        float | None, typer.Option(help="Focal length in pixels; else √(W² + H²) is assumed.")
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=0, help="Hypotheses for each person; else 20, and none above 8 people."),
+    ] = None,
+    sampler: Sampler = "auto",
+    steps: Steps = 0,
+    flip: Flip = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Estimate 3D poses from 2D keypoints, from pictures, or from both.
+
+    Writes JSON, NPZ, a picture and a page.
+    """
+    from unihpe import load
+    from unihpe.inference.media import predict_keypoints, predict_pictures
+
+    size = parse_size(image_size)
+    options: Options = {
+        "focal": focal,
+        "sampler": sampler,
+        "steps": steps,
+        "flip": flip,
+        "seed": seed,
+    }
+    if samples is not None:
+        options["samples"] = samples
+    if picture is not None:
+        predictor = load(checkpoint, device)
+        evidence = boxes, keypoints, skeleton, size
+        predicted = predict_pictures(predictor, picture, *evidence, **options)
+        count = f"{len(predicted.results)} people in {len(predicted.pictures)} pictures"
+    elif keypoints is not None:
+        predictor = load(checkpoint, device)
+        predicted = predict_keypoints(predictor, keypoints, skeleton, size, **options)
+        count = f"{len(predicted.results)} people"
+    else:
+        raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
+    source = picture or keypoints
+    assert source is not None
+    console.print(f"{count} of {source.name}.")
+    write(out, source.name, predicted)
+    leave_skipped(predicted.skipped)
+
+
+def write(out: Path, name: str, predicted: "Predicted") -> None:
+    """JSON, NPZ, a sheet and a page; and where they are."""
+    from unihpe.export.json import write_json
+    from unihpe.export.npz import write_npz
+    from unihpe.io.picture import read_picture
+    from unihpe.show.sheets import write_pictures
+
+    results, pictures = predicted.results, predicted.pictures
+    photo = (lambda image: read_picture(pictures[image])) if pictures else None
+    # first what can fail, so that nothing is written of results that cannot be drawn
+    drawn = write_pictures(out, "poses", f"unihpe: {name}", results, photo=photo)
+    write_json(out / "poses.json", results)
+    write_npz(out / "poses.npz", results)
+    joints = zip(results.skeleton.joints, results.synthesised, strict=True)
+    made = [joint for joint, is_made in joints if is_made]
+    console.print(f"Focal length {results.focal_source}.")
+    if made:
+        console.print(f"Joints made from others: {', '.join(made)}.")
+    files = f"{out / 'poses.json'}, {out / 'poses.npz'}"
+    console.print(f"Poses: {files}. Pictures: {drawn[0]}, {drawn[1]}.")

@@ -1,0 +1,43 @@
+"""`unihpe weights …`: what can be fetched."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from unihpe.cli.options import console
+
+app = typer.Typer(help="Public weights of image backbones.", no_args_is_help=True)
+
+
+@app.command("list")
+def weights_list() -> None:
+    """The public weight files we know."""
+    from unihpe.io.downloads import public_files
+
+    table = Table("name", "what", "licence", "SHA-256")
+    for name, entry in public_files().items():
+        table.add_row(name, entry.about, entry.licence, entry.sha256 or "not published")
+    console.print(table)
+
+
+@app.command("download")
+def weights_download(
+    names: Annotated[list[str], typer.Argument(help="See `unihpe weights list`.")],
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder; default $UNIHPE_CACHE or ~/.cache/unihpe.")
+    ] = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="Address of a folder that holds the same files.")
+    ] = None,
+    offline: Annotated[bool, typer.Option(help="Never use the network.")] = False,
+) -> None:
+    """Fetch weight files, checked and resumable; prints where they are."""
+    from unihpe.cli.progress import download_report
+    from unihpe.io.downloads import download
+
+    for name in names:
+        with download_report(console, name) as progress:
+            path = download(name, cache, mirror, offline, progress)
+        print(path)
