@@ -39,12 +39,11 @@ from unihpe.errors import InputError
 from unihpe.evaluation.batches import EVALUATION_BATCH
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.evaluation.words import people_protocol
-from unihpe.model.checkpoint import checkpoint_file
 from unihpe.io.files import write_text
-from unihpe.model.checkpoint import load_checkpoint
-from unihpe.recipe import load_model, load_recipe
-from unihpe.rendering.render import render
-from unihpe.rendering.scene import Settings
+from unihpe.model.build import load_model
+from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
+from unihpe.recipe import load_recipe
+from unihpe.rendering.scene import Settings, render
 from unihpe.runs.evaluate import evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"

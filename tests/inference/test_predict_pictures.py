@@ -67,9 +67,9 @@ def test_the_crop_is_what_the_box_says(model, photo, monkeypatch):
         model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0])),
     )
     seen = []
-    original = model.model.look
+    original = model.model.encode_image
     monkeypatch.setattr(
-        model.model, "look", lambda batch: (seen.append(batch.image), original(batch))[1]
+        model.model, "encode_image", lambda batch: (seen.append(batch.image), original(batch))[1]
     )
     model.predict(photo, box)
     model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0]))

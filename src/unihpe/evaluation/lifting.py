@@ -10,11 +10,12 @@ from unihpe.body.batch import Batch, Modality
 from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.evaluation.retrieval import pair_cosines, retrievals
 from unihpe.evaluation.rules import Rules, every_joint, scores
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import Draw, answer
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 Report = dict[str, Any]  # ready for JSON
 EVERY_JOINT = every_joint("")

@@ -10,12 +10,13 @@ from unihpe.body.batch import Batch, Modality
 from unihpe.body.boxes import from_box
 from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import Report
 from unihpe.evaluation.pictures import FLAT_PATHS, THRESHOLDS, in_words, renamed
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import Draw, answer
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 LIMBS = [f"{side}_{part}" for side in ("left", "right") for part in PARTS]

@@ -9,11 +9,12 @@ from unihpe.body.batch import Batch, Modality
 from unihpe.body.boxes import from_box, side
 from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import EVERY_JOINT, Report, Tally
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import FUSED, HEAT_MAPS, Draw, answer
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 TABLE_3_SHARE = 0.05
 THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side

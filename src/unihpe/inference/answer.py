@@ -17,8 +17,9 @@ from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion
+from unihpe.diffusion.sampling import Sampler
 from unihpe.model.heatmaps import soft_argmax
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 PICTURES = 128  # encoded at a time; their feature maps are what takes memory
 FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their modality's label
@@ -84,7 +85,7 @@ def answer(
         embeddings, heatmap_keypoints = _encode_pictures(model, skeleton, batches)
     if Modality.POSE_2D in kinds:
         for own, seen in zip(embeddings, batches, strict=True):
-            own[Modality.POSE_2D] = model.embed(seen, Modality.POSE_2D)
+            own[Modality.POSE_2D] = model.encode(seen, Modality.POSE_2D)
     views = [
         _View(model, skeleton, own, seen.box_token, draw, in_mirror=seen is not batch)
         for own, seen in zip(embeddings, batches, strict=True)
@@ -104,7 +105,7 @@ def answer(
     if sampled and draw.samples and draw.sampler:  # of 2D where it is given, else of the picture
         hypotheses = views[0].sample(max(embeddings[0]), Modality.POSE_3D, draw.samples)
     if Modality.POSE_3D in kinds:
-        embeddings[0][Modality.POSE_3D] = model.embed(batch, Modality.POSE_3D)
+        embeddings[0][Modality.POSE_3D] = model.encode(batch, Modality.POSE_3D)
     poses = {name: root_relative(pose, skeleton) for name, pose in poses.items()}
     return Answer(embeddings[0], poses, keypoints | heatmap_keypoints, hypotheses)
 
@@ -181,7 +182,7 @@ def _encode_pictures(
     """
     embeddings, keypoints = [], []
     for rows in torch.arange(len(batches[0])).split(PICTURES):
-        encoded = [model.look(chosen(batch, rows)) for batch in batches]
+        encoded = [model.encode_image(chosen(batch, rows)) for batch in batches]
         embeddings.append({n: embedding for n, (embedding, _) in enumerate(encoded)})
         maps = [heatmaps for _, heatmaps in encoded if heatmaps is not None]
         if len(maps) > 1:

@@ -1,7 +1,7 @@
 """Prediction: the public face of a model, in people's own units and joint sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict, Unpack
 
