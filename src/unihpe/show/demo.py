@@ -23,8 +23,7 @@ from unihpe.export.npz import write_npz
 from unihpe.inference.keypoints.read import read_keypoints
 from unihpe.inference.predictor import Predictor
 from unihpe.inference.results import Results
-from unihpe.io.picture import SUFFIXES, read_picture
-from unihpe.show.draw import Picture
+from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_pictures
 
 HYPOTHESES = 20
