@@ -40,10 +40,6 @@ def open_list(root: Path, verify: bool = True) -> Recorded:
     Args:
         root: the folder that holds 3dpw_test.npz, SMPL's models (in it or in smpl/) and
             J_regressor_h36m.npy.
-        verify: refuse wrong units and swapped legs.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
     """
     path, skeleton = list_file(root), get_skeleton("human36m17")
     if path is None:
@@ -80,10 +76,8 @@ def row_of(name: str, number: int, path: Path) -> tuple[View, int]:
     """The view and frame of a picture; nothing tells the two people of a picture apart."""
     match = NAME.search(name)
     if match is None:
-        raise InputError(
-            f"{path}: picture {number}, '{name[:80]}', is not named like"
-            " imageFiles/…/image_00000.jpg"
-        )
+        picture = f"picture {number}, '{name[:80]}'"
+        raise InputError(f"{path}: {picture}, is not named like imageFiles/…/image_00000.jpg")
     sequence = match["sequence"]
     return View(sequence, "unknown", sequence, "camera", "test", "test"), int(match["frame"])
 

@@ -46,10 +46,8 @@ class Bodies:
         """The surface of a person; an InputError for a gender without a model."""
         letter = str(np.asarray(gender).item())[:1].lower()
         if letter not in self.surfaces:
-            present = ", ".join(self.surfaces)
-            raise InputError(
-                f"{where}: gender '{letter}', and there are SMPL models of {present} only"
-            )
+            known = f"there are SMPL models of {', '.join(self.surfaces)} only"
+            raise InputError(f"{where}: gender '{letter}', and {known}")
         return self.surfaces[letter]
 
 
@@ -65,11 +63,7 @@ def has_bodies(root: Path) -> bool:
 
 
 def read_bodies(root: Path) -> Bodies:
-    """SMPL's models and the regressor.
-
-    Raises:
-        InputError: naming what is missing or does not fit together.
-    """
+    """SMPL's models and the regressor; an InputError says what is missing or does not fit."""
     files, path = model_files(root), regressor_file(root)
     if path is None or not files:
         raise InputError(
@@ -85,10 +79,8 @@ def read_bodies(root: Path) -> Bodies:
     for letter, file in files.items():
         body = read_body(file)
         if len(body.template) != regressor.shape[1]:
-            raise InputError(
-                f"{path}: is for {regressor.shape[1]} vertices,"
-                f" {file.name} has {len(body.template)}"
-            )
+            counts = f"{regressor.shape[1]} vertices, {file.name} has {len(body.template)}"
+            raise InputError(f"{path}: is for {counts}; take both of SMPL")
         order = leg_order_of(regressor, body, hips)
         stored = get_skeleton("human36m17_left_first") if order == LEFT_FIRST else target
         surfaces[letter] = Surface(body, regressor[target.select_from(stored)])
@@ -101,11 +93,7 @@ def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True
     Args:
         root: the folder that holds sequenceFiles, SMPL's models (in it or in smpl/) and
             J_regressor_h36m.npy.
-        split: train, val or test; None is all.
-        verify: refuse wrong units and swapped legs, and bodies that are not those of the files.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
+        verify: refuses also bodies that are not those of the files.
     """
     bodies = read_bodies(root)
 
@@ -142,7 +130,6 @@ def require_same_body(own: Array, file_joints: object, use: Array, where: str) -
     stored = as_floats(file_joints, shape, where, "jointPositions")[use].reshape(own.shape)
     off = float(np.median(np.linalg.norm(own - stored, axis=-1)))
     if off > AGREES:
-        raise InputError(
-            f"{where}: SMPL's joints lie {1000 * off:.0f} mm (median) from its jointPositions, so"
-            f" the models are other ones; take SMPL's own, {' and '.join(GENDERS.values())}"
-        )
+        what = f"SMPL's joints lie {1000 * off:.0f} mm (median) from its jointPositions"
+        models = " and ".join(GENDERS.values())
+        raise InputError(f"{where}: {what}: the models are others; take SMPL's own, {models}")
