@@ -353,3 +353,10 @@ def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
             f"{path}: no such file; 2D there: {listing(['exact (projected 3D)', *present])}"
         )
     return path
+
+
+def first_2d(root: Path, set_name: str) -> str:
+    """The true 2D of a set, else whichever 2D file there is, else none: projected 3D."""
+    prefix = f"data_2d_{set_name}_"
+    present = [file.stem.removeprefix(prefix) for file in sorted(root.glob(f"{prefix}*.npz"))]
+    return "gt" if "gt" in present else next(iter(present), "exact")

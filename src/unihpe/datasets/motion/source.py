@@ -218,7 +218,7 @@ def on_stage(motion: Motion) -> Motion:
     )
 
 
-class MotionSource:
+class MotionSource(Source):
     """A motion as a `Source`: people seen by virtual cameras.
 
     Args:
