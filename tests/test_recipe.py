@@ -1,6 +1,7 @@
 """Recipes: every shipped one loads and builds; what is wrong in one is named."""
 
 import sys
+from importlib import resources
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +21,7 @@ from unihpe.recipe import (
     shipped_recipes,
     start_image_encoder,
 )
-from unihpe.runs.start import SHIPPED, load_start
+from unihpe.runs.start import load_start
 from unihpe.training.stage import Stage
 from unihpe.training.streams import alternating, stage_stream, training_stream
 
@@ -34,6 +35,89 @@ def test_every_recipe_loads_builds_and_says_what_it_is(name):
     assert all(
         torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True)
     )
+
+
+FINGERPRINTS = {  # by which saved runs are resumed: a recipe's, and of its stages written out in full
+    "heatmaps": "49fb861b39686bd8c73ccd4e3a91715ad6a13b957436dd5a381bd153fbbbd059",
+    "humaneva": "51cd06ce05b5a582d911ad6b211e0ff5ad87091a904b1a6d6760d124f2506ae6",
+    "lifting": "192510e3d570ab1bfb80731b9d6a8d3e7dd19a10289e199d2ac8ef8c64a3a304",
+    "lifting-cpn": "83d591235e5fe39d8528ba3d796c0b7594534405323801c2194536bab64029f2",
+    "lifting-paper": "c7732269add86f9ecd9f7d8c6563a2e0a9adf79722b84b31cdceb4f9b3f77bc1",
+    "paper-w32": "2628d6dba05e8d626c7cebd5de9a011eac40e055247d021fd771af5a5cfa4779",
+    "paper-w48": "696a5b2b7481c642692d0b44ec36ac2864df4f5375adf4dc258427bf10961642",
+    "pictures": "3e1ce3b45e8a6e420028ac889cb3a55f335a69aa1f18534ba3379b450dd4259c",
+    "quick": "14d130744ddfc6fd787f598e4fd8db7d59af47200f885203f28efc855060bbd8",
+}
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_recipe_is_a_page_and_its_fingerprint_stays(name):
+    lines = resources.files("unihpe").joinpath("recipes", f"{name}.toml").read_text().splitlines()
+    assert len(lines) <= 90 and max(map(len, lines)) <= 100
+    assert load_recipe(name).fingerprint() == FINGERPRINTS[name]
+
+
+SHORT = """
+about = "x"
+[[stage]]
+name = "first"
+losses = { contrastive = 0.5 }
+optimiser = { learning_rate = 0.1, ema = 0.9 }
+steps = 5
+batch_size = 4
+decode = [{ source = "pose_2d", target = "pose_3d" }, { source = "pose_3d", target = "pose_3d" }]
+[[stage]]
+name = "second"
+like = "first"
+optimiser = { ema = 0.5 }
+decode.1.weight = 2.0
+"""
+
+
+def test_a_stage_like_another_takes_its_keys(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text(SHORT)
+    first, second = load_recipe(str(path)).stage
+    assert (first.contrastive, first.learning_rate, first.ema, first.steps) == (0.5, 0.1, 0.9, 5)
+    taken = first.model_dump() | {"name": "second", "ema": 0.5}
+    taken["decode"][1]["weight"] = 2.0
+    assert second.model_dump() == taken and first.decode[1].weight == 1.0
+
+
+def test_changes_reach_one_stage_of_those_alike(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text(SHORT)
+    first, second = load_recipe(str(path), ("stage.0.decode.0.weight=3", "stage.1.steps=7")).stage
+    assert (first.decode[0].weight, second.decode[0].weight) == (3, 1)
+    assert (first.steps, second.steps) == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'like = "first"',
+            'like = "third"',
+            "stage second is like 'third', which is no stage before",
+        ),
+        (
+            "losses = { con",
+            "losses = { cun",
+            r"\[stage.0\] has no setting cuntrastive; it has name",
+        ),
+        (
+            "decode.1.weight",
+            "decode.2.weight",
+            "short.toml: the recipe has no place decode.2.weight",
+        ),
+        ("losses = { contrastive = 0.5 }", "losses = 3", r"\[stage.0\] has no setting losses"),
+    ],
+)
+def test_what_is_wrong_in_short_stages_is_named(tmp_path, old, new, message):
+    path = tmp_path / "short.toml"
+    path.write_text(SHORT.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        load_recipe(str(path))
 
 
 def test_building_leaves_the_global_generator_alone():
@@ -150,10 +234,10 @@ def test_scales_are_measured(motion_file):
 
 
 def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
-    from unihpe.inference.predictor import default_checkpoint
+    from unihpe.model.checkpoint import checkpoint_file
     from unihpe.model.checkpoint import load_checkpoint
 
-    path = default_checkpoint()
+    path = checkpoint_file()
     tensors, card = load_checkpoint(path)
     trained, shipped, before = (
         parse_recipe(card.recipe, "card"),
@@ -331,7 +415,7 @@ def test_alternating_keeps_shares_throughout():
 
 @pytest.mark.parametrize("name", ["pictures", "lifting"])
 def test_the_shipped_checkpoint_may_be_trained_on(name):
-    assert load_start(load_recipe(name), SHIPPED).origin.samples > 1e6
+    assert load_start(load_recipe(name), "shipped").origin.samples > 1e6
 
 
 @pytest.mark.parametrize(
@@ -362,11 +446,11 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
 )
 def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), SHIPPED)
+        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped")
 
 
 def test_what_an_mlp_does_not_have_need_not_agree():
     load_start(
         load_recipe("pictures", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")),
-        SHIPPED,
+        "shipped",
     )

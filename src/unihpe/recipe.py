@@ -7,9 +7,11 @@ meet classes.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ from unihpe.model.build import (
     build_heatmap_head,
     build_image_encoder,
 )
-from unihpe.model.checkpoint import Card, load_checkpoint, load_into
+from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint, load_into
 from unihpe.model.heatmaps import HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
 from unihpe.model.unihpe import UniHPE
@@ -39,6 +41,12 @@ from unihpe.settings import Settings
 from unihpe.training.stage import Stage
 from unihpe.training.streams import Stream
 
+GROUPS = {
+    "losses",
+    "batches",
+    "optimiser",
+}  # tables of a [[stage]] that only put its keys on a line
+Setting = tuple[tuple[str, ...], Any]  # where it stands, and its value
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
 
@@ -183,6 +191,8 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: not valid TOML ({error})") from error
+    if isinstance(stages := fields.get("stage"), list) and all(type(s) is dict for s in stages):
+        fields["stage"] = whole_stages(stages, name)
     for change in changes:
         apply_change(fields, change)
     return parse_recipe(fields, name)
@@ -210,8 +220,37 @@ def parse_recipe(fields: dict[str, Any], name: str) -> Recipe:
         raise InputError(f"{name}: {explain(error)}") from error
 
 
+def whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The stages with all their keys, where the page gives them in short.
+
+    `like = "joint"` takes the keys of that earlier stage, but for those that the stage sets itself
+    (`decode.2.weight = 1.5` sets one of a path that it takes). The tables of `GROUPS` only put keys
+    on one line.
+    """
+    whole: list[dict[str, Any]] = []
+    for stage in stages:
+        earlier = {str(keys.get("name")): keys for keys in whole}
+        if (like := str(stage.pop("like", ""))) and like not in earlier:
+            raise InputError(
+                f"{name}: stage {stage.get('name')} is like '{like}', which is no stage before it"
+            )
+        whole.append(copy.deepcopy(earlier[like]) if like else {})
+        for path, value in settings_in(stage):
+            put(whole[-1], path, value, name)
+    return whole
+
+
+def settings_in(table: dict[str, Any], parents: tuple[str, ...] = ()) -> Iterator[Setting]:
+    """The paths of a stage's settings, groups left out, and their values."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from settings_in(value, parents if key in GROUPS else (*parents, key))
+        else:
+            yield (*parents, key), value
+
+
 def apply_change(fields: dict[str, Any], change: str) -> None:
-    """Put one `key=value` into the recipe's fields; a number in the key counts tables from 0 (`stage.1.steps=10`)."""
+    """Put one `key=value` into the recipe's fields; tables count from 0 (`stage.1.steps=10`)."""
     key, sign, value = change.partition("=")
     if not sign or not key:
         raise InputError(f"--set {change}: write it as key=value, for example data.root=FOLDER")
@@ -219,17 +258,19 @@ def apply_change(fields: dict[str, Any], change: str) -> None:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value  # a bare word is a string
-    *parents, last = key.split(".")
+    put(fields, tuple(key.split(".")), parsed, f"--set {change}")
+
+
+def put(fields: dict[str, Any], path: tuple[str, ...], value: Any, where: str) -> None:
+    """Set a value in nested tables and lists; tables on the way are made."""
+    *parents, last = path
     table: Any = fields
     try:
         for parent in parents:
             table = table[int(parent)] if isinstance(table, list) else table.setdefault(parent, {})
-        if isinstance(table, list):
-            table[int(last)] = parsed
-        else:
-            table[last] = parsed
+        table[int(last) if isinstance(table, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError) as error:
-        raise InputError(f"--set {change}: the recipe has no place {key}") from error
+        raise InputError(f"{where}: the recipe has no place {'.'.join(path)}") from error
 
 
 def explain(error: ValidationError) -> str:
@@ -306,13 +347,13 @@ def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
     return recipe.model_copy(update=update)
 
 
-def load_model(path: Path, device: str = "cpu") -> tuple[UniHPE, Recipe, Card]:
-    """A trained model, its recipe and its card, from a checkpoint file or a training folder.
+def load_model(path: str | Path | None, device: str = "cpu") -> tuple[UniHPE, Recipe, Card]:
+    """A trained model, its recipe and its card, from a checkpoint by name (see `checkpoint_file`).
 
     Raises:
         InputError: as `load_checkpoint`, or if the recipe in the checkpoint is not understood.
     """
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = checkpoint_file(path)
     tensors, card = load_checkpoint(file, device)
     recipe = parse_recipe(card.recipe, f"{file} (its recipe)")
     model = build_model(recipe)

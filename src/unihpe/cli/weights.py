@@ -1,7 +1,5 @@
 """`unihpe weights …`: what can be fetched."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

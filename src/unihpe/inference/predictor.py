@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -517,17 +515,3 @@ def take(frames: Frames, rows: Tensor) -> Frames:
         tuple(frames.group[n] for n in rows.tolist()),
         frames.index[rows],
     )
-
-
-def default_checkpoint() -> Path:
-    """The checkpoint in the package.
-
-    Raises:
-        InputError: if the package holds none.
-    """
-    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
-    if not path.is_file():
-        raise InputError(
-            "this installation holds no checkpoint; name one (a .safetensors file or a training folder)"
-        )
-    return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from unihpe.io.files import replacing, write_text
 FORMAT_VERSION = 1
 HEADER = "unihpe"
 HALF_FROM = 2  # tensors of fewer axes (norms, biases, scales) keep float32
+
+
+SHIPPED = "shipped"  # the name of the package's own checkpoint
+MODEL_FILE = "model.safetensors"  # in the folder of a training run
 
 
 class Card(BaseModel):
@@ -48,6 +53,28 @@ class Card(BaseModel):
     licence: str = ""
     samples: int = 0
     scores: dict[str, Any] = {}
+
+
+def checkpoint_file(name: str | Path | None = None) -> Path:
+    """The file of a checkpoint.
+
+    Args:
+        name: a .safetensors file or the folder of a training run; None or "shipped" is the one in
+            the package.
+
+    Raises:
+        InputError: if the package holds none.
+    """
+    if name is not None and str(name) != SHIPPED:
+        path = Path(name)
+        return path / MODEL_FILE if path.is_dir() else path
+    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
+    if not path.is_file():
+        raise InputError(
+            "this installation holds no checkpoint; name one (a .safetensors file or a training"
+            " folder)"
+        )
+    return path
 
 
 def save_checkpoint(

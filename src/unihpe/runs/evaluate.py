@@ -39,7 +39,7 @@ from unihpe.recipe import check_skeleton, load_model
 
 
 def evaluate_checkpoint(
-    checkpoint: Path,
+    checkpoint: str | Path,
     data: str,
     root: Path,
     *,

@@ -10,9 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from unihpe.errors import InputError
-from unihpe.inference.predictor import default_checkpoint
 from unihpe.model.build import DecoderSettings, EncoderSettings, ImageEncoderSettings
-from unihpe.model.checkpoint import Card, load_checkpoint
+from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint
 from unihpe.recipe import Recipe
 from unihpe.training.state import Origin, saved_origin
 
@@ -20,8 +19,6 @@ EYES = (
     "image_encoder.",
     "heatmap_head.",
 )  # a lifting model may grow them, and a model with them be trained on without
-SHIPPED = Path("shipped")
-MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -60,14 +57,14 @@ def origin_of(begun: Start | None, state: Path | None) -> Origin | None:
     return saved
 
 
-def load_start(recipe: Recipe, path: Path) -> Start:
-    """The checkpoint at `path`: a file, a training folder, or `SHIPPED` for the package's.
+def load_start(recipe: Recipe, path: str | Path) -> Start:
+    """The checkpoint `path`: a file, a training folder, or `shipped` for the package's.
 
     Raises:
         InputError: for one that cannot be read, with other joints, or with parts that the recipe
             would read another meaning into.
     """
-    file = default_checkpoint() if path == SHIPPED else path / MODEL_FILE if path.is_dir() else path
+    file = checkpoint_file(path)
     tensors, card = load_checkpoint(file)
     if card.skeleton != recipe.data.skeleton:
         raise InputError(

@@ -8,10 +8,10 @@ from typing import Any
 
 from unihpe.datasets.settings import open_source
 from unihpe.errors import InputError
-from unihpe.model.checkpoint import Card, load_into, save_checkpoint
+from unihpe.model.checkpoint import MODEL_FILE, Card, load_into, save_checkpoint
 from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe, build_model, measure_scales, start_image_encoder
-from unihpe.runs.start import EYES, MODEL_FILE, load_start, origin_of
+from unihpe.runs.start import EYES, load_start, origin_of
 from unihpe.runs.validation import validation
 from unihpe.training.loop import Schedule, train
 from unihpe.training.processes import ALONE, Processes
@@ -24,7 +24,7 @@ def train_recipe(
     out: Path,
     *,
     resume: bool = False,
-    start: Path | None = None,
+    start: str | Path | None = None,
     device: str = "cpu",
     schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
     report: Callable[[dict[str, Any]], None] = lambda row: None,

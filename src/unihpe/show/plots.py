@@ -53,7 +53,7 @@ def save(made: Any, path: Path) -> None:
         made.savefig(temporary, format="png", dpi=130)
 
 
-def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, Frames]:
+def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Frames]:
     """A model that sees pictures, and people of a packed set, evenly spread.
 
     Raises:
@@ -70,7 +70,7 @@ def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, F
 
 
 @torch.no_grad()
-def draw_space(checkpoint: Path, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
+def draw_space(checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
     """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
     predictor, frames = open_people(checkpoint, file, people)
     batch = prepare(frames, predictor.skeleton)
@@ -147,7 +147,7 @@ def draw_cosines(run: Path, out: Path) -> None:
 
 @torch.no_grad()
 def draw_people(
-    checkpoint: Path, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
+    checkpoint: str, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
 ) -> None:
     """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
     predictor, frames = open_people(checkpoint, file, people)
