@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unihpe.body.batch import Batch
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
 from unihpe.io.downloads import public_files
 from unihpe.model.backbones.hrnet import HRNet
@@ -209,12 +209,11 @@ def test_the_fingerprint_follows_training_not_places():
 def test_data_must_be_named_and_be_there(tmp_path):
     recipe = load_recipe("quick")
     with pytest.raises(InputError, match="data.root=FOLDER"):
-        open_source(recipe.data, split="train", view="random")
+        open_source(recipe.data, Part("train", training=True))
     with pytest.raises(InputError, match="no data at"):
         open_source(
             recipe.data.model_copy(update={"root": str(tmp_path / "x")}),
-            split="train",
-            view="random",
+            Part("train", training=True),
         )
 
 
@@ -227,15 +226,14 @@ def test_a_point_estimate_needs_a_prediction_that_has_one():
 
 def test_scales_are_measured(motion_file):
     recipe = load_recipe("quick", (f"data.root={motion_file}",))
-    draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
+    draw = training_stream(open_source(recipe.data, Part("train", training=True)), recipe.data)
     measured = measure_scales(recipe, draw)
     assert 100 < measured.pose_scale < 600 and 0.2 < measured.keypoint_scale < 0.6
     assert measure_scales(measured, draw) == measured
 
 
 def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
-    from unihpe.model.checkpoint import checkpoint_file
-    from unihpe.model.checkpoint import load_checkpoint
+    from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 
     path = checkpoint_file()
     tensors, card = load_checkpoint(path)
@@ -446,7 +444,9 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
 )
 def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped")
+        load_start(
+            load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped"
+        )
 
 
 def test_what_an_mlp_does_not_have_need_not_agree():

@@ -43,7 +43,7 @@ class Augmentation(Settings):
     rotation: float = Field(30.0, ge=0, le=180)  # largest turn, degrees
     turned: float = Field(0.6, ge=0, le=1)  # share of people turned
     scale: float = Field(0.25, ge=0, lt=1)  # largest change of the box's size, as a share of it
-    # Share of people whose box is drawn round the upper body alone, or (a quarter of them) the legs.
+    # Share of people whose box is drawn round the upper body alone, or, a quarter of them, the legs.
     half_body: float = Field(0.2, ge=0, le=1)
     # Share of the other people whom a new edge of the picture cuts, mostly from below; the box is
     # drawn round what is left. Joints beyond the edge keep their labels: those within the crop are
@@ -78,7 +78,7 @@ def stacked(crops: Sequence[Crop]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Generator) -> Crop:
-    """Another view of the same person; what lies outside the given crop is filled with one colour."""
+    """Another view of the same person; what lies outside the given crop has one colour."""
     mirrored = bool(rng.random() < how.flip)
     turns = rng.random() < how.turned
     turn = np.deg2rad(rng.uniform(-how.rotation, how.rotation)) if turns else 0.0
@@ -191,7 +191,8 @@ def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator)
         result = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.5, 2.0)))
     if rng.random() < how.compressed:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 70))]
-        result = cv2.imdecode(cv2.imencode(".jpg", result, quality)[1], cv2.IMREAD_COLOR)
+        data = cv2.imencode(".jpg", result, quality)[1]
+        result = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     if rng.random() < how.cut_out:
         height, width = result.shape[:2]
         h, w = int(height * rng.uniform(0.1, 0.4)), int(width * rng.uniform(0.1, 0.4))

@@ -196,7 +196,7 @@ def distances(frames: Frames, columns: list[int]) -> Tensor:
 
 
 def agrees_better_swapped(frames: Frames, skeleton: Skeleton, limit: float) -> bool:
-    """Whether knees and ankles in 2D fit the 3D of the other leg far better than that of their own."""
+    """Whether knees and ankles in 2D fit the 3D of the other leg far better than of their own."""
     own = list(range(len(skeleton)))
     legs = [n for n in own if skeleton.joints[n].endswith(("_knee", "_ankle"))]
     other = [skeleton.index(other_side(skeleton.joints[n])) if n in legs else n for n in own]

@@ -32,6 +32,10 @@ class Whole:
     slack: int = 0  # frames that may be missing or too many where figures are quoted roundly
     per_camera: bool = False  # whether `frames` is what one camera has
 
+    def of(self, cameras: int) -> int:
+        """The frames of so many cameras."""
+        return self.frames * (cameras if self.per_camera else 1)
+
 
 @dataclass(frozen=True)
 class Split:
@@ -84,7 +88,7 @@ def row_of(part: Recorded, crowded: bool) -> dict[str, Any]:
 
 
 def lacking(known: Split, part: Recorded, row: dict[str, Any]) -> list[str]:
-    """What a split does not have, the largest first: frames are missed only where nothing larger is."""
+    """What a split does not have, the largest alone: frames are missed where nothing larger is."""
     if absent := what_is_absent(known, part):
         return absent[:1]
     if known.sequences and row["sequences"] < min(known.sequences):
@@ -105,19 +109,21 @@ def excess(known: Split, row: dict[str, Any]) -> list[str]:
 
 
 def compared(known: Split, part: Recorded, row: dict[str, Any]) -> tuple[int | None, str]:
-    """How many frames the nearest known copy has, and its name; or `PARTIAL`, `TOO_MANY` or `UNKNOWN`."""
+    """How many frames the nearest known copy has, and its name, `PARTIAL` or another of those."""
     if not known.wholes:
         return None, UNKNOWN
     step, views = frames_apart(known, part), len(part.view.unique())
     at_rate = "" if step == 1 else f", every {step}th frame"
-    frames_of = [whole.frames * (row["cameras"] if whole.per_camera else 1) for whole in known.wholes]
-    most = 0
-    for whole, frames in zip(known.wholes, frames_of, strict=True):
+    most, cameras = 0, row["cameras"]
+    for whole in known.wholes:
+        frames = whole.of(cameras)
         slack = whole.slack // step + (0 if step == 1 else views)  # each view begins somewhere
         most = max(most, frames // step + slack)
         if abs(row["frames"] - frames / step) <= slack:
             return frames // step, whole.name + at_rate
-    return (most, TOO_MANY) if row["frames"] > most else (frames_of[0] // step, PARTIAL)
+    return (
+        (most, TOO_MANY) if row["frames"] > most else (known.wholes[0].of(cameras) // step, PARTIAL)
+    )
 
 
 def step_of(part: Recorded) -> int:
@@ -163,7 +169,7 @@ def duplicates(recorded: Recorded) -> list[str]:
 
 
 def repeated(recorded: Recorded) -> list[str]:
-    """A note about poses that repeat the one before them to the last digit, which people do not do."""
+    """A note about poses that repeat the one before them exactly, which people do not do."""
     key, row = recorded.moments(), recorded.pose_row
     order = key.sort(stable=True).indices
     after = (recorded.view[order].diff() == 0) & (key[order].diff() > 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets import DATA_SETS
 from unihpe.datasets.counts import Split
 from unihpe.datasets.index import indexed
 from unihpe.datasets.protocol import EVERY_JOINT, Protocol
@@ -62,7 +63,7 @@ class Recording:
         stride: int = 1,
         wanted: Callable[[View], bool] = lambda view: True,
     ) -> Recorded:
-        """One split, every `stride`-th frame of each view that is wanted; large sets through an index.
+        """One split, every `stride`-th frame of each view that is wanted; large sets by an index.
 
         Raises:
             InputError: for what cannot be read, or a split without a frame.
@@ -113,6 +114,17 @@ class DataSet:
         if name not in known:
             raise InputError(f"--protocol {name}: {self.name} has {', '.join(known)}")
         return known[name]
+
+    def with_pictures(self) -> Recording:
+        """The recording of a set whose pictures can be read; InputError for others."""
+        if self.recording is None or self.recording.pictures is None:
+            having = (
+                name for name, one in DATA_SETS.items() if one.recording and one.recording.pictures
+            )
+            raise InputError(
+                f"pictures of {self.name} cannot be read; there are those of {', '.join(having)}"
+            )
+        return self.recording
 
     def require_layout(self, layout: str | None) -> None:
         """Raise for a layout that the set does not have."""

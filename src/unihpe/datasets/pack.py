@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +102,22 @@ def pack_recorded(
             kept += len(chosen)
             done(ready + len(chosen))
         else:
-            people, before = packed_people(recorded, pictures, labels), ready
-            pack(people, part, wanted, done=lambda count, before=before: done(before + count))
+            people, more = (
+                packed_people(recorded, pictures, labels),
+                partial(report_more, done, ready),
+            )
+            pack(people, part, wanted, done=more)
         ready += len(chosen)
     join(parts, file)
     if (written := len(PackedPeople(file))) != len(indices):
         raise InputError(f"{file}: holds {written} people, not {len(indices)}: pack it again")
     shutil.rmtree(folder)
     return Done(len(indices), kept, notes)
+
+
+def report_more(done: Callable[[int], None], before: int, count: int) -> None:
+    """Tell how many people are ready, those of earlier pieces among them."""
+    done(before + count)
 
 
 def people_with_pictures(

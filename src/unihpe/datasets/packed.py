@@ -222,9 +222,11 @@ class PackedPeople:
         if not -len(self) <= n < len(self):
             raise IndexError(f"{n}: the set holds {len(self)} people")
         labels = self.keypoints, self.pose, self.visibility, self.box
-        copies = (label[n].copy() for label in labels)
+        keypoints, pose, visibility, box = (label[n].copy() for label in labels)
         group = self.groups[int(self.arrays["group"][n])]
-        return LabelledCrop(self.picture(n), *copies, self.camera(n), int(self.index[n]), group)
+        camera, index = self.camera(n), int(self.index[n])
+        picture = self.picture(n)
+        return LabelledCrop(picture, keypoints, pose, visibility, box, camera, index, group)
 
     def camera(self, n: int) -> Camera:
         """The camera that saw person n."""

@@ -26,15 +26,17 @@ class Pictures:
         self.root, self.first, self.video = root, 0, Video()
 
     def find(self, view: View, frame: int) -> Path | None:
-        """The file that shows a frame (counted from 0): a picture, else a video that is long enough."""
+        """The file that shows a frame, counted from 0: a picture, else a video of that length."""
         names = self.names(view, frame)
         # the kind that was there last time, first
         for n in (min(self.first, len(names) - 1), *range(len(names))):
-            if (file := self.root / names[n]).is_file():
+            file: Path = self.root / names[n]
+            if file.is_file():
                 self.first = n
                 return file
         for name in self.videos(view, frame):
-            if (video := self.root / name).is_file() and self.video.reaches(video, frame):
+            video: Path = self.root / name
+            if video.is_file() and self.video.reaches(video, frame):
                 return video
         return None
 

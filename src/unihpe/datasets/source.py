@@ -11,10 +11,11 @@ from torch import Tensor
 from unihpe.body.batch import Frames
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton
+from unihpe.errors import InputError
 
 
 class Source(Protocol):
-    """People of one data set, by index: full-picture pixels, millimetres, camera axes, the set's own joints.
+    """People of one data set, by index: full-picture pixels, mm, camera axes, the set's own joints.
 
     A source of your own may inherit from this: then `skeleton`, `__len__` and `read` suffice for
     poses without pictures.
@@ -26,7 +27,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
-        """The people at `indices` (N,); what is random (cameras, noise) is drawn from `generator`."""
+        """The people at `indices` (N,); cameras and noise, if any, are drawn from `generator`."""
         ...
 
     @property
@@ -64,7 +65,7 @@ class Source(Protocol):
 
     def sizes(self) -> Tensor:
         """How large each person is, (len,), pixels: PCK's length where there is no 3D."""
-        raise NotImplementedError
+        raise InputError(f"{self.layout}: a source without 3D must say how large its people are")
 
     def without_pictures(self) -> Source:
         """The same people, their 2D and 3D only."""

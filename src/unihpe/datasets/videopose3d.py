@@ -22,7 +22,8 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.mapped import LARGE, Mapped, stacked

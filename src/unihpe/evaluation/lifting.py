@@ -14,23 +14,22 @@ from unihpe.body.metrics import mpjpe, n_mpjpe, pa_mpjpe
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.protocol import EVERY_JOINT, Protocol, Words
 from unihpe.evaluation.retrieval import cosines, retrieve
-from unihpe.evaluation.rules import Rules, every_joint, scores
-from unihpe.evaluation.words import Protocol
+from unihpe.evaluation.scores import scores
 from unihpe.inference.answer import FLIP_TEST, Estimator
 from unihpe.inference.hypotheses import geometric_median
 from unihpe.model.unihpe import Sampler, UniHPE
 
 Report = dict[str, Any]
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe, "N-MPJPE": n_mpjpe}
-EVERY_JOINT = every_joint("")
 
 
 @torch.no_grad()
 def evaluate_lifting(
     model: UniHPE,
     batches: Iterable[Batch],
-    protocol: Protocol,
+    words: Words,
     *,
     generator: torch.Generator,
     sampler: Sampler | None = None,
@@ -38,7 +37,7 @@ def evaluate_lifting(
     gallery: int = 2000,
     skeleton: Skeleton,
     flip: bool = False,
-    rules: Rules = EVERY_JOINT,
+    protocol: Protocol = EVERY_JOINT,
 ) -> Report:
     """2D → 3D over batches that carry 3D poses, as a report ready for JSON.
 
@@ -50,7 +49,7 @@ def evaluate_lifting(
             truth: it is a bound, not a prediction.
         skeleton: the joints.
         flip: adds the flip test (`estimates.Estimator`).
-        rules: which figures are measured, over which joints, and how they are averaged.
+        protocol: which figures are measured, over which joints, and how they are averaged.
         gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves
             retrieval out.
     """
@@ -64,7 +63,7 @@ def evaluate_lifting(
         guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
         assert batch.pose is not None
         for name, guess in guesses.items():
-            for label, values in scores(guess.cpu(), batch.pose.cpu(), skeleton, rules).items():
+            for label, values in scores(guess.cpu(), batch.pose.cpu(), skeleton, protocol).items():
                 rows.setdefault(f"{label} {name}", []).append(values)
         groups += batch.group
         kept.append((embedding, model.embed(batch, Modality.POSE_3D), batch.pose))
@@ -72,10 +71,10 @@ def evaluate_lifting(
     embedding_2d, embedding_3d, poses = (torch.cat(parts) for parts in zip(*kept, strict=True))
     matched, unmatched = cosines(embedding_2d, embedding_3d, generator)
     report: Report = {
-        "protocol": protocol.model_dump(),
+        "protocol": words,
         "poses": len(groups),
         "errors_mm": {
-            name: by_group(values, groups, rules.averaging) for name, values in errors.items()
+            name: by_group(values, groups, protocol.averaging) for name, values in errors.items()
         },
         "cosine_2d_3d": {"matched": matched, "unmatched": unmatched},
     }

@@ -12,13 +12,14 @@ from unihpe.body.batch import Batch
 from unihpe.body.boxes import from_box
 from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.protocol import Words
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import Report
 from unihpe.evaluation.pictures import THRESHOLDS, answers_2d, in_words, look_again
-from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import Estimator
 from unihpe.model.unihpe import Sampler, UniHPE
 
+VISIBLE = 1.0  # confidence from which on a joint counts as seen; others are marked, but hidden
 LIMBS = [
     f"{side}_{part}"
     for side in ("left", "right")
@@ -30,11 +31,10 @@ LIMBS = [
 def evaluate_photographs(
     model: UniHPE,
     batches: Iterable[Batch],
-    protocol: Protocol,
+    words: Words,
     *,
     skeleton: Skeleton,
     reference: Tensor,
-    visible: float,
     sampler: Sampler,
     generator: torch.Generator,
     flip: bool = False,
@@ -50,8 +50,6 @@ def evaluate_photographs(
             box.
         sampler: makes the estimate where the decoder has no point estimate.
         flip: adds the flip test, as `evaluate_pictures` does.
-        visible: the confidence from which on a joint counts as seen; joints below it are scored in
-            a figure of their own.
 
     Raises:
         InputError: for a model without an image encoder.
@@ -71,16 +69,16 @@ def evaluate_photographs(
         confidence.append(batch.confidence[:, columns].cpu())
         box.append(batch.box.cpu())
     points, seen, boxes = torch.cat(truth), torch.cat(confidence), torch.cat(box)
-    weight = (seen >= visible).float()[..., None]
+    weight = (seen >= VISIBLE).float()[..., None]
     mean = (points * weight).sum(0) / weight.sum(0).clamp_min(1)
     rows = {name: torch.cat(parts) for name, parts in found.items()} | {
         "mean pose": mean.expand_as(points)
     }
     return {
-        "protocol": protocol.model_dump(),
+        "protocol": words,
         "people": len(points),
         "visible": {
-            name: scored(row, points, boxes, reference, seen >= visible)
+            name: scored(row, points, boxes, reference, seen >= VISIBLE)
             for name, row in rows.items()
         },
         "marked": {

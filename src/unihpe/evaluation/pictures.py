@@ -16,10 +16,10 @@ from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.protocol import Words
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
-from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import FLIP_TEST, Estimator, Way, fuse_beside_mirrored
 from unihpe.model.heatmaps import soft_argmax
 from unihpe.model.unihpe import Sampler, UniHPE
@@ -32,7 +32,7 @@ THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
 def evaluate_pictures(
     model: UniHPE,
     batches: Iterable[Batch],
-    protocol: Protocol,
+    words: Words,
     *,
     skeleton: Skeleton,
     generator: torch.Generator,
@@ -91,7 +91,7 @@ def evaluate_pictures(
         groups += batch.group
     whole = {modality: torch.cat(parts) for modality, parts in kept.items()}
     return {
-        "protocol": protocol.model_dump(),
+        "protocol": words,
         "poses": len(groups),
         "errors_mm": {name: by_group(torch.cat(parts), groups) for name, parts in errors.items()},
         **{

@@ -23,7 +23,7 @@ def scores(
         InputError: where a joint that the protocol scores is none of the skeleton's.
     """
     guess, truth = (pose - origin(pose, skeleton, protocol.root) for pose in (guess, truth))
-    found = {}
+    found: dict[str, Tensor] = {}
     for figure in protocol.figures:
         columns = columns_of(figure, skeleton, protocol.name)
         p, t = guess[:, columns], truth[:, columns]

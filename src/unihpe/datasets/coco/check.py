@@ -43,9 +43,7 @@ def check_coco(root: Path) -> dict[str, Any]:
         problems += coco_problems(file, part)
         notes += [f"{file.name}: {note}" for note in part.notes]
         if lost := len(there) - sum(there.values()):
-            partial.append(
-                f"partial: {file.name}: {lost} of {len(there)} pictures are not there"
-            )
+            partial.append(f"partial: {file.name}: {lost} of {len(there)} pictures are not there")
     seen = torch.cat([part.confidence for part in parts.values()])
     return {
         "layout": f"COCO person keypoints: {', '.join(file.name for file in files)}",

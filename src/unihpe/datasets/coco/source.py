@@ -29,7 +29,10 @@ from unihpe.datasets.source import Source
 from unihpe.errors import InputError, one_line
 from unihpe.io.picture import read_picture
 
-HIDDEN, VISIBLE = 0.5, 1.0  # confidence of a joint that is marked but hidden, and of one that is seen
+HIDDEN, VISIBLE = (
+    0.5,
+    1.0,
+)  # confidence of a joint that is marked but hidden, and of one that is seen
 CONFIDENCE = (0.0, HIDDEN, VISIBLE)  # by COCO's v: 0, 1, 2
 # COCO's own test set has no public labels.
 SPLITS = {"train": "train2017", "val": "val2017", "test": "val2017"}
@@ -231,8 +234,8 @@ class CocoSource(Source):
 
     def sizes(self) -> Tensor:
         """The larger side of each annotated box, (len,), pixels."""
-        low, high = self.annotations.corners.split(2, dim=1)
-        return (high - low).amax(1)
+        left_top, right_bottom = self.annotations.corners.view(-1, 2, 2).unbind(1)
+        return (right_bottom - left_top).amax(1)
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); the focal length, which nobody knows, is √(W² + H²).

@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.body.camera import Camera
-from unihpe.datasets.recorded import rotation_of
+from unihpe.body.camera import Camera, rotation_of
 from unihpe.errors import InputError, listing
 
 # Camera name → width, height, fx, fy, cx, cy, k1, k2, k3, p_x, p_y; pixels. Shared by all subjects.

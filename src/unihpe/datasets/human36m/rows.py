@@ -24,7 +24,8 @@ from unihpe.datasets.human36m.cameras import INTRINSICS, published_cameras, rows
 from unihpe.datasets.human36m.takes import ACTIONS, FIRST_ID, IRREGULAR, sequence_of
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.matching import matching
-from unihpe.datasets.recorded import CHECKED_POSES, Recorded, require_body
+from unihpe.datasets.proofs import CHECKED_POSES, require_body
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import by_row
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, Shape, as_floats, require_finite, require_numbers

@@ -27,6 +27,7 @@ from unihpe.body.virtual_cameras import (
 )
 from unihpe.datasets.motion.bvh import load_folder
 from unihpe.datasets.motion.detector import detect
+from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 

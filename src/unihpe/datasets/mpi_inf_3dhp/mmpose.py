@@ -26,7 +26,8 @@ from unihpe.datasets.mpi_inf_3dhp.parts import (
     require_truth,
     view_named,
 )
-from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import by_row, camera_rows, with_names
 from unihpe.datasets.spin import is_spin
 from unihpe.errors import InputError, listing

@@ -24,7 +24,8 @@ from unihpe.datasets.mpi_inf_3dhp.parts import (
     test_view,
     train_view,
 )
-from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError
 from unihpe.io.arrays import as_flags, as_floats, require_finite
 from unihpe.io.pickles import load_npz

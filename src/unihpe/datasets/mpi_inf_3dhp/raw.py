@@ -31,7 +31,8 @@ from unihpe.datasets.mpi_inf_3dhp.parts import (
     test_view,
     train_view,
 )
-from unihpe.datasets.recorded import Recorded, View, require_body, with_fitted_intrinsics
+from unihpe.datasets.proofs import require_body, with_fitted_intrinsics
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import stacked
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, Shape, as_floats, require_finite

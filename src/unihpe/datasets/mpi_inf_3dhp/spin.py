@@ -6,7 +6,8 @@ from pathlib import Path
 
 from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.mpi_inf_3dhp.parts import Truth, published_lenses, require_truth, view_named
-from unihpe.datasets.recorded import Recorded, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import by_row, camera_rows
 from unihpe.datasets.spin import MPI_INF_3DHP_WORDS, is_spin, placed, read_spin
 

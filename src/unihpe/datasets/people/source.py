@@ -72,7 +72,12 @@ class PeopleSource(Source):
         return self.frames(indices, keypoints, pose, box, image)
 
     def frames(
-        self, which: Tensor, keypoints: Tensor, pose: Tensor, box: Tensor, image: Tensor | None = None
+        self,
+        which: Tensor,
+        keypoints: Tensor,
+        pose: Tensor,
+        box: Tensor,
+        image: Tensor | None = None,
     ) -> Frames:
         """People with their cameras and groups."""
         rows = which.tolist()

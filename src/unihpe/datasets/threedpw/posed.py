@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.threedpw.body import LEFT_FIRST, Surface, leg_order_of
 from unihpe.datasets.threedpw.body_file import FOLDERS, GENDERS, model_files, read_body
 from unihpe.datasets.threedpw.sequences import (

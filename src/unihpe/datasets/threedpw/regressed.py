@@ -23,7 +23,8 @@ from torch import Tensor
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton, skeleton
-from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.errors import InputError, one_line
 from unihpe.io.arrays import Array, as_array, as_floats, require_finite
 from unihpe.io.pickles import load_npz

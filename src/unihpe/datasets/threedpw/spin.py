@@ -15,7 +15,8 @@ import torch
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import by_row, camera_rows
 from unihpe.datasets.spin import PIXELS, place_by_box
 from unihpe.datasets.threedpw.posed import Bodies, read_bodies
