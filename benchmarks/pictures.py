@@ -43,8 +43,7 @@ from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.io.files import write_text
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 from unihpe.recipe import load_model, load_recipe
-from unihpe.rendering.render import render
-from unihpe.rendering.scene import Settings
+from unihpe.rendering.scene import Settings, render
 from unihpe.runs.evaluate import evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"

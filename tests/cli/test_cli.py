@@ -1,4 +1,4 @@
-"""The command line, in process and as a program: whole stories, and one clear line for what is wrong."""
+"""The command line, in process and as a program: whole stories, one clear line for an error."""
 
 import json
 import subprocess

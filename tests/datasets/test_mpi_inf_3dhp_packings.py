@@ -14,8 +14,8 @@ from miniatures_packings import (
 from opening import open_recorded, pictures_of
 from torch.testing import assert_close
 
-from unihpe.datasets.mpi_inf_3dhp.parts import view_named
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
+from unihpe.datasets.mpi_inf_3dhp.views import view_named
 from unihpe.errors import InputError
 
 WRITERS = {"mmpose": write_mmpose_3dhp, "pstmo": write_pstmo_3dhp, "spin": write_spin_3dhp}

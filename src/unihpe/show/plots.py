@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.errors import InputError
 from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.io.extra import extra
 from unihpe.io.files import replacing
 from unihpe.recipe import check_skeleton, load_model
 from unihpe.show.draw import save_png, sheet
@@ -35,10 +35,7 @@ CASES = ("best", "median", "worst")
 
 def plotting(module: str) -> Any:
     """A library of the extra `plots`."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError("figures need the extra: pip install 'unihpe[plots]'") from error
+    return extra(module, "plots", "figures need the extra")
 
 
 def figure(width: float, height: float) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unihpe.datasets.human36m.cameras import INTRINSICS
-from unihpe.datasets.human36m.takes import OTHER_NAMES, take_of
+from unihpe.datasets.human36m.views import OTHER_NAMES, take_of
 from unihpe.datasets.recorded import View
 
 CAMERAS = tuple(INTRINSICS)

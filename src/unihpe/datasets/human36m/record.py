@@ -10,7 +10,7 @@ from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.human36m.cameras import Human36mCamera
 from unihpe.datasets.human36m.pictures import pictures, videos
 from unihpe.datasets.human36m.protocols import PROTOCOLS
-from unihpe.datasets.human36m.reader import FILES, Layout, files_of, found_layout, open_human36m
+from unihpe.datasets.human36m.reader import LAYOUTS, Layout, files_of, found_layout, open_human36m
 from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import first_2d
@@ -76,7 +76,7 @@ DATA_SET = DataSet(
     "vision.imar.ro/human3.6m; VideoPose3D's and MMPose's packagings",
     "academic, by agreement",
     RECORDING.source,
-    lambda root: [file for find in FILES.values() for file in find(root)],
+    lambda root: [file for find, _ in LAYOUTS.values() for file in find(root)],
     RECORDING,
     protocols=PROTOCOLS,
 )

@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
-from unihpe.datasets.mpi_inf_3dhp.parts import USABLE
 from unihpe.datasets.mpi_inf_3dhp.protocols import PROTOCOLS
 from unihpe.datasets.mpi_inf_3dhp.reader import Layout, files_of_3dhp, open_mpi_inf_3dhp
+from unihpe.datasets.mpi_inf_3dhp.views import USABLE
 from unihpe.datasets.recorded import Recorded, View
 
 

@@ -17,8 +17,8 @@ from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded, View
-from unihpe.datasets.rows import by_row, camera_rows
-from unihpe.datasets.spin import PIXELS, place_by_box
+from unihpe.datasets.rows import Rows, by_row
+from unihpe.datasets.spin_lists import PIXELS, place_by_box
 from unihpe.datasets.threedpw.posed import Bodies, read_bodies
 from unihpe.datasets.threedpw.regressed import NAME
 from unihpe.datasets.threedpw.sequences import SIZE
@@ -71,8 +71,8 @@ def open_threedpw_spin(root: Path, verify: bool = True) -> Recorded:
     pose = joints_of(read_bodies(root), numbers["pose"], numbers["shape"], genders, str(path))
     if verify:
         require_body(pose / 1000, skeleton, str(path), "m")
-    rows = [row_of(name, n, path) for n, name in enumerate(names)]
-    _, view = camera_rows(rows)
+    rows = Rows.of([row_of(name, n, path) for n, name in enumerate(names)])
+    view = rows.view
     upright = torch.zeros(int(view.max()) + 1, dtype=torch.bool)
     upright[view[numbers["center"][:, 1] > SIZE[1]]] = True  # lower than a lying picture reaches
     size = torch.where(upright[view, None], torch.tensor(SIZE[::-1]), torch.tensor(SIZE))
