@@ -41,8 +41,9 @@ from unihpe.errors import InputError
 from unihpe.evaluation.batches import EVALUATION_BATCH
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.io.files import write_text
+from unihpe.model.build import load_model
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
-from unihpe.recipe import load_model, load_recipe
+from unihpe.recipe import load_recipe
 from unihpe.rendering.scene import Settings, render
 from unihpe.runs.evaluate import evaluate_checkpoint
 

@@ -37,8 +37,8 @@ def load(checkpoint: str | Path | None = None, device: str = "auto") -> Predicto
     # here, so that `unihpe.losses` needs torch alone
     from unihpe.body.skeleton import get_skeleton
     from unihpe.inference.predictor import Predictor
+    from unihpe.model.build import load_model
     from unihpe.model.device import usable_device
-    from unihpe.recipe import load_model
 
-    model, recipe, card = load_model(checkpoint, usable_device(device))
-    return Predictor(model, get_skeleton(recipe.data.skeleton), card)
+    model, card = load_model(checkpoint, usable_device(device))
+    return Predictor(model, get_skeleton(card.skeleton), card)

@@ -23,7 +23,8 @@ from unihpe.evaluation.lifting import Report, evaluate_lifting
 from unihpe.evaluation.photographs import evaluate_photographs
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.io.files import write_text
-from unihpe.recipe import check_skeleton, load_model
+from unihpe.model.build import load_model
+from unihpe.recipe import parse_recipe
 
 
 def evaluate_checkpoint(
@@ -56,8 +57,8 @@ def evaluate_checkpoint(
         InputError: for an unreadable checkpoint or data, joints that do not agree, an unknown
             protocol.
     """
-    model, recipe, card = load_model(checkpoint, device)
-    data_set = get_data_set(data)
+    model, card = load_model(checkpoint, device)
+    recipe, data_set = parse_recipe(card.recipe, f"{checkpoint} (its recipe)"), get_data_set(data)
     place = {"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
     # 3D may have been withheld in training; errors need it
     settings = recipe.data.model_copy(update=place | {"with_pose": True})
@@ -68,7 +69,7 @@ def evaluate_checkpoint(
     else:
         rules = data_set.protocol(protocol)
         source, scored = open_by_protocol(settings, rules)
-    check_skeleton(recipe, source.skeleton, str(root))
+    card.require_skeleton(source.skeleton.name, str(root))
     scored = replace(
         scored,
         data=data_set.name,

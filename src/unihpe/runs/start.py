@@ -57,8 +57,8 @@ def origin_of(begun: Start | None, state: Path | None) -> Origin | None:
     return saved
 
 
-def load_start(recipe: Recipe, path: str | Path) -> Start:
-    """The checkpoint `path`: a file, a training folder, or `shipped` for the package's.
+def load_start(recipe: Recipe, path: Path | str) -> Start:
+    """The checkpoint at `path`, see `checkpoint_file`.
 
     Raises:
         InputError: for one that cannot be read, with other joints, or with parts that the recipe

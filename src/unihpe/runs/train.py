@@ -8,9 +8,10 @@ from typing import Any
 
 from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
+from unihpe.model.build import load_public_weights
 from unihpe.model.checkpoint import MODEL_FILE, Card, load_into, save_checkpoint
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import Recipe, build_model, measure_scales, start_image_encoder
+from unihpe.recipe import Recipe, build_model, measure_scales
 from unihpe.runs.start import EYES, load_start, origin_of
 from unihpe.runs.validation import validation
 from unihpe.training.loop import Schedule, train
@@ -62,7 +63,7 @@ def train_recipe(
     mix = [(table.share, open_stream(table)) for table in recipe.mix]
     draw = stage_stream(stream, mix, None if recipe.poses is None else open_stream(recipe.poses))
     model = build_model(recipe)
-    start_image_encoder(model, recipe)
+    load_public_weights(model, recipe.model.image_encoder, recipe.data.skeleton)
     if begun is not None:
         load_into(model, begun.tensors, begun.file, may_lack=EYES)
     model, progress = train(

@@ -14,10 +14,10 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.errors import InputError
-from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.inference.predictor import Predictor
 from unihpe.io.extra import extra
 from unihpe.io.files import replacing
-from unihpe.recipe import check_skeleton, load_model
+from unihpe.model.build import load_model
 from unihpe.show.draw import save_png, sheet
 from unihpe.show.sheets import in_crops, row_of
 from unihpe.training.state import read_log
@@ -57,11 +57,11 @@ def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Fr
         InputError: for a model without an image encoder, a set that cannot be read, or joints that
             do not agree.
     """
-    model, recipe, card = load_model(checkpoint)
+    model, card = load_model(checkpoint)
     if model.image_encoder is None:
         raise InputError(f"{checkpoint} has no image encoder; these figures show pictures")
     source = PeopleSource(file)
-    check_skeleton(recipe, source.skeleton, str(file))
+    card.require_skeleton(source.skeleton.name, str(file))
     predictor = Predictor(model, get_skeleton(card.skeleton), card)
     return predictor, source.read(evenly_spaced(len(source), people), torch.Generator())
 
@@ -71,7 +71,7 @@ def draw_space(checkpoint: str, file: Path, out: Path, people: int = 250, seed: 
     """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
     predictor, frames = open_people(checkpoint, file, people)
     batch = prepare(frames, predictor.skeleton)
-    embeddings = {kind: predictor.model.embed(batch, kind) for kind in KINDS}
+    embeddings = {kind: predictor.model.encode(batch, kind) for kind in KINDS}
     manifold = plotting("sklearn.manifold")
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
     places = manifold.TSNE(
@@ -149,10 +149,8 @@ def draw_people(
     """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
     predictor, frames = open_people(checkpoint, file, people)
     assert frames.pose is not None and frames.image is not None
-    batch = prepare(frames, predictor.skeleton)
     assert frames.box is not None
-    draws = drawn_by("auto", 0, 0, seed)
-    results = in_crops(predictor.answer(batch, frames.box, frames.camera, True, draws), frames.box)
+    results = in_crops(predictor.predict_crops(frames, seed=seed), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
     errors = mpjpe(results.pose, truth)
     order = errors.argsort().tolist()

@@ -8,11 +8,11 @@ from typing import Any, get_args
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.threedpw.lists import list_file
 from unihpe.datasets.threedpw.protocols import PROTOCOLS
 from unihpe.datasets.threedpw.reader import Layout, found_layout, open_layout
 from unihpe.datasets.threedpw.regressed import regressed_files
 from unihpe.datasets.threedpw.sequences import has_sequences, sequence_files
-from unihpe.datasets.threedpw.spin import spin_threedpw_file
 
 
 def read(root: Path, reading: Reading) -> Recorded:
@@ -38,7 +38,7 @@ def split_files(root: Path) -> list[tuple[Path, str]]:
 
 def files(root: Path) -> list[Path]:
     """Those, or SPIN's list."""
-    spin = spin_threedpw_file(root)
+    spin = list_file(root)
     return [file for file, _ in split_files(root)] or ([spin] if spin else [])
 
 
