@@ -179,6 +179,7 @@ def data_render(
     from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
     from unihpe.datasets.packed import pack
+    from unihpe.rendering.body import SKELETON
     from unihpe.rendering.scene import People, Settings, render
     from unihpe.show.sheets import draw_crops
 
@@ -187,7 +188,7 @@ def data_render(
     settings = Settings(seed=seed, skins=skins, backgrounds=backgrounds)
     if sheet is not None:
         some = People(poses[order], settings)
-        draw_crops([some[n] for n in range(4 * 8)], some.skeleton, sheet, columns=8)
+        draw_crops([some[n] for n in range(4 * 8)], SKELETON, sheet, columns=8)
         console.print(f"Look at {sheet}.")
     people = render(poses[order], settings, range(count), workers)
     with counted(console, "people", count) as done:
