@@ -8,7 +8,7 @@ from typing import Any, get_args
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.recorded import Recorded, View
-from unihpe.datasets.threedpw.lists import list_file
+from unihpe.datasets.threedpw.posed import list_file
 from unihpe.datasets.threedpw.protocols import PROTOCOLS
 from unihpe.datasets.threedpw.reader import Layout, found_layout, open_layout
 from unihpe.datasets.threedpw.regressed import regressed_files
