@@ -47,8 +47,8 @@ def row_of(
         if results.samples is not None:
             samples = results.samples[:SHOWN_SAMPLES, n].numpy()
             figures = [*(Figure(pose, width=1.4, opacity=0.35) for pose in samples), *figures]
-        views = [("3D, the camera's side", figures, 0.0, 8.0)]
-        views += [("3D, from aside", figures, 70.0, 14.0)]
+        views = [("3D, from the camera", figures, 0.0, 8.0)]
+        views += [("3D, from the side", figures, 70.0, 14.0)]
     panels = [
         (draw_3d(figures, results.skeleton, PANEL, azimuth, elevation), text)
         for text, figures, azimuth, elevation in views
