@@ -40,11 +40,7 @@ def is_spin(path: Path) -> bool:
 
 
 def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinList:
-    """A list in the joints of `target`, whose names `words` turn into SPIN's.
-
-    Raises:
-        InputError: for a file that cannot be read, or does not hold these joints.
-    """
+    """A list in the joints of `target`, whose names `words` turn into SPIN's."""
     source = get_skeleton("spin24")
     columns = [source.index(words.get(joint, joint)) for joint in target.joints]
     keys = ("imgname", "center", "scale", "S") + (("part",) if "part" in npz_keys(path) else ())
@@ -61,9 +57,8 @@ def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinLis
         keypoints = torch.where(points[..., 2:] > 0, points[..., :2], torch.nan)
         lengths.add(len(keypoints))
     if len(lengths) > 1:
-        raise InputError(
-            f"{path}: arrays of different length, {sorted(lengths)}; get the list again"
-        )
+        what = f"arrays of different length, {sorted(lengths)}"
+        raise InputError(f"{path}: {what}; get the list again")
     pose = single(joints[..., :3]) * 1000
     return SpinList(names, pose, keypoints, single(centre), single(scale * PIXELS))
 
@@ -77,10 +72,8 @@ def require_joints(joints: Array, target: Skeleton, where: str) -> None:
     """Raise for joints (N, J, 4) that are not finite, or that a list says it does not have."""
     require_finite(joints[..., :3], where)
     if len(absent := np.flatnonzero(~(joints[..., 3] > 0).all(0))):
-        listed = ", ".join(target.joints[n] for n in absent)
-        raise InputError(
-            f"{where}: some people lack the 3D of {listed}; this is no list of this set"
-        )
+        lacking = f"some people lack the 3D of {', '.join(target.joints[n] for n in absent)}"
+        raise InputError(f"{where}: {lacking}; this is no list of this set")
 
 
 def placed(people: SpinList, camera: Camera) -> Tensor:

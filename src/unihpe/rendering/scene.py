@@ -68,12 +68,6 @@ class Person(LabelledCrop):
     # How much of each pixel is the person, before anything stands in front, (256, 192) in [0, 1].
     cover: Floats = field(kw_only=True, repr=False)
 
-    @property
-    def crop_keypoints(self) -> Doubles:
-        """The keypoints in pixels of the crop, (17, 2)."""
-        matrix = crop_matrix(self.box, *CROP)
-        return np.asarray(self.keypoints @ matrix[:, :2].T + matrix[:, 2])
-
 
 class People:
     """Rendered people by index.
@@ -168,7 +162,7 @@ class People:
         return np.concatenate([small, kept[..., None]], axis=-1), depth
 
     def draw_stuff(self, view: View, rng: np.random.Generator) -> Floats:
-        """The colour of something before a person, (H, W, 3), linear: another background, or cloth."""
+        """The colour of something before a person, (H, W, 3), linear: a background, or cloth."""
         backdrop = behind(self.backgrounds, view.rays(*CROP)[::-1, ::-1], rng)
         stuff = linear(backdrop) * np.float32(rng.uniform(0.4, 1.3))
         if rng.random() < 0.25:

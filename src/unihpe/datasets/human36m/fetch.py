@@ -34,10 +34,7 @@ def read_table(path: Path) -> Table:
     """The pictures of one take."""
     content = read_hdf5(path, SHAPES, {}, "make it again with h36m-fetch")
     if len(lengths := {len(value) for value in content.values()}) > 1:
-        raise InputError(
-            f"{path}: arrays of different length, expected one, found {sorted(lengths)};"
-            " make it again"
-        )
+        raise InputError(f"{path}: arrays of different length, {sorted(lengths)}; make it again")
     for key in NUMBERS:
         require_numbers(content[key], f"{path} [{key}]")
     keys = []

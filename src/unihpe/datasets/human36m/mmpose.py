@@ -19,6 +19,7 @@ from unihpe.io.pickles import load_npy, load_npz, load_pickle
 
 IMAGE_NAME = re.compile(r"(S\d+)_([A-Za-z]+(?:_\d+)?)\.(\d+)_(\d+)\.\w+")  # frames from 1
 FOLDERS = ("", "annotation_body3d/fps50", "annotation_body3d/fps10", "fps50", "fps10")
+SAME_PLACE = "take it from the same place as the npz"
 CAMERA_PARTS = {"f": 2, "c": 2, "k": 3, "p": 2, "T": 3, "R": 9, "w": 1, "h": 1}
 
 
@@ -50,30 +51,21 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def read_table(path: Path) -> Table:
-    """The pictures of one npz.
-
-    Raises:
-        InputError: for arrays of another shape or length, and poses that are not finite.
-    """
+    """The pictures of one npz."""
     content, where = load_npz(path, ("imgname", "part", "S")), str(path)
     keys = [key_of(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
     joints = len(get_skeleton("human36m17"))
     poses = as_floats(content["S"], (None, joints, None), where, "3D poses (S)")
     keypoints = as_floats(content["part"], (None, joints, None), where, "2D joints (part)")
     if poses.shape[2] < 3 or keypoints.shape[2] < 2:
-        raise InputError(
-            f"{path}: S needs x, y, z and part x, y;"
-            f" the file has {poses.shape[2]} and {keypoints.shape[2]}"
-        )
+        sizes = f"the file has {poses.shape[2]} and {keypoints.shape[2]}"
+        raise InputError(f"{path}: S needs x, y, z and part x, y; {sizes}")
     places = ((key[:2], *key[2:]) for key in keys)
     cameras = tuple(INTRINSICS)
     poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, cameras, path)
     require_finite(poses, where)
     if (poses[..., 2] <= 0).any():
-        raise InputError(
-            f"{path}: 3D lies behind the camera; this layout has absolute camera axes,"
-            " not relative to the pelvis"
-        )
+        raise InputError(f"{path}: 3D lies behind the camera; this layout has absolute camera axes")
     return Table(keys, poses[..., :3], keypoints[..., :2], notes)
 
 
@@ -81,10 +73,8 @@ def key_of(name: str, path: Path) -> Key:
     """Subject, sequence, camera and frame (from 0) of a picture's name."""
     match = IMAGE_NAME.fullmatch(name.replace("\\", "/").rsplit("/", 1)[-1])
     if match is None:
-        raise InputError(
-            f"{path}: picture '{name}' is not named like S9_Greeting_1.54138969_000001.jpg;"
-            " use MMPose's script"
-        )
+        expected = "S9_Greeting_1.54138969_000001.jpg; use MMPose's script"
+        raise InputError(f"{path}: picture '{name}' is not named like {expected}")
     subject, sequence, camera, number = match.groups()
     return subject, sequence.replace("_", " "), camera, int(number) - 1
 
@@ -107,18 +97,14 @@ def read_cameras(path: Path) -> Calibration:
     """
     content = load_pickle(path)
     if not isinstance(content, dict) or not content:
-        raise InputError(
-            f"{path}: holds no dict of cameras; take it from the same place as the npz"
-        )
+        raise InputError(f"{path}: holds no dict of cameras; {SAME_PLACE}")
     keys: list[tuple[str, str]] = []
     rows: list[Array] = []
     for key, camera in content.items():
         named = isinstance(key, tuple) and len(key) == 2
         if not named or not isinstance(camera, dict) or not CAMERA_PARTS.keys() <= camera.keys():
-            raise InputError(
-                f"{path}: camera {key!r} is not one of MMPose's, with {', '.join(CAMERA_PARTS)};"
-                " use MMPose's script"
-            )
+            parts = ", ".join(CAMERA_PARTS)
+            raise InputError(f"{path}: camera {key!r} is not one of MMPose's, with {parts}")
         where = f"{path}: camera {key}"
         numbers = [
             as_floats(as_array(camera[part]).ravel(), (size,), where, part)
@@ -130,8 +116,6 @@ def read_cameras(path: Path) -> Calibration:
     lens, place, rotation, size = table.split([9, 3, 9, 2], dim=1)
     rotation = rotation.view(-1, 3, 3).mT
     if bool(((rotation @ rotation.mT - torch.eye(3).double()).abs() > 1e-3).any()):
-        raise InputError(
-            f"{path}: a camera's R is no rotation; take the file from the same place as the npz"
-        )
+        raise InputError(f"{path}: a camera's R is no rotation; {SAME_PLACE}")
     cameras = camera_of(size, lens, rotation, place * 1000)
     return Calibration(dict(zip(keys, range(len(keys)), strict=True)), cameras)

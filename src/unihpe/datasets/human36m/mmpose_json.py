@@ -40,11 +40,7 @@ def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def read_table(path: Path) -> Table:
-    """The pictures of one file.
-
-    Raises:
-        InputError: for a file of another layout.
-    """
+    """The pictures of one file."""
     text = read_text(path, "copy it again")
     try:
         content = json.loads(text)

@@ -44,9 +44,8 @@ def read_table(path: Path) -> tuple[set[str], Table]:
     content = load_pickle(path)
     dicts = isinstance(content, list) and all(isinstance(row, dict) for row in content)
     if not dicts or not content:
-        raise InputError(
-            f"{path}: holds no list of dicts; take h36m_train.pkl of H36M-Toolbox or LCN"
-        )
+        remedy = "take h36m_train.pkl of H36M-Toolbox or LCN"
+        raise InputError(f"{path}: holds no list of dicts; {remedy}")
     projects, keys, poses, points = set[str](), list[Key](), [], []
     for n, row in enumerate(content):
         where = f"{path}: picture {n}"
@@ -73,9 +72,8 @@ def key_of(row: Mapping[str, Any], where: str) -> Key:
     """Subject, sequence, camera and frame, from the picture's name."""
     match = TAKE.search(str(row.get("image", row.get("image_path", ""))))
     if match is None:
-        raise InputError(
-            f"{where}: its picture is not named like s_09_act_02_subact_01_ca_01_000001.jpg"
-        )
+        expected = "s_09_act_02_subact_01_ca_01_000001.jpg"
+        raise InputError(f"{where}: its picture is not named like {expected}")
     subject, action, take, camera, frame = (int(text) for text in match.groups())
     cameras = tuple(INTRINSICS)
     if not 1 <= camera <= len(cameras):

@@ -71,10 +71,8 @@ def open_human36m(
     layout = layout or found_layout(root)
     find, open_files = LAYOUTS[layout]
     if not find(root):
-        raise InputError(
-            f"{root}: no files of the layout {layout} here;"
-            " leave the layout out to see what is expected"
-        )
+        remedy = "leave the layout out to see what is expected"
+        raise InputError(f"{root}: no files of the layout {layout} here; {remedy}")
     if layout not in ("videopose3d", "mmpose") and two_d not in ("gt", "exact"):
         raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
     if layout == "spin":
@@ -83,19 +81,13 @@ def open_human36m(
 
 
 def found_layout(root: Path) -> Layout:
-    """The layout of the files in a folder.
-
-    Raises:
-        InputError: if it is none of those known.
-    """
+    """The layout of the files in a folder; an InputError if it is none of those known."""
     for layout, (find, _) in LAYOUTS.items():
         if find(root):
             return layout
     if matching(root, f"S*/{FEATURES}/D3_Positions_mono"):
-        raise InputError(
-            f"{root}: the release's D3_Positions_mono, but not its D3_Positions, which is read:"
-            " unpack those archives too"
-        )
+        half = "the release's D3_Positions_mono, but not its D3_Positions, which is read"
+        raise InputError(f"{root}: {half}: unpack those archives too")
     raise InputError(
         f"{root}: no Human3.6M here: expected {VIDEOPOSE3D} (VideoPose3D),"
         " annotation_body3d/fps*/h36m_*.npz or annotation_body2d/h36m_coco_*.json (MMPose),"
@@ -160,10 +152,8 @@ def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
 def require_calibrated(sequences: list[Sequence3D], path: Path) -> None:
     """Raise for subjects whose cameras nobody has published."""
     if unknown := {sequence.subject for sequence in sequences} - set(EXTRINSICS):
-        raise InputError(
-            f"{path}: no calibration of {listing(sorted(unknown))};"
-            f" the set has 3D of {', '.join(EXTRINSICS)}"
-        )
+        known = f"the set has 3D of {', '.join(EXTRINSICS)}"
+        raise InputError(f"{path}: no calibration of {listing(sorted(unknown))}; {known}")
 
 
 def in_world(

@@ -83,8 +83,6 @@ def sequence_named(subject: str, action: int, take: int, where: str) -> str:
     """The release's name of a take given by numbers; an InputError for ones the set lacks."""
     known = subject in IRREGULAR and FIRST_ID <= action < FIRST_ID + len(ACTIONS)
     if not known or take not in (1, 2):
-        raise InputError(
-            f"{where}: subject {subject}, action {action}, take {take}:"
-            " the set has no such recording"
-        )
+        numbers = f"subject {subject}, action {action}, take {take}"
+        raise InputError(f"{where}: {numbers}: the set has no such recording")
     return sequence_of(subject, action, take)

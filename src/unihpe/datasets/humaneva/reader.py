@@ -58,9 +58,8 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
     sequences = [s for s in everyone if not s.subject.startswith("Unlabeled")]
     subjects = dict.fromkeys(s.subject for s in sequences)
     if unknown := [name for name in subjects if not is_known(name)]:
-        raise InputError(
-            f"{path}: no calibration of {listing(unknown)}; expected Train/S1 to Validate/S3"
-        )
+        expected = "expected Train/S1 to Validate/S3"
+        raise InputError(f"{path}: no calibration of {listing(unknown)}; {expected}")
     if verify:
         require_bodies(sequences, target, path)
     seen = [

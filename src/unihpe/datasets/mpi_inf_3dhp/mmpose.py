@@ -62,9 +62,8 @@ def cameras_of(path: Path, views: Sequence[View]) -> Camera:
         return published
     content = load_pickle(path)
     if not isinstance(content, dict):
-        raise InputError(
-            f"{path}: holds a {type(content).__name__}, expected a dict of cameras; make it again"
-        )
+        kind = type(content).__name__
+        raise InputError(f"{path}: holds a {kind}, expected a dict of cameras; make it again")
     names = [
         view.sequence
         if view.split == "test"
@@ -72,10 +71,8 @@ def cameras_of(path: Path, views: Sequence[View]) -> Camera:
         for view in views
     ]
     if absent := sorted({name for name in names if not has_lens(content.get(name))}):
-        raise InputError(
-            f"{path}: no f and c of camera {listing(absent)};"
-            " take it from the same place as the npz"
-        )
+        remedy = "take it from the same place as the npz"
+        raise InputError(f"{path}: no f and c of camera {listing(absent)}; {remedy}")
     lenses = [
         [
             as_floats(as_array(content[name][key]).ravel(), (2,), f"{path}: {name}", key)

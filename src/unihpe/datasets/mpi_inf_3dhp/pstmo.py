@@ -20,13 +20,15 @@ from unihpe.errors import InputError
 from unihpe.io.arrays import as_flags, as_floats, require_finite
 from unihpe.io.pickles import load_npz
 
+GET_AGAIN = "get P-STMO's file again"
+
 
 def open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
     """One split of P-STMO's files."""
     wanted.require_truth("univ_annot3", path)
     content = load_npz(path, ("data",))["data"]
     if not isinstance(content, dict) or not content:
-        raise InputError(f"{path}: data is no dict of sequences; get P-STMO's file again")
+        raise InputError(f"{path}: data is no dict of sequences; {GET_AGAIN}")
     recordings = train_recordings if split == "train" else test_recordings
     parts = [part_of(view, value, wanted, path) for view, value in recordings(content, path)]
     lenses = published_lenses([part.view for part in parts], path)
@@ -38,12 +40,10 @@ def train_recordings(content: Mapping[Any, Any], path: Path) -> Iterator[tuple[V
     for name, value in content.items():
         match = re.fullmatch(r"\s*S?(\d+)\s+(?:Seq)?(\d+)\s*", str(name))
         if match is None:
-            raise InputError(
-                f"{path}: sequence '{name}' is not named like 'S1 Seq1'; get P-STMO's file again"
-            )
+            raise InputError(f"{path}: '{name}' is not named like 'S1 Seq1'; {GET_AGAIN}")
         cameras = value[0] if isinstance(value, list | tuple | np.ndarray) and len(value) else None
         if not isinstance(cameras, dict):
-            raise InputError(f"{path}: {name} holds no dict of cameras; get P-STMO's file again")
+            raise InputError(f"{path}: {name} holds no dict of cameras; {GET_AGAIN}")
         for camera, recording in cameras.items():
             yield train_view(int(match[1]), int(match[2]), str(camera)), recording
 
@@ -52,9 +52,7 @@ def test_recordings(content: Mapping[Any, Any], path: Path) -> Iterator[tuple[Vi
     """'TS1' → {…}."""
     for name, recording in content.items():
         if not str(name).startswith("TS"):
-            raise InputError(
-                f"{path}: sequence '{name}' is not named like 'TS1'; get P-STMO's file again"
-            )
+            raise InputError(f"{path}: '{name}' is not named like 'TS1'; {GET_AGAIN}")
         yield test_view(str(name)), recording
 
 
@@ -62,16 +60,14 @@ def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Part:
     """The people of one view; of the test set, its valid frames."""
     where = f"{path}: {view.subject} {view.sequence}, camera {view.camera}"
     if not isinstance(recording, dict) or not {"data_2d", "data_3d"} <= recording.keys():
-        raise InputError(f"{where}: lacks data_2d or data_3d; get P-STMO's file again")
+        raise InputError(f"{where}: lacks data_2d or data_3d; {GET_AGAIN}")
     source = get_skeleton("mpi_inf_3dhp17")
     poses = as_floats(recording["data_3d"], (None, len(source), 3), where, "data_3d")
     points = as_floats(recording["data_2d"], (None, len(source), None), where, "data_2d")
     use = as_flags(recording.get("valid", np.ones(len(poses))), where, "valid")
     if not len(poses) == len(points) == len(use) or points.shape[2] < 2:
-        raise InputError(
-            f"{where}: 3D of {len(poses)} frames, 2D of {len(points)}, valid of {len(use)};"
-            " get it again"
-        )
+        counts = f"3D of {len(poses)} frames, 2D of {len(points)}, valid of {len(use)}"
+        raise InputError(f"{where}: {counts}; {GET_AGAIN}")
     require_finite(poses[use], where)
     wanted.require_body(poses[use], source, where, "mm")
     columns = wanted.joints.select_from(source)

@@ -101,9 +101,8 @@ def open_train(root: Path, folders: Mapping[tuple[int, int], Path], wanted: Want
             " give the set's folder"
         )
     if strange := [str(n) for n in wanted.cameras if not 0 <= n < CAMERA_COUNT]:
-        raise InputError(
-            f"MPI-INF-3DHP has the cameras 0 to {CAMERA_COUNT - 1}, not {listing(strange)}"
-        )
+        known = f"0 to {CAMERA_COUNT - 1}"
+        raise InputError(f"MPI-INF-3DHP has the cameras {known}, not {listing(strange)}")
     parts, calibrations, notes = [], [], list[str]()
     for (subject, sequence), folder in folders.items():
         of_sequence, cut = train_parts(folder / "annot.mat", subject, sequence, wanted)
@@ -124,11 +123,10 @@ def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tupl
     if missing := set(keys) - content.keys():
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; {GET_AGAIN}")
     cells = {key: np.asarray(content[key]).ravel() for key in keys}
-    if short := [key for key, value in cells.items() if len(value) != CAMERA_COUNT]:
-        raise InputError(
-            f"{path}: {short[0]} has {len(cells[short[0]])} cameras, expected {CAMERA_COUNT};"
-            " get the file again"
-        )
+    for key, value in cells.items():
+        if len(value) != CAMERA_COUNT:
+            counts = f"{len(value)} cameras, expected {CAMERA_COUNT}"
+            raise InputError(f"{path}: {key} has {counts}; {GET_AGAIN}")
     parts, cut = [], 0
     columns = wanted.joints.select_from(source)
     for camera in wanted.cameras:
@@ -140,9 +138,8 @@ def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tupl
             for key, size in zip(keys, (2, 3), strict=True)
         )
         if len(points) != len(poses):
-            raise InputError(
-                f"{where}: 2D of {len(points)} frames, 3D of {len(poses)}; get the file again"
-            )
+            counts = f"2D of {len(points)} frames, 3D of {len(poses)}"
+            raise InputError(f"{where}: {counts}; {GET_AGAIN}")
         cut = max(0, len(poses) - usable)
         poses, points = (array[:usable, columns].astype(np.float32) for array in (poses, points))
         require_finite(poses, where)
@@ -164,11 +161,7 @@ def load_mat(path: Path) -> dict[str, Any]:
 
 
 def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
-    """Cameras of a camera.calibration file, by keyword: the columns differ from line to line.
-
-    Raises:
-        InputError: for a missing file, camera or number.
-    """
+    """Cameras of a camera.calibration file, by keyword: the columns differ from line to line."""
     cameras: dict[int, dict[str, list[float]]] = {}
     current: dict[str, list[float]] = {}
     for line in read_text(path, "get it from the set's site").splitlines():
@@ -179,17 +172,13 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
             try:
                 current[word] = [float(number) for number in rest]
             except ValueError as error:
-                raise InputError(
-                    f"{path}: {word} holds '{' '.join(rest)[:40]}', which are no numbers;"
-                    " get the file again"
-                ) from error
+                words = " ".join(rest)[:40]
+                raise InputError(f"{path}: {word} holds no numbers: '{words}'") from error
     for camera in wanted:
         known = cameras.get(camera, {})
         if any(len(known.get(word, [])) != count for word, count in CALIBRATION.items()):
-            raise InputError(
-                f"{path}: camera {camera} lacks its size, intrinsic or extrinsic numbers;"
-                " get the file again"
-            )
+            lacking = f"lacks its {', '.join(CALIBRATION)} numbers"
+            raise InputError(f"{path}: camera {camera} {lacking}; {GET_AGAIN}")
     size, inner, outer = (
         torch.tensor([cameras[camera][word] for camera in wanted]) for word in CALIBRATION
     )
@@ -201,9 +190,7 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
 def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Recorded:
     """The test set's valid frames; lenses are fitted to annot3, whichever truth is read."""
     if not folders:
-        raise InputError(
-            f"{root}: no TS1/annot_data.mat to TS6/annot_data.mat here; give the test set's folder"
-        )
+        raise InputError(f"{root}: no TS1 to TS6/annot_data.mat; give the test set's folder")
     truth = wanted.truth or METRIC
     parts: dict[str, list[Part]] = {truth: [], METRIC: []}
     notes = list[str]()

@@ -70,10 +70,8 @@ class Wanted:
     def require_truth(self, held: Truth, where: Path) -> None:
         """Raise where another truth is asked for than the one that a file holds."""
         if self.truth not in (None, held):
-            raise InputError(
-                f"{where}: holds {held}, not {self.truth}; take the raw files, which have both,"
-                f" or a protocol on {held}"
-            )
+            remedy = f"take the raw files, which have both, or a protocol on {held}"
+            raise InputError(f"{where}: holds {held}, not {self.truth}; {remedy}")
 
     def require_body(self, poses: Array, skeleton: Skeleton, where: str, unit: str) -> None:
         """Raise, if it is asked for, for poses (N, J, 3) of another unit or with swapped legs."""
@@ -102,20 +100,16 @@ def view_named(name: str, path: Path) -> tuple[View, int]:
         return train_view(subject, sequence, str(camera)), frame - 1
     if match := TEST_NAME.search(plain):
         return test_view(f"TS{match[1]}"), int(match[2]) - 1
-    raise InputError(
-        f"{path}: picture '{name[:80]}' is named like none of MPI-INF-3DHP's;"
-        " use the scripts of MMPose or SPIN"
-    )
+    what = f"picture '{name[:80]}' is named like none of MPI-INF-3DHP's"
+    raise InputError(f"{path}: {what}; use the scripts of MMPose or SPIN")
 
 
 def published_lenses(views: Sequence[View], where: Path) -> Camera:
     """A camera for each view, at the origin of the poses; an InputError where no lens is known."""
     keys = [view.sequence if view.split == "test" else view.camera for view in views]
     if unknown := sorted(set(keys) - LENSES.keys()):
-        raise InputError(
-            f"{where}: no lens is known of camera {', '.join(unknown)};"
-            f" there are {', '.join(LENSES)}"
-        )
+        what = f"no lens is known of camera {', '.join(unknown)}"
+        raise InputError(f"{where}: {what}; there are {', '.join(LENSES)}")
     numbers = torch.tensor([LENSES[key] for key in keys])
     size = torch.tensor([TEST_SIZES.get(view.sequence, TRAIN_SIZE) for view in views])
     eye = torch.eye(3).expand(len(views), 3, 3)
