@@ -83,11 +83,11 @@ class Recipe(Settings):
     def parts_are_there(self) -> Recipe:
         image = self.model.image_encoder
         for stage in self.stage:
-            if image is None and stage.looks:
+            if image is None and stage.needs_pictures:
                 raise ValueError(
                     f"stage {stage.name} needs pictures, and the model has no [model.image_encoder]"
                 )
-            if stage.draws_heatmaps and not (image and image.heatmap_head):
+            if stage.needs_heatmaps and not (image and image.heatmap_head):
                 raise ValueError(
                     f"stage {stage.name} trains heat maps: set heatmap_head = true in [model.image_encoder]"
                 )
