@@ -1,23 +1,20 @@
-"""Table 6 on rendered people: does alignment pay? The same model, with and without it, for as many
-pictures.
+"""Table 6 on rendered people: does alignment pay? The same model with and without it.
 
-    python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json   #
-    hours; resumable, arm by arm
+    python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json
 
-All arms and seeds begin with the same backbone, as the paper's arms all begin from the same COCO
-weights: that of the checkpoint `--backbone`, or else of heat maps trained once on `--heat-maps`
-pictures without 3D. The rest of the image encoder begins as nothing. Then each draws `--pictures`
-pictures, all its stages counted. Its pose parts begin as the lifting checkpoint (stage 1, which
-needs no pictures) or as nothing:
+This takes hours and resumes arm by arm. All arms and seeds start from the same backbone, as the
+paper's all start from the same COCO weights: that of the checkpoint `--backbone`, or else that of
+heat maps trained once on `--heat-maps` pictures without 3D. The rest of the image encoder starts at
+random. Each arm then draws `--pictures` pictures over all its stages. Its pose parts start from the
+lifting checkpoint (stage 1, which needs no pictures) or at random:
 
-    triplet        from the lifting checkpoint; align with L_pair and L_triplet, then jointly
+    triplet        from the lifting checkpoint; align with L_pair and L_triplet, then train jointly
     pairs          the same without L_triplet
-    end to end     pose parts from nothing, no contrastive loss: table 6's first row
-    warm           pose parts from the lifting checkpoint, no contrastive loss: the harsher opponent
+    end to end     random pose parts, no contrastive loss: table 6's first row
+    warm           pose parts from the lifting checkpoint, no contrastive loss: the harder opponent
 
-`--objective score` leaves the point estimate's own term out of every arm, as the paper does: the
-decoders learn by score matching alone (eq. 5). `--objective recipe`, the default, is the shipped
-recipe's.
+`--objective score` drops the point term from every arm, as the paper does: the decoders learn by
+score matching alone (eq. 5). `--objective recipe`, the default, is the included recipe's.
 """
 
 from __future__ import annotations
@@ -56,7 +53,7 @@ def shortened(stage: Stage, pictures: int) -> Stage:
 
 
 def by_score_alone(stage: Stage) -> Stage:
-    """A stage whose decoders learn by score matching alone; paths that draw no noise are left out with their term."""
+    """A stage whose decoders learn by score matching alone; paths without noise are dropped."""
     return stage.model_copy(
         update={
             "decode": tuple(d.model_copy(update={"point": 0.0}) for d in stage.decode if d.draws)
@@ -94,7 +91,7 @@ def trained(recipe: Recipe, out: Path, start: Path | None) -> Path:
 
 
 def with_fresh_poses(beginning: Path, recipe: Recipe, out: Path) -> Path:
-    """The checkpoint with its pose parts as after construction from the recipe's seed."""
+    """The checkpoint with random pose parts, drawn from the recipe's seed."""
     tensors, card = load_checkpoint(beginning)
     fresh = fresh_tensors(recipe, tensors)
     mixed = {
@@ -106,29 +103,31 @@ def with_fresh_poses(beginning: Path, recipe: Recipe, out: Path) -> Path:
 
 
 def fresh_tensors(recipe: Recipe, like: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A model's tensors as after construction from the recipe's seed, with the scales of others."""
+    """A new model's tensors, drawn from the recipe's seed, with the scales of `like`."""
     scales = {name: float(like[name]) for name in ("pose_scale", "keypoint_scale")}
     return build_model(recipe.model_copy(update=scales)).state_dict()
 
 
 def with_backbone(recipe: Recipe, start: Path, backbone: Path, runs: Path) -> Path:
-    """The lifting checkpoint with another's backbone and heat maps, and an image encoder that has learned no more than those."""
-    begun, eyes = (load_start(recipe, path) for path in (start, backbone))
+    """The lifting checkpoint with another's backbone and heat maps; the read-out is random."""
+    lifting, seeing = (load_start(recipe, path) for path in (start, backbone))
     posed = {
-        name: value for name, value in begun.tensors.items() if not name.startswith(IMAGE_PARTS)
+        name: value for name, value in lifting.tensors.items() if not name.startswith(IMAGE_PARTS)
     }
-    seeing = {name: value for name, value in eyes.tensors.items() if name.startswith(BACKBONE)}
+    backbone_of = {
+        name: value for name, value in seeing.tensors.items() if name.startswith(BACKBONE)
+    }
     out = runs / f"beginning {backbone.stem}.safetensors"
     save_checkpoint(
         out,
-        fresh_tensors(recipe, begun.tensors) | posed | seeing,
-        card_of(recipe, begun.card.samples),
+        fresh_tensors(recipe, lifting.tensors) | posed | backbone_of,
+        card_of(recipe, lifting.card.samples),
     )
     return out
 
 
 def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
-    """The recipe's first stage with as many pictures, its heat maps learning to point as in the longest stage."""
+    """The recipe's first stage with that many pictures, `integral` as in the longest stage."""
     longest = max(stages.values(), key=lambda stage: stage.steps)
     same = {
         name: getattr(longest, name)
@@ -138,7 +137,7 @@ def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
 
 
 def common_beginning(stages: dict[str, Stage], base: Recipe, args: argparse.Namespace) -> Path:
-    """The checkpoint that all arms begin from."""
+    """The checkpoint that all arms start from."""
     if args.backbone:
         return with_backbone(base, args.start, args.backbone, args.runs)
     first = (heat_maps(stages, args.heat_maps),)
@@ -158,8 +157,8 @@ def run_arm(
     args: argparse.Namespace,
 ) -> dict[str, Any]:
     """Train one arm, and score it on the held-out people."""
-    begun = beginning.stem if args.backbone else f"{HEAT_MAPS} {args.heat_maps}"
-    folder = args.runs / f"{args.objective}_{args.pictures}_{seed}_{begun}"
+    origin = beginning.stem if args.backbone else f"{HEAT_MAPS} {args.heat_maps}"
+    folder = args.runs / f"{args.objective}_{args.pictures}_{seed}_{origin}"
     recipe = base.model_copy(update={"seed": seed, "stage": stages_of(arm, stages, args.pictures)})
     afresh = arm == "end to end"
     start = (
@@ -216,12 +215,12 @@ def parse() -> argparse.Namespace:
         "--heat-maps",
         type=int,
         default=38_400,
-        help="pictures that the common beginning learns from",
+        help="pictures that the common backbone learns from",
     )
     parser.add_argument(
         "--backbone",
         type=Path,
-        help="a checkpoint with heat maps, or `shipped`, whose backbone all arms begin from",
+        help="a checkpoint with heat maps, or `shipped`, whose backbone all arms start from",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument(

@@ -1,12 +1,11 @@
-"""Decoders and encoders side by side at equal numbers of samples: docs/comparison.md's tables.
+"""Decoders and encoders side by side at equal numbers of samples: tables of docs/results.md.
 
-    python benchmarks/grid.py parametrisations --checkpoint RUN --json
-    benchmarks/results/parametrisations.json python benchmarks/grid.py architectures --json
-    benchmarks/results/architectures.json     # table 4; resumable
+    python benchmarks/grid.py parametrisations --checkpoint RUN --json parametrisations.json
+    python benchmarks/grid.py architectures --json architectures.json     # table 4; resumable
 
-`parametrisations` trains decoders alone, on cached embeddings of a frozen 2D encoder, a run's of
-the recipe `lifting`; every variant sees the same embeddings, poses and noise. `architectures`
-trains whole models.
+`parametrisations` trains decoders alone, on cached embeddings of the frozen 2D encoder of a
+`lifting` run; every variant sees the same embeddings, poses and noise. `architectures` trains whole
+models.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def spread(batch: Batch, count: int) -> Batch:
 
 @torch.no_grad()
 def sampled(model: UniHPE, test: Batch) -> dict[str, float]:
-    """MPJPE of samples, mm, mean over sources: DPM-Solver++ with 11 evaluations, and Euler–Maruyama with 1000."""
+    """MPJPE of samples, mm, mean over sources: DPM-Solver++ (11 steps), Euler–Maruyama (1000)."""
     found = {}
     for name, people, samples in (
         ("dpm-solver++", SAMPLED, HYPOTHESES),
@@ -90,7 +89,7 @@ def scores(model: UniHPE, test: TestData) -> dict[str, float]:
 
 
 def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
-    """Every well-posed pair of path and prediction, without a point term and with one by distance; and the MLP decoder."""
+    """Every well-posed pair of path and prediction, with and without a point term; the MLP."""
     model, recipe, _ = load_model(args.checkpoint)
     draw = training_stream(
         open_source(
@@ -166,7 +165,7 @@ def fit(model: UniHPE, cached: list[tuple[Tensor, Batch]], decoding: Decoding) -
 
 
 def architectures(args: argparse.Namespace) -> dict[str, Any]:
-    """Table 4: MLP and transformer 2D encoders, each with an MLP and a diffusion decoder; whole models."""
+    """Table 4, whole models: MLP and transformer 2D encoders with MLP and diffusion decoders."""
     test = read_test(args.data)
     result: dict[str, Any] = {**where(), "rows": []}
     base = load_recipe("lifting", (f"data.root={args.data}",))

@@ -1,13 +1,11 @@
-"""HumanEva-I: the recipe `humaneva` against SimpleBaseline at equal samples, on a copy of the set
-or on a stand-in.
+"""HumanEva-I: the recipe `humaneva` against SimpleBaseline at equal samples.
 
     python benchmarks/humaneva.py --root DIR --json FILE           # VideoPose3D's files
-    python benchmarks/humaneva.py --motion NPZ --json FILE         # a stand-in made of motion
-    capture (humaneva_stand_in.py)
+    python benchmarks/humaneva.py --motion NPZ --json FILE         # humaneva_stand_in.py's stand-in
 
-Both are trained on Train but for the part that the recipe holds out, see the same stream of people,
-as many of them, and keep the averaged weights (the recipe those that did best on the held-out
-part). Both are scored by the protocol `actions` with the flip test.
+Both train on Train without the part that the recipe holds out, see the same stream of people and as
+many of them, and keep averaged weights (the recipe those that did best on the held-out part). Both
+are scored by the protocol `actions` with the flip test.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A stand-in for HumanEva-I where nobody has the set: real motion in its true layout.
 
-Nine motions of the CMU database (three "subjects" of three "actions", 60 Hz, 9,720 frames) before
-HumanEva's own cameras, written as VideoPose3D writes the set: `data_3d_humaneva15.npz` and
-`data_2d_humaneva15_gt.npz`, runs of valid frames as chunks, Train and Validate two halves of each
-motion in time. The lenses bend a little, which the fitted pinhole has to bear as with the real set.
-Names of actions are the set's, motions are not: figures on it compare with each other and with no
-table.
+Nine motions of the CMU database (three "subjects" with three "actions", 60 Hz, 9,720 frames) filmed
+by HumanEva's own cameras, written as VideoPose3D writes the set: `data_3d_humaneva15.npz` and
+`data_2d_humaneva15_gt.npz`, runs of valid frames as chunks. Train and Validate are the two halves
+of each motion. The lenses distort a little, as the real ones do, which the fitted pinhole must
+absorb. The action names are the set's, the motions are not: figures on it compare with each other
+and with no table.
 """
 
 from __future__ import annotations

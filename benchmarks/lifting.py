@@ -1,13 +1,11 @@
-"""2D → 3D lifting on motion capture: the recipe `lifting` against SimpleBaseline, its cost, and its
-retrieval.
+"""2D → 3D lifting on motion capture: the recipe `lifting` against SimpleBaseline.
 
-    python benchmarks/lifting.py --checkpoint RUN --json lifting.json   # a run of the recipe
-    against the recorded baseline python benchmarks/lifting.py --train --json lifting.json
-    # train the baseline and the recipe first (hours; resumable)
+    python benchmarks/lifting.py --checkpoint RUN --json lifting.json   # recorded baseline
+    python benchmarks/lifting.py --train --json lifting.json            # trains both first
 
-Test split, every 10th frame, four fixed cameras, seed 0; a source's score is the mean over its
-poses, the overall score the plain mean over sources. Keys of the JSON are explained in
-docs/benchmarks.md.
+Training takes hours and resumes. Test split, every 10th frame, four fixed cameras, seed 0. A
+source's score is the mean over its poses; the overall score is the plain mean over sources. The
+keys of the JSON are explained in docs/notebook/lifting.md.
 """
 
 from __future__ import annotations
@@ -158,7 +156,7 @@ def against_samplers(model: UniHPE, batch: Batch) -> dict[str, Any]:
 
 @torch.no_grad()
 def hypotheses(model: UniHPE, test: TestData) -> dict[str, Any]:
-    """How 20 samples spread beside how far their mean is off, on 400 poses; and whether the two go together."""
+    """Spread and error of 20 samples on 400 poses, and how the two correlate."""
     found = {}
     for kind, whole in (("exact", test.exact), ("detected", test.detected)):
         part = rows(whole, torch.linspace(0, len(whole) - 1, 400).long())
@@ -227,7 +225,7 @@ def speeds(model: UniHPE, batch: Batch, pose_scale: float) -> dict[str, float]:
 
 
 def train_baselines(args: argparse.Namespace, test: TestData) -> dict[str, Any]:
-    """Every baseline, trained and scored; the record is rewritten after each one, so that a stopped run keeps what it has."""
+    """Train and score every baseline; the record is rewritten after each, so a stop loses none."""
     recipe = load_recipe("lifting", (f"data.root={args.data}",))
     draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
     pose_scale = measure_scales(recipe, draw).pose_scale
@@ -238,9 +236,8 @@ def train_baselines(args: argparse.Namespace, test: TestData) -> dict[str, Any]:
             model = train_baseline(draw, args.samples, learning_rate, dropout, pose_scale, file)
             scores = {name: errors(model, getattr(test, name)) for name in ("exact", "detected")}
             record["runs"].append({"learning_rate": learning_rate, "dropout": dropout, **scores})
-            print(
-                f"baseline dropout {dropout:g}, {learning_rate:g}: {scores['exact'][MEAN]:.2f}, {scores['detected'][MEAN]:.2f}"
-            )
+            figures = ", ".join(f"{name} {kind[MEAN]:.2f}" for name, kind in scores.items())
+            print(f"baseline dropout {dropout:g}, {learning_rate:g}: {figures}")
             write_text(args.runs / "simple_baseline.json", json.dumps(record, indent=2) + "\n")
     return record
 
@@ -261,7 +258,7 @@ def train_ours(args: argparse.Namespace) -> Path:
 
 
 def ratios(ours: dict[str, dict[str, float]], baseline: dict[str, Any]) -> dict[str, Any]:
-    """Our MPJPE over the best baseline's: the best with the published dropout, and (harsher) the best of every run."""
+    """Our MPJPE over the best baseline's: with the published dropout, and of all runs."""
     found: dict[str, Any] = {"per_source": {}}
     for kind, scores in ours.items():
         for name, runs in (

@@ -1,7 +1,6 @@
-"""Table 7: what the triplet loss costs beside the pair losses, forward and backward, in one
-process.
+"""Table 7: what the triplet loss costs beside the pair losses, forward and backward.
 
-python benchmarks/losses.py --json benchmarks/results/losses.json
+python benchmarks/losses.py --json losses.json
 """
 
 from __future__ import annotations
@@ -77,9 +76,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     args = parser.parse_args()
     times: dict[str, list[float]] = {name: [] for name in LOSSES}
-    for seed in range(
-        args.rounds + 1
-    ):  # taken in turn, so that a slow moment hits all; the first round warms up
+    # Taken in turn, so that a slow moment hits all of them; the first round warms up.
+    for seed in range(args.rounds + 1):
         for name, loss in LOSSES.items():
             times[name].append(once(loss, args.batch, args.width, seed))
     ms = {name: 1000 * median(values[1:]) for name, values in times.items()}

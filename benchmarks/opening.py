@@ -1,13 +1,12 @@
-"""What opening a set of 1.5 million frames costs: time and memory, the first time and ever after,
-and over an epoch.
+"""What opening a set of 1.5 million frames costs: time and memory, first, later, over an epoch.
 
     python benchmarks/opening.py --json opening.json
 
 Writes a stand-in for Human3.6M in VideoPose3D's layout (the true subjects, takes and cameras, about
 1.56 million frames for training) into a temporary folder ($TMPDIR: a disk, 1.5 GB), then measures
 in fresh processes. Memory is resident, in MB of 10⁶ bytes; "own" is beyond what the interpreter
-holds with torch and unihpe imported. An epoch draws as many people as there are, without training;
-percents are of what --epoch asks for.
+holds with torch and unihpe imported. An epoch draws as many people as the set has, without
+training; percents are of what --epoch asks for.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ BATCH = 2048
 
 
 def write_stand_in(folder: Path, frames: int) -> dict[str, float]:
-    """Both files; sizes of their arrays in MB. One standing person, moved about: what is measured does not depend on it."""
+    """Write both files, one standing person moved about; return the sizes of their arrays in MB."""
     rng, person = np.random.default_rng(0), standing()
     world: dict[str, dict[str, np.ndarray]] = {}
     flat: dict[str, dict[str, list[np.ndarray]]] = {}
@@ -70,14 +69,22 @@ def write_stand_in(folder: Path, frames: int) -> dict[str, float]:
 
 
 def standing() -> np.ndarray:
-    """A person of 32 joints with bent knees, (32, 3), metres, z up: enough for the checks of unit and legs."""
+    """A person with bent knees, (32, 3), metres, z up: passes the checks of unit and legs."""
     from unihpe.datasets.human36m.views import RAW_JOINTS
 
     places = {
-        "pelvis": (0, 0, 0.95), "hip": (0.13, 0, 0.94), "knee": (0.13, -0.12, 0.50), "ankle": (0.13, 0.02, 0.08),
-        "spine": (0, 0, 1.2), "thorax": (0, 0, 1.45), "nose": (0, -0.08, 1.55), "head": (0, -0.02, 1.66),
-        "shoulder": (0.17, 0, 1.42), "elbow": (0.22, 0.04, 1.14), "wrist": (0.23, -0.05, 0.9),
-    }  # fmt: skip
+        "pelvis": (0, 0, 0.95),
+        "hip": (0.13, 0, 0.94),
+        "knee": (0.13, -0.12, 0.50),
+        "ankle": (0.13, 0.02, 0.08),
+        "spine": (0, 0, 1.2),
+        "thorax": (0, 0, 1.45),
+        "nose": (0, -0.08, 1.55),
+        "head": (0, -0.02, 1.66),
+        "shoulder": (0.17, 0, 1.42),
+        "elbow": (0.22, 0.04, 1.14),
+        "wrist": (0.23, -0.05, 0.9),
+    }
     rows = []
     for joint in RAW_JOINTS.split():
         side, _, name = joint.rpartition("_") if joint.count("_") == 1 else ("", "", joint)
@@ -87,13 +94,16 @@ def standing() -> np.ndarray:
 
 
 def held(what: str) -> float:
-    """This process's memory, MB: VmRSS is what it holds now, VmHWM the most so far (getrusage's begins with the parent's)."""
+    """This process's memory, MB: VmRSS is what it holds now, VmHWM the most so far.
+
+    (getrusage's peak would start with the parent's.)
+    """
     text = Path("/proc/self/status").read_text()
     return int(text.split(f"{what}:")[1].split()[0]) * 1024 / 1e6
 
 
 def opened(folder: str, share: str) -> dict[str, float]:
-    """In a fresh process: open the training split, draw a first batch, then a share of an epoch of them."""
+    """In a fresh process: open the training split, draw a batch, then a share of an epoch."""
     started = time.perf_counter()
     import torch
 
@@ -139,17 +149,17 @@ def built(folder: str) -> dict[str, float]:
     }
 
 
-def apart(what: str, folder: Path, *more: str) -> dict[str, Any]:
+def in_fresh_process(what: str, folder: Path, *more: str) -> dict[str, Any]:
     """The figures of a fresh process."""
-    said = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(HERE), what, str(folder), *more],
         capture_output=True,
         text=True,
         check=False,
     )
-    if said.returncode:
-        sys.exit(said.stderr)
-    found: dict[str, Any] = json.loads(said.stdout)
+    if process.returncode:
+        sys.exit(process.stderr)
+    found: dict[str, Any] = json.loads(process.stdout)
     return {key: round(value, 2) for key, value in found.items()}
 
 
@@ -160,9 +170,9 @@ def measure(frames: int, epoch: float, file: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         arrays = write_stand_in(folder, frames)
-        index = apart("built", folder)
+        index = in_fresh_process("built", folder)
         size = sum(part.stat().st_size for part in (folder / ".unihpe").glob("*")) / 1e6
-        again = apart("opened", folder, str(epoch))
+        again = in_fresh_process("opened", folder, str(epoch))
     own = index["peak_mb"] - index["imported_mb"]
     result = {
         **where(),

@@ -1,14 +1,13 @@
-"""The shipped model on held-out rendered people and on real photographs: every path, its cosines,
-its retrieval, its cost.
+"""The included model on held-out rendered people and on photographs: errors, retrieval, cost.
 
-    python benchmarks/pictures.py --people FOLDER --start LIFTING --json pictures.json           #
-    the shipped checkpoint python benchmarks/pictures.py --people FOLDER --start LIFTING --train
-    --json pictures.json   # train it first (hours; resumable)
+    python benchmarks/pictures.py --people FOLDER --start LIFTING --json pictures.json
+    python benchmarks/pictures.py --people FOLDER --start LIFTING --train --json pictures.json
 
-LIFTING is the checkpoint of the recipe `lifting`, which pictures are added to, and which is trained
-on without them to compare. FOLDER holds train.pack, val.pack and test.pack; docs/benchmarks.md has
-the commands that render them, and the meaning of each key. Whether alignment pays is measured by
-alignment.py, whose recorded result is repeated here.
+The second trains the model first (hours; resumable). LIFTING is the checkpoint of the recipe
+`lifting` that pictures are added to; it is also trained further without pictures, to compare.
+FOLDER holds train.pack, val.pack and test.pack; docs/results.md has the commands that render them,
+and the meaning of each key. alignment.py measures whether alignment pays; its recorded result is
+repeated here.
 """
 
 from __future__ import annotations
@@ -50,16 +49,10 @@ from unihpe.runs.evaluate import evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"
 ALIGNMENT = HERE / "results" / "alignment.json"
-RENDERED, UNTIMED = (
-    1200,
-    200,
-)  # people of the speed test; the first ones, while workers start, are not timed
-OUT_OF_SIGHT = {
-    "0": 0,
-    "1 to 3": 3,
-    "4 to 6": 6,
-    "7 or more": 17,
-}  # joints; beyond the picture, or behind something
+# People of the speed test; the first ones, while workers start, are not timed.
+RENDERED, UNTIMED = 1200, 200
+# Joints beyond the picture or behind something, at most.
+OUT_OF_SIGHT = {"0": 0, "1 to 3": 3, "4 to 6": 6, "7 or more": 17}
 PAIRS = {"cosine_image_2d": "image–2d", "cosine_image_3d": "image–3d", "cosine_2d_3d": "2d–3d"}
 
 
@@ -92,7 +85,7 @@ def on_people(checkpoint: Path, people: Path) -> dict[str, Any]:
 
 
 def in_sight(checkpoint: Path, people: Path) -> dict[str, Any]:
-    """The held-out people lifted from the joints in sight alone, which is what a picture shows; by how many are out of sight."""
+    """Lifting from the visible joints alone, which is what a picture shows, by how many are not."""
     model = load_model(checkpoint)[0]
     source = PeopleSource(people / "test.pack")
     hidden = torch.from_numpy(source.packed.visibility != SEEN)
@@ -179,7 +172,7 @@ def speed(poses: Path) -> dict[str, float]:
 
 
 def train_both(args: argparse.Namespace) -> tuple[Path, Path]:
-    """The recipe `pictures` from the lifting checkpoint; and the lifting model with as many more poses, without pictures."""
+    """The recipe `pictures`, and lifting trained for as many more poses without pictures."""
     changes = (f"data.root={args.people}", f"poses.root={args.poses}")
     recipe = load_recipe("pictures", changes)
     model = trained(recipe, args.runs / "pictures", args.start)
@@ -187,7 +180,7 @@ def train_both(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def more_lifting(args: argparse.Namespace) -> Path:
-    """The lifting checkpoint trained on as the longest stage with poses does it, for as many of them as all stages drew."""
+    """The lifting checkpoint trained as in the longest stage, for the poses of all stages."""
     stages = load_recipe("pictures").stage
     drawn = [stage.steps * stage.accumulate * stage.pose_batch for stage in stages]
     recipe = load_recipe("lifting", (f"data.root={args.poses}",))
@@ -220,7 +213,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--start",
         type=Path,
-        help="the checkpoint of the recipe `lifting` that trainings begin from",
+        help="the checkpoint of the recipe `lifting` that trainings start from",
     )
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/pictures-benchmark"), help="where trainings go"

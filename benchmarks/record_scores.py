@@ -1,8 +1,6 @@
 """Write measured scores, and the command that measured them, into a checkpoint's card.
 
-    python benchmarks/record_scores.py src/unihpe/checkpoints/pictures.safetensors
-    benchmarks/results/pictures.json \
-        "python benchmarks/pictures.py --people people --json pictures.json"
+python benchmarks/record_scores.py CHECKPOINT.safetensors RESULTS.json "COMMAND"
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Two residual blocks of 1024, batch norm, ReLU and dropout, mean square error. It gets what the
 model's 2D encoder gets (keypoints in box units, confidence, box token), the same stream of samples,
-and the same helps: AdamW, warm-up and cosine, gradient clipping, averaged weights, bfloat16.
+and the same training: AdamW, warm-up and cosine, gradient clipping, averaged weights, bfloat16.
 """
 
 from __future__ import annotations
@@ -94,11 +94,9 @@ def train_baseline(
             ):
                 old.lerp_(new, 1 - decay) if old.dtype.is_floating_point else old.copy_(new)
         if (step + 1) % (steps // 10) == 0:
-            rate = (step + 1) * BATCH / (time.time() - begin)
-            print(
-                f"{file.stem}: {(step + 1) * BATCH} samples, loss {loss.item():.4f}, {rate:.0f} samples/s",
-                flush=True,
-            )
+            done = (step + 1) * BATCH
+            rate = f"{done / (time.time() - begin):.0f} samples/s"
+            print(f"{file.stem}: {done} samples, loss {loss.item():.4f}, {rate}", flush=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(averaged.state_dict(), file)
     return averaged

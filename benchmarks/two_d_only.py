@@ -1,13 +1,13 @@
 """Do pictures without 3D help? Rendered people, the 3D of most of them withheld.
 
-    python benchmarks/two_d_only.py --few FOLDER --many FOLDER --start runs/lifting --backbone
-    CHECKPOINT --json two_d_only.json
+    python benchmarks/two_d_only.py --few FOLDER --many FOLDER --start runs/lifting \\
+        --backbone CHECKPOINT --json two_d_only.json
 
-FOLDERs hold train.pack and test.pack (docs/synthetic.md). One model learns from the few with their
-3D alone; another draws half of each batch from the many, whose 3D it never sees; a third sees the
-many alone, so that it knows 3D of motion capture only, never a picture's. All begin at the same
-checkpoint, of which a given backbone takes the place of the image encoder's, take as many steps of
-the recipe's joint stage, and are scored on the held-out people of the few.
+Each FOLDER holds train.pack and test.pack (docs/synthetic.md). One model learns from the few, with
+their 3D. Another draws half of each batch from the many, whose 3D it never sees. A third sees the
+many alone, so it knows 3D of motion capture but of no picture. All start from the same checkpoint
+(with the backbone of --backbone, if given), take as many steps of the recipe's joint stage, and are
+scored on the held-out people of the few.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """A person's box: crop, keypoint normalisation and the box token (§3.1, appendix B, CLIFF).
 
-A box is (centre x, centre y, width, height) in pixels of the full picture, in the last axis of a
-tensor. Its *side* is the larger of width and height; keypoints in box units are (x − c) / (side /
-2), the same scale in x and y.
+A box is (centre x, centre y, width, height) in pixels of the full picture, on a tensor's last axis.
+Its *side* is the larger of width and height; keypoints in box units are (x − c) / (side / 2), the
+same scale in x and y.
 """
-
-from __future__ import annotations
 
 import cv2
 import numpy as np
@@ -18,31 +16,29 @@ from unihpe.errors import InputError
 PADDING = 1.25
 ASPECT = 3 / 4  # width : height
 CROP_WIDTH, CROP_HEIGHT = 192, 256  # of the crop that image encoders see, pixels
-LONGEST = (
-    32_000  # pixels a side: OpenCV 4's warp counts in 16 bits and refuses pictures from 32,767 on
-)
+LONGEST = 32_000  # pixels a side: OpenCV 4's warp counts in 16 bits and fails from 32,767 on
 MARGIN = 2  # pixels beside what a crop shows, for interpolation
+
+Picture = NDArray[np.uint8]  # (height, width, 3)
+Floats = NDArray[np.float64]
 
 
 def box_from_keypoints(
     keypoints: Tensor, seen: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
 ) -> Tensor:
-    """Padded boxes (..., 4) round the seen joints: keypoints (..., J, 2) in pixels, seen (..., J)
-    bool.
+    """Padded boxes (..., 4) round the seen joints, of keypoints (..., J, 2) and seen (..., J) bool.
 
     Raises:
         InputError: if somebody has no seen joint, or all of them at one spot.
     """
     if not bool(seen.any(-1).all()):
-        raise InputError(
-            "a person without a single seen joint has no box: drop the person, or give a box"
-        )
+        raise InputError("a person without a single seen joint has no box: give one, or drop them")
     inside = seen[..., None]
     low = torch.where(inside, keypoints, torch.inf).amin(-2)
     high = torch.where(inside, keypoints, -torch.inf).amax(-2)
     if not bool(((high - low).amax(-1) > 0).all()):
         raise InputError(
-            "a person whose joints all lie on one spot has no box: check the keypoints, or give a box"
+            "a person whose joints all lie on one spot has no box: check the keypoints"
         )
     return pad(torch.cat([(low + high) / 2, high - low], dim=-1), padding, aspect)
 
@@ -50,7 +46,7 @@ def box_from_keypoints(
 def box_from_corners(
     corners: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
 ) -> Tensor:
-    """Boxes given as (left, top, right, bottom) in pixels, (..., 4), padded.
+    """Padded boxes of (left, top, right, bottom) in pixels, (..., 4) → (..., 4).
 
     Raises:
         InputError: for a box that is empty or not finite.
@@ -62,7 +58,7 @@ def box_from_corners(
 
 
 def pad(box: Tensor, padding: float, aspect: float | None) -> Tensor:
-    """The box (..., 4) grown to `aspect` (width : height; None keeps the shape) and then by the factor `padding`."""
+    """The box (..., 4) grown to `aspect` (width : height; None keeps it), then by `padding`."""
     centre, (width, height) = box[..., :2], box[..., 2:].unbind(-1)
     if aspect is not None:
         width, height = torch.maximum(width, height * aspect), torch.maximum(height, width / aspect)
@@ -85,8 +81,7 @@ def from_box(points: Tensor, box: Tensor) -> Tensor:
 
 
 def box_token(box: Tensor, size: Tensor, focal: Tensor) -> Tensor:
-    """CLIFF's three numbers (..., 3): the box centre's offset from the picture's centre and the box
-    side, over f.
+    """CLIFF's three numbers (..., 3), over f: the box's offset from the picture's centre, its side.
 
     Args:
         box: (..., 4), pixels.
@@ -97,9 +92,8 @@ def box_token(box: Tensor, size: Tensor, focal: Tensor) -> Tensor:
     return torch.cat([offset, side(box)[..., None]], dim=-1) / focal[..., None]
 
 
-def crop_matrix(box: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """The 2 × 3 affine map from full-picture pixels to those of the crop of `width` × `height`
-    round `box` (4,).
+def crop_matrix(box: Floats, width: int, height: int) -> Floats:
+    """The 2 × 3 affine map from full-picture pixels to those of a `width` × `height` crop of `box`.
 
     Corner-origin pixels on both sides; `crop` shifts it to OpenCV's centre-origin pixels.
     """
@@ -109,7 +103,7 @@ def crop_matrix(box: NDArray[np.float64], width: int, height: int) -> NDArray[np
     )
 
 
-def for_opencv(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def for_opencv(matrix: Floats) -> Floats:
     """A 2 × 3 map of our pixels as `warpAffine` wants it.
 
     It has pixel centres at integers, we have them at .5: T(−.5)·M·T(+.5).
@@ -119,10 +113,8 @@ def for_opencv(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return shifted
 
 
-def crop(
-    picture: NDArray[np.uint8], box: NDArray[np.float64], width: int, height: int
-) -> NDArray[np.uint8]:
-    """Cut `box` (4,) out of an (H, W, 3) picture and resize it to (height, width, 3); outside the picture is black."""
+def crop(picture: Picture, box: Floats, width: int, height: int) -> Picture:
+    """Cut `box` (4,) out of a picture, resized to (height, width, 3); black outside the picture."""
     matrix = for_opencv(crop_matrix(box, width, height))
     if max(picture.shape[:2]) > LONGEST:
         picture, matrix = shortened(picture, matrix, width, height)
@@ -130,25 +122,18 @@ def crop(
     return np.asarray(warped, dtype=np.uint8)
 
 
-def shortened(
-    picture: NDArray[np.uint8], matrix: NDArray[np.float64], width: int, height: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The part of a long picture that a crop of (height, width) shows, and OpenCV's 2 × 3 map of
-    it.
+def shortened(picture: Picture, matrix: Floats, width: int, height: int) -> tuple[Picture, Floats]:
+    """The part of a long picture that a crop shows, and OpenCV's 2 × 3 map of that part.
 
-    Where that part is too long still, every n-th pixel of it: in a crop, pixels that near fall
-    together. Other pictures
-    are warped whole: OpenCV rounds places to 1/32 of a pixel, and the cut rounds a few of them the
-    other way.
+    Where it is too long still, every n-th pixel of it: in a crop, pixels so close fall together.
+    Other pictures are warped whole: OpenCV rounds places to 1/32 of a pixel, and the cut would
+    round a few of them the other way.
     """
     size = np.array([picture.shape[1], picture.shape[0]])
     scale, shift = matrix[0, 0], matrix[:, 2]
     low = (np.floor(-shift / scale) - MARGIN).clip(0, size - 1).astype(int)
-    high = (
-        (np.ceil((np.array([width, height]) - shift) / scale) + MARGIN)
-        .clip(low + 1, size)
-        .astype(int)
-    )
+    end = np.ceil((np.array([width, height]) - shift) / scale) + MARGIN
+    high = end.clip(low + 1, size).astype(int)
     step = int(np.ceil((high - low).max() / LONGEST))
     part = picture[low[1] : high[1] : step, low[0] : high[0] : step]
     return np.ascontiguousarray(part), np.column_stack([matrix[:, :2] * step, shift + scale * low])

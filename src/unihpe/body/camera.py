@@ -4,10 +4,8 @@ Camera axes: x right, y down, z forward; millimetres. Pixels: the origin is the 
 first pixel.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,52 +13,31 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Camera:
-    """Cameras of any leading shape (...). All tensors share dtype and device.
+    """Cameras of any leading shape (...). All tensors share dtype and device."""
 
-    Attributes:
-        focal: focal lengths along x and y, (..., 2), pixels.
-        centre: principal point, (..., 2), pixels.
-        size: picture width and height, (..., 2), pixels.
-        rotation: world to camera axes, (..., 3, 3).
-        translation: camera position term t of x_camera = R·x_world + t, (..., 3), mm.
-        distortion: OpenCV's (k1, k2, p1, p2, k3), (..., 5), or None for an ideal lens.
-    """
-
-    focal: Tensor
-    centre: Tensor
-    size: Tensor
-    rotation: Tensor
-    translation: Tensor
-    distortion: Tensor | None = None
+    focal: Tensor  # focal lengths along x and y, (..., 2), pixels
+    centre: Tensor  # principal point, (..., 2), pixels
+    size: Tensor  # picture width and height, (..., 2), pixels
+    rotation: Tensor  # R of x_camera = R·x_world + t, (..., 3, 3)
+    translation: Tensor  # t, (..., 3), mm
+    distortion: Tensor | None = None  # OpenCV's (k1, k2, p1, p2, k3), (..., 5); None: ideal lens
 
     @classmethod
-    def simple(cls, size: Tensor, focal: Tensor | None = None) -> Camera:
-        """A camera at the world's origin for pictures of `size` (..., 2): centred, square pixels,
-        no distortion.
+    def simple(cls, size: Tensor, focal: Tensor | None = None) -> Self:
+        """Ideal cameras at the world's origin for pictures of `size` (..., 2), pixels.
 
-        `focal` (...,) in pixels; without it `default_focal(size)` is used.
+        Centred, with square pixels; `focal` (...,) in pixels is `default_focal(size)` if left out.
         """
         focal = default_focal(size) if focal is None else focal
         eye = torch.eye(3, dtype=size.dtype, device=size.device).expand(*size.shape[:-1], 3, 3)
-        return cls(
-            focal[..., None].expand_as(size),
-            size / 2,
-            size,
-            eye,
-            size.new_zeros(*size.shape[:-1], 3),
-        )
+        origin = size.new_zeros(*size.shape[:-1], 3)
+        return cls(focal[..., None].expand_as(size), size / 2, size, eye, origin)
 
     def select(self, rows: Tensor) -> Self:
         """Some of C cameras, by row: (n,) → n cameras."""
-        return replace(
-            self,
-            focal=self.focal[rows],
-            centre=self.centre[rows],
-            size=self.size[rows],
-            rotation=self.rotation[rows],
-            translation=self.translation[rows],
-            distortion=None if self.distortion is None else self.distortion[rows],
-        )
+        tensors = (getattr(self, field.name) for field in fields(self))
+        some: list[Any] = [x if x is None else x[rows] for x in tensors]
+        return type(self)(*some)
 
     def to_camera(self, world: Tensor) -> Tensor:
         """World points (..., J, 3) to camera axes (..., J, 3), mm."""
@@ -71,7 +48,7 @@ class Camera:
         return (points - self.translation[..., None, :]) @ self.rotation
 
     def project(self, points: Tensor) -> Tensor:
-        """Camera points (..., J, 3) in mm to pixels (..., J, 2). Points at or behind the camera have no picture: NaN."""
+        """Camera points (..., J, 3), mm, to pixels (..., J, 2); NaN at or behind the camera."""
         depth = points[..., 2:]
         plane = points[..., :2] / torch.where(depth > 0, depth, torch.nan)
         if self.distortion is not None:
@@ -85,25 +62,14 @@ class Camera:
             plane = undistort(plane, self.distortion[..., None, :])
         return torch.cat([plane, torch.ones_like(plane[..., :1])], dim=-1) * depth[..., None]
 
-    def mirrored(self) -> Camera:
-        """The camera of the mirrored picture: principal point and tangential distortion flip.
-
-        Extrinsics are left alone: mirror the camera-axes points (x → −x) beside it.
-        """
-        flip = torch.stack([self.size[..., 0] - self.centre[..., 0], self.centre[..., 1]], dim=-1)
-        if self.distortion is None:
-            return replace(self, centre=flip)
-        signs = self.distortion.new_tensor([1, 1, 1, -1, 1])
-        return replace(self, centre=flip, distortion=self.distortion * signs)
-
 
 def default_focal(size: Tensor) -> Tensor:
-    """The focal length CLIFF assumes where none is known, √(W² + H²): (..., 2) pixels → (...,) pixels."""
+    """CLIFF's focal length where none is known, √(W² + H²): (..., 2) pixels → (...,) pixels."""
     return size.square().sum(-1).sqrt()
 
 
 def distort(plane: Tensor, coefficients: Tensor) -> Tensor:
-    """Brown's lens model on normalised image-plane points (..., 2), with (k1, k2, p1, p2, k3) (..., 5)."""
+    """Brown's lens model on image-plane points (..., 2), with (k1, k2, p1, p2, k3) (..., 5)."""
     k1, k2, p1, p2, k3 = coefficients.unbind(-1)
     x, y = plane.unbind(-1)
     r2 = x * x + y * y
@@ -114,7 +80,7 @@ def distort(plane: Tensor, coefficients: Tensor) -> Tensor:
 
 
 def undistort(plane: Tensor, coefficients: Tensor, iterations: int = 20) -> Tensor:
-    """The inverse of `distort`, by fixed-point iteration (converges for lenses whose distortion is moderate)."""
+    """The inverse of `distort`, by fixed-point iteration; converges for moderate distortion."""
     guess = plane
     for _ in range(iterations):
         guess = guess + plane - distort(guess, coefficients)
@@ -122,42 +88,33 @@ def undistort(plane: Tensor, coefficients: Tensor, iterations: int = 20) -> Tens
 
 
 def look_at(position: Tensor, target: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """Extrinsics of cameras at `position` (..., 3) that look at `target` (..., 3), `up` (3,)
-    pointing to the sky.
+    """R and t of cameras at `position` (..., 3) that look at `target` (..., 3); up is `up` (3,).
 
-    Returns rotation (..., 3, 3), world to camera, and translation (..., 3), in the unit of
-    `position`.
+    Returns rotation (..., 3, 3), world to camera, and translation (..., 3), in `position`'s unit.
     """
     forward = torch.nn.functional.normalize(target - position, dim=-1)
-    right = torch.nn.functional.normalize(
-        torch.linalg.cross(forward, up.expand_as(forward)), dim=-1
-    )
+    right = torch.linalg.cross(forward, up.expand_as(forward))
+    right = torch.nn.functional.normalize(right, dim=-1)
     down = torch.linalg.cross(forward, right)
     rotation = torch.stack([right, down, forward], dim=-2)
     return rotation, -(rotation @ position[..., None])[..., 0]
 
 
 def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None = None) -> Tensor:
-    """Where a pelvis-relative pose must stand to be seen at the keypoints: the least-squares
-    translation.
+    """The least-squares translation T (..., 3), mm, camera axes, that puts a pose at its keypoints.
 
-    Each joint gives two linear equations in the translation T: X + Tx = u·(Z + Tz) with u the
-    undistorted image-plane point. Lengths come out in the pose's own unit, so the answer is as good
-    as the pose's size and the focal length.
+    Each joint gives two linear equations in T: X + Tx = u·(Z + Tz) with u the undistorted
+    image-plane point. Lengths come out in the pose's own unit, so the answer is as good as the
+    pose's size and the focal length; it is NaN where the equations have no single one.
 
     Args:
-        pose: camera axes, mm, (..., J, 3).
+        pose: root-relative, camera axes, mm, (..., J, 3).
         keypoints: pixels, (..., J, 2).
         weight: of each joint, 0 leaves it out, (..., J).
-
-    Returns:
-        T (..., 3), mm, camera axes; NaN where the equations have no single answer.
     """
     ray = camera.unproject(keypoints, torch.ones_like(keypoints[..., 0]))[..., :2]  # (..., J, 2)
-    ray, solid = (
-        ray.double(),
-        pose.double(),
-    )  # through long lenses the normal equations drown in float32's rounding
+    # through long lenses the normal equations drown in float32's rounding
+    ray, solid = ray.double(), pose.double()
     w = torch.ones_like(ray[..., 0]) if weight is None else weight.double()
     ray = torch.where(w[..., None] > 0, ray, 0.0)  # a missing joint may hold NaN
     one, zero = torch.ones_like(ray[..., 0]), torch.zeros_like(ray[..., 0])

@@ -4,8 +4,6 @@ What a target set needs and a source set lacks is made where a rule below says h
 such; what has no rule stays missing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -54,36 +52,26 @@ RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
         ),
     }
 )
-# Names that mean one thing in one set and another in the next: `head` is a joint inside the skull
-# there, not its top.
+# Sets in which `head` is a joint inside the skull, not its top.
 INNER_HEAD = ("smpl24", "mpi_inf_3dhp28", "mpi_inf_3dhp17")
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Joints in another set's order.
+    """Joints in another set's order."""
 
-    Attributes:
-        points: (..., J, C); NaN where a joint is missing.
-        confidence: (..., J); 0 is missing; a synthesised joint has the least of its sources'.
-        synthesised: which joints were made by a rule, length J.
-    """
-
-    points: Tensor
-    confidence: Tensor
-    synthesised: tuple[bool, ...]
+    points: Tensor  # (..., J, C); NaN where a joint is missing
+    confidence: Tensor  # (..., J); 0 is missing; a synthesised joint has the least of its sources'
+    synthesised: tuple[bool, ...]  # whether a rule made the joint, length J
 
 
 def convert(points: Tensor, confidence: Tensor, source: Skeleton, target: Skeleton) -> Converted:
-    """Joints of one set as those of another: points (..., J, C) in 2D or 3D, confidence (..., J)."""
+    """Joints of `source` as those of `target`: points (..., J, C), confidence (..., J)."""
     made = {joint: (points[..., n, :], confidence[..., n]) for n, joint in enumerate(source.joints)}
     if source.name in INNER_HEAD and target.name not in INNER_HEAD:
         made.pop("head")
     own = set(made)
-    absent = (
-        points.new_full((*points.shape[:-2], points.shape[-1]), torch.nan),
-        torch.zeros_like(confidence[..., 0]),
-    )
+    absent = torch.full_like(points[..., 0, :], torch.nan), torch.zeros_like(confidence[..., 0])
     columns = [make(joint, made, ()) or absent for joint in target.joints]
     stacked = torch.stack([score for _, score in columns], dim=-1)
     places = torch.stack([place for place, _ in columns], dim=-2)
@@ -98,10 +86,9 @@ def convert(points: Tensor, confidence: Tensor, source: Skeleton, target: Skelet
 def make(
     joint: str, made: dict[str, tuple[Tensor, Tensor]], asked: tuple[str, ...]
 ) -> tuple[Tensor, Tensor] | None:
-    """A joint's place and confidence: its own, or for each person by the first rule whose sources
-    are seen.
+    """A joint's place and confidence: its own, or each person's by the first rule that has sources.
 
-    `made` remembers it.
+    `made` remembers it; `asked` are the joints that wait for this one.
     """
     if joint in made:
         return made[joint]
@@ -118,8 +105,9 @@ def make(
         if best is None:
             best = place, score
         else:
-            open_ = (best[1] <= 0) & (score > 0)
-            best = torch.where(open_[..., None], place, best[0]), torch.where(open_, score, best[1])
+            better = (best[1] <= 0) & (score > 0)
+            place = torch.where(better[..., None], place, best[0])
+            best = place, torch.where(better, score, best[1])
     if best is not None:
         made[joint] = best
     return best

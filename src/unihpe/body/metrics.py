@@ -6,8 +6,6 @@ seen joint: what is not known is masked, not guessed. Everything broadcasts over
 joints a data set counts is its protocol's to say.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -34,15 +32,14 @@ def mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
 
 
 def pa_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """MPJPE after the best rotation, translation and scale, mm: protocol 2. Reflections are excluded."""
+    """MPJPE after the best rotation, translation and scale, mm: protocol 2. No reflections."""
     return mpjpe(align(pose, target, seen), target, seen)
 
 
 def n_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """MPJPE after the best scale about the root, mm (Rhodin et al. 2018). Bring both poses to the
-    same root first.
+    """MPJPE after the best scale about the root, mm (Rhodin et al. 2018), of poses at one root.
 
-    Best is least squares, over joints and coordinates; no scale below 0, which would turn the pose
+    Best is least squares over joints and coordinates; no scale below 0, which would turn the pose
     inside out.
     """
     p, t = masked(pose, seen), masked(target, seen)
@@ -51,11 +48,10 @@ def n_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
 
 
 def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Tensor | None = None) -> Tensor:
-    """Mean per-joint velocity error of one sequence (..., T, J, 3): (..., T − 1), mm/s; with fps =
-    1, mm per frame.
+    """Mean per-joint velocity error of a sequence (..., T, J, 3) → (..., T − 1), mm/s.
 
     A velocity is the difference of neighbouring frames, and counts where the joint is seen in both,
-    seen (..., T, J).
+    seen (..., T, J). With fps = 1 it is in mm per frame.
     """
     both = None if seen is None else seen[..., 1:, :] & seen[..., :-1, :]
     return mpjpe(poses.diff(dim=-3), targets.diff(dim=-3), both) * fps
@@ -89,29 +85,25 @@ def pck_2d(
     threshold: float,
     seen: Tensor | None = None,
 ) -> Tensor:
-    """Share of the joints nearer than `threshold` · `reference` pixels to their place, 0 to 1
-    (table 3).
+    """Share of the joints nearer than `threshold` · `reference` to their place, 0 to 1 (table 3).
 
-    Args:
-        reference: the length of each picture's person in pixels, (...): the larger side of the
-            annotated box.
+    `reference` (...) is the larger side of each person's annotated box, pixels.
     """
     return share_within(distances(keypoints, target), threshold * reference[..., None], seen)
 
 
 def share_within(distance: Tensor, limit: Tensor | float, seen: Tensor | None) -> Tensor:
-    """Share of the seen joints whose distance (..., J) is below the limit, strictly. NaN is neither near nor far."""
+    """Share of the seen joints whose distance (..., J) is below the limit; of a NaN it is NaN."""
     near = (distance < limit).to(distance.dtype)
     return mean_seen(torch.where(distance.isnan(), distance, near), seen)
 
 
 def align(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """`pose` moved onto `target`, (..., J, C), by the similarity transform best in least squares
-    (Umeyama 1991).
+    """`pose` moved onto `target`, (..., J, C), by the best similarity transform (Umeyama 1991).
 
-    Rotation, scale and translation are found on the seen joints and applied to all. A reflection is
-    never used: a mirrored pose must not score as perfect. A pose collapsed to a point moves to the
-    target's mean and stays a point.
+    Best is least squares over the seen joints; it moves all. A reflection is never used: a mirrored
+    pose must not score as perfect. A pose collapsed to a point moves to the target's mean and stays
+    a point.
     """
     count = pose.shape[-2] if seen is None else seen.sum(-1)[..., None, None]
     mean_p, mean_t = (masked(x, seen).sum(-2, keepdim=True) / count for x in (pose, target))

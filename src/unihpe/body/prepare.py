@@ -1,6 +1,4 @@
-"""From what a data set holds to what the model sees: the one place for boxes, units and joint roots."""
-
-from __future__ import annotations
+"""From what a data set holds to what the model sees: the one place for boxes, units and roots."""
 
 import torch
 from torch import Tensor
@@ -47,12 +45,10 @@ def prepare(
         generator: needed where one of the shares is above 0.
         unknown_focal: share of the people whose true focal length is replaced by √(W² + H²), so
             that the model works with and without it.
-        joint_dropout: share of the joints that are hidden from the encoder, so that it works with
-            missing ones.
-        flip: share of the people that are mirrored; not for people with pictures, whose source does
-            it.
+        joint_dropout: share of the joints that are hidden, so that it works with missing ones.
         part_dropout: share of the people of whom one of `PARTS` is hidden, so that it works with
             people cut off.
+        flip: share of the people that are mirrored; people with pictures are by their source.
 
     Raises:
         InputError: for a person with fewer than four joints seen.
@@ -61,7 +57,9 @@ def prepare(
         frames = mirrored(frames, skeleton, torch.rand(len(frames), generator=generator) < flip)
     confidence = frames.confidence
     if joint_dropout > 0 or part_dropout > 0:
-        kept = kept_joints(len(frames), skeleton, joint_dropout, part_dropout, generator)
+        shape = len(frames), len(skeleton)
+        kept = torch.rand(shape, generator=generator) >= joint_dropout
+        kept &= ~hidden_parts(len(frames), skeleton, part_dropout, generator)
         enough = (kept & (confidence > 0)).sum(1, keepdim=True) >= FEWEST_JOINTS
         confidence = confidence * (kept | ~enough)
     seen = confidence > 0
@@ -70,34 +68,17 @@ def prepare(
     keypoints = torch.where(seen[..., None], to_box(frames.keypoints, box), 0.0)
     focal = chosen_focal(frames.camera, unknown_focal, generator)
     pose = None if frames.pose is None else root_relative(frames.pose, skeleton)
-    return Batch(
-        keypoints,
-        confidence,
-        box_token(box, frames.camera.size, focal),
-        pose,
-        box,
-        frames.image,
-        frames.group,
-    )
+    token = box_token(box, frames.camera.size, focal)
+    return Batch(keypoints, confidence, token, pose, box, frames.image, frames.group)
 
 
-def kept_joints(
-    people: int,
-    skeleton: Skeleton,
-    joint_dropout: float,
-    part_dropout: float,
-    generator: torch.Generator | None,
+def hidden_parts(
+    people: int, skeleton: Skeleton, share: float, generator: torch.Generator | None
 ) -> Tensor:
-    """Which joints stay, (people, J) bool."""
-    kept = torch.rand(people, len(skeleton), generator=generator) >= joint_dropout
-    part = parts_of(skeleton)[torch.randint(len(PARTS), (people,), generator=generator)]
-    cut = torch.rand(people, 1, generator=generator) < part_dropout
-    return kept & ~(part & cut)
-
-
-def parts_of(skeleton: Skeleton) -> Tensor:
-    """The joints of each of `PARTS`, (parts, J) bool."""
-    return torch.tensor([[is_in(joint, *part) for joint in skeleton.joints] for part in PARTS])
+    """One of `PARTS` for a share of the people, at random: (people, J) bool."""
+    parts = torch.tensor([[is_in(joint, *part) for joint in skeleton.joints] for part in PARTS])
+    part = parts[torch.randint(len(PARTS), (people,), generator=generator)]
+    return part & (torch.rand(people, 1, generator=generator) < share)
 
 
 def is_in(joint: str, side: str, names: frozenset[str]) -> bool:
@@ -109,10 +90,11 @@ def is_in(joint: str, side: str, names: frozenset[str]) -> bool:
 def require_enough(seen: Tensor) -> None:
     """Raise for people (N, J) with fewer than four joints seen."""
     count = seen.sum(-1)
-    if bool((count < FEWEST_JOINTS).any()):
-        person = int((count < FEWEST_JOINTS).nonzero()[0, 0])
+    if bool((few := count < FEWEST_JOINTS).any()):
+        person = int(few.nonzero()[0, 0])
         raise InputError(
-            f"person {person} has {int(count[person])} joints seen; at least {FEWEST_JOINTS} are needed: leave them out"
+            f"person {person} has {int(count[person])} joints seen;"
+            f" at least {FEWEST_JOINTS} are needed: leave them out"
         )
 
 
@@ -125,14 +107,11 @@ def chosen_focal(camera: Camera, unknown: float, generator: torch.Generator | No
 
 
 def root_relative(pose: Tensor, skeleton: Skeleton) -> Tensor:
-    """The pose (N, J, 3) with its root at the origin; a set without a pelvis has the mid-point of its hips as root."""
+    """The pose (N, J, 3) with its root at the origin."""
     return pose - root_of(pose, skeleton)
 
 
 def root_of(pose: Tensor, skeleton: Skeleton) -> Tensor:
-    """The root of each pose, (N, J, C) → (N, 1, C)."""
-    if skeleton.root is not None:
-        i = skeleton.index(skeleton.root)
-        return pose[:, i : i + 1]
-    hips = [skeleton.index("left_hip"), skeleton.index("right_hip")]
-    return pose[:, hips].mean(1, keepdim=True)
+    """The root of each pose, (N, J, C) → (N, 1, C): the mid-point of the hips without a pelvis."""
+    roots = (skeleton.root,) if skeleton.root else ("left_hip", "right_hip")
+    return pose[:, [skeleton.index(joint) for joint in roots]].mean(1, keepdim=True)

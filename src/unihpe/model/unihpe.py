@@ -49,7 +49,7 @@ class DiffusionDecoder(nn.Module):
 IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB in [0, 1]
 # Of each kind of evidence where several are fused. Keypoints say where joints are far better than a
 # small network sees it; what the picture adds is which way limbs point. Measured on validation
-# people: docs/benchmarks.md.
+# people: docs/results.md.
 TRUST = {Modality.IMAGE: 0.05, Modality.POSE_2D: 0.95, Modality.POSE_3D: 1.0}
 Decoder = DiffusionDecoder | MLPDecoder
 Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
