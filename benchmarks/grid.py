@@ -30,9 +30,9 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.evaluation.lifting import by_group
 from unihpe.io.files import write_text
-from unihpe.model.build import DecoderSettings, EncoderSettings, build_decoder
+from unihpe.model.build import DecoderSettings, EncoderSettings, build_decoder, load_model
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import load_model, load_recipe
+from unihpe.recipe import load_recipe, parse_recipe
 from unihpe.runs.train import train_recipe
 from unihpe.training.objective import decoding_losses
 from unihpe.training.stage import Decoding, Stage
@@ -65,7 +65,7 @@ def sampled(model: UniHPE, test: Batch) -> dict[str, float]:
     ):
         batch, generator = spread(test, people), torch.Generator().manual_seed(0)
         sampler = build_sampler(name, 0, generator)
-        embedding = model.embed(batch, Modality.POSE_2D)
+        embedding = model.encode(batch, Modality.POSE_2D)
         path = (Modality.POSE_2D, Modality.POSE_3D)
         drawn = model.sample(embedding, *path, batch.box_token, sampler, samples, generator)
         scored = {f"one {name} sample": drawn[0]} | (
@@ -90,7 +90,8 @@ def scores(model: UniHPE, test: TestData) -> dict[str, float]:
 
 def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
     """Every well-posed pair of path and prediction, with and without a point term; the MLP."""
-    model, recipe, _ = load_model(args.checkpoint)
+    model, card = load_model(args.checkpoint)
+    recipe = parse_recipe(card.recipe, str(args.checkpoint))
     draw = training_stream(
         open_source(
             recipe.data.model_copy(update={"root": str(args.data)}), split="train", view="random"
@@ -137,7 +138,7 @@ def cache(model: UniHPE, draw: Any, steps: int, size: int) -> list[tuple[Tensor,
     with torch.no_grad():
         for step in range(steps):
             batch = draw(size, torch.Generator().manual_seed(1_000_000 + step))
-            cached.append((model.embed(batch, Modality.POSE_2D).half(), batch))
+            cached.append((model.encode(batch, Modality.POSE_2D).half(), batch))
     return cached
 
 

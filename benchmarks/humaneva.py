@@ -32,7 +32,8 @@ from unihpe.evaluation.batches import prepared
 from unihpe.evaluation.lifting import by_group
 from unihpe.evaluation.rules import rules_of, scores
 from unihpe.io.files import write_text
-from unihpe.recipe import Recipe, load_model, load_recipe
+from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
+from unihpe.recipe import Recipe, load_recipe, parse_recipe
 from unihpe.runs.evaluate import evaluate_checkpoint, open_by_rules
 from unihpe.runs.train import train_recipe
 from unihpe.training.state import Schedule, read_log
@@ -85,7 +86,8 @@ def measure(args: argparse.Namespace) -> None:
         train_recipe(
             recipe, run, resume=(run / "training.pt").is_file(), schedule=Schedule(log_every=100)
         )
-    _, trained, card = load_model(run)
+    _, card = load_checkpoint(checkpoint_file(run))
+    trained = parse_recipe(card.recipe, str(run))
     report = evaluate_checkpoint(run, "humaneva", root, protocol="actions", flip=True, gallery=0)
     result: dict[str, Any] = {
         **where(),

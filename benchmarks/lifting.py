@@ -41,8 +41,9 @@ from unihpe.evaluation.lifting import by_group
 from unihpe.evaluation.retrieval import retrieve
 from unihpe.inference.hypotheses import spread
 from unihpe.io.files import write_text
+from unihpe.model.build import load_model
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import load_model, load_recipe, measure_scales
+from unihpe.recipe import load_recipe, measure_scales
 from unihpe.runs.train import train_recipe
 from unihpe.training.streams import training_stream
 
@@ -109,7 +110,7 @@ def point_of(model: UniHPE) -> Estimator:
     """The model's point estimate."""
 
     def estimate(batch: Batch) -> Tensor:
-        embedding = model.embed(batch, Modality.POSE_2D)
+        embedding = model.encode(batch, Modality.POSE_2D)
         return model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
 
     return estimate
@@ -120,7 +121,7 @@ def against_samplers(model: UniHPE, batch: Batch) -> dict[str, Any]:
     """The point estimate against 1000-step samplers, on one fixed subset."""
     chosen = torch.linspace(0, len(batch) - 1, SUBSET).long()
     part = rows(batch, chosen)
-    embedding = model.embed(part, Modality.POSE_2D)
+    embedding = model.encode(part, Modality.POSE_2D)
     assert part.pose is not None
     truth = part.pose
 
@@ -162,7 +163,7 @@ def hypotheses(model: UniHPE, test: TestData) -> dict[str, Any]:
         part = rows(whole, torch.linspace(0, len(whole) - 1, 400).long())
         generator = torch.Generator().manual_seed(0)
         sampler = build_sampler("auto", 0, generator)
-        embedding, path = model.embed(part, Modality.POSE_2D), (Modality.POSE_2D, Modality.POSE_3D)
+        embedding, path = model.encode(part, Modality.POSE_2D), (Modality.POSE_2D, Modality.POSE_3D)
         drawn = model.sample(embedding, *path, part.box_token, sampler, HYPOTHESES, generator)
         assert part.pose is not None
         error, width = mpjpe(drawn.mean(0), part.pose), spread(drawn).mean(1)
@@ -176,8 +177,8 @@ def hypotheses(model: UniHPE, test: TestData) -> dict[str, Any]:
 
 def retrieval(model: UniHPE, batch: Batch) -> dict[str, Any]:
     """2D → 3D retrieval, overall and within each source."""
-    a = in_parts(lambda part: model.embed(part, Modality.POSE_2D), batch)
-    b = in_parts(lambda part: model.embed(part, Modality.POSE_3D), batch)
+    a = in_parts(lambda part: model.encode(part, Modality.POSE_2D), batch)
+    b = in_parts(lambda part: model.encode(part, Modality.POSE_3D), batch)
     assert batch.pose is not None
 
     def among(people: Tensor) -> dict[str, Any]:
@@ -331,7 +332,7 @@ def measure(args: argparse.Namespace) -> None:
     if args.baseline_only:
         return write_text(args.json, json.dumps(baseline, indent=2) + "\n")
     checkpoint = train_ours(args) if args.train else args.checkpoint
-    model, _, card = load_model(checkpoint)
+    model, card = load_model(checkpoint)
     ours = {name: errors(point_of(model), getattr(test, name)) for name in ("exact", "detected")}
     print(
         f"MPJPE exact {ours['exact'][MEAN]:.2f} mm, detected {ours['detected'][MEAN]:.2f} mm",

@@ -22,8 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from unihpe.datasets.human36m.takes import ACTIONS, sequence_of
-from unihpe.datasets.human36m.views import TEST_SUBJECTS, TRAIN_SUBJECTS
+from unihpe.datasets.human36m.views import ACTIONS, TEST_SUBJECTS, TRAIN_SUBJECTS, sequence_of
 
 HERE = Path(__file__)
 FRAMES = 2600  # of a take, at 50 Hz; 30 takes, 4 cameras and 5 subjects make 1.56 million

@@ -39,12 +39,11 @@ from unihpe.errors import InputError
 from unihpe.evaluation.batches import EVALUATION_BATCH
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.evaluation.words import people_protocol
-from unihpe.inference.predictor import default_checkpoint
 from unihpe.io.files import write_text
-from unihpe.model.checkpoint import load_checkpoint
-from unihpe.recipe import load_model, load_recipe
-from unihpe.rendering.render import render
-from unihpe.rendering.scene import Settings
+from unihpe.model.build import load_model
+from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
+from unihpe.recipe import load_recipe
+from unihpe.rendering.scene import Settings, render
 from unihpe.runs.evaluate import evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"
@@ -238,12 +237,12 @@ def measure(args: argparse.Namespace) -> None:
     if args.train:
         checkpoint, lifting = train_both(args)
     else:
-        checkpoint = args.checkpoint or default_checkpoint()
+        checkpoint = args.checkpoint or checkpoint_file()
         lifting = args.lifting or more_lifting(args)
     recorded = json.loads(ALIGNMENT.read_text())
     result = {
         **where(),
-        "checkpoint": "the package's" if checkpoint == default_checkpoint() else checkpoint.name,
+        "checkpoint": "the package's" if checkpoint == checkpoint_file() else checkpoint.name,
         "training_samples": load_checkpoint(checkpoint)[1].samples,
         "alignment_ratio": recorded["alignment_ratio"],
         **on_motion(checkpoint, lifting, args.poses),

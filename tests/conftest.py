@@ -23,10 +23,12 @@ def shared_data() -> Path:
 def walker(frames: int, phase: float = 0.0) -> torch.Tensor:
     """A figure that swings its limbs: (frames, 17, 3), mm, y up."""
     rest = {
-        "pelvis": (0, 950, 0), "right_hip": (-120, 940, 0), "right_knee": (-125, 520, 20), "right_ankle": (-125, 90, 0),
-        "left_hip": (120, 940, 0), "left_knee": (125, 520, 20), "left_ankle": (125, 90, 0), "spine": (0, 1200, -10),
-        "thorax": (0, 1460, -10), "nose": (0, 1570, 70), "head": (0, 1690, 0), "left_shoulder": (180, 1420, -10),
-        "left_elbow": (230, 1150, -20), "left_wrist": (240, 920, 40), "right_shoulder": (-180, 1420, -10),
+        "pelvis": (0, 950, 0), "spine": (0, 1200, -10), "thorax": (0, 1460, -10),
+        "nose": (0, 1570, 70), "head": (0, 1690, 0),
+        "right_hip": (-120, 940, 0), "right_knee": (-125, 520, 20), "right_ankle": (-125, 90, 0),
+        "left_hip": (120, 940, 0), "left_knee": (125, 520, 20), "left_ankle": (125, 90, 0),
+        "left_shoulder": (180, 1420, -10), "left_elbow": (230, 1150, -20),
+        "left_wrist": (240, 920, 40), "right_shoulder": (-180, 1420, -10),
         "right_elbow": (-230, 1150, -20), "right_wrist": (-240, 920, 40),
     }  # fmt: skip
     skeleton = get_skeleton("human36m17")

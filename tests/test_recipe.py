@@ -10,8 +10,10 @@ import torch
 from unihpe.body.batch import Batch
 from unihpe.datasets.settings import open_source
 from unihpe.errors import InputError
-from unihpe.io.downloads import public_files
-from unihpe.model.backbones.hrnet import HRNet
+from unihpe.model.backbones import public_files
+from unihpe.model.backbones.hrnet import HRNet, coarse_fuse_prefixes
+from unihpe.model.build import load_public_weights
+from unihpe.model.checkpoint import SHIPPED, checkpoint_file, load_checkpoint
 from unihpe.model.heatmaps import HeatmapHead
 from unihpe.recipe import (
     build_model,
@@ -19,9 +21,8 @@ from unihpe.recipe import (
     measure_scales,
     parse_recipe,
     shipped_recipes,
-    start_image_encoder,
 )
-from unihpe.runs.start import SHIPPED, load_start
+from unihpe.runs.start import load_start
 from unihpe.training.stage import Stage
 from unihpe.training.streams import alternating, stage_stream, training_stream
 
@@ -234,10 +235,7 @@ def test_scales_are_measured(motion_file):
 
 
 def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
-    from unihpe.inference.predictor import default_checkpoint
-    from unihpe.model.checkpoint import load_checkpoint
-
-    path = default_checkpoint()
+    path = checkpoint_file()
     tensors, card = load_checkpoint(path)
     trained, shipped, before = (
         parse_recipe(card.recipe, "card"),
@@ -262,7 +260,7 @@ def started(path, *changes):
         ),
     )
     model, fresh = build_model(recipe), build_model(recipe)
-    start_image_encoder(model, recipe)
+    load_public_weights(model, recipe.model.image_encoder, recipe.data.skeleton)
     return model, fresh
 
 
@@ -292,20 +290,16 @@ def test_heat_maps_begin_with_a_fresh_head_where_the_weights_have_none(tmp_path)
 )
 def test_a_head_is_taken_where_it_is_of_the_recipes_joints(tmp_path, name, skeleton, taken):
     """Both sets have 17 joints, in another order."""
-    backbone, head = (
-        HRNet("w18_small", multi_scale=False).state_dict(),
-        HeatmapHead(16, 17).state_dict(),
-    )
+    network, head = HRNet("w18_small"), HeatmapHead(16, 17).state_dict()
+    coarse = coarse_fuse_prefixes(network)
+    backbone = {k: v for k, v in network.state_dict().items() if not k.startswith(coarse)}
     tensors = {f"backbone.{key}": value for key, value in backbone.items()}
     path = tmp_path / public_files()[name].file
     torch.save(
         {"state_dict": tensors | {f"head.{key}": value for key, value in head.items()}}, path
     )
     model, fresh = started(path, f"data.skeleton={skeleton}")
-    assert (
-        same(HRNet("w18_small", multi_scale=False), model.image_encoder.backbone.state_dict())
-        is False
-    )
+    assert same(HRNet("w18_small"), model.image_encoder.backbone.state_dict()) is False
     assert all(
         torch.equal(model.image_encoder.backbone.state_dict()[key], value)
         for key, value in backbone.items()
@@ -362,12 +356,12 @@ def test_a_vit_of_another_size_is_refused(monkeypatch, tmp_path, size, message):
     library, _ = stub_of_transformers(*size)
     monkeypatch.setitem(sys.modules, "transformers", library)
     with pytest.raises(InputError, match=message):
-        start_image_encoder(build_model(recipe), recipe)
+        load_public_weights(build_model(recipe), recipe.model.image_encoder, recipe.data.skeleton)
     library, backbone = stub_of_transformers(384)
     monkeypatch.setitem(sys.modules, "transformers", library)
     model = build_model(recipe)
-    start_image_encoder(model, recipe)
-    assert model.image_encoder.backbone is backbone
+    load_public_weights(model, recipe.model.image_encoder, recipe.data.skeleton)
+    assert model.image_encoder.backbone.vit is backbone
 
 
 def numbered(first):
@@ -415,7 +409,7 @@ def test_alternating_keeps_shares_throughout():
 
 @pytest.mark.parametrize("name", ["pictures", "lifting"])
 def test_the_shipped_checkpoint_may_be_trained_on(name):
-    assert load_start(load_recipe(name), SHIPPED).origin.samples > 1e6
+    assert load_start(load_recipe(name), "shipped").origin.samples > 1e6
 
 
 @pytest.mark.parametrize(
@@ -446,11 +440,13 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
 )
 def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        load_start(load_recipe("pictures", tuple(f"model.{change}" for change in changes)), SHIPPED)
+        load_start(
+            load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped"
+        )
 
 
 def test_what_an_mlp_does_not_have_need_not_agree():
     load_start(
         load_recipe("pictures", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")),
-        SHIPPED,
+        "shipped",
     )

@@ -22,25 +22,23 @@ __all__ = ["__version__", "load"]
 __version__ = "0.1.0"
 
 
-def load(checkpoint: str | Path | None = None, device: str = "cpu") -> Predictor:
+def load(checkpoint: str | Path | None = None, device: str = "auto") -> Predictor:
     """A model ready for use.
 
     Args:
-        checkpoint: a .safetensors file or the folder of a training run; None takes the one in the
-            package.
-        device: cpu, cuda, mps.
+        checkpoint: a .safetensors file or the folder of a training run; None, like "shipped", is
+            the one in the package.
+        device: as torch names it; auto is the first there is of cuda, mps and cpu.
 
     Raises:
-        unihpe.errors.InputError: for a checkpoint that is missing, damaged or of a newer format.
+        unihpe.errors.InputError: for a checkpoint that is missing, damaged or of a newer format,
+            or a device that is not there.
     """
+    # here, so that `unihpe.losses` needs torch alone
     from unihpe.body.skeleton import get_skeleton
-    from unihpe.inference.predictor import (  # here, so that `unihpe.losses` needs torch alone
-        Predictor,
-        default_checkpoint,
-    )
-    from unihpe.recipe import load_model
+    from unihpe.inference.predictor import Predictor
+    from unihpe.model.build import load_model
+    from unihpe.model.device import usable_device
 
-    model, recipe, card = load_model(
-        Path(checkpoint) if checkpoint else default_checkpoint(), device
-    )
-    return Predictor(model, get_skeleton(recipe.data.skeleton), card)
+    model, card = load_model(checkpoint, usable_device(device))
+    return Predictor(model, get_skeleton(card.skeleton), card)

@@ -1,8 +1,6 @@
-"""Recipes: one page of TOML that says everything about a training run, and the builders that read
-it.
+"""Recipes: one page of TOML that says everything about a training run.
 
-An unknown key stops with the keys that are known. `build_model` is the only place where numbers
-meet classes.
+An unknown key stops with the keys that are known.
 """
 
 from __future__ import annotations
@@ -17,35 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.settings import DataSettings, MixSettings
 from unihpe.errors import InputError
-from unihpe.io.downloads import download, public_files
-from unihpe.model.backbones.hrnet_weights import fill, read_weights
-from unihpe.model.backbones.vitpose import check_size, pretrained_vitpose
-from unihpe.model.build import (
-    HRNETS,
-    ModelSettings,
-    build_decoder,
-    build_encoder,
-    build_heatmap_head,
-    build_image_encoder,
-)
-from unihpe.model.checkpoint import Card, load_checkpoint, load_into
-from unihpe.model.heatmaps import HeatmapHead
-from unihpe.model.image_encoder import ImageEncoder
+from unihpe.model import build
+from unihpe.model.build import ModelSettings
 from unihpe.model.unihpe import UniHPE
-from unihpe.settings import Settings
+from unihpe.settings import Settings, parse
 from unihpe.training.stage import Stage
 from unihpe.training.streams import Stream
 
-GROUPS = {
-    "losses",
-    "batches",
-    "optimiser",
-}  # tables of a [[stage]] that only put its keys on a line
+# Tables of a [[stage]] that only put keys which belong together on one line.
+GROUPS = ("losses", "batches", "optimiser")
 Setting = tuple[tuple[str, ...], Any]  # where it stands, and its value
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
@@ -93,16 +75,6 @@ class Recipe(Settings):
                 )
             if stage.pose_batch and self.poses is None:
                 raise ValueError(f"stage {stage.name} has a pose_batch, and the recipe no [poses]")
-        if image and image.heatmap_head and image.kind not in HRNETS:
-            raise ValueError(
-                "a heat-map head sits on an HRNet; set model.image_encoder.kind to one"
-            )
-        if image and image.read_out == "joints" and not image.heatmap_head:
-            raise ValueError(
-                "reading at the joints needs heat maps: set heatmap_head = true in [model.image_encoder]"
-            )
-        if image and image.shrink > 1 and image.kind not in HRNETS:
-            raise ValueError("a ViT takes pictures of one size only: leave out shrink")
         return self
 
     @model_validator(mode="after")
@@ -214,10 +186,7 @@ def with_stages(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
 
 def parse_recipe(fields: dict[str, Any], name: str) -> Recipe:
     """Check a recipe's fields."""
-    try:
-        return Recipe.model_validate(fields)
-    except ValidationError as error:
-        raise InputError(f"{name}: {explain(error)}") from error
+    return parse(Recipe, fields, name)
 
 
 def whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -273,66 +242,15 @@ def put(fields: dict[str, Any], path: tuple[str, ...], value: Any, where: str) -
         raise InputError(f"{where}: the recipe has no place {'.'.join(path)}") from error
 
 
-def explain(error: ValidationError) -> str:
-    """The first complaint on one line: where, what, and which keys are known."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        return (f"{where}: " if where else "") + first["msg"].removeprefix("Value error, ")
-    *parents, key = first["loc"]
-    table = settings_at([part for part in parents if isinstance(part, str)])
-    place = ".".join(str(part) for part in parents) or "recipe"
-    return f"[{place}] has no setting {key}; it has {', '.join(table.model_fields)}"
-
-
-def settings_at(parents: list[str]) -> type[BaseModel]:
-    """The settings class of a table."""
-    table: type[BaseModel] = Recipe
-    for parent in parents:
-        annotation = table.model_fields[parent].annotation
-        inner = getattr(annotation, "__args__", (annotation,))[0]
-        table = inner if isinstance(inner, type) else table
-    return table
-
-
 def build_model(recipe: Recipe) -> UniHPE:
     """The model of a recipe, freshly initialised from its seed."""
-    joints, settings = len(get_skeleton(recipe.data.skeleton)), recipe.model
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        return UniHPE(
-            build_encoder(settings.encoder_2d, joints, 2, settings.embedding),
-            build_encoder(settings.encoder_3d, joints, 3, settings.embedding),
-            build_decoder(settings.decoder_2d, joints, 2, settings.embedding),
-            build_decoder(settings.decoder_3d, joints, 3, settings.embedding),
-            pose_scale=recipe.pose_scale or 1.0,
-            keypoint_scale=recipe.keypoint_scale or 1.0,
-            image_encoder=build_image_encoder(settings.image_encoder, joints, settings.embedding),
-            heatmap_head=build_heatmap_head(settings.image_encoder, joints),
-        )
-
-
-def start_image_encoder(model: UniHPE, recipe: Recipe) -> None:
-    """Load the public weights that the recipe names into the image encoder and, where theirs is of
-    the same joints, the heat-map head.
-
-    Raises:
-        InputError: for a file that cannot be read, or holds another architecture.
-    """
-    settings = recipe.model.image_encoder
-    if settings is None or not settings.weights:
-        return
-    known = settings.weights in public_files()
-    file = download(settings.weights, offline=True) if known else Path(settings.weights)
-    if isinstance(model.image_encoder, ImageEncoder):
-        weights = read_weights(file)
-        given = model.heatmap_head if weights.joints == recipe.data.skeleton else None
-        head = given if isinstance(given, HeatmapHead) else None
-        fill(model.image_encoder.backbone, weights, head, settings.start)
-    elif model.image_encoder is not None:
-        backbone = pretrained_vitpose(file)
-        check_size(backbone, model.image_encoder.backbone, file)
-        model.image_encoder.backbone = backbone
+    return build.build_model(
+        recipe.model,
+        recipe.data.skeleton,
+        seed=recipe.seed,
+        pose_scale=recipe.pose_scale or 1.0,
+        keypoint_scale=recipe.keypoint_scale or 1.0,
+    )
 
 
 def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
@@ -345,25 +263,3 @@ def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
     if not recipe.keypoint_scale:
         update["keypoint_scale"] = round(float(batch.keypoints[batch.confidence > 0].std()), 5)
     return recipe.model_copy(update=update)
-
-
-def load_model(path: Path, device: str = "cpu") -> tuple[UniHPE, Recipe, Card]:
-    """A trained model, its recipe and its card, from a checkpoint file or a training folder.
-
-    Raises:
-        InputError: as `load_checkpoint`, or if the recipe in the checkpoint is not understood.
-    """
-    file = path / "model.safetensors" if path.is_dir() else path
-    tensors, card = load_checkpoint(file, device)
-    recipe = parse_recipe(card.recipe, f"{file} (its recipe)")
-    model = build_model(recipe)
-    load_into(model, tensors, file)
-    return model.to(device).eval(), recipe, card
-
-
-def check_skeleton(recipe: Recipe, skeleton: Skeleton, what: str) -> None:
-    """Raise where data and model have different joints."""
-    if recipe.data.skeleton != skeleton.name:
-        raise InputError(
-            f"{what} has the joints of {skeleton.name}, the checkpoint those of {recipe.data.skeleton}"
-        )

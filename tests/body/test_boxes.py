@@ -72,7 +72,7 @@ def test_crop_follows_corner_origin_pixels():
 
 @pytest.fixture
 def sixteen_bits(monkeypatch):
-    """OpenCV 4's warp, whichever is installed: it refuses pictures whose sides do not fit into 16 bits."""
+    """OpenCV 4's warp, whichever is installed: it refuses sides that do not fit into 16 bits."""
     original = cv2.warpAffine
 
     def warp(picture, *arguments, **options):

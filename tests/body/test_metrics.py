@@ -1,4 +1,4 @@
-"""Metrics: numbers worked out by hand, naive numpy twins, and what each must and must not forgive."""
+"""Metrics: numbers worked out by hand, naive numpy twins, and what each must not forgive."""
 
 import math
 
@@ -125,7 +125,7 @@ def test_2d_by_hand():
 
 
 def naive_procrustes(pose: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Best rotation by Horn's quaternion method, which cannot give a reflection; then scale and translation."""
+    """Best rotation by Horn's quaternions, which give no reflection; then scale and translation."""
     p, t = pose - pose.mean(0), target - target.mean(0)
     s = p.T @ t
     twist = np.array([s[1, 2] - s[2, 1], s[2, 0] - s[0, 2], s[0, 1] - s[1, 0]])
@@ -150,7 +150,7 @@ def naive_mpjpe(pose: np.ndarray, target: np.ndarray) -> float:
 
 @pytest.mark.parametrize("noise", [1.0, 50.0, 2000.0])
 def test_naive_twins(noise: float):
-    """From good predictions to nonsense, where the best orthogonal map of many poses would be a reflection."""
+    """From good predictions to nonsense, whose best orthogonal map would often be a reflection."""
     target = poses(0, 40)
     pose = target @ rotations(40).mT * 0.8 + 700 + noise * draw(40, 17, 3, seed=2)
     for n, (p, t) in enumerate(zip(pose.numpy(), target.numpy(), strict=True)):
@@ -206,7 +206,7 @@ def test_n_mpjpe_forgives_scale_only():
 
 
 def test_flat_poses_align():
-    """All joints in one plane, or on one line: the missing directions leave no freedom for a reflection to spoil."""
+    """All joints in one plane, or on one line: a reflection has no direction left to spoil."""
     for flat in (torch.tensor([1.0, 1, 0]), torch.tensor([1.0, 0, 0])):
         target = poses(0, 5) * flat
         similar = 2 * target @ rotations(5).mT + 30
@@ -242,7 +242,7 @@ def test_collapsed_prediction(where: float, dtype: torch.dtype):
 
 @pytest.mark.parametrize("metric", [mpjpe, pa_mpjpe, n_mpjpe, pck_3d, auc_3d, epe_2d])
 def test_missing_joints_count_for_nothing(metric):
-    """Masking equals leaving the joints out, and what a masked joint holds, NaN included, does not matter."""
+    """Masking equals leaving the joints out, whatever a masked joint holds, NaN included."""
     pose, target = poses(0, 6) / 4, poses(1, 6) / 4
     seen = draw(6, 17, seed=9) > -0.5
     seen[5] = False
@@ -277,7 +277,7 @@ def score_is_good(score: Tensor, metric) -> bool:
 
 @pytest.mark.parametrize("metric", [mpjpe, pa_mpjpe, n_mpjpe, pck_3d, auc_3d])
 def test_one_figure_a_pose_whatever_the_batch(metric):
-    """Samples (S, B, J, 3) broadcast against their truth (B, J, 3) and mask (B, J); the caller takes the means."""
+    """Samples (S, B, J, 3) broadcast against truth (B, J, 3) and mask (B, J), without a mean."""
     samples, target, seen = poses(0, 4, 5) / 4, poses(1, 5) / 4, draw(5, 17, seed=2) > -1
     score = metric(samples, target, seen)
     assert score.shape == (4, 5)

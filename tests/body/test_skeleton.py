@@ -9,8 +9,9 @@ from unihpe.body.skeleton import SKELETONS, get_skeleton, other_side
 from unihpe.errors import InputError
 
 COUNTS = {
-    "human36m17": 17, "human36m17_left_first": 17, "coco17": 17, "halpe26": 26, "body25": 25, "coco18": 18, "mediapipe33": 33,
-    "mpii16": 16, "mpi_inf_3dhp28": 28, "mpi_inf_3dhp17": 17, "smpl24": 24, "spin24": 24, "lsp14": 14, "humaneva15": 15,
+    "human36m17": 17, "human36m17_left_first": 17, "coco17": 17, "halpe26": 26, "body25": 25,
+    "coco18": 18, "mediapipe33": 33, "mpii16": 16, "mpi_inf_3dhp28": 28, "mpi_inf_3dhp17": 17,
+    "smpl24": 24, "spin24": 24, "lsp14": 14, "humaneva15": 15,
 }  # fmt: skip
 # (joint, column) pairs as the sets' documents number them
 KNOWN = {

@@ -1,4 +1,4 @@
-"""The command line, in process and as a program: whole stories, and one clear line for what is wrong."""
+"""The command line, in process and as a program: whole stories, one clear line for an error."""
 
 import json
 import subprocess
@@ -6,6 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+
+from unihpe.errors import InputError
 
 TINY = [
     word
@@ -275,3 +278,43 @@ def test_the_help_names_extras_in_full(unihpe, command, extra, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")  # rich wraps the text to the terminal
     code, text, _ = unihpe(*command, "--help")
     assert code == 0 and extra in text and "\\[" not in text
+
+
+def test_the_version(unihpe):
+    import unihpe as package
+
+    assert unihpe("--version")[:2] == (0, f"unihpe {package.__version__}\n")
+
+
+def test_a_module_of_ones_own_is_imported_first(unihpe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "module_of_ones_own.py").write_text("print('imported')")
+    code, text, _ = unihpe("--import", "module_of_ones_own", "recipes")
+    assert code == 0 and text.startswith("imported\n") and "lifting-paper" in text
+    code, _, error = unihpe("--import", "no_such_module", "recipes")
+    assert code == 2 and error.startswith("unihpe: no_such_module cannot be imported")
+    assert error.count("\n") == 1
+
+
+def test_shipped_names_the_packages_checkpoint(unihpe, motion_file, tmp_path):
+    """`train --from` has tests of its own; demo and plot read the name as predict does."""
+    code, text, _ = unihpe("info", "shipped")
+    assert code == 0 and "M parameters" in text
+    np.save(tmp_path / "k.npy", np.random.default_rng(0).uniform(0, 100, (2, 17, 2)))
+    options = ("--keypoints", tmp_path / "k.npy", "--skeleton", "coco17", "--image-size", "100x100")
+    code, _, error = unihpe("eval", "shipped", "--root", motion_file, "--stride", 50)
+    assert code == 0, error
+    named = ("--checkpoint", "shipped", "-o", tmp_path / "out")
+    code, _, error = unihpe("predict", *options, *named, "--samples", 0)
+    assert code == 0, error
+
+
+def test_auto_is_a_device_that_is_there(monkeypatch):
+    from unihpe.model.device import usable_device
+
+    for cuda, mps, expected in ((1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: bool(cuda))
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: bool(mps))
+        assert usable_device("auto") == expected
+    with pytest.raises(InputError, match="device cuda:99: not usable here"):
+        usable_device("cuda:99")

@@ -1,4 +1,4 @@
-"""The paper's tables as commands: every one in docs/paper.md and docs/data.md is understood, its recipe loads with its changes."""
+"""The paper's tables as commands: each in the documents parses, and its recipe loads."""
 
 import re
 import shlex

@@ -148,7 +148,7 @@ head = ["p", "h"]
 
 def test_a_rig_of_ones_own_with_z_up(tmp_path):
     rig = read_rig(write(tmp_path, RIG, "rig.toml"))
-    positions = {name: np.zeros((2, 3)) for name in rig.needed()}
+    positions = {name: np.zeros((2, 3)) for name in rig.missing(())}
     positions["h"] = np.array([[0, 0, 1.0]] * 2)
     for side, x in (("l", -0.2), ("r", 0.2)):
         positions[f"{side}shoulder"] = np.array([[x, 0.0, 0.5]] * 2)
@@ -162,7 +162,7 @@ def test_a_rig_of_ones_own_with_z_up(tmp_path):
 def test_poses_that_are_not_finite_are_refused(tmp_path, change):
     """A head on the neck's spot, a head along the shoulders, a wrist beyond float32."""
     rig = read_rig(write(tmp_path, RIG.replace('up = "z"', 'up = "z"\nskip = 1'), "rig.toml"))
-    positions = {name: np.zeros((4, 3)) for name in rig.needed()}
+    positions = {name: np.zeros((4, 3)) for name in rig.missing(())}
     positions |= {
         name: np.tile(place, (4, 1))
         for name, place in (

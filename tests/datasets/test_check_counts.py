@@ -16,9 +16,9 @@ from unihpe.datasets.check import check
 from unihpe.datasets.check_counts import KNOWN, compared, counted
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import view_of
-from unihpe.datasets.mpi_inf_3dhp.parts import test_view as view_of_test
-from unihpe.datasets.mpi_inf_3dhp.parts import train_view
-from unihpe.datasets.rows import by_row
+from unihpe.datasets.mpi_inf_3dhp.views import test_view as view_of_test
+from unihpe.datasets.mpi_inf_3dhp.views import train_view
+from unihpe.datasets.rows import Rows, by_row
 from unihpe.errors import InputError
 
 
@@ -30,9 +30,8 @@ def made_up(name, frames_of):
         -1, len(skeleton), 3
     )
     camera = Camera.simple(torch.tensor([[100.0, 100.0]]))
-    return by_row(
-        skeleton, rows, pose, None, camera, torch.zeros(len(rows), dtype=torch.long), "made up"
-    )
+    of_first = torch.zeros(len(rows), dtype=torch.long)
+    return by_row(skeleton, Rows.of(rows), pose, None, camera, of_first, "made up")
 
 
 TEST_FRAMES = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}
@@ -76,7 +75,7 @@ def test_gaps_between_valid_frames_are_no_rate():
 
 
 def test_3dhp_by_the_cameras_that_are_there_and_thinned_sets_by_their_step():
-    from unihpe.datasets.mpi_inf_3dhp.parts import USABLE
+    from unihpe.datasets.mpi_inf_3dhp.views import USABLE
 
     every = [
         (train_view(*key, camera), range(0, count, 5))

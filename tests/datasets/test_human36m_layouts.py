@@ -22,7 +22,7 @@ from miniatures import (
 from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin_h36m
 
 from unihpe.datasets.check import check
-from unihpe.datasets.human36m.coco import coco_files
+from unihpe.datasets.human36m.mmpose_json import json_files
 from unihpe.datasets.human36m.reader import found_layout, open_human36m
 from unihpe.datasets.sets import open_recorded
 from unihpe.errors import InputError
@@ -204,10 +204,10 @@ def test_mmposes_json_of_both_splits_beside_those_of_each_is_left_out(tmp_path):
     folder = write_h36m_coco(tmp_path)
     train, test = folder / "h36m_coco_train.json", folder / "h36m_coco_test.json"
     shutil.copy(train, folder / "h36m_coco.json")
-    assert coco_files(tmp_path) == [train, test]
+    assert json_files(tmp_path) == [train, test]
     train.unlink()
     test.unlink()
-    assert coco_files(tmp_path) == [folder / "h36m_coco.json"]
+    assert json_files(tmp_path) == [folder / "h36m_coco.json"]
 
 
 def test_mmposes_json_names_the_legs_wrongly_and_is_not_believed(tmp_path):

@@ -13,8 +13,8 @@ from miniatures_packings import (
 )
 from torch.testing import assert_close
 
-from unihpe.datasets.mpi_inf_3dhp.parts import view_named
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
+from unihpe.datasets.mpi_inf_3dhp.views import view_named
 from unihpe.datasets.pictures import Pictures
 from unihpe.datasets.sets import open_recorded
 from unihpe.errors import InputError

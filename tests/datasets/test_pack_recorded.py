@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from unihpe.body.boxes import crop_matrix
 from unihpe.cli import app
 from unihpe.datasets.human36m.reader import open_human36m
-from unihpe.datasets.human36m.takes import ACTIONS, IRREGULAR, sequence_of, take_of
+from unihpe.datasets.human36m.views import ACTIONS, IRREGULAR, sequence_of, take_of
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.datasets.pack import PackedPeople
 from unihpe.datasets.pack_recorded import pack_recorded

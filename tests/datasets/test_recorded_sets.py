@@ -104,14 +104,14 @@ def test_the_flip_test_undoes_its_mirror(tmp_path):
     batch, other = (
         prepare(f, source.skeleton) for f in (frames, mirrored(frames, source.skeleton, everybody))
     )
-    embedding = model.embed(other, Modality.POSE_2D)
+    embedding = model.encode(other, Modality.POSE_2D)
     pose = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, other.box_token)
     expected = pose[:, list(source.skeleton.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
     path = Modality.POSE_2D, Modality.POSE_3D
-    plain = model.estimate(model.embed(batch, path[0]), *path, batch.box_token)
-    seen = model.embed(mirrored_batch(batch, source.skeleton), path[0])
+    plain = model.estimate(model.encode(batch, path[0]), *path, batch.box_token)
+    seen = model.encode(mirrored_batch(batch, source.skeleton), path[0])
     found = Estimator(model, source.skeleton, None, torch.Generator()).beside_mirrored(
-        model.embed(batch, path[0]), path, batch.box_token, seen
+        model.encode(batch, path[0]), path, batch.box_token, seen
     )
     assert_close(found[0], plain)
     assert_close(found[1], (plain + expected) / 2, atol=0.01, rtol=1e-4)

@@ -22,10 +22,10 @@ from miniatures_smpl import (
 
 from unihpe.datasets.check import check
 from unihpe.datasets.sets import open_recorded
-from unihpe.datasets.threedpw import body_file
-from unihpe.datasets.threedpw.body_file import model_files, read_body
+from unihpe.datasets.threedpw import smpl
+from unihpe.datasets.threedpw.lists import open_list
 from unihpe.datasets.threedpw.posed import open_threedpw_smpl
-from unihpe.datasets.threedpw.spin import open_threedpw_spin
+from unihpe.datasets.threedpw.smpl import model_files, read_body
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_pickle
 
@@ -158,7 +158,7 @@ def test_missing_pieces_are_named(tmp_path):
     with pytest.raises(InputError, match="no J_regressor_h36m.npy, or no SMPL_MALE"):
         open_threedpw_smpl(tmp_path)
     with pytest.raises(InputError, match="no 3dpw_test.npz"):
-        open_threedpw_spin(tmp_path)
+        open_list(tmp_path)
 
 
 class Evil:
@@ -254,10 +254,10 @@ def test_damaged_model_files_are_refused_in_a_sentence(tmp_path, name, monkeypat
 
 
 GIVEN = {
-    "rebuilt": (b"copy_reg\n_reconstructor", body_file.rebuilt),
-    "Ch": (b"chumpy.ch\nCh", body_file.Wrapped),
-    "csc": (b"scipy.sparse.csc\ncsc_matrix", body_file.ByColumn),
-    "object": (b"__builtin__\nobject", body_file.Plain),
+    "rebuilt": (b"copy_reg\n_reconstructor", smpl.rebuilt),
+    "Ch": (b"chumpy.ch\nCh", smpl.Wrapped),
+    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl.ByColumn),
+    "object": (b"__builtin__\nobject", smpl.Plain),
 }
 
 
@@ -280,7 +280,7 @@ def test_a_model_file_cannot_change_the_reader(tmp_path, name):
 def test_no_two_pickles_get_the_same_class(tmp_path):
     """Were the classes' own guard lost, what a pickle sets on one would still die with it."""
     with (tmp_path / "a").open("wb+") as file:
-        reader = body_file.BodyUnpickler(file, "a")
+        reader = smpl.BodyUnpickler(file, "a")
         for words, ours in GIVEN.values():
             module, name = words.decode().split("\n")
             first, second = (reader.find_class(module, name) for _ in range(2))

@@ -33,7 +33,7 @@ class Oracle:
     def __init__(self, skeleton, errors, point=True):
         self.wrist, self.errors, self.point = skeleton.index("left_wrist"), errors, point
 
-    def embed(self, batch, modality):
+    def encode(self, batch, modality):
         if batch.pose is not None:  # the flip test's mirrored people come without
             self.batch = batch
         return torch.ones(len(batch), 4)
@@ -61,9 +61,9 @@ class Oracle:
 class Drawing(Oracle):
     """Knows people and mirrored people alike, and answers with the truth and noise of 50 mm: a flip test cannot help."""
 
-    def embed(self, batch, modality):
+    def encode(self, batch, modality):
         sign = -1 if batch.pose is None else 1  # of mirrored people
-        return sign * super().embed(batch, modality)
+        return sign * super().encode(batch, modality)
 
     def sample(self, embedding, source, target, box, sampler, count, generator):
         truth = self.batch.pose
@@ -76,10 +76,11 @@ def scored(monkeypatch, root, data, protocol, errors, skeleton="human36m17"):
     """The report's MPJPE and other figures, each group's and the mean, and the number of poses."""
     recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
     oracle = Oracle(get_skeleton(skeleton), errors)
+    card = Card(skeleton=skeleton, recipe=recipe.model_dump(mode="json"))
     monkeypatch.setattr(
         unihpe.runs.evaluate,
         "load_model",
-        lambda path, device: (oracle, recipe, Card(skeleton=skeleton, recipe={})),
+        lambda path, device: (oracle, card),
     )
     report = unihpe.runs.evaluate.evaluate_checkpoint(
         Path("none"), data, root, protocol=protocol, gallery=0
@@ -149,10 +150,9 @@ def protocol_of(monkeypatch, root, data, name, skeleton="human36m17"):
     """The protocol's words for a copy."""
     errors = {"any": 0.0}
     recipe = load_recipe("quick", (f"data.skeleton={skeleton}", "data.two_d=exact"))
-    oracle, card = Oracle(get_skeleton(skeleton), errors), Card(skeleton=skeleton, recipe={})
-    monkeypatch.setattr(
-        unihpe.runs.evaluate, "load_model", lambda path, device: (oracle, recipe, card)
-    )
+    oracle = Oracle(get_skeleton(skeleton), errors)
+    card = Card(skeleton=skeleton, recipe=recipe.model_dump(mode="json"))
+    monkeypatch.setattr(unihpe.runs.evaluate, "load_model", lambda path, device: (oracle, card))
     return unihpe.runs.evaluate.evaluate_checkpoint(
         Path("none"), data, root, protocol=name, gallery=0
     )["protocol"]

@@ -66,10 +66,10 @@ def test_the_crop_is_what_the_box_says(model, photo, monkeypatch):
         model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0])),
     )
     seen = []
-    original = model.model.embed
+    original = model.model.encode
     monkeypatch.setattr(
         model.model,
-        "embed",
+        "encode",
         lambda batch, modality: (seen.append(batch.image), original(batch, modality))[1],
     )
     model.predict(photo, box)

@@ -9,7 +9,8 @@ import pytest
 
 from unihpe.errors import InputError
 from unihpe.io import downloads as weights
-from unihpe.io.downloads import PublicFile, cache_folder, download, public_files
+from unihpe.io.downloads import RemoteFile, cache_folder, download
+from unihpe.model.backbones import public_file, public_files
 
 BODY = bytes(range(256)) * 1000
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -69,10 +70,8 @@ def at_once(monkeypatch):
     monkeypatch.setattr(weights.time, "sleep", lambda seconds: None)
 
 
-def table(host, sha256=DIGEST):
-    return {
-        "net": PublicFile("net-1.pth", f"{host.url}/public/model.pth", sha256, 0, "MIT", "a test")
-    }
+def net(host, sha256=DIGEST):
+    return RemoteFile("net", "net-1.pth", f"{host.url}/public/model.pth", sha256)
 
 
 def names(folder):
@@ -83,30 +82,27 @@ def names(folder):
 def test_fetched_once_then_from_the_cache(host, tmp_path, sha256):
     seen = []
     path = download(
-        "net",
-        tmp_path,
-        files=table(host, sha256),
-        progress=lambda done, total: seen.append((done, total)),
+        net(host, sha256), tmp_path, progress=lambda done, total: seen.append((done, total))
     )
     assert path == tmp_path / "net-1.pth"
     assert path.read_bytes() == BODY
     assert seen[-1] == (len(BODY), len(BODY))
     assert names(tmp_path) == ["net-1.pth"]
-    assert download("net", tmp_path, files=table(host, sha256)) == path
-    assert download("net", tmp_path, files=table(host, sha256), offline=True) == path
+    assert download(net(host, sha256), tmp_path) == path
+    assert download(net(host, sha256), tmp_path, offline=True) == path
     assert host.asked == [("/public/model.pth", None)]
 
 
 def test_a_mirror_has_the_files_under_their_cache_names(host, tmp_path):
-    download("net", tmp_path, mirror=f"{host.url}/copies/", files=table(host))
+    download(net(host), tmp_path, mirror=f"{host.url}/copies/")
     assert host.asked == [("/copies/net-1.pth", None)]
     with pytest.raises(InputError, match="not an http or https address"):
-        download("net", tmp_path / "other", mirror="file:///etc", files=table(host))
+        download(net(host), tmp_path / "other", mirror="file:///etc")
 
 
 def test_a_broken_connection_is_resumed_at_once(host, tmp_path):
     host.cut = [1000, 70000]
-    path = download("net", tmp_path, files=table(host))
+    path = download(net(host), tmp_path)
     assert path.read_bytes() == BODY
     assert [wanted for _, wanted in host.asked] == [None, "bytes=1000-", "bytes=70000-"]
 
@@ -118,9 +114,9 @@ def test_a_later_run_resumes(host, tmp_path, sha256):
         InputError,
         match=r"ended after 3000 of 256000 bytes; check the network and run again .* or put the file at .*net-1.pth by hand",
     ):
-        download("net", tmp_path, files=table(host, sha256))
+        download(net(host, sha256), tmp_path)
     assert names(tmp_path) == ["net-1.pth.part", "net-1.pth.part.etag"]
-    assert download("net", tmp_path, files=table(host, sha256)).read_bytes() == BODY
+    assert download(net(host, sha256), tmp_path).read_bytes() == BODY
     assert host.asked[-1][1] == "bytes=3000-"
     assert names(tmp_path) == ["net-1.pth"]
 
@@ -128,34 +124,34 @@ def test_a_later_run_resumes(host, tmp_path, sha256):
 def test_another_version_is_not_glued_to_the_old_start(host, tmp_path):
     host.cut = [1000] * 3
     with pytest.raises(InputError):
-        download("net", tmp_path, files=table(host, ""))
+        download(net(host, ""), tmp_path)
     host.body, host.etag = BODY[::-1], '"v2"'
-    assert download("net", tmp_path, files=table(host, "")).read_bytes() == BODY[::-1]
+    assert download(net(host, ""), tmp_path).read_bytes() == BODY[::-1]
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"v1"'])
 def test_without_hash_and_stamp_it_starts_over(host, tmp_path, etag):
     host.etag = etag
     host.cut = [1000]
-    assert download("net", tmp_path, files=table(host, "")).read_bytes() == BODY
+    assert download(net(host, ""), tmp_path).read_bytes() == BODY
     assert [wanted for _, wanted in host.asked] == [None, None]
 
 
 def test_a_server_without_ranges(host, tmp_path):
     host.ranges = False
     host.cut = [1000]
-    assert download("net", tmp_path, files=table(host)).read_bytes() == BODY
+    assert download(net(host), tmp_path).read_bytes() == BODY
 
 
 def test_a_whole_part_that_was_never_renamed(host, tmp_path):
     (tmp_path / "net-1.pth.part").write_bytes(BODY)
-    assert download("net", tmp_path, files=table(host)).read_bytes() == BODY
+    assert download(net(host), tmp_path).read_bytes() == BODY
 
 
 def test_a_wrong_hash_is_refused_and_nothing_stays(host, tmp_path):
     host.body = BODY[:-1] + b"x"
     with pytest.raises(InputError, match="not the published file, so nothing was kept") as caught:
-        download("net", tmp_path, files=table(host))
+        download(net(host), tmp_path)
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == []
 
@@ -163,41 +159,41 @@ def test_a_wrong_hash_is_refused_and_nothing_stays(host, tmp_path):
 def test_a_damaged_cache_is_replaced_online_and_refused_offline(host, tmp_path):
     (tmp_path / "net-1.pth").write_bytes(b"damaged")
     with pytest.raises(InputError, match="delete it and fetch it again"):
-        download("net", tmp_path, files=table(host), offline=True)
-    assert download("net", tmp_path, files=table(host)).read_bytes() == BODY
+        download(net(host), tmp_path, offline=True)
+    assert download(net(host), tmp_path).read_bytes() == BODY
 
 
 def test_offline_says_where_to_put_the_file(host, tmp_path):
     with pytest.raises(InputError, match=r"put it at .*net-1\.pth \(from http"):
-        download("net", tmp_path, files=table(host), offline=True)
+        download(net(host), tmp_path, offline=True)
     assert host.asked == []
 
 
 def test_errors_of_the_server(host, tmp_path):
     host.status = [404]
     with pytest.raises(InputError, match="Not Found"):
-        download("net", tmp_path, files=table(host))
+        download(net(host), tmp_path)
     assert len(host.asked) == 1  # asking again does not help
     host.status = [503, 503]
-    assert download("net", tmp_path, files=table(host)).read_bytes() == BODY
+    assert download(net(host), tmp_path).read_bytes() == BODY
 
 
 def test_nobody_there(tmp_path):
-    files = {"net": PublicFile("net-1.pth", "http://127.0.0.1:1/x", "", 0, "", "")}
+    nowhere = RemoteFile("net", "net-1.pth", "http://127.0.0.1:1/x", "")
     with pytest.raises(InputError, match=r"127\.0\.0\.1:1/x: .*refused.*; check the network"):
-        download("net", tmp_path, files=files)
+        download(nowhere, tmp_path)
 
 
 def test_a_cache_that_cannot_be_written(host, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot write .*UNIHPE_CACHE"):
-        download("net", tmp_path / "file", files=table(host))
+        download(net(host), tmp_path / "file")
 
 
 def test_a_full_disk(host, tmp_path):
     (tmp_path / "net-1.pth.part").symlink_to("/dev/full")
     with pytest.raises(InputError, match="No space left"):
-        download("net", tmp_path, files=table(host))
+        download(net(host), tmp_path)
     assert not (tmp_path / "net-1.pth").exists()
 
 
@@ -211,7 +207,7 @@ def test_the_cache_folder(monkeypatch, tmp_path):
 
 def test_unknown_names_list_the_known():
     with pytest.raises(InputError, match="no weights named 'hrnet': take one of .*hrnet_w32_coco"):
-        download("hrnet")
+        public_file("hrnet")
 
 
 def test_the_table():

@@ -10,15 +10,19 @@ from safetensors.torch import load_file, save_file
 
 from unihpe.body.boxes import crop_matrix, to_box
 from unihpe.errors import InputError
-from unihpe.io.downloads import public_files
-from unihpe.model.backbones.hrnet import PLANS, HRNet, start_coarse_fuse_layers
-from unihpe.model.backbones.hrnet_weights import load_pretrained, read_weights
-from unihpe.model.backbones.vitpose import ViTEncoder, pretrained_vitpose, vitpose_backbone
+from unihpe.model.backbones import public_files
+from unihpe.model.backbones.hrnet import (
+    PLANS,
+    HRNet,
+    coarse_fuse_prefixes,
+    start_coarse_fuse_layers,
+)
+from unihpe.model.backbones.hrnet_weights import fill, read_weights
+from unihpe.model.backbones.vitpose import ViTPose, pretrained_vit
 from unihpe.model.heatmap_embedding import JointReadOut, ShownJoints, averaged, keypoints_of
 from unihpe.model.heatmaps import (
     BranchesHead,
     HeatmapHead,
-    argmax_quarter,
     box_to_cells,
     cells_to_box,
     gaussian_heatmaps,
@@ -30,6 +34,19 @@ from unihpe.model.image_encoder import ImageEncoder
 
 def seed():
     return torch.Generator().manual_seed(0)
+
+
+def load_pretrained(network, path, head=None, start="identity"):
+    """What a recipe does with a file of public weights."""
+    weights = read_weights(path)
+    fill(network, weights, head, start)
+    return weights
+
+
+def finest(network):
+    """The part of a network that COCO checkpoints hold: what leads to its finest map."""
+    coarse = coarse_fuse_prefixes(network)
+    return {n: t for n, t in network.state_dict().items() if not n.startswith(coarse)}
 
 
 # What the official files hold, written down from the architecture: (stem blocks' width, count), C,
@@ -101,25 +118,28 @@ def official_shapes(width, multi_scale):
 @pytest.mark.parametrize("multi_scale", [True, False])
 def test_names_and_shapes_are_the_official_ones(width, multi_scale):
     with torch.device("meta"):
-        state = HRNet(width, multi_scale).state_dict()
+        network = HRNet(width)
+    state = network.state_dict() if multi_scale else finest(network)
     assert {name: tuple(tensor.shape) for name, tensor in state.items()} == official_shapes(
         width, multi_scale
     )
 
 
 @pytest.mark.parametrize(
-    ("width", "finest", "every"),
+    ("width", "coco", "every"),
     [
         ("w18_small", 1_284_672, 1_477_920),
         ("w32", 28_535_552, 29_305_536),
         ("w48", 63_594_912, 65_325_120),
     ],
 )
-def test_numbers_of_parameters(width, finest, every):
+def test_numbers_of_parameters(width, coco, every):
     """README: 28.5 M and 63.6 M with the head; our recount of the multi-scale ones: 29.31 M and 65.33 M."""
     with torch.device("meta"):
-        assert sum(p.numel() for p in HRNet(width, multi_scale=False).parameters()) == finest
-        assert sum(p.numel() for p in HRNet(width).parameters()) == every
+        network = HRNet(width)
+        parameters = dict(network.named_parameters())
+        assert sum(parameters[n].numel() for n in finest(network) if n in parameters) == coco
+        assert sum(p.numel() for p in parameters.values()) == every
         head = HeatmapHead(PLANS[width].channels, 17)
     assert sum(p.numel() for p in head.parameters()) == PLANS[width].channels * 17 + 17
 
@@ -136,15 +156,6 @@ def test_forward_shapes():
         (2, 128, 8, 6),
     ]
     assert heat.shape == (2, 17, 64, 48)
-
-
-def test_one_scale_is_the_first_of_all():
-    whole, finest = HRNet("w18_small").eval(), HRNet("w18_small", multi_scale=False).eval()
-    finest.load_state_dict({name: whole.state_dict()[name] for name in finest.state_dict()})
-    picture = torch.randn(1, 3, 64, 96, generator=seed())
-    with torch.inference_mode():
-        (only,) = finest(picture)
-        torch.testing.assert_close(only, whole(picture)[0])
 
 
 def test_every_parameter_learns():
@@ -311,7 +322,7 @@ def test_bells_keep_their_size_in_the_picture():
 
 def test_without_transformers_a_vit_is_refused_clearly(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    for build in (lambda: vitpose_backbone("small"), lambda: pretrained_vitpose(tmp_path)):
+    for build in (lambda: ViTPose("small"), lambda: pretrained_vit(tmp_path)):
         with pytest.raises(InputError, match=r"needs transformers .*pip install 'unihpe\[vit\]'"):
             build()
 
@@ -341,7 +352,7 @@ def vitpose(tmp_path):
 
 def test_vit_encoder(vitpose, tmp_path):
     model = vitpose().eval()
-    encoder = ViTEncoder(pretrained_vitpose(tmp_path), embedding=32).eval()
+    encoder = ImageEncoder(ViTPose("small", pretrained_vit(tmp_path)), embedding=32).eval()
     assert all(
         torch.equal(t, model.backbone.state_dict()[n])
         for n, t in encoder.backbone.state_dict().items()
@@ -349,7 +360,7 @@ def test_vit_encoder(vitpose, tmp_path):
     picture = torch.randn(2, 3, 256, 192, generator=seed())
     with torch.inference_mode():
         x = encoder(picture)
-        tokens = encoder.backbone(pixel_values=picture).feature_maps[-1]
+        tokens = encoder.backbone.vit(pixel_values=encoder.prepared(picture)).feature_maps[-1]
     assert tokens.shape == (2, 192, 24)
     torch.testing.assert_close(
         tokens.mean(-1), torch.zeros(2, 192), atol=1e-5, rtol=0
@@ -362,20 +373,18 @@ def test_vit_encoder(vitpose, tmp_path):
 def test_vit_sizes():
     pytest.importorskip("transformers")
     with torch.device("meta"):
-        assert sum(p.numel() for p in vitpose_backbone("small").parameters()) == pytest.approx(
+        assert sum(p.numel() for p in ViTPose("small").parameters()) == pytest.approx(
             22e6, rel=0.03
         )
-        assert sum(p.numel() for p in vitpose_backbone("base").parameters()) == pytest.approx(
-            86e6, rel=0.03
-        )
+        assert sum(p.numel() for p in ViTPose("base").parameters()) == pytest.approx(86e6, rel=0.03)
 
 
 def test_other_vit_folders_are_refused(vitpose, tmp_path):
     with pytest.raises(InputError, match="no config.json"):
-        pretrained_vitpose(tmp_path / "none")
+        pretrained_vit(tmp_path / "none")
     vitpose(num_experts=6, part_features=4)
     with pytest.raises(InputError, match=r"ViTPose\+ model with 6 experts"):
-        pretrained_vitpose(tmp_path)
+        pretrained_vit(tmp_path)
     vitpose()
     file = tmp_path / "model.safetensors"
     tensors = load_file(file)
@@ -384,10 +393,10 @@ def test_other_vit_folders_are_refused(vitpose, tmp_path):
         {name: t for name, t in tensors.items() if name != first}, file, metadata={"format": "pt"}
     )
     with pytest.raises(InputError, match=f"lacks 1 tensors of the backbone .*{first}"):
-        pretrained_vitpose(tmp_path)
+        pretrained_vit(tmp_path)
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(InputError, match="not a ViTPose model"):
-        pretrained_vitpose(tmp_path)
+        pretrained_vit(tmp_path)
 
 
 # --- heat maps
@@ -397,10 +406,6 @@ def test_cells_by_hand():
     """Cell 0 of a 48 × 64 map covers crop pixels 0 to 4: its centre is pixel 2, that is (2 − 96) / 128 in box units."""
     corner = torch.tensor([0.0, 0.0])
     assert cells_to_box(corner, 48, 64).tolist() == [(2 - 96) / 128, (2 - 128) / 128]
-    assert cells_to_box(corner, 48, 64, "official").tolist() == [
-        (0.5 - 96) / 128,
-        (0.5 - 128) / 128,
-    ]
     assert cells_to_box(torch.tensor([23.5, 31.5]), 48, 64).tolist() == [0, 0]
     points = torch.rand(5, 2, generator=seed()) - 0.5
     torch.testing.assert_close(cells_to_box(box_to_cells(points, 48, 64), 48, 64), points)
@@ -416,21 +421,15 @@ def test_box_units_are_those_of_boxes():
     torch.testing.assert_close(cells_to_box(cell, 48, 64), wanted)
 
 
-@pytest.mark.parametrize("convention", ["centre", "official"])
-def test_decoding_finds_the_joint(convention):
+def test_decoding_finds_the_joint():
     points = torch.rand(4, 17, 2, generator=seed()) * torch.tensor([1.2, 1.6]) - torch.tensor(
         [0.6, 0.8]
     )
-    heat = gaussian_heatmaps(points, torch.ones(4, 17), convention=convention)
+    heat = gaussian_heatmaps(points, torch.ones(4, 17))
     assert heat.shape == (4, 17, 64, 48)
     cell = 2 / 64
-    hard, height = argmax_quarter(heat, convention)
-    # at most half a cell off, and a quarter of a cell taken from that
-    assert (hard - points).abs().max() <= 0.2501 * cell
-    assert ((height > 0.9) & (height <= 1)).all()
-    assert (soft_argmax(heat, convention=convention) - points).abs().max() < 0.1 * cell
-    half = soft_argmax(0.5 * heat, convention=convention)
-    assert (half - points).abs().mean() < 0.1 * cell
+    assert (soft_argmax(heat) - points).abs().max() < 0.1 * cell
+    assert (soft_argmax(0.5 * heat) - points).abs().mean() < 0.1 * cell
 
 
 def test_soft_argmax_has_a_gradient():
@@ -449,29 +448,20 @@ def test_gaussians_by_hand():
     assert heat[0, 1].abs().max() == 0
 
 
-def test_the_quarter_goes_to_the_higher_neighbour_and_stays_inside():
-    heat = torch.zeros(1, 3, 8, 6)
-    heat[0, 0, 4, 3], heat[0, 0, 4, 4], heat[0, 0, 3, 3] = 1, 0.5, 0.5
-    heat[0, 1, 0, 5], heat[0, 1, 0, 4] = 1, 0.5  # at the corner neither axis has both neighbours
-    found, height = argmax_quarter(heat)
-    assert box_to_cells(found, 6, 8)[0, :2].tolist() == [[3.25, 3.75], [5, 0]]
-    assert height.tolist() == [[1, 1, 0]]
-
-
 # --- public weights
 
 
-def trained(width="w18_small", multi_scale=True):
-    network = HRNet(width, multi_scale)
+def trained(width="w18_small"):
+    network = HRNet(width)
     unsettle(network)
     return network
 
 
 def coco_file(folder, joints=17):
-    network, head = trained(multi_scale=False), HeatmapHead(16, joints)
+    state, head = finest(trained()), HeatmapHead(16, joints)
     path = folder / "pose_hrnet_w18.pth"
-    torch.save({**network.state_dict(), **head.state_dict()}, path)
-    return path, network.state_dict(), head.state_dict()
+    torch.save({**state, **head.state_dict()}, path)
+    return path, state, head.state_dict()
 
 
 def classifier():
@@ -514,9 +504,6 @@ def test_official_coco_file(tmp_path, start):
             network, torch.randn(1, 3, 64, 64, generator=seed())
         )
     assert torch.equal(maps[1], branches[1]) is (start == "identity")
-    finest = HRNet("w18_small", multi_scale=False)
-    load_pretrained(finest, path)
-    assert_holds(finest, state)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -529,23 +516,20 @@ def test_imagenet_files_official_and_timm(tmp_path, suffix):
     weights = load_pretrained(network, path)
     assert (weights.layout, weights.head) == ("ImageNet", {})
     assert_holds(network, state)
-    finest = HRNet("w18_small", multi_scale=False)
-    load_pretrained(finest, path)
-    assert_holds(finest, {name: state[name] for name in finest.state_dict()})
     with pytest.raises(InputError, match=r"no heat-map head in it \(ImageNet\)"):
         load_pretrained(network, path, HeatmapHead(16, 17))
 
 
 @pytest.mark.parametrize("head_name", ["keypoint_head", "head"])
 def test_mmpose_files(tmp_path, head_name):
-    network, head = trained(multi_scale=False), HeatmapHead(16, 17)
-    tensors = {f"backbone.{name}": t for name, t in network.state_dict().items()}
+    state, head = finest(trained()), HeatmapHead(16, 17)
+    tensors = {f"backbone.{name}": t for name, t in state.items()}
     tensors |= {f"{head_name}.{name}": t for name, t in head.state_dict().items()}
     path = tmp_path / "mmpose.pth"
     torch.save({"meta": mmpose_meta(), "state_dict": tensors}, path)
     filled, filled_head = HRNet("w18_small"), HeatmapHead(16, 17)
     assert load_pretrained(filled, path, filled_head).layout == "MMPose"
-    assert_holds(filled, network.state_dict())
+    assert_holds(filled, state)
     assert_holds(filled_head, head.state_dict())
 
 
@@ -692,8 +676,8 @@ def test_heads_of_the_official_code_say_their_joints_by_their_number(tmp_path, j
 
 def test_only_public_names_say_the_joints_of_mmposes_heads(tmp_path):
     """COCO's and Human3.6M's heads look alike: 17 maps each."""
-    network, head = trained(multi_scale=False), HeatmapHead(16, 17)
-    tensors = {f"backbone.{name}": t for name, t in network.state_dict().items()}
+    state, head = finest(trained()), HeatmapHead(16, 17)
+    tensors = {f"backbone.{name}": t for name, t in state.items()}
     tensors |= {f"head.{name}": t for name, t in head.state_dict().items()}
     known = {
         name: public_files()[name].file

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,8 +13,11 @@ from unihpe.body.camera import Camera
 from unihpe.body.virtual_cameras import random_cameras
 from unihpe.datasets.motion.source import Motion, open_motion
 from unihpe.errors import InputError
+from unihpe.io.extra import extra
 
-pytest.importorskip("anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
+anny_library = pytest.importorskip(
+    "anny", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'"
+)
 pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'unihpe[synthetic]'")
 
 
@@ -32,9 +34,9 @@ from unihpe.rendering.body import (
     pose_body,
     skin,
 )
-from unihpe.rendering.extra import needed
-from unihpe.rendering.paint import CUTS, HEM, NEVER, SLEEVE, WAIST, Cover, cover_at, load_skins
-from unihpe.rendering.raster import NOTHING, normals_of, rasterise, weights
+from unihpe.rendering.clothes import Cover, Cut, load_skins
+from unihpe.rendering.paint import cover_at
+from unihpe.rendering.raster import NOTHING, barycentric, normals_of, rasterise
 from unihpe.rendering.scene import FEWEST_LEFT, HIDDEN, OUTSIDE, SEEN, People, Settings, cut_picture
 from unihpe.show.rendered_sheet import contact_sheet
 
@@ -123,7 +125,7 @@ def test_joints_follow_the_rule_of_the_motion_data():
 
 
 def test_skinning_agrees_with_anny_itself():
-    anny = needed("anny").Anny(pose_parameterization="world-orient", skinning_method="lbs").double()
+    anny = anny_library.Anny(pose_parameterization="world-orient", skinning_method="lbs").double()
     rest = anny(phenotype_kwargs={"age": 0.7, "gender": 0.2})
     generator = torch.Generator().manual_seed(0)
     turns = torch.linalg.qr(
@@ -201,7 +203,7 @@ def test_only_the_outside_of_a_closed_surface_is_drawn():
 def test_weights_are_perspective_correct():
     # half-way across the picture between depths 1 and 3 lies a quarter of the way along the edge
     points = np.array([[0, 0, 1], [10, 0, 1 / 3], [0, 10, 1]], dtype=np.float32)
-    found = weights(points, np.array([[0, 1, 2]], np.int32), 0, 5.0, 0.0)
+    found = barycentric(points, np.array([0, 1, 2], np.int32), 5.0, 0.0)
     np.testing.assert_allclose(found, (0.75, 0.25, 0.0), atol=1e-6)
 
 
@@ -215,8 +217,7 @@ def test_normals_point_outward():
 
 
 def test_hems_cut_where_they_say():
-    cut = np.full(CUTS, -NEVER, np.float32)
-    cut[0], cut[WAIST], cut[HEM], cut[SLEEVE], cut[7], cut[8] = 300, 250, -280, 0.3, NEVER, NEVER
+    cut = Cut(shirt_low=300.0, waist=250.0, hem=-280.0, sleeve=0.3)
     places = {
         (-200, -1): Cover.BOTTOMS,
         (-300, -1): Cover.SKIN,
@@ -352,13 +353,12 @@ def test_no_cut_leaves_fewer_than_six_joints():
     joints = np.zeros((len(SKELETON), 3))
     joints[:, 1] = np.linspace(200, 1600, len(SKELETON))
     joints[COLUMN["left_wrist"]] = [900, 1000, 0]  # an arm held out is most of the width
-    body = SimpleNamespace(joints=joints)
     generator = torch.Generator().manual_seed(0)
     cameras = random_cameras(torch.tensor([[0.0, 900.0, 0.0]]).expand(40, 3), generator)
     left = []
     for n in range(40):
         camera = Camera(*(getattr(cameras, name)[n].double() for name in PARTS))
-        cut = cut_picture(camera, body, np.random.default_rng(n))
+        cut = cut_picture(camera, joints, np.random.default_rng(n))
         points = cut.project(cut.to_camera(torch.from_numpy(joints)))
         left.append(int(((points >= 0) & (points <= cut.size)).all(-1).sum()))
     assert min(left) >= FEWEST_LEFT and len(set(left)) > 3  # and others are cut
@@ -447,5 +447,5 @@ def test_a_file_that_is_not_whole_is_named(people: People, tmp_path: Path):
 
 def test_a_missing_package_is_named_with_its_remedy():
     with pytest.raises(InputError, match=r"pip install 'unihpe\[synthetic\]'"):
-        needed("no_such_package_of_ours")
+        extra("no_such_package_of_ours", "synthetic", "rendered people need it")
     assert SKELETON.name == "human36m17"

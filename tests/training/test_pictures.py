@@ -25,7 +25,7 @@ from unihpe.runs.start import load_start
 from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.training.freeze import begin_stage, set_modes
-from unihpe.training.objective import heatmap_loss, integral_loss, known, stage_losses
+from unihpe.training.objective import heatmap_losses, known, stage_losses
 from unihpe.training.stage import Stage
 from unihpe.training.state import Schedule, read_log
 from unihpe.training.streams import open_stream, stage_stream
@@ -191,7 +191,8 @@ def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
     confidence[:3] = 1.0
     batch = replace(batch, keypoints=where[None], confidence=confidence[None])
     heat = torch.randn(1, 17, 32, 24, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    loss = integral_loss(heat, batch)
+    stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, integral=1.0)
+    loss = heatmap_losses(heat, batch, stage)["integral"]
     loss.backward()
     assert heat.grad is not None
     assert heat.grad.abs().amax((0, 2, 3)).gt(0).nonzero()[:, 0].tolist() == [
@@ -200,7 +201,8 @@ def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
     assert_close(
         loss.detach(), (soft_argmax(heat.detach())[0, 2] - where[2]).norm(), atol=1e-4, rtol=0
     )
-    assert integral_loss(heat, replace(batch, confidence=torch.zeros(1, 17))) == 0
+    unknown = replace(batch, confidence=torch.zeros(1, 17))
+    assert heatmap_losses(heat, unknown, stage)["integral"] == 0
 
 
 @pytest.mark.parametrize("loss", ["heatmap", "integral"])
@@ -325,13 +327,18 @@ def test_joined_batches_keep_their_rows(folder):
 
 def test_the_heat_map_loss_looks_at_seen_joints(folder):
     batch = batch_of(folder, 2)
+    stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, heatmap=1.0)
+
+    def loss_of(heat):
+        return heatmap_losses(heat, batch, stage)["heatmap"]
+
     heat = torch.zeros(2, 17, 64, 48)
     batch.confidence[0, 3] = 0
-    loss = heatmap_loss(heat, batch)
+    loss = loss_of(heat)
     heat[0, 3] = 100.0
-    assert torch.equal(loss, heatmap_loss(heat, batch)) and loss > 0
+    assert torch.equal(loss, loss_of(heat)) and loss > 0
     heat[0, 4] = 100.0
-    assert heatmap_loss(heat, batch) > loss
+    assert loss_of(heat) > loss
 
 
 def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
@@ -392,7 +399,7 @@ def test_models_without_pictures_say_so(motion_file):
     model: UniHPE = build_model(load_recipe("quick"))
     batch = Batch(torch.zeros(1, 17, 2), torch.ones(1, 17), torch.zeros(1, 3))
     with pytest.raises(ValueError, match="no image encoder"):
-        model.embed(batch, Modality.IMAGE)
+        model.encode(batch, Modality.IMAGE)
     stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, heatmap=1.0)
     assert stage_losses(model, batch, stage, torch.Generator()) == {}
 
@@ -484,7 +491,7 @@ def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
             heat[0, joint, rows[dot], columns[dot]] = 1.0
         return torch.zeros(1, 4), heat
 
-    model = SimpleNamespace(look=look, embed=lambda batch, modality: torch.zeros(1, 4))
+    model = SimpleNamespace(encode_image=look, encode=lambda batch, modality: torch.zeros(1, 4))
     batch = Batch(torch.zeros(1, 17, 2), torch.ones(1, 17), torch.zeros(1, 3), image=image)
     plain, again = look(batch)[1], look_again(model, batch, skeleton).heatmaps
     assert torch.equal(again, plain) and plain[0, wrists[0], 20, 33] == 1
@@ -500,7 +507,7 @@ def test_fusion_is_mirrored_back(folder, motion_file):
     estimator, found = Estimator(model, skeleton, None, torch.Generator()), []
     batch = replace(batch_of(folder, 2), pose=None)
     for seen in (batch, mirrored_batch(batch, skeleton)):
-        kinds = {kind: model.embed(seen, kind) for kind in (Modality.IMAGE, Modality.POSE_2D)}
+        kinds = {kind: model.encode(seen, kind) for kind in (Modality.IMAGE, Modality.POSE_2D)}
         found.append(answers(estimator, kinds, seen, look_again(model, seen, skeleton)))
     for name in ("image", "lifting", "image and 2D"):
         plain, mirrored = (rows[f"{name}, flip test"] for rows in found)
@@ -588,9 +595,9 @@ def test_cosines_are_logged_and_drawn(folder, motion_file, tmp_path, unihpe):
 def test_pictures_leave_the_statistics_of_keypoints_alone(folder, motion_file):
     model, batch = build_model(recipe(folder, motion_file)).train(), batch_of(folder)
     before = {name: value.clone() for name, value in model.encoder_2d.named_buffers()}
-    model.embed(batch, Modality.IMAGE)
+    model.encode(batch, Modality.IMAGE)
     assert all(torch.equal(value, before[name]) for name, value in model.encoder_2d.named_buffers())
-    model.embed(batch, Modality.POSE_2D)
+    model.encode(batch, Modality.POSE_2D)
     assert any(
         not torch.equal(value, before[name]) for name, value in model.encoder_2d.named_buffers()
     )
@@ -599,12 +606,12 @@ def test_pictures_leave_the_statistics_of_keypoints_alone(folder, motion_file):
 
 def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
     model, batch = build_model(recipe(folder, motion_file)).eval(), batch_of(folder)
-    embedding = model.embed(batch, Modality.POSE_2D)
+    embedding = model.encode(batch, Modality.POSE_2D)
     alone = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
     torch.testing.assert_close(
         model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch.box_token), alone
     )
-    both = {Modality.POSE_2D: embedding, Modality.IMAGE: model.embed(batch, Modality.IMAGE)}
+    both = {Modality.POSE_2D: embedding, Modality.IMAGE: model.encode(batch, Modality.IMAGE)}
     fused = model.fuse(both, Modality.POSE_3D, batch.box_token)
     assert not torch.equal(fused, alone)
     trust = {Modality.IMAGE: 0.0, Modality.POSE_2D: 3.0}

@@ -26,10 +26,9 @@ Floats = NDArray[np.float64]
 def box_from_keypoints(
     keypoints: Tensor, seen: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
 ) -> Tensor:
-    """Padded boxes (..., 4) round the seen joints, of keypoints (..., J, 2) and seen (..., J) bool.
+    """Padded boxes (..., 4) round keypoints (..., J, 2) that are seen, (..., J) bool.
 
-    Raises:
-        InputError: if somebody has no seen joint, or all of them at one spot.
+    InputError if somebody has no seen joint, or all of them at one spot.
     """
     if not bool(seen.any(-1).all()):
         raise InputError("a person without a single seen joint has no box: give one, or drop them")
@@ -46,10 +45,9 @@ def box_from_keypoints(
 def box_from_corners(
     corners: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
 ) -> Tensor:
-    """Padded boxes of (left, top, right, bottom) in pixels, (..., 4) → (..., 4).
+    """Padded boxes of (left, top, right, bottom), pixels, (..., 4) → (..., 4).
 
-    Raises:
-        InputError: for a box that is empty or not finite.
+    InputError for a box that is empty or not finite.
     """
     low, high = corners[..., :2], corners[..., 2:]
     if not bool((torch.isfinite(corners).all(-1) & ((high - low) > 0).all(-1)).all()):
@@ -83,10 +81,7 @@ def from_box(points: Tensor, box: Tensor) -> Tensor:
 def box_token(box: Tensor, size: Tensor, focal: Tensor) -> Tensor:
     """CLIFF's three numbers (..., 3), over f: the box's offset from the picture's centre, its side.
 
-    Args:
-        box: (..., 4), pixels.
-        size: picture width and height, (..., 2), pixels.
-        focal: focal length, (...,), pixels.
+    Of boxes (..., 4), picture width and height (..., 2) and focal lengths (...,), all in pixels.
     """
     offset = box[..., :2] - size / 2
     return torch.cat([offset, side(box)[..., None]], dim=-1) / focal[..., None]

@@ -50,11 +50,7 @@ class Skeleton:
         return tuple((self.index(parent), n) for n, parent in enumerate(parents) if parent)
 
     def select_from(self, other: Skeleton) -> list[int]:
-        """Columns of `other` that give this skeleton.
-
-        Raises:
-            InputError: naming the joints that `other` lacks.
-        """
+        """Columns of `other` that give this skeleton; InputError naming joints that it lacks."""
         if missing := [joint for joint in self.joints if joint not in other.joints]:
             raise InputError(f"{other.name} has no {', '.join(missing)}, needed for {self.name}")
         return [other.index(joint) for joint in self.joints]
@@ -165,11 +161,7 @@ SKELETONS: Mapping[str, Skeleton] = MappingProxyType(
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """A skeleton by name.
-
-    Raises:
-        InputError: for an unknown name, listing the known ones.
-    """
+    """A skeleton by name; InputError for an unknown one, listing those there are."""
     if name not in SKELETONS:
         raise InputError(f"no skeleton '{name}'; there are {', '.join(SKELETONS)}")
     return SKELETONS[name]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera, look_at
 
+Limit = float | Tensor
 UP = (0.0, 1.0, 0.0)
 STAGE_RADIUS = 1200.0  # mm, the disc about the origin that the fixed cameras look at
 # Human3.6M's four cameras (subject 1, rounded; its z up becomes our y up): places, what they look
@@ -75,8 +76,8 @@ def turn_axis_to(ray: Tensor) -> Tensor:
 
 
 def uniform(
-    shape: tuple[int, ...], limits: tuple[float, float], generator: torch.Generator
+    shape: tuple[int, ...], limits: tuple[Limit, Limit], generator: torch.Generator
 ) -> Tensor:
-    """Uniform numbers in [low, high)."""
+    """Uniform numbers in [low, high); limits may be tensors that broadcast to the shape."""
     low, high = limits
     return low + (high - low) * torch.rand(shape, generator=generator)

@@ -1,26 +1,53 @@
-"""The command line: one file a command; everything said to people is said here."""
+"""The command line: one file a command; everything that is said to people is said here."""
 
 import sys
+from typing import Annotated, NoReturn
 
 import typer
 
+from unihpe import __version__
 from unihpe.cli import data, demo, evaluate, info, plot, predict, recipes, train, weights
 from unihpe.errors import InputError
 
 app = typer.Typer(
-    help="One embedding space for a person's picture, 2D keypoints and 3D pose.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    rich_markup_mode="rich",  # said here, as typer 0.12 leaves it open and shows the escapes
+    rich_markup_mode="rich",  # typer 0.12 has no default, and would show the escapes in help texts
 )
-app.command()(train.train)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version, and end."""
+    if wanted:
+        print(f"unihpe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_all(
+    modules: Annotated[
+        list[str],
+        typer.Option("--import", metavar="MODULE", help="Import a module of your own first."),
+    ] = [],  # noqa: B006
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=show_version)
+    ] = False,
+) -> None:
+    """One embedding space for a person's picture, 2D keypoints and 3D pose."""
+    from unihpe.io.outside import import_outside
+
+    for module in modules:
+        import_outside(module)
+
+
+app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
-app.command()(predict.predict)
+app.command("predict")(predict.predict)
 app.command("demo")(demo.run_demo)
-app.command()(plot.plot)
-app.command()(recipes.recipes)
-app.command()(info.info)
+app.command("plot")(plot.plot)
+app.command("recipes")(recipes.recipes)
+app.command("info")(info.info)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 
@@ -30,26 +57,24 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except InputError as error:
-        print(f"unihpe: {error}", file=sys.stderr)
-        sys.exit(2)
+        stop(str(error))
     except PermissionError as error:
-        print(
-            f"unihpe: {error.filename}: permission denied; give yourself the right to it",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        stop(f"{error.filename}: permission denied; give yourself the right to it")
     except typer.Abort:
         sys.exit(130)  # interrupted
     except Exception as error:
-        said = getattr(
-            error, "format_message", None
-        )  # of a usage error, whichever click typer carries
-        if said is None:
+        # a usage error, of whichever click typer carries
+        if not hasattr(error, "format_message"):
             raise
-        text = said()
-        if "\n" in text:  # no arguments at all: the help
-            print(text)
-        else:
-            print(f"unihpe: {text.rstrip('.')}; see --help", file=sys.stderr)
+        text = error.format_message()
+        if "\n" not in text:
+            stop(f"{text.rstrip('.')}; see --help")
+        print(text)  # the help, where there are no arguments at all
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def stop(text: str) -> NoReturn:
+    """Print one line, and end with exit code 2."""
+    print(f"unihpe: {text}", file=sys.stderr)
+    sys.exit(2)

@@ -1,6 +1,4 @@
-"""`unihpe data …`: what is on disk."""
-
-from __future__ import annotations
+"""`unihpe data …`: what is on disk, and packed sets made of it."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,11 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from unihpe.cli.options import console, named
+from unihpe.cli.options import Json, OutFile, Root, Seed, console, named
 from unihpe.errors import InputError
 
-app = typer.Typer(help="Look at data sets, and make rendered people.", no_args_is_help=True)
-
+app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_help=True)
 SOURCES = {
     "motion": (
         "CMU motion capture as BVH, mocap.cs.cmu.edu",
@@ -38,45 +35,49 @@ def data_info() -> None:
     """Where each data set comes from, and its terms in a line."""
     table = Table("name")
     for column in ("where", "terms"):
-        table.add_column(column, overflow="fold")  # addresses are whole, or of no use
+        table.add_column(column, overflow="fold")  # an address must stay whole
     for name, row in SOURCES.items():
         table.add_row(name, *row)
     console.print(table)
-    console.print("Layouts that are understood: docs/data.md.")
+    console.print("Layouts that can be read: docs/data.md.")
 
 
 @app.command("check")
 def data_check(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}.")],
-    root: Annotated[Path, typer.Option(help="The data set's folder, or a motion's file.")],
-    layout: Annotated[str | None, typer.Option(help="Where a set has several.")] = None,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Also write the report to this file.")
-    ] = None,
+    name: Annotated[str, typer.Argument(help="A data set of `unihpe data info`.")],
+    root: Root,
+    layout: Annotated[str | None, typer.Option(help="Which one, if the set has several.")] = None,
+    json: Json = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Also draw people of the set with their 2D (PNG).")
     ] = None,
 ) -> None:
-    """Prove a data set's unit, leg order and calibration from its own numbers; exit code 1 if something disagrees."""
-    import json as library
+    """Check unit, leg order and calibration by a data set's own numbers.
 
+    The exit code is 1 if something disagrees.
+    """
     from unihpe.datasets.check import check
-    from unihpe.io.files import write_text
+    from unihpe.runs.evaluate import write_report
     from unihpe.show.contact_sheet import draw_contact_sheet
 
     if name not in SOURCES:
         raise InputError(f"no data set '{name}'; there are {', '.join(SOURCES)}")
-    if not root.exists():
-        raise InputError(f"no data at {root}: check --root")
+    require_data(root)
     report = check(name, root, layout)
     show_check(report)
     if json is not None:
-        write_text(json, library.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        write_report(json, report)
     if sheet is not None:
         draw_contact_sheet(name, root, sheet, layout)
         console.print(f"Look at {sheet}.")
     if report["problems"]:
         raise typer.Exit(1)
+
+
+def require_data(root: Path) -> None:
+    """Raise if there is nothing."""
+    if not root.exists():
+        raise InputError(f"no data at {root}: check --root")
 
 
 def show_check(report: dict[str, Any]) -> None:
@@ -86,8 +87,8 @@ def show_check(report: dict[str, Any]) -> None:
             for split, counts in value.items():
                 console.print(named(split, counts_in_words(counts)))
         elif key not in ("problems", "notes"):
-            shown = ", ".join(str(entry) for entry in value) if isinstance(value, list) else value
-            console.print(named(key, shown))
+            text = ", ".join(str(entry) for entry in value) if isinstance(value, list) else value
+            console.print(named(key, text))
     for note in report["notes"]:
         console.print(f"note: {note}")
     for problem in report["problems"]:
@@ -95,10 +96,9 @@ def show_check(report: dict[str, Any]) -> None:
 
 
 def counts_in_words(counts: dict[str, Any]) -> str:
-    """The counts of one split, beside the known copy they are held against."""
-    words = ", ".join(
-        f"{counts[key]:,} {key}" for key in ("subjects", "sequences", "cameras", "frames")
-    )
+    """The counts of one split, beside those of the known copy it is compared with."""
+    kinds = "subjects", "sequences", "cameras", "frames"
+    words = ", ".join(f"{counts[kind]:,} {kind}" for kind in kinds)
     expected = "" if counts["expected"] is None else f"{counts['expected']:,} expected, "
     return f"{words} ({expected}{counts['variant']})"
 
@@ -109,18 +109,16 @@ def data_protocols(
         str | None, typer.Argument(help="A data set; default: all that have named protocols.")
     ] = None,
 ) -> None:
-    """The named protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
+    """The protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
     from unihpe.evaluation.rules import RULES
 
     chosen = [rules for rules in RULES if data in (None, rules.data)]
     if not chosen:
-        raise InputError(
-            f"{data} has no named protocols; {', '.join(dict.fromkeys(rules.data for rules in RULES))} have"
-        )
+        names = ", ".join(dict.fromkeys(rules.data for rules in RULES))
+        raise InputError(f"{data} has no named protocols; {names} have")
     for rules in chosen:
-        words = rules.words(
-            "the set", "as asked for", rules.flip, "as asked for", "all that set and model share"
-        )
+        asked = "as asked for"
+        words = rules.words("the set", asked, rules.flip, asked, "all that set and model share")
         console.print(named(f"{rules.data} {rules.name}", rules.about))
         for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
             console.print(f"    {part}: {getattr(words, part)}")
@@ -128,48 +126,47 @@ def data_protocols(
 
 @app.command("pack")
 def data_pack(
-    name: Annotated[str, typer.Argument(help="human36m, mpi_inf_3dhp or threedpw.")],
-    root: Annotated[Path, typer.Option(help="The data set's folder.")],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="The packed set to write, such as h36m/train.pack.")
-    ],
+    name: Annotated[str, typer.Argument(help="A data set that was recorded by cameras.")],
+    root: Root,
+    out: OutFile,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
     stride: Annotated[int, typer.Option(min=1, help="Every n-th frame of each view.")] = 5,
     pictures: Annotated[
-        Path | None, typer.Option(help="Where pictures or videos lie, if not in the set's folder.")
+        Path | None, typer.Option(help="Where pictures or videos are, if not in the set's folder.")
     ] = None,
     keypoints: Annotated[str, typer.Option(help="Which 2D.")] = "gt",
     joints: Annotated[
-        str, typer.Option(help="human36m17: 3DPW's regressed joints where a copy has both kinds.")
+        str, typer.Option(help="human36m17: regressed joints, if a copy has two kinds.")
     ] = "",
     skip_missing: Annotated[
-        bool, typer.Option(help="Leave out people whose picture is not there.")
+        bool, typer.Option(help="Leave out people whose picture is missing.")
     ] = False,
 ) -> None:
-    """Crops and labels of a recorded set as one file for training and evaluation from pictures; goes on where it stopped."""
+    """Pack crops and labels of a recorded set into one file, for training with pictures.
+
+    A call that was interrupted continues where it stopped.
+    """
     from unihpe.cli.progress import counted
     from unihpe.datasets.check_counts import step_of
     from unihpe.datasets.pack_recorded import pack_recorded
     from unihpe.datasets.pictures import Pictures
     from unihpe.datasets.sets import open_recorded
 
-    if not root.exists():
-        raise InputError(f"no data at {root}: check --root")
+    require_data(root)
     files = Pictures(name, pictures or root)
     whole = open_recorded(name, root, keypoints, split, joints=joints)  # type: ignore[arg-type]
     recorded = whole.select(stride=stride)
     if stride > 1:
         own = step_of(whole)
         hint = f"; the copy itself has every {own}th: --stride 1 takes all of it" if own > 1 else ""
-        console.print(
-            f"{len(recorded):,} of {len(whole):,} people: frames whose number {stride} divides{hint}."
-        )
+        taken = f"{len(recorded):,} of {len(whole):,} people"
+        console.print(f"{taken}: frames whose number {stride} divides{hint}.")
     with counted(console, "people", len(recorded)) as done:
-        found = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)
-    for note in found.notes:
+        packed = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)
+    for note in packed.notes:
         console.print(f"  {note}")
-    again = f", {found.kept} of them from an earlier run" if found.kept else ""
-    console.print(f"{found.people} people in {out}{again} ({recorded.layout}).")
+    kept = f", {packed.kept} of them from an earlier run" if packed.kept else ""
+    console.print(f"{packed.people} people in {out}{kept} ({recorded.layout}).")
 
 
 @app.command("render")
@@ -177,10 +174,7 @@ def data_render(
     motion: Annotated[
         Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")
     ],
-    out: Annotated[
-        Path,
-        typer.Option("-o", "--out", help="The packed set to write, such as people/train.pack."),
-    ],
+    out: OutFile,
     count: Annotated[int, typer.Option(min=1, help="How many people.")] = 10_000,
     split: Annotated[str, typer.Option(help="Of the motion: train, val or test.")] = "train",
     skins: Annotated[Path | None, typer.Option(help="Folder of skin textures.")] = None,
@@ -191,16 +185,15 @@ def data_render(
     sheet: Annotated[
         Path | None, typer.Option(help="Also write a contact sheet (PNG) of the first people.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Another seed, other people.")] = 0,
+    seed: Seed = 0,
 ) -> None:
-    r"""Render people in the poses of motion capture into one file for training (unihpe\[synthetic])."""
+    r"""Render people in the poses of motion capture into one file (unihpe\[synthetic])."""
     import torch
 
     from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
     from unihpe.datasets.pack import pack
-    from unihpe.rendering.render import render
-    from unihpe.rendering.scene import People, Settings
+    from unihpe.rendering.scene import People, Settings, render
     from unihpe.show.rendered_sheet import contact_sheet
 
     poses = open_motion(motion).select(split).poses

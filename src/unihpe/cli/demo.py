@@ -1,16 +1,16 @@
 """`unihpe demo`: what the model does, in pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unihpe.cli.options import (
+    Device,
     ImageSize,
     Model,
-    Out,
+    OutFolder,
+    Rig,
     Seed,
     SkeletonName,
     console,
@@ -22,39 +22,28 @@ from unihpe.cli.options import (
 def run_demo(
     path: Annotated[
         Path | None,
-        typer.Argument(
-            help="A picture, a BVH folder, a motion npz or a keypoint file; default: none."
-        ),
+        typer.Argument(help="A picture, BVH folder, motion npz or keypoint file; default: people."),
     ] = None,
-    out: Out = Path("unihpe-demo"),
-    rig: Annotated[
-        Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")
-    ] = None,
+    out: OutFolder = Path("unihpe-demo"),
+    rig: Rig = None,
     image_size: ImageSize = None,
     skeleton: SkeletonName = None,
-    checkpoint: Model = None,
+    checkpoint: Model = "shipped",
     seed: Seed = 0,
+    device: Device = "auto",
 ) -> None:
     """See pictures, or 2D keypoints, become 3D poses, with a measured error and pictures."""
     from unihpe import load
     from unihpe.show.demo import demo
 
-    predictor = load(checkpoint)
-    shown = demo(
-        predictor,
-        out,
-        path,
-        rig=rig,
-        image_size=parse_size(image_size),
-        skeleton=skeleton,
-        seed=seed,
-    )
+    size = parse_size(image_size)
+    model = load(checkpoint, device)
+    shown = demo(model, out, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
     console.print(
         f"3D poses of {shown.what}: a point estimate and {shown.hypotheses} hypotheses each."
     )
+    over = f"over {shown.people} poses, {shown.given}, known focal length"
     for name, value in shown.errors.items():
-        console.print(
-            f"{name}: {value:.1f} mm over {shown.people} poses, {shown.given}, known focal length."
-        )
-    console.print("Look at " + ", ".join(str(file) for file in shown.files) + ".")
+        console.print(f"{name}: {value:.1f} mm {over}.")
+    console.print(f"Look at {', '.join(str(file) for file in shown.files)}.")
     leave_skipped(list(shown.skipped))

@@ -1,14 +1,23 @@
 """`unihpe eval`: a checkpoint's errors on a data set."""
 
-from __future__ import annotations
-
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from unihpe.cli.options import Checkpoint, Device, Json, Seed, console, named
+from unihpe.cli.options import (
+    Checkpoint,
+    Device,
+    Flip,
+    Json,
+    Rig,
+    Root,
+    Sampler,
+    Seed,
+    Steps,
+    console,
+    named,
+)
 from unihpe.errors import InputError
 
 DATA_SETS = ("motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
@@ -16,22 +25,17 @@ DATA_SETS = ("motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp",
 
 def evaluate(
     checkpoint: Checkpoint,
-    root: Annotated[Path, typer.Option(help="The data's file or folder.")],
+    root: Root,
     data: Annotated[str, typer.Option(help=f"Data set: {', '.join(DATA_SETS)}.")] = "motion",
     protocol: Annotated[
-        str | None,
-        typer.Option(help="A named one, see `unihpe data protocols`; it says split and stride."),
+        str | None, typer.Option(help="One of `unihpe data protocols`; it says split and stride.")
     ] = None,
-    rig: Annotated[
-        Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="train, val or test; test without this.")
-    ] = None,
+    rig: Rig = None,
+    split: Annotated[str | None, typer.Option(help="train, val or test; default test.")] = None,
     stride: Annotated[
-        int | None, typer.Option(min=1, help="Every n-th frame of each motion; 10 without this.")
+        int | None, typer.Option(min=1, help="Every n-th frame of each motion; default 10.")
     ] = None,
-    two_d: Annotated[str, typer.Option(help="Of motion: exact or detected.")] = "exact",
+    two_d: Annotated[str, typer.Option(help="2D of a motion: exact or detected.")] = "exact",
     keypoints: Annotated[
         str, typer.Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")
     ] = "gt",
@@ -39,18 +43,12 @@ def evaluate(
         bool, typer.Option(help="Assume √(W² + H²) instead of the true focal length.")
     ] = False,
     samples: Annotated[int, typer.Option(min=0, help="Hypotheses for each pose.")] = 0,
-    sampler: Annotated[
-        str, typer.Option(help="How they are drawn; see docs/samplers.md.")
-    ] = "auto",
-    steps: Annotated[
-        int, typer.Option(min=0, help="Steps of the sampler; 0 is its own default.")
-    ] = 0,
+    sampler: Sampler = "auto",
+    steps: Steps = 0,
     gallery: Annotated[int, typer.Option(min=0, help="People in the retrieval gallery.")] = 2000,
-    flip: Annotated[
-        bool, typer.Option("--flip", help="Also score the mean with the mirrored estimate.")
-    ] = False,
+    flip: Flip = False,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
     json: Json = None,
 ) -> None:
     """Score a checkpoint; the protocol is printed in words."""
@@ -61,9 +59,7 @@ def evaluate(
     if two_d not in ("exact", "detected"):
         raise InputError(f"--two-d {two_d}: it is exact or detected")
     if protocol is not None and not (split is None and stride is None):
-        raise InputError(
-            "--protocol says which split and frames are scored: leave --split and --stride out"
-        )
+        raise InputError("--protocol says which split and stride: leave --split and --stride out")
     report = evaluate_checkpoint(
         checkpoint,
         data,

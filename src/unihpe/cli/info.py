@@ -1,27 +1,14 @@
 """`unihpe info`: what a checkpoint says of itself."""
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from unihpe.cli.options import console
+from unihpe.cli.options import Checkpoint, console
 
 
-def info(
-    checkpoint: Annotated[
-        Path | None, typer.Argument(help="Default: the one in the package.")
-    ] = None,
-) -> None:
+def info(checkpoint: Checkpoint = "shipped") -> None:
     """What a checkpoint says of itself."""
-    from unihpe.inference.predictor import default_checkpoint
-    from unihpe.model.checkpoint import load_checkpoint
+    from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 
-    path = checkpoint or default_checkpoint()
-    tensors, card = load_checkpoint(path / "model.safetensors" if path.is_dir() else path)
+    path = checkpoint_file(checkpoint)
+    tensors, card = load_checkpoint(path)
+    parameters = sum(tensor.numel() for tensor in tensors.values())
     console.print_json(card.model_dump_json())
-    console.print(
-        f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.2f} M parameters in {path}"
-    )
+    console.print(f"{parameters / 1e6:.2f} M parameters in {path}")

@@ -1,6 +1,4 @@
-"""What the commands share: their console and their options."""
-
-from __future__ import annotations
+"""What the commands share: the console, and options that several of them have."""
 
 import sys
 from pathlib import Path
@@ -12,7 +10,8 @@ from rich.text import Text
 
 from unihpe.errors import InputError
 
-console = Console(highlight=False, soft_wrap=True, markup=False)  # names may hold brackets
+# paths and names may hold brackets, which are no markup
+console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def named(name: str, value: object, style: str = "bold") -> Text:
@@ -20,17 +19,12 @@ def named(name: str, value: object, style: str = "bold") -> Text:
     return Text.assemble((name, style), f": {value}")
 
 
-def usable_device(name: str) -> str:
-    """The device, if torch knows it and it is there."""
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(
-            f"--device {name}: not usable here ({str(error).splitlines()[0][:80]}); try cpu"
-        ) from error
-    return name
+def leave_skipped(skipped: list[str]) -> None:
+    """List what was left out, and end with exit code 1 if something was."""
+    for line in skipped:
+        print(f"left out: {line}", file=sys.stderr)
+    if skipped:
+        raise typer.Exit(1)
 
 
 def parse_size(text: str | None) -> tuple[float, float] | None:
@@ -41,34 +35,43 @@ def parse_size(text: str | None) -> tuple[float, float] | None:
         width, height = (float(part) for part in text.lower().split("x"))
     except ValueError as error:
         raise InputError(
-            f"--image-size {text}: write it as WIDTHxHEIGHT, for example 1920x1080"
+            f"--image-size {text}: write it as WIDTHxHEIGHT, as in 1920x1080"
         ) from error
     if not (0 < width < float("inf") and 0 < height < float("inf")):
         raise InputError(f"--image-size {text}: width and height must be above 0")
     return width, height
 
 
-def leave_skipped(skipped: list[str]) -> None:
-    """List who was left out, and end with exit code 1 if somebody was."""
-    for line in skipped:
-        print(f"left out: {line}", file=sys.stderr)
-    if skipped:
-        raise typer.Exit(1)
+def parse_device(name: str) -> str:
+    """The device, if it can be used here."""
+    from unihpe.model.device import usable_device
+
+    try:
+        return usable_device(name)
+    except InputError as error:
+        raise InputError(f"--{error}") from error
 
 
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for what is written.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps.", callback=usable_device)]
-Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Of everything random.")]
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
 Checkpoint = Annotated[
-    Path, typer.Argument(help="A .safetensors file, or the folder of a training run.")
+    str, typer.Argument(help="A .safetensors file, a folder of a training run, or shipped.")
 ]
-Model = Annotated[
-    Path | None, typer.Option("--checkpoint", help="Default: the one in the package.")
-]
+Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.", callback=parse_device)]
+Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored person's estimate.")]
 ImageSize = Annotated[
-    str | None, typer.Option("--image-size", metavar="WxH", help="Where the file does not hold it.")
+    str | None,
+    typer.Option("--image-size", metavar="WxH", help="In pixels, if the file does not say it."),
 ]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")]
+Model = Annotated[
+    str, typer.Option("--checkpoint", help="A file, a training run, or the shipped model.")
+]
+OutFile = Annotated[Path, typer.Option("-o", "--out", help="The file to write.")]
+OutFolder = Annotated[Path, typer.Option("-o", "--out", help="The folder to write to.")]
+Rig = Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")]
+Root = Annotated[Path, typer.Option(help="The data's folder or file.")]
+Sampler = Annotated[str, typer.Option(help="How hypotheses are drawn; see docs/samplers.md.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seed of everything random.")]
 SkeletonName = Annotated[
-    str | None, typer.Option(help="The file's joints, where the layout does not tell.")
+    str | None, typer.Option(help="The joint set, if the file's layout does not say it.")
 ]
+Steps = Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0: its own default.")]

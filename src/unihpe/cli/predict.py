@@ -12,7 +12,7 @@ from unihpe.cli.options import (
     Device,
     ImageSize,
     Model,
-    Out,
+    OutFolder,
     Seed,
     SkeletonName,
     console,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    out: Out,
+    out: OutFolder,
     picture: Annotated[
         Path | None, typer.Argument(help="A picture, or a folder of pictures.")
     ] = None,
@@ -42,7 +42,7 @@ def predict(
     ] = None,
     image_size: ImageSize = None,
     skeleton: SkeletonName = None,
-    checkpoint: Model = None,
+    checkpoint: Model = "shipped",
     focal: Annotated[
         float | None, typer.Option(help="Focal length in pixels; else √(W² + H²) is assumed.")
     ] = None,
@@ -57,7 +57,7 @@ def predict(
         bool, typer.Option("--flip", help="Estimates are means with the mirrored one.")
     ] = False,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """2D keypoints, or pictures, or pictures and their keypoints, to 3D poses: JSON, NPZ, a picture and a page."""
     from unihpe import load

@@ -1,9 +1,7 @@
 """Progress of long work: a bar with rate and time left on a terminal, silence elsewhere."""
 
-from __future__ import annotations
-
-import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -25,47 +24,42 @@ from unihpe.training.stage import Stage
 Row = dict[str, Any]
 
 
-@contextlib.contextmanager
+def progress(console: Console, *columns: ProgressColumn) -> Progress:
+    """Bars with a description, these columns, and the time left."""
+    shown = TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn()
+    return Progress(*shown, console=console, disable=not console.is_terminal)
+
+
+@contextmanager
 def training_report(
     console: Console, stages: tuple[Stage, ...], tensorboard: Path | None
 ) -> Iterator[Callable[[Row], None]]:
     """A function for the training loop to hand its log rows to."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with contextlib.ExitStack() as stack:
+    rate = TextColumn("{task.fields[rate]}")
+    with ExitStack() as stack:
         write = stack.enter_context(tensorboard_writer(tensorboard)) if tensorboard else None
         bar = stack.enter_context(
-            Progress(*columns, console=console, disable=not console.is_terminal)
+            progress(console, MofNCompleteColumn(), rate, TimeElapsedColumn())
         )
-        people = {stage.name: stage.step_samples for stage in stages}
         tasks = {
             stage.name: bar.add_task(stage.name, total=stage.steps, rate="") for stage in stages
         }
+        people = {stage.name: stage.step_samples for stage in stages}
 
         def report(row: Row) -> None:
-            task = tasks[row["stage"]]
+            stage, task = row["stage"], tasks[row["stage"]]
             speed = bar.tasks[task].speed
-            rate = f"{speed * people[row['stage']]:,.0f} samples/s" if speed else ""
+            rate = f"{speed * people[stage]:,.0f} samples/s" if speed else ""
             score = f" · {row['validation mpjpe']:.1f} mm" if "validation mpjpe" in row else ""
-            bar.update(
-                task,
-                completed=row["step"],
-                rate=rate,
-                description=f"{row['stage']} · loss {row['loss']:.3f}{score}",
-            )
+            text = f"{stage} · loss {row['loss']:.3f}{score}"
+            bar.update(task, completed=row["step"], rate=rate, description=text)
             if write is not None:
                 write(row)
 
         yield report
 
 
-@contextlib.contextmanager
+@contextmanager
 def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
     """Log rows as TensorBoard scalars."""
     try:
@@ -85,31 +79,17 @@ def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
         writer.close()
 
 
-@contextlib.contextmanager
+@contextmanager
 def download_report(console: Console, name: str) -> Iterator[Callable[[int, int | None], None]]:
     """A function for a download to hand its byte counts to."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with progress(console, DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task(name, total=None)
         yield lambda have, whole: bar.update(task, completed=have, total=whole)
 
 
-@contextlib.contextmanager
+@contextmanager
 def counted(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function to tell how many of `total` are done."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    """A function to say how many of `total` are done."""
+    with progress(console, MofNCompleteColumn(), TimeElapsedColumn()) as bar:
         task = bar.add_task(name, total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -1,7 +1,5 @@
 """`unihpe recipes`: what can be trained."""
 
-from __future__ import annotations
-
 from unihpe.cli.options import console, named
 
 

@@ -1,56 +1,42 @@
 """`unihpe train`: a recipe becomes a model."""
 
-from __future__ import annotations
-
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unihpe.cli.options import Device, Out, console
+from unihpe.cli.options import Device, OutFolder, console
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="A shipped recipe (see `unihpe recipes`), or a .toml file.")
-    ],
-    out: Out,
+    recipe: Annotated[str, typer.Argument(help="A name of `unihpe recipes`, or a .toml file.")],
+    out: OutFolder,
     change: Annotated[
         list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")
     ] = [],  # noqa: B006
     start: Annotated[
-        Path | None,
-        typer.Option("--from", help="Begin from this checkpoint; 'shipped' is the package's."),
+        str | None, typer.Option("--from", help="Begin with this checkpoint; shipped is ours.")
     ] = None,
     stage: Annotated[
-        list[str],
-        typer.Option(
-            "--stage", metavar="NAME", help="Run this stage of the recipe only; may be repeated."
-        ),
+        list[str], typer.Option(metavar="NAME", help="Run this stage only; may be repeated.")
     ] = [],  # noqa: B006
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in the folder.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the folder's run.")] = False,
     validate_every: Annotated[
-        int,
-        typer.Option(
-            "--validate-every", min=0, help="Steps between validations; 0: at each stage's end."
-        ),
+        int, typer.Option(min=0, help="Steps between validations; 0: at each stage's end.")
     ] = 0,
     tensorboard: Annotated[
         bool, typer.Option(help="Also log for TensorBoard (unihpe\\[plots]).")
     ] = False,
     half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
-    """Train a recipe: all its stages one after the other, or those that are named.
+    """Train a recipe: all its stages in order, or those that are named.
 
     Several processes: torchrun --nproc-per-node 2 -m unihpe train …, with stages that accumulate 2
     batches.
     """
     from unihpe.cli.progress import training_report
+    from unihpe.model.checkpoint import MODEL_FILE
     from unihpe.recipe import load_recipe, with_stages
-    from unihpe.runs.start import MODEL_FILE
     from unihpe.runs.train import train_recipe
     from unihpe.training.processes import joined
     from unihpe.training.state import Schedule

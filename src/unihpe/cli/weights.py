@@ -1,7 +1,5 @@
 """`unihpe weights …`: what can be fetched."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +14,7 @@ app = typer.Typer(help="Public weights of image backbones.", no_args_is_help=Tru
 @app.command("list")
 def weights_list() -> None:
     """The public weight files we know."""
-    from unihpe.io.downloads import public_files
+    from unihpe.model.backbones import public_files
 
     table = Table("name", "what", "licence", "SHA-256")
     for name, entry in public_files().items():
@@ -38,8 +36,9 @@ def weights_download(
     """Fetch weight files, checked and resumable; prints where they are."""
     from unihpe.cli.progress import download_report
     from unihpe.io.downloads import download
+    from unihpe.model.backbones import public_file
 
     for name in names:
         with download_report(console, name) as progress:
-            path = download(name, cache, mirror, offline, progress)
+            path = download(public_file(name), cache, mirror, offline, progress)
         print(path)

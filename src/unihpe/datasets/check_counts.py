@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.datasets.mpi_inf_3dhp.parts import USABLE
+from unihpe.datasets.mpi_inf_3dhp.views import USABLE
 from unihpe.datasets.recorded import Recorded
 from unihpe.errors import listing
 

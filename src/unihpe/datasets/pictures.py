@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from unihpe.datasets.human36m.cameras import INTRINSICS
-from unihpe.datasets.human36m.takes import OTHER_NAMES, take_of
+from unihpe.datasets.human36m.views import OTHER_NAMES, take_of
 from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError
 from unihpe.io.picture import Picture, read_picture

@@ -1,13 +1,10 @@
-"""VideoPose3D's npz files: world poses per sequence, and 2D per sequence and camera. Human3.6M and
-HumanEva-I share them.
+"""VideoPose3D's npz files: world poses per sequence, and 2D per sequence and camera.
 
 `data_3d_<set>.npz` holds `positions_3d`: subject → sequence → (T, J, 3), metres, world axes, z up.
 `data_2d_<set>_<name>.npz` holds `positions_2d`: subject → sequence → one (T', K, 2) per camera,
 pixels, and `metadata`. 2D may be longer than 3D (videos have a few more frames) and is cut at its
 end, as VideoPose3D does.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,11 +25,11 @@ from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.mapped import LARGE, Mapped, stacked
 from unihpe.io.pickles import load_npz
 
-MOST_COORDINATES = 3  # x, y and, in some files, a score
+NUMBERS = 3  # of a joint in 2D: x, y and a score, which some files lack
 NORMALISED = 5.0  # 2D within this is not in pixels
-# The joint sets of the published 2D files by the `layout_name` of their metadata. Which one a file
-# has is told from the number of joints and from the columns it calls left; the name is often
-# absent, or that of the picture set.
+# The joint sets of the published 2D files by the `layout_name` of their metadata. The number of
+# joints and the columns called left tell a file's set; the name is often absent, or that of the
+# picture set.
 LAYOUT_NAMES: Mapping[str, str] = {
     "h36m": "human36m17",
     "coco": "coco17",
@@ -52,18 +49,19 @@ class Sequence3D:
 
 @dataclass(frozen=True)
 class Detections:
-    """A 2D file: joints by name, and subject → sequence → one array per camera."""
+    """A 2D file."""
 
     path: Path
-    skeleton: Skeleton
-    by_subject: dict[str, dict[str, Any]]
+    skeleton: Skeleton  # of its joints
+    by_subject: dict[str, dict[str, Any]]  # subject → sequence → one array per camera
 
 
-def as_mapping(value: object, where: str, what: str) -> dict[str, Any]:
+def as_mapping(value: object, where: object, what: str) -> dict[str, Any]:
     """A dict with text keys, or an InputError."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InputError(
-            f"{where}: {what} is a {type(value).__name__}, expected a dict by name; use the set's own files"
+            f"{where}: {what} is a {type(value).__name__}, expected a dict by name;"
+            " use the set's own files"
         )
     return value
 
@@ -72,40 +70,36 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
     """Every sequence of a 3D file, its joints reduced to `wanted` by name.
 
     Args:
-        path: of the npz.
         joints: the joint set that each number of joints means.
-        wanted: the joints to keep.
 
     Raises:
         InputError: for a file, sequence or joint number that does not fit.
     """
-    found = []
-    subjects = as_mapping(
-        load_npz(path, ("positions_3d",))["positions_3d"], str(path), "positions_3d"
-    )
-    for subject, sequences in subjects.items():
-        for name, value in as_mapping(sequences, str(path), f"positions_3d[{subject}]").items():
+    sequences = []
+    subjects = as_mapping(load_npz(path, ("positions_3d",))["positions_3d"], path, "positions_3d")
+    for subject, by_name in subjects.items():
+        for name, value in as_mapping(by_name, path, f"positions_3d[{subject}]").items():
             where = f"{path}: {subject}, {name}"
             poses = as_floats(value, (None, None, 3), where, "3D poses")
-            if poses.shape[1] not in joints:
+            if (source := joints.get(poses.shape[1])) is None:
                 known = " or ".join(str(n) for n in joints)
                 raise InputError(
-                    f"{where}: has {poses.shape[1]} joints, expected {known}; use the set's own files"
+                    f"{where}: has {poses.shape[1]} joints, expected {known};"
+                    " use the set's own files"
                 )
             require_finite(poses, where)
             if len(poses):
-                columns = wanted.select_from(joints[poses.shape[1]])
-                found.append(Sequence3D(subject, name, poses[:, columns].astype(np.float32)))
-    if not found:
+                reduced = poses[:, wanted.select_from(source)].astype(np.float32)
+                sequences.append(Sequence3D(subject, name, reduced))
+    if not sequences:
         raise InputError(f"{path}: holds no sequence; make it again as docs/data.md describes")
-    return out_of_memory(found)
+    return out_of_memory(sequences)
 
 
 def out_of_memory(sequences: list[Sequence3D]) -> list[Sequence3D]:
-    """The same, where they are large in a file, so that they do not lie beside the 2D that is read next."""
-    poses, maps = stacked(
-        (s.poses for s in sequences), sum(s.poses.nbytes for s in sequences) >= LARGE
-    )
+    """The same, large ones in a file, so that they do not lie beside the 2D that is read next."""
+    large = sum(s.poses.nbytes for s in sequences) >= LARGE
+    poses, maps = stacked((s.poses for s in sequences), large)
     for mapped in maps:
         mapped.release()
     parts = poses.split([len(s.poses) for s in sequences])
@@ -116,51 +110,52 @@ def require_bodies(
     sequences: list[Sequence3D], skeleton: Skeleton, path: Path, unit: str = "m"
 ) -> None:
     """Raise if a subject's poses are not in the unit or its legs are swapped."""
-    for subject in dict.fromkeys(s.subject for s in sequences):
-        poses = [
-            torch.from_numpy(s.poses[evenly_spaced(len(s.poses), 100)])
-            for s in sequences
-            if s.subject == subject
-        ]
-        require_body(torch.cat(poses), skeleton, f"{path}: {subject}", unit)
+    some: dict[str, list[Tensor]] = {}
+    for s in sequences:
+        poses = torch.from_numpy(s.poses[evenly_spaced(len(s.poses), 100)])
+        some.setdefault(s.subject, []).append(poses)
+    for subject, parts in some.items():
+        require_body(torch.cat(parts), skeleton, f"{path}: {subject}", unit)
+
+
+def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
+    """The 2D file of a set; an InputError lists those that are present where it is not."""
+    prefix = f"data_2d_{set_name}_"
+    path = root / f"{prefix}{two_d}.npz"
+    if not path.is_file():
+        files = sorted(root.glob(f"{prefix}*.npz"))
+        names = ["exact (projected 3D)", *(file.stem.removeprefix(prefix) for file in files)]
+        raise InputError(f"{path}: no such file; 2D there: {listing(names)}")
+    return path
 
 
 def read_2d(path: Path) -> Detections:
-    """A 2D file; its joint set is told from its metadata.
-
-    Raises:
-        InputError: for a file without metadata, or with an unknown joint set.
-    """
+    """A 2D file; an InputError for one without metadata, or with an unknown joint set."""
     content = load_npz(path, ("positions_2d", "metadata"))
-    metadata = as_mapping(content["metadata"], str(path), "metadata")
-    subjects = as_mapping(content["positions_2d"], str(path), "positions_2d")
-    checked = {
-        subject: as_mapping(value, str(path), f"positions_2d[{subject}]")
-        for subject, value in subjects.items()
-    }
-    return Detections(path, joints_of(metadata, path), checked)
+    metadata = as_mapping(content["metadata"], path, "metadata")
+    subjects = as_mapping(content["positions_2d"], path, "positions_2d")
+    for subject, sequences in subjects.items():
+        as_mapping(sequences, path, f"positions_2d[{subject}]")
+    return Detections(path, joints_of(metadata, path), subjects)
 
 
 def joints_of(metadata: Mapping[str, Any], path: Path) -> Skeleton:
     """The joint set of a 2D file, from the metadata's name and symmetry."""
     name, symmetry = str(metadata.get("layout_name")), metadata.get("keypoints_symmetry")
     count = metadata.get("num_joints")
-    candidates = (
-        (LAYOUT_NAMES[name],)
-        if symmetry is None and name in LAYOUT_NAMES
-        else LAYOUT_NAMES.values()
-    )
-    for candidate in candidates:
+    named = symmetry is None and name in LAYOUT_NAMES
+    for candidate in [LAYOUT_NAMES[name]] if named else LAYOUT_NAMES.values():
         skeleton = get_skeleton(candidate)
-        if len(skeleton) == count and (symmetry is None or fits(symmetry, skeleton)):
+        if len(skeleton) == count and (symmetry is None or has_sides(skeleton, symmetry)):
             return skeleton
     raise InputError(
-        f"{path}: its {count} joints (layout '{name}', symmetry {symmetry}) are none of {', '.join(LAYOUT_NAMES)};"
-        " left and right may be exchanged: make the file again with VideoPose3D's own tools"
+        f"{path}: its {count} joints (layout '{name}', symmetry {symmetry}) are none of"
+        f" {', '.join(LAYOUT_NAMES)}; left and right may be exchanged: make the file again with"
+        " VideoPose3D's own tools"
     )
 
 
-def fits(symmetry: object, skeleton: Skeleton) -> bool:
+def has_sides(skeleton: Skeleton, symmetry: object) -> bool:
     """Whether the columns a file calls left and right, in pairs, are a skeleton's."""
     if not isinstance(symmetry, list | tuple | np.ndarray) or len(symmetry) != 2:
         return False
@@ -172,184 +167,129 @@ def fits(symmetry: object, skeleton: Skeleton) -> bool:
 
 def whole_numbers(side: object) -> list[int]:
     """The joint numbers a file lists; none where it lists something else."""
-    if not isinstance(side, list | tuple | np.ndarray) or not all(
-        isinstance(n, int | np.integer) for n in side
-    ):
+    if not isinstance(side, list | tuple | np.ndarray):
         return []
-    return [int(n) for n in side]
-
-
-def two_d_of(detections: Detections, sequence: Sequence3D, cameras: int) -> list[Array]:
-    """The 2D of a 3D sequence, one (T', K, 2 or 3) per camera, T' at least the 3D's length; taken
-    out of the detections.
-
-    Raises:
-        InputError: if it is absent, has another number of cameras or joints, or is shorter than the
-            3D.
-    """
-    where = f"{detections.path}: {sequence.subject}, {sequence.name}"
-    views = detections.by_subject.get(sequence.subject, {}).pop(sequence.name, None)
-    if views is None:
-        raise InputError(f"{where}: has 3D but no 2D here; take both files from one source")
-    if not isinstance(views, list | tuple | np.ndarray) or len(views) != cameras:
-        count = len(views) if isinstance(views, list | tuple | np.ndarray) else 0
-        raise InputError(
-            f"{where}: 2D of {count} cameras, expected {cameras}; use the set's own files"
-        )
-    found = []
-    for view in views:
-        array = as_floats(view, (None, len(detections.skeleton), None), where, "2D joints")
-        if not 2 <= array.shape[2] <= MOST_COORDINATES:
-            raise InputError(
-                f"{where}: 2D joints have {array.shape[2]} numbers each, expected x, y and perhaps a score"
-            )
-        if len(array) < len(sequence.poses):
-            raise InputError(
-                f"{where}: 2D of {len(array)} frames is shorter than 3D of {len(sequence.poses)}; take both files from"
-                " one source"
-            )
-        found.append(array)
-    return found
+    numbers = [int(n) for n in side if isinstance(n, int | np.integer)]
+    return numbers if len(numbers) == len(side) else []
 
 
 @dataclass
-class Flat:
-    """The 2D of sequences, view by view, each cut to its 3D and as the target's joints.
-
-    Attributes:
-        longer: views that were cut.
-        largest: of all numbers, pixels.
-    """
+class TwoD:
+    """The 2D of sequences, view by view, each cut to its 3D and as the target's joints."""
 
     detections: Detections
     target: Skeleton
-    longer: int = 0
-    largest: float = 0.0
+    longer: int = 0  # views that were cut
+    largest: float = 0.0  # of all numbers, pixels
 
-    def parts(self, sequences: list[Sequence3D], cameras: Sequence[int]) -> Iterator[Array]:
-        """One (T, J, 3) per view: x, y, NaN where missing, and confidence; the detections are used up."""
-        for sequence, count in zip(sequences, cameras, strict=True):
+    def parts(self, sequences: Sequence[Sequence3D], cameras: int) -> Iterator[Array]:
+        """One (T, J, 3) per view: x, y, NaN where missing, confidence; uses up the detections."""
+        for sequence in sequences:
             length = len(sequence.poses)
-            for view in two_d_of(self.detections, sequence, count):
+            for view in self.views_of(sequence, cameras):
                 self.longer += len(view) > length
-                yield self.part(torch.from_numpy(view[:length].astype(np.float32)))
+                yield self.converted(torch.from_numpy(view[:length].astype(np.float32)))
 
-    def part(self, view: Tensor) -> Array:
+    def views_of(self, sequence: Sequence3D, cameras: int) -> list[Array]:
+        """The 2D of a sequence, one (T', K, 2 or 3) per camera, T' at least the 3D's length.
+
+        Raises:
+            InputError: if it is absent, shorter than the 3D, or of other cameras or joints.
+        """
+        path, joints = self.detections.path, len(self.detections.skeleton)
+        where = f"{path}: {sequence.subject}, {sequence.name}"
+        views = self.detections.by_subject.get(sequence.subject, {}).pop(sequence.name, None)
+        if views is None:
+            raise InputError(f"{where}: has 3D but no 2D here; take both files from one source")
+        count = len(views) if isinstance(views, list | tuple | np.ndarray) else 0
+        if count != cameras:
+            raise InputError(
+                f"{where}: 2D of {count} cameras, expected {cameras}; use the set's own files"
+            )
+        arrays = [as_floats(view, (None, joints, None), where, "2D joints") for view in views]
+        for array in arrays:
+            if array.shape[2] not in (NUMBERS - 1, NUMBERS):
+                raise InputError(
+                    f"{where}: 2D joints have {array.shape[2]} numbers each, expected x, y and"
+                    " perhaps a score"
+                )
+            if len(array) < len(sequence.poses):
+                raise InputError(
+                    f"{where}: 2D of {len(array)} frames is shorter than 3D of"
+                    f" {len(sequence.poses)}; take both files from one source"
+                )
+        return arrays
+
+    def converted(self, view: Tensor) -> Array:
         """One view (T, K, 2 or 3) as (T, J, 3)."""
         points, source = view[..., :2], self.detections.skeleton
         seen = points.isfinite().all(-1)
         self.largest = max(self.largest, float(points[seen].abs().max() if bool(seen.any()) else 0))
-        scored = view.shape[2] == MOST_COORDINATES
+        scored = view.shape[2] == NUMBERS
         confidence = view[..., 2].nan_to_num(0).clamp(0, 1) * seen if scored else seen.float()
         points = torch.where(seen[..., None], points, torch.nan)
         if source.name != self.target.name:
-            converted = convert(points, confidence, source, self.target)
-            points, confidence = converted.points, converted.confidence
+            made = convert(points, confidence, source, self.target)
+            points, confidence = made.points, made.confidence
         return torch.cat([points, confidence[..., None]], dim=-1).numpy()
-
-
-def joined_2d(
-    sequences: list[Sequence3D], flat: Flat, cameras: Sequence[int], large: bool, layout: str
-) -> tuple[Tensor, tuple[Mapped, ...], tuple[str, ...]]:
-    """The 2D of all views, one after the other (Q, J, 3), pixels and confidence; the file it lies
-    in; what was cut.
-
-    Raises:
-        InputError: for 2D that does not fit the 3D, or is not in pixels.
-    """
-    joined, maps = stacked(flat.parts(sequences, cameras), large)
-    if flat.largest < NORMALISED:
-        raise InputError(
-            f"{layout}: 2D lies within {NORMALISED:g} of 0, so it is no pixels; use the set's raw 2D files"
-        )
-    longer = (f"2D longer than 3D in {flat.longer} views: cut at its end",) if flat.longer else ()
-    return joined, maps, longer
 
 
 def assemble(
     sequences: list[Sequence3D],
     detections: Detections | None,
-    views: Sequence[Sequence[View]],
-    camera_rows: Sequence[Sequence[int]],
+    seen: Sequence[Sequence[tuple[View, int]]],
     cameras: Camera,
     skeleton: Skeleton,
     layout: str,
     notes: tuple[str, ...] = (),
 ) -> Recorded:
-    """A `Recorded` from sequences and their views: indices run over sequences, then cameras, then
-    frames.
+    """Sequences as a data set: indices run over sequences, then cameras, then frames.
 
     Args:
-        sequences: S sequences.
-        detections: 2D of them, which is used up; None projects 3D instead.
-        views: the views of each sequence.
-        camera_rows: the row in `cameras` of each of these views.
+        detections: their 2D, which is used up; None projects 3D instead.
+        seen: of each sequence, its views and the row of each one's camera; as many views for all.
         cameras: C cameras.
-        skeleton: of the poses.
         layout: for messages.
         notes: what was left out already.
 
     Raises:
         InputError: for 2D that does not fit the 3D, or is not in pixels.
     """
-    counts, lengths = (
-        [len(of_sequence) for of_sequence in views],
-        [len(sequence.poses) for sequence in sequences],
-    )
-    people = sum(count * length for count, length in zip(counts, lengths, strict=True))
-    large = people * len(skeleton) * MOST_COORDINATES * 4 >= LARGE
-    keypoints = confidence = None
-    maps: tuple[Mapped, ...] = ()
+    each = len(seen[0])
+    lengths = torch.tensor([len(sequence.poses) for sequence in sequences])
+    of_view = lengths.repeat_interleave(each)
+    people = int(of_view.sum())
+    large = people * len(skeleton) * NUMBERS * 4 >= LARGE
+    points, maps = None, tuple[Mapped, ...]()
     if detections is not None:
-        joined, maps, longer = joined_2d(
-            sequences, Flat(detections, skeleton), counts, large, layout
-        )
-        keypoints, confidence = joined[..., :2], joined[..., 2]
-        notes = (*notes, *longer)
-    pose, more = stacked(
-        (sequence.poses * 1000 for sequence in sequences), large
-    )  # after the 2D is used up
-    of_view = torch.tensor(
-        [length for count, length in zip(counts, lengths, strict=True) for _ in range(count)]
-    )
-    begin = (
-        torch.tensor([0, *lengths[:-1]]).cumsum(0).repeat_interleave(torch.tensor(counts))
-    )  # of each view's poses
+        two_d = TwoD(detections, skeleton)
+        points, maps = stacked(two_d.parts(sequences, each), large)
+        if two_d.largest < NORMALISED:
+            raise InputError(
+                f"{layout}: 2D lies within {NORMALISED:g} of 0, so it is no pixels;"
+                " use the set's raw 2D files"
+            )
+        cut = f"2D longer than 3D in {two_d.longer} views: cut at its end"
+        notes = (*notes, cut) if two_d.longer else notes
+    # after the 2D is used up
+    pose, pose_maps = stacked((sequence.poses * 1000 for sequence in sequences), large)
+    first_pose = (lengths.cumsum(0) - lengths).repeat_interleave(each)
     frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
+    pairs = [pair for of_sequence in seen for pair in of_sequence]
     return Recorded(
         skeleton=skeleton,
-        views=tuple(one for of_sequence in views for one in of_sequence),
-        view=torch.arange(len(of_view)).repeat_interleave(of_view),
+        views=tuple(view for view, _ in pairs),
+        view=torch.arange(len(pairs)).repeat_interleave(of_view),
         frame=frame,
         pose=pose,
-        pose_row=begin.repeat_interleave(of_view) + frame,
-        keypoints=keypoints,
-        confidence=confidence,
+        pose_row=first_pose.repeat_interleave(of_view) + frame,
+        keypoints=None if points is None else points[..., :2],
+        confidence=None if points is None else points[..., 2],
         keypoint_row=torch.arange(people),
         cameras=cameras,
-        camera=torch.tensor([row for rows in camera_rows for row in rows]).repeat_interleave(
-            of_view
-        ),
+        camera=torch.tensor([row for _, row in pairs]).repeat_interleave(of_view),
         in_world=True,
         layout=layout,
         notes=notes,
-        maps=maps + more,
+        maps=maps + pose_maps,
     )
-
-
-def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
-    """The 2D file of a set.
-
-    Raises:
-        InputError: if it is not there, listing those that are.
-    """
-    path = root / f"data_2d_{set_name}_{two_d}.npz"
-    if not path.is_file():
-        present = [
-            file.stem.removeprefix(f"data_2d_{set_name}_")
-            for file in sorted(root.glob(f"data_2d_{set_name}_*.npz"))
-        ]
-        raise InputError(
-            f"{path}: no such file; 2D there: {listing(['exact (projected 3D)', *present])}"
-        )
-    return path

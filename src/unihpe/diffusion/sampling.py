@@ -200,6 +200,8 @@ def posterior_mean(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor
     return denoise(x, x.new_ones(1))
 
 
+# what it returns from noise: (denoiser, diffusion, noise (B, ...)) → data (B, ...)
+Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
 AUTO = "dpm-solver++"
 DEFAULT_STEPS = {
     "euler-maruyama": 1000,
@@ -211,9 +213,7 @@ DEFAULT_STEPS = {
 }
 
 
-def build_sampler(
-    name: str, steps: int = 0, generator: torch.Generator | None = None
-) -> Callable[[Denoiser, Diffusion, Tensor], Tensor]:
+def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None = None) -> Sampler:
     """A sampler by name: (denoiser, diffusion, noise (B, ...)) → data (B, ...).
 
     Args:

@@ -14,12 +14,13 @@ from unihpe.body.metrics import mpjpe, n_mpjpe, pa_mpjpe
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.rules import Rules, every_joint, scores
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import FLIP_TEST, Estimator
 from unihpe.inference.hypotheses import geometric_median
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 Report = dict[str, Any]
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe, "N-MPJPE": n_mpjpe}
@@ -59,7 +60,7 @@ def evaluate_lifting(
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
     estimator = Estimator(model, skeleton, sampler, generator)
     for batch in batches:
-        embedding = model.embed(batch, Modality.POSE_2D)
+        embedding = model.encode(batch, Modality.POSE_2D)
         guesses = lift(estimator, embedding, batch, samples, flip)
         guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
         assert batch.pose is not None
@@ -67,7 +68,7 @@ def evaluate_lifting(
             for label, values in scores(guess.cpu(), batch.pose.cpu(), skeleton, rules).items():
                 rows.setdefault(f"{label} {name}", []).append(values)
         groups += batch.group
-        kept.append((embedding, model.embed(batch, Modality.POSE_3D), batch.pose))
+        kept.append((embedding, model.encode(batch, Modality.POSE_3D), batch.pose))
     errors = {name: torch.cat(parts) for name, parts in rows.items()}
     embedding_2d, embedding_3d, poses = (torch.cat(parts) for parts in zip(*kept, strict=True))
     matched, unmatched = cosines(embedding_2d, embedding_3d, generator)
@@ -100,7 +101,7 @@ def lift(
     if name == "sample" and sampler is None:
         return answers
     if flip:
-        seen = model.embed(mirrored_batch(batch, estimator.skeleton), source)
+        seen = model.encode(mirrored_batch(batch, estimator.skeleton), source)
         answers[name], answers[f"{name}, {FLIP_TEST}"] = estimator.beside_mirrored(
             embedding, (source, target), box, seen
         )

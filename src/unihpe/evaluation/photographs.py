@@ -12,12 +12,13 @@ from unihpe.body.batch import Batch
 from unihpe.body.boxes import from_box
 from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import Report
 from unihpe.evaluation.pictures import THRESHOLDS, answers_2d, in_words, look_again
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import Estimator
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 LIMBS = [
     f"{side}_{part}"
@@ -65,7 +66,7 @@ def evaluate_photographs(
     for batch in batches:
         assert batch.box is not None
         again = look_again(model, batch, skeleton) if flip else None
-        for name, points in answers_2d(estimator, *model.look(batch), batch, again).items():
+        for name, points in answers_2d(estimator, *model.encode_image(batch), batch, again).items():
             found.setdefault(in_words(name), []).append(points[:, columns].cpu())
         truth.append(batch.keypoints[:, columns].cpu())
         confidence.append(batch.confidence[:, columns].cpu())

@@ -16,13 +16,14 @@ from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import METRICS, Report, by_group
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import FLIP_TEST, Estimator, Way, fuse_beside_mirrored
 from unihpe.model.heatmaps import soft_argmax
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 TABLE_3_SHARE = 0.05
 THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
@@ -71,9 +72,9 @@ def evaluate_pictures(
         assert batch.pose is not None
         truth = batch.pose.cpu()
         seen = torch.isfinite(truth).all(-1)
-        image, heatmaps = model.look(batch)
+        image, heatmaps = model.encode_image(batch)
         poses_of = {
-            modality: model.embed(batch, modality)
+            modality: model.encode(batch, modality)
             for modality in (Modality.POSE_2D, Modality.POSE_3D)
         }
         embeddings = {Modality.IMAGE: image, **poses_of}
@@ -114,11 +115,11 @@ class Again:
 def look_again(model: UniHPE, batch: Batch, skeleton: Skeleton) -> Again:
     """The embeddings of the mirrored pictures and keypoints; heat maps as they would be of the picture itself."""
     seen = mirrored_batch(batch, skeleton)
-    image, heatmaps = model.look(seen)
+    image, heatmaps = model.encode_image(seen)
     if heatmaps is not None:
         heatmaps = heatmaps[:, list(skeleton.mirror)].flip(-1)
     return Again(
-        {Modality.IMAGE: image, Modality.POSE_2D: model.embed(seen, Modality.POSE_2D)}, heatmaps
+        {Modality.IMAGE: image, Modality.POSE_2D: model.encode(seen, Modality.POSE_2D)}, heatmaps
     )
 
 

@@ -12,7 +12,8 @@ from unihpe.body.batch import Modality
 from unihpe.body.mirror import mirrored_token
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.diffusion.sampling import Sampler
+from unihpe.model.unihpe import UniHPE
 
 Way = tuple[Modality, Modality]  # from one to the other
 FLIP_TEST = "flip test"

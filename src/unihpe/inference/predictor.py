@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from unihpe.body.conversions import Converted, convert
 from unihpe.body.mirror import mirrored_batch
 from unihpe.body.prepare import prepare, root_of
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.diffusion.sampling import build_sampler
+from unihpe.diffusion.sampling import Sampler, build_sampler
 from unihpe.errors import InputError
 from unihpe.inference.answer import Estimator, fuse_beside_mirrored
 from unihpe.inference.checks import (
@@ -37,7 +35,7 @@ from unihpe.inference.hypotheses import spread
 from unihpe.inference.keypoints.read import KeypointFile
 from unihpe.inference.results import Results
 from unihpe.model.checkpoint import Card
-from unihpe.model.unihpe import Sampler, UniHPE
+from unihpe.model.unihpe import UniHPE
 
 CHUNK = 4096  # people at a time
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
@@ -115,7 +113,7 @@ class Predictor:
         draws = drawn_by(sampler, steps, samples, seed, flip)
         poses, drawn = [], []
         for batch in batches:
-            embedding = self.model.embed(batch, Modality.POSE_2D)
+            embedding = self.model.encode(batch, Modality.POSE_2D)
             if samples and self.model.can_be_sampled(Modality.POSE_3D):
                 drawn.append(self.draw(embedding, Modality.POSE_2D, batch, draws))
             again = self.embed_mirrored(batch, Modality.POSE_2D) if flip else None
@@ -190,7 +188,7 @@ class Predictor:
         self, batch: Batch, box: Tensor, camera: Camera, focal_given: bool, draws: Draws
     ) -> Results:
         """2D and 3D from pictures alone: a batch of crops, their boxes (N, 4) and cameras."""
-        embedding = self.model.embed(batch, Modality.IMAGE)
+        embedding = self.model.encode(batch, Modality.IMAGE)
         again = self.embed_mirrored(batch, Modality.IMAGE) if draws.flip else None
         flat = self.point(embedding, batch, draws, Modality.IMAGE, Modality.POSE_2D, again)
         pose = self.point(embedding, batch, draws, Modality.IMAGE, again=again).cpu()
@@ -215,7 +213,7 @@ class Predictor:
             )
         flat = prepare(replace(frames, box=box), self.skeleton).to(self.device)
         evidence = {Modality.IMAGE: batch, Modality.POSE_2D: flat}
-        embeddings = {kind: self.model.embed(seen, kind) for kind, seen in evidence.items()}
+        embeddings = {kind: self.model.encode(seen, kind) for kind, seen in evidence.items()}
         again = {
             kind: self.embed_mirrored(seen, kind) for kind, seen in evidence.items() if draws.flip
         }
@@ -347,15 +345,15 @@ class Predictor:
         if sum(evidence is not None for evidence in (keypoints, pose, picture)) != 1:
             raise InputError("embed takes keypoints, a pose or a picture, one of the three")
         if picture is not None:
-            return self.model.embed(self.people_in(picture, boxes, focal)[0], Modality.IMAGE).cpu()
+            return self.model.encode(self.people_in(picture, boxes, focal)[0], Modality.IMAGE).cpu()
         if pose is not None:
             batch = self.pose_batch(pose)
-            return self.model.embed(batch.to(self.device), Modality.POSE_3D).cpu()
+            return self.model.encode(batch.to(self.device), Modality.POSE_3D).cpu()
         if image_size is None:
             raise InputError("keypoints need their picture's size: image_size=(width, height)")
         frames, _ = self.frames(keypoints, image_size, get_skeleton(skeleton), confidence, focal)
         batch = prepare(frames, self.skeleton).to(self.device)
-        return self.model.embed(batch, Modality.POSE_2D).cpu()
+        return self.model.encode(batch, Modality.POSE_2D).cpu()
 
     @torch.no_grad()
     def sample(
@@ -414,7 +412,7 @@ class Predictor:
 
     def embed_mirrored(self, batch: Batch, source: Modality) -> Tensor:
         """The embedding (B, D) of the mirrored people."""
-        return self.model.embed(mirrored_batch(batch, self.skeleton), source)
+        return self.model.encode(mirrored_batch(batch, self.skeleton), source)
 
     def draw(self, embedding: Tensor, source: Modality, batch: Batch, draws: Draws) -> Tensor:
         """Hypotheses (S, B, J, 3), mm, root-relative."""
@@ -517,17 +515,3 @@ def take(frames: Frames, rows: Tensor) -> Frames:
         tuple(frames.group[n] for n in rows.tolist()),
         frames.index[rows],
     )
-
-
-def default_checkpoint() -> Path:
-    """The checkpoint in the package.
-
-    Raises:
-        InputError: if the package holds none.
-    """
-    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
-    if not path.is_file():
-        raise InputError(
-            "this installation holds no checkpoint; name one (a .safetensors file or a training folder)"
-        )
-    return path

@@ -11,7 +11,7 @@ Shape = tuple[int | None, ...]  # None: any length
 
 
 def as_array(value: object) -> Array:
-    """A value as an array; lists of different lengths become one object, which no check lets pass."""
+    """A value as an array; ragged lists become one object, which no check lets pass."""
     try:
         return np.asarray(value)
     except ValueError:

@@ -1,21 +1,15 @@
-"""Public weight files: where they are, and fetching them so that a cache folder never holds a wrong or half a file."""
-
-from __future__ import annotations
+"""Fetching files so that a cache folder never holds a wrong or half a file."""
 
 import contextlib
 import hashlib
 import http.client
-import json
 import os
 import time
-import tomllib
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache as once
-from importlib import resources
 from pathlib import Path
 
 from unihpe.errors import InputError, one_line
@@ -25,43 +19,22 @@ TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 20
 AGENT = "unihpe"  # some hosts refuse urllib's own name
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE, SERVER_ERROR = 206, 416, 500
+# called with the bytes there are so far and, where the server says so, those of the whole file
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes there are so far and, where the server says so, the bytes of the whole file."""
 
 
 @dataclass(frozen=True)
-class PublicFile:
-    """One public file.
+class RemoteFile:
+    """A file that can be fetched."""
 
-    Attributes:
-        file: its name in the cache folder and on a mirror.
-        url: its public address.
-        sha256: its SHA-256 in hexadecimal, or the first digits of it as far as published; "" if not
-            published.
-        megabytes: about; 0 if not published.
-        licence: as its publisher states it.
-        about: what it holds.
-        joints: the skeleton of its heat-map head; "" where it has none.
-    """
-
-    file: str
+    name: str  # what commands call it
+    file: str  # its name in the cache folder and on a mirror
     url: str
-    sha256: str
-    megabytes: int
-    licence: str
-    about: str
-    joints: str = ""
+    sha256: str  # hexadecimal, or the first digits of it as far as published; "" if not published
 
 
 class BrokenOffError(Exception):
     """The connection ended early; what came is kept, and the next attempt goes on from there."""
-
-
-@once
-def public_files() -> dict[str, PublicFile]:
-    """The table in weights.toml, by name."""
-    text = resources.files("unihpe.io").joinpath("weights.toml").read_text(encoding="utf-8")
-    return {name: PublicFile(**fields) for name, fields in tomllib.loads(text).items()}
 
 
 def cache_folder() -> Path:
@@ -71,78 +44,71 @@ def cache_folder() -> Path:
 
 
 def download(
-    name: str,
+    wanted: RemoteFile,
     cache: Path | None = None,
     mirror: str | None = None,
     offline: bool = False,
     progress: Progress | None = None,
-    files: Mapping[str, PublicFile] | None = None,
 ) -> Path:
-    """The path of a file in the cache; fetched if it is not there yet, and checked either way where
-    a hash is published.
+    """The path of a file in the cache; fetched if it is not there yet, checked either way where a
+    hash is published.
 
     A broken download leaves `….part` in the cache, and the next call goes on from there. The final
     name appears only when the file is whole and checked. Not meant for two processes that fetch the
     same file at once.
 
     Args:
-        name: one of `public_files`.
         cache: folder instead of `cache_folder`.
-        mirror: address of a folder that has the files under their cache names, instead of the
-            public addresses.
+        mirror: address of a folder that has the files under their cache names, instead of `url`.
         offline: never use the network.
-        files: another table.
 
     Raises:
-        InputError: for an unknown name, a file that is not there offline, a network fault or a
-            wrong hash.
+        InputError: for a file that is not there offline, a network fault or a wrong hash.
     """
-    table = public_files() if files is None else files
-    if name not in table:
-        raise InputError(f"no weights named {name!r}: take one of {', '.join(table)}")
-    entry = table[name]
-    path = (cache_folder() if cache is None else cache) / entry.file
-    if path.is_file():
-        if matches(path, entry.sha256):
-            return path
-        if offline:
-            raise InputError(
-                f"{path}: its SHA-256 does not begin with {entry.sha256}; delete it and fetch it again online"
-            )
+    path = (cache_folder() if cache is None else cache) / wanted.file
+    there = path.is_file()
+    if there and matches(path, wanted.sha256):
+        return path
+    if offline and there:
+        raise InputError(
+            f"{path}: its SHA-256 does not begin with {wanted.sha256}; delete it and fetch it again"
+            " online"
+        )
     if offline:
         raise InputError(
-            f"{name} is not in the cache: `unihpe weights download {name}`, or put it at {path} (from {entry.url})"
+            f"{wanted.name} is not in the cache: `unihpe weights download {wanted.name}`, or put it"
+            f" at {path} (from {wanted.url})"
         )
-    address = (
-        entry.url if mirror is None else f"{mirror.rstrip('/')}/{urllib.parse.quote(entry.file)}"
-    )
+    copy = f"{mirror.rstrip('/')}/{urllib.parse.quote(wanted.file)}" if mirror else None
+    address = wanted.url if copy is None else copy
     if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
         raise InputError(f"{address}: not an http or https address; give the mirror as https://…")
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fetch(address, part, resume=bool(entry.sha256), progress=progress)
-        finish(part, path, entry, address)
+        fetch(address, part, resume=bool(wanted.sha256), progress=progress)
+        finish(part, path, wanted.sha256, address)
     except OSError as error:
+        reason = error.strerror or error
         raise InputError(
-            f"cannot write {path}: {error.strerror or error}; choose a folder with $UNIHPE_CACHE"
+            f"cannot write {path}: {reason}; choose a folder with $UNIHPE_CACHE"
         ) from error
     return path
 
 
-def finish(part: Path, path: Path, entry: PublicFile, address: str) -> None:
+def finish(part: Path, path: Path, sha256: str, address: str) -> None:
     """Check a whole download and give it its name; a wrong one is removed.
 
     Raises:
         InputError: if the hash is wrong.
     """
     stamp_of(part).unlink(missing_ok=True)
-    if not matches(part, entry.sha256):
+    if not matches(part, sha256):
         found = sha256_of(part)
         part.unlink()
         raise InputError(
-            f"{address}: its SHA-256 is {found[:16]}…, published is {entry.sha256}: not the published file, so nothing"
-            " was kept; try again, or another mirror"
+            f"{address}: its SHA-256 is {found[:16]}…, published is {sha256}: not the published"
+            " file, so nothing was kept; try again, or another mirror"
         )
     with part.open("rb+") as file:
         os.fsync(file.fileno())
@@ -159,30 +125,24 @@ def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) 
     Raises:
         InputError: if it cannot be had.
     """
+    faults = urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError
     fault: Exception | None = None
     for attempt in range(ATTEMPTS):
         time.sleep(attempt)
         try:
-            receive(address, part, resume=resume, progress=progress)
-            return
+            return receive(address, part, resume=resume, progress=progress)
         except urllib.error.HTTPError as error:
             error.close()
             fault = error
             if error.code == RANGE_NOT_SATISFIABLE and part.exists():
-                part.unlink()  # longer than the file now is, or whole but never renamed: once more from the start
+                part.unlink()  # longer than the file now is, or whole but never renamed
             elif error.code < SERVER_ERROR:
                 break  # asking again will not help
-        except (
-            urllib.error.URLError,
-            http.client.HTTPException,
-            ConnectionError,
-            TimeoutError,
-            BrokenOffError,
-        ) as error:
+        except (*faults, BrokenOffError) as error:
             fault = error
-    reason = getattr(fault, "reason", None) or fault
+    reason = one_line(getattr(fault, "reason", None) or fault)
     raise InputError(
-        f"{address}: {one_line(reason)}; check the network and run again (it goes on where it stopped),"
+        f"{address}: {reason}; check the network and run again (it goes on where it stopped),"
         f" or put the file at {part.with_suffix('')} by hand"
     ) from fault
 
@@ -193,16 +153,15 @@ def receive(address: str, part: Path, *, resume: bool, progress: Progress | None
     Raises:
         BrokenOffError: if fewer bytes came than the server announced.
     """
-    request = urllib.request.Request(
-        address, headers={"User-Agent": AGENT, **range_headers(part, resume)}
-    )
+    headers = {"User-Agent": AGENT, **range_headers(part, resume)}
+    request = urllib.request.Request(address, headers=headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        goes_on = answer.status == PARTIAL_CONTENT
-        done = part.stat().st_size if goes_on else 0
+        continued = answer.status == PARTIAL_CONTENT
+        done = part.stat().st_size if continued else 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length is not None else None
-        note_stamp(part, answer.headers)
-        with part.open("ab" if goes_on else "wb") as file:
+        note_stamp(part, answer.headers.get("ETag", ""))
+        with part.open("ab" if continued else "wb") as file:
             while chunk := next_chunk(answer):
                 file.write(chunk)
                 done += len(chunk)
@@ -213,11 +172,7 @@ def receive(address: str, part: Path, *, resume: bool, progress: Progress | None
 
 
 def next_chunk(answer: http.client.HTTPResponse) -> bytes:
-    """Some more bytes, none at the end; kept apart from writing, whose faults are of another kind.
-
-    Raises:
-        BrokenOffError: if the connection fails.
-    """
+    """Some more bytes, none at the end; apart from writing, whose faults are of another kind."""
     try:
         return answer.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
@@ -225,21 +180,23 @@ def next_chunk(answer: http.client.HTTPResponse) -> bytes:
 
 
 def range_headers(part: Path, resume: bool) -> dict[str, str]:
-    """The header that asks for the rest only: bound to the version of the file that `part` began with, if known."""
-    stamp = None
+    """The headers that ask for the rest only.
+
+    They are bound to the version of the file that `part` began with, if that is known: with
+    If-Range a server sends the whole file if it is another version by now.
+    """
+    stamp = ""
     with contextlib.suppress(OSError, ValueError):
-        stamp = json.loads(stamp_of(part).read_text(encoding="utf-8"))
+        stamp = stamp_of(part).read_text(encoding="utf-8")
     if not part.is_file() or part.stat().st_size == 0 or not (stamp or resume):
         return {}
-    # with If-Range a server sends the whole file if it is another version by now
-    return {"Range": f"bytes={part.stat().st_size}-"} | ({"If-Range": str(stamp)} if stamp else {})
+    return {"Range": f"bytes={part.stat().st_size}-"} | ({"If-Range": stamp} if stamp else {})
 
 
-def note_stamp(part: Path, headers: http.client.HTTPMessage) -> None:
-    """Remember the server's stamp of the file's version; a weak one ("W/…") does not promise equal bytes."""
-    stamp = headers.get("ETag")
+def note_stamp(part: Path, stamp: str) -> None:
+    """Keep the server's stamp of the version; a weak one ("W/…") does not promise equal bytes."""
     if stamp and not stamp.startswith("W/"):
-        stamp_of(part).write_text(json.dumps(stamp), encoding="utf-8")
+        stamp_of(part).write_text(stamp, encoding="utf-8")
     else:
         stamp_of(part).unlink(missing_ok=True)
 

@@ -1,17 +1,14 @@
-"""Packages that only some readers need."""
+"""Packages that only some parts need: the extras of pyproject.toml."""
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 from unihpe.errors import InputError
 
 
-def extra(module: str, package: str, path: Path) -> Any:
-    """A module that only this reader needs; an InputError says what to install."""
+def extra(module: str, name: str, why: str) -> Any:
+    """A module of the extra `name`; where it is not installed an InputError says why and how."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InputError(
-            f"{path}: reading it needs {package}: pip install 'unihpe[data]'"
-        ) from error
+        raise InputError(f"{why}: pip install 'unihpe[{name}]'") from error

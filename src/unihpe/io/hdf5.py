@@ -25,7 +25,7 @@ def read_hdf5(
     Raises:
         InputError: for a file that cannot be read, or holds something else under these names.
     """
-    h5py = extra("h5py", "h5py", path)
+    h5py = extra("h5py", "data", f"{path}: reading it needs h5py")
     try:
         with h5py.File(path, "r") as file:
             if missing := [key for key in shapes if key not in file]:

@@ -3,8 +3,26 @@
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from unihpe.errors import InputError, one_line
+
+
+def import_outside(module: str) -> ModuleType:
+    """A module by its name; those of the current folder are found too.
+
+    Raises:
+        InputError: for a module that cannot be imported, saying why.
+    """
+    folder = str(Path.cwd())
+    sys.path.append(folder)
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # whatever the module's own code raises
+        reason = one_line(f"{type(error).__name__}: {error}", 120)
+        raise InputError(f"{module} cannot be imported ({reason})") from error
+    finally:
+        sys.path.remove(folder)
 
 
 def import_named(name: str) -> object:
@@ -17,15 +35,10 @@ def import_named(name: str) -> object:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise InputError(f"'{name}': write it as my_module:NAME")
-    folder = str(Path.cwd())
-    sys.path.append(folder)
     try:
-        loaded = importlib.import_module(module)
-    except Exception as error:  # whatever the module's own code raises
-        reason = one_line(f"{type(error).__name__}: {error}", 120)
-        raise InputError(f"'{name}': {module} cannot be imported ({reason})") from error
-    finally:
-        sys.path.remove(folder)
+        loaded = import_outside(module)
+    except InputError as error:
+        raise InputError(f"'{name}': {error}") from error
     if not hasattr(loaded, attribute):
         raise InputError(f"'{name}': there is no {attribute} in {module}")
     found: object = getattr(loaded, attribute)

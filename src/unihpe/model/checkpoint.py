@@ -1,22 +1,19 @@
-"""Checkpoints: one safetensors file that holds weights and, in its header, everything needed to use
-them.
+"""Checkpoints: one safetensors file of weights with, in its header, all that using them takes.
 
 The same description is written beside it as JSON for people to read; the file itself is what
 counts, so a checkpoint is replaced in one rename.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from unihpe.errors import InputError, one_line
 from unihpe.io.files import replacing, write_text
@@ -26,28 +23,51 @@ HEADER = "unihpe"
 HALF_FROM = 2  # tensors of fewer axes (norms, biases, scales) keep float32
 
 
-class Card(BaseModel):
-    """What a checkpoint says of itself.
+SHIPPED = "shipped"  # the name of the package's own checkpoint
+MODEL_FILE = "model.safetensors"  # in the folder of a training run
 
-    Attributes:
-        format_version: of this layout; newer ones are refused.
-        skeleton: the joints of its poses.
-        recipe: the whole recipe it was trained by.
-        data: what it was trained on, in words.
-        licence: of the weights.
-        samples: training samples drawn, all stages counted.
-        scores: what was measured, by name, with the command that measures it.
-    """
+
+class Card(BaseModel):
+    """What a checkpoint says of itself."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    format_version: int = FORMAT_VERSION
-    skeleton: str
-    recipe: dict[str, Any]
-    data: str = ""
-    licence: str = ""
-    samples: int = 0
-    scores: dict[str, Any] = {}
+    format_version: int = FORMAT_VERSION  # of this layout; newer ones are refused
+    skeleton: str  # the joints of its poses
+    recipe: dict[str, Any]  # the whole recipe it was trained by
+    data: str = ""  # what it was trained on, in words
+    licence: str = ""  # of the weights
+    samples: int = 0  # training samples drawn, all stages counted
+    scores: dict[str, Any] = {}  # what was measured, by name, with the command that measures it
+
+    def require_skeleton(self, name: str, what: str) -> None:
+        """Raise InputError where `what` has other joints."""
+        if name != self.skeleton:
+            raise InputError(
+                f"{what} has the joints of {name}, the checkpoint those of {self.skeleton}"
+            )
+
+
+def checkpoint_file(name: str | Path | None = None) -> Path:
+    """The file of a checkpoint.
+
+    Args:
+        name: a .safetensors file or the folder of a training run; None or "shipped" is the one in
+            the package.
+
+    Raises:
+        InputError: if the package holds none.
+    """
+    if name is not None and str(name) != SHIPPED:
+        path = Path(name)
+        return path / MODEL_FILE if path.is_dir() else path
+    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
+    if not path.is_file():
+        raise InputError(
+            "this installation holds no checkpoint; name one (a .safetensors file or a training"
+            " folder)"
+        )
+    return path
 
 
 def save_checkpoint(
@@ -56,19 +76,14 @@ def save_checkpoint(
     """Write `path` (.safetensors) and, beside it, the card as .json.
 
     Args:
-        tensors: the model's state, by name.
         half: matrices as float16, which halves the file; vectors stay float32.
 
     Raises:
         InputError: if the place cannot be written; what stood there before is left as it was.
     """
-    stored = {
-        name: (tensor.half() if half and tensor.ndim >= HALF_FROM else tensor)
-        .detach()
-        .cpu()
-        .contiguous()
-        for name, tensor in tensors.items()
-    }
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    if half:
+        stored = {n: t.half() if t.ndim >= HALF_FROM else t for n, t in stored.items()}
     text = card.model_dump_json()
     with replacing(path) as temporary:
         try:
@@ -76,9 +91,8 @@ def save_checkpoint(
             temporary.chmod(0o644)  # the library makes files that nobody else can read
         except SafetensorError as error:  # the library's own wrapping of a full disk
             raise OSError(str(error)) from error
-    write_text(
-        path.with_suffix(".json"), json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
-    )
+    for_people = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    write_text(path.with_suffix(".json"), for_people + "\n")
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], Card]:
@@ -102,9 +116,8 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor],
         raise InputError(
             f"{path}: a safetensors file, but not a unihpe checkpoint (no '{HEADER}' header)"
         )
-    return {name: tensor.float() for name, tensor in tensors.items()}, parse_card(
-        path, metadata[HEADER]
-    )
+    card = parse_card(path, metadata[HEADER])
+    return {name: tensor.float() for name, tensor in tensors.items()}, card
 
 
 def parse_card(path: Path, text: str) -> Card:
@@ -116,7 +129,8 @@ def parse_card(path: Path, text: str) -> Card:
             raise ValueError(f"format version {version}")
         if version > FORMAT_VERSION:
             raise InputError(
-                f"{path}: format version {version}, this unihpe reads up to {FORMAT_VERSION}; upgrade unihpe"
+                f"{path}: format version {version}, this unihpe reads up to {FORMAT_VERSION};"
+                " upgrade unihpe"
             )
         return Card.model_validate(fields)
     except InputError:
@@ -128,10 +142,7 @@ def parse_card(path: Path, text: str) -> Card:
 
 
 def load_into(
-    model: torch.nn.Module,
-    tensors: Mapping[str, Tensor],
-    path: Path,
-    may_lack: tuple[str, ...] = (),
+    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, may_lack: tuple[str, ...] = ()
 ) -> None:
     """Put tensors into a model built from the same recipe.
 
@@ -142,19 +153,17 @@ def load_into(
         InputError: if names or shapes disagree, naming the first that does.
     """
     wanted = model.state_dict()
-    missing = sorted(
-        name for name in wanted.keys() - tensors.keys() if not name.startswith(may_lack)
-    )
+    missing = sorted(n for n in wanted.keys() - tensors.keys() if not n.startswith(may_lack))
     unknown = sorted(tensors.keys() - wanted.keys())
-    if missing or unknown:
+    if first := (missing + unknown)[:1]:
         raise InputError(
-            f"{path}: {len(missing)} tensors missing, {len(unknown)} unknown (first: {(missing + unknown)[0]});"
+            f"{path}: {len(missing)} tensors missing, {len(unknown)} unknown (first: {first[0]});"
             " its model is built another way"
         )
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape:
             raise InputError(
-                f"{path}: {name} is {tuple(tensor.shape)}, the model needs {tuple(wanted[name].shape)}:"
-                " another skeleton or width"
+                f"{path}: {name} is {tuple(tensor.shape)}, the model needs"
+                f" {tuple(wanted[name].shape)}: another skeleton or width"
             )
     model.load_state_dict(wanted | dict(tensors))

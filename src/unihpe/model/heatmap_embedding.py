@@ -1,7 +1,6 @@
-"""How heat maps become an embedding: that of the keypoints they show, moved by what else is seen there."""
+"""How heat maps become an embedding: that of the keypoints they show, moved by what is seen there."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,29 +15,20 @@ FAINTEST = 0.1  # height of a heat map, of 1, that shows a joint
 
 @dataclass(frozen=True)
 class ShownJoints:
-    """What heat maps say about a batch of people.
+    """What heat maps say about a batch of people."""
 
-    Attributes:
-        heatmaps: (B, J, h, w).
-        keypoints: (B, J, 2), box units, and confidence: (B, J), 0 where the map shows nothing; see
-            `keypoints_of`.
-        box: token, (B, 3).
-        embedding: of the keypoints, by the 2D encoder, (B, D).
-    """
-
-    heatmaps: Tensor
-    keypoints: Tensor
-    confidence: Tensor
-    box: Tensor
-    embedding: Tensor
+    heatmaps: Tensor  # (B, J, h, w)
+    keypoints: Tensor  # (B, J, 2), box units, see `keypoints_of`
+    confidence: Tensor  # (B, J), 0 where the map shows nothing
+    box: Tensor  # token, (B, 3)
+    embedding: Tensor  # of the keypoints, by the 2D encoder, (B, D)
 
 
 def keypoints_of(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J): the
-    map's height, cut to [0, 1].
+    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J).
 
-    A map lower than `FAINTEST` shows nothing: confidence 0, which the 2D encoder takes for a
-    missing joint.
+    That is the map's height, cut to [0, 1]. A map lower than `FAINTEST` shows nothing: confidence
+    0, which the 2D encoder takes for a missing joint.
     """
     height = heatmaps.float().amax((2, 3))
     return soft_argmax(heatmaps), torch.where(height > FAINTEST, height.clamp(max=1.0), 0.0)
@@ -49,9 +39,8 @@ class JointReadOut(nn.Module):
     there.
 
     Features are averaged with the sharpened heat map as weights, as part attention does (Kocabas et
-    al., PARE, ICCV 2021). The box
-    token comes in as in the 2D encoder: how a pose lies before the camera depends on where in the
-    picture it is seen.
+    al., PARE, ICCV 2021). The box token comes in as in the 2D encoder: how a pose lies before the
+    camera depends on where in the picture it is seen.
 
     Args:
         channels: of the maps.
@@ -60,7 +49,7 @@ class JointReadOut(nn.Module):
 
     def __init__(
         self,
-        channels: list[int],
+        channels: Sequence[int],
         joints: int,
         *,
         width: int = 1024,
@@ -75,13 +64,14 @@ class JointReadOut(nn.Module):
         start_at_nothing(self.project)
 
     def forward(self, maps: list[Tensor], shown: ShownJoints) -> Tensor:
-        """Maps (B, C, h, w) finest first, and what heat maps of the finest's size show → (B, D); 0 before training."""
+        """Maps (B, C, h, w), finest first, and what heat maps of the finest's size show → (B, D).
+
+        It is 0 before training.
+        """
         share = sharpened(shown.heatmaps)
         features = torch.cat([averaged(x.float(), share) for x in maps], dim=-1)  # (B, J, ΣC)
-        joints = torch.cat(
-            [self.reduce(features), shown.keypoints, shown.confidence[..., None]], dim=-1
-        )
-        x = self.stem(torch.cat([joints.flatten(1), shown.box], dim=1))
+        seen = [self.reduce(features), shown.keypoints, shown.confidence[..., None]]
+        x = self.stem(torch.cat([torch.cat(seen, dim=-1).flatten(1), shown.box], dim=1))
         result: Tensor = self.project(x + self.block(x))
         return result
 
@@ -93,7 +83,10 @@ def start_at_nothing(layer: nn.Linear) -> None:
 
 
 def averaged(features: Tensor, share: Tensor) -> Tensor:
-    """Features (B, C, h, w) averaged with weights (B, J, H, W) that add up to 1, H a multiple of h: (B, J, C)."""
+    """Features (B, C, h, w) averaged by weights (B, J, H, W) that add up to 1 → (B, J, C).
+
+    H is a multiple of h.
+    """
     height, width = features.shape[-2:]
     pooled = F.adaptive_avg_pool2d(share, (height, width)).flatten(2)
     return pooled / pooled.sum(-1, keepdim=True) @ features.flatten(2).transpose(1, 2)

@@ -1,5 +1,4 @@
-"""A person's picture to one unit embedding (§3.1): pooled HRNet branches, or a ViT's mean token,
-and one linear layer.
+"""A person's picture to one unit embedding (§3.1): a backbone's maps, pooled, and one linear layer.
 
 Beside the paper's read-out there is one at the joints, for networks that learn from few pictures:
 an average over the picture has to learn anew where things are, and a heat map says it. There a
@@ -7,21 +6,19 @@ picture's embedding is that of the keypoints its heat maps show, moved by what e
 tells; it begins as the former alone.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unihpe.model.backbones.hrnet import HRNet
+from unihpe.model.backbones import Backbone
 from unihpe.model.heatmap_embedding import JointReadOut, ShownJoints, start_at_nothing
 from unihpe.model.pose_encoder import unit
 
 
 class ImageEncoder(nn.Module):
-    """HRNet's branches, each averaged over the picture, concatenated, → linear → unit length.
+    """A backbone's maps, each averaged over the picture, concatenated, → linear → unit length.
 
-    With all four branches of w32 that is 480 numbers, of w48 720, of w18_small 240.
+    With all four branches of HRNet-w32 that is 480 numbers, of w48 720, of w18_small 240.
 
     Args:
         shrink: pixels of the picture, along each side, that are averaged into one first; 2 makes 96
@@ -32,7 +29,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(
         self,
-        backbone: HRNet,
+        backbone: Backbone,
         embedding: int = 1024,
         *,
         shrink: int = 1,
@@ -45,16 +42,23 @@ class ImageEncoder(nn.Module):
         if joints is not None:
             start_at_nothing(self.project)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """Normalised RGB (B, 3, H, W), sides multiples of 32 · shrink → unit embedding (B, D), float32; pooled read-out only."""
-        return self.read_out(self.maps(picture))
+    def forward(self, image: Tensor) -> Tensor:
+        """RGB (B, 3, H, W), 0 to 255 → unit embedding (B, D), float32; pooled read-out only."""
+        return self.read_out(self.maps(image))
 
-    def maps(self, picture: Tensor) -> list[Tensor]:
-        """The backbone's maps of normalised RGB (B, 3, H, W), finest first."""
-        maps: list[Tensor] = self.backbone(
-            F.avg_pool2d(picture, self.shrink) if self.shrink > 1 else picture
-        )
+    def maps(self, image: Tensor) -> list[Tensor]:
+        """The backbone's maps of RGB (B, 3, H, W), 0 to 255, finest first."""
+        maps: list[Tensor] = self.backbone(self.prepared(image))
         return maps
+
+    def prepared(self, image: Tensor) -> Tensor:
+        """RGB (B, 3, H, W), 0 to 255, as the backbone wants it: its size, mean and deviation."""
+        backbone, picture = self.backbone, image.float()
+        if not backbone.any_size:
+            picture = fitted(picture, *backbone.size)
+        mean, std = (picture.new_tensor(x)[:, None, None] for x in (backbone.mean, backbone.std))
+        picture = ((picture / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+        return F.avg_pool2d(picture, self.shrink) if self.shrink > 1 else picture
 
     def read_out(self, maps: list[Tensor], shown: ShownJoints | None = None) -> Tensor:
         """The backbone's maps → unit embedding (B, D).
@@ -62,12 +66,20 @@ class ImageEncoder(nn.Module):
         Args:
             shown: what the heat maps show; for the read-out at the joints, which needs it.
         """
-        pooled = torch.cat(
-            [x.mean(dim=(2, 3), dtype=torch.float32) for x in maps], dim=1
-        )  # (B, ΣC)
-        read = self.project(pooled)
+        pooled = [x.mean(dim=(2, 3), dtype=torch.float32) for x in maps]
+        read = self.project(torch.cat(pooled, dim=1))  # of (B, ΣC)
         if self.joints is None:
             return unit(read)
         if shown is None:
             raise ValueError("this image encoder reads at the joints: pass what the heat maps show")
         return unit(shown.embedding + read + self.joints(maps, shown))
+
+
+def fitted(picture: Tensor, width: int, height: int) -> Tensor:
+    """Pictures (B, 3, H, W) → (B, 3, height, width): as large as fits, in the middle of black."""
+    scale = min(width / picture.shape[-1], height / picture.shape[-2])
+    if scale != 1:
+        size = [round(side * scale) for side in picture.shape[-2:]]
+        picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
+    right, below = width - picture.shape[-1], height - picture.shape[-2]
+    return F.pad(picture, (right // 2, right - right // 2, below // 2, below - below // 2))

@@ -1,6 +1,4 @@
-"""Embeddings to poses: the score network (§3.1, B.3) and the residual MLP (B.1), both with a modality token."""
-
-from __future__ import annotations
+"""Embeddings to poses: the score network (§3.1, B.3) and the residual MLP (B.1)."""
 
 import math
 from typing import cast
@@ -9,15 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from unihpe.body.batch import Modality
+from unihpe.diffusion.parametrisation import Denoiser, Diffusion
 from unihpe.model.pose_encoder import BOX_NUMBERS, require_box
 
 TIME_CHANNELS = 512
-GROUPS = 32  # of the group norms; widths are multiples of it
 TIME_PERIOD = 10_000.0
+GROUPS = 32  # of the group norms; widths are multiples of it
 
 
 class Condition(nn.Module):
-    """What a decoder is told: the embedding, where it came from, and the box.
+    """What a decoder is told: the embedding, where it came from (the modality token), and the box.
 
     Unit embeddings are multiplied by √D first: at unit norm their coordinates, about 0.03 each,
     would drown in the time embedding beside them.
@@ -26,18 +25,21 @@ class Condition(nn.Module):
     def __init__(self, embedding: int, *, modality_token: bool, box_token: bool) -> None:
         super().__init__()
         self.scale = math.sqrt(embedding)
-        self.modality = (
-            nn.Parameter(torch.zeros(len(Modality), embedding)) if modality_token else None
-        )
+        tokens = torch.zeros(len(Modality), embedding)
+        self.modality = nn.Parameter(tokens) if modality_token else None
         self.embed_box = nn.Linear(BOX_NUMBERS, embedding) if box_token else None
-        self.null = nn.Parameter(
-            torch.zeros(embedding)
-        )  # stands for "no embedding": the decoder is then a pose prior
+        # stands for "no embedding": the decoder is then a pose prior
+        self.null = nn.Parameter(torch.zeros(embedding))
 
     def forward(
         self, embedding: Tensor, modality: Modality, box: Tensor | None, drop: Tensor | None = None
     ) -> Tensor:
-        """Unit embedding (B, D) of one modality, box token (B, 3), who loses the embedding, drop (B,) bool → (B, D)."""
+        """Unit embeddings (B, D) of one modality → (B, D).
+
+        Args:
+            box: token (B, 3).
+            drop: who loses the embedding, (B,) bool.
+        """
         x = embedding * self.scale
         if self.modality is not None:
             x = x + self.modality[modality]
@@ -77,9 +79,8 @@ class ScoreDecoder(nn.Module):
         )
         self.stem = nn.Linear(joints * coordinates, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
-        self.project = nn.Linear(
-            embedding, (2 * blocks + 1) * width
-        )  # one slice for the stem, one for each layer
+        # one slice for the stem, one for each layer
+        self.project = nn.Linear(embedding, (2 * blocks + 1) * width)
         self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
         self.activate = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
         self.head = nn.Linear(width, joints * coordinates)
@@ -91,7 +92,7 @@ class ScoreDecoder(nn.Module):
         box: Tensor | None = None,
         drop: Tensor | None = None,
     ) -> Tensor:
-        """The time-independent part of every layer: unit embedding (B, D), box token (B, 3) → (B, layers · width)."""
+        """The time-independent part of every layer, (B, layers · width); see `Condition`."""
         return cast(Tensor, self.project(self.condition(embedding, modality, box, drop)))
 
     def forward(self, x: Tensor, t: Tensor, prepared: Tensor) -> Tensor:
@@ -107,8 +108,26 @@ class ScoreDecoder(nn.Module):
         return cast(Tensor, self.head(h).unflatten(1, self.shape))
 
 
+class DiffusionDecoder(nn.Module):
+    """A score network and the meaning of its output (path and prediction)."""
+
+    def __init__(self, network: ScoreDecoder, diffusion: Diffusion) -> None:
+        super().__init__()
+        self.network, self.diffusion = network, diffusion
+        self.shape = network.shape  # joints and coordinates of the poses it makes
+
+    def conditioned(self, prepared: Tensor) -> Denoiser:
+        """The network's output at (scaled x_t, t), float32, with its condition held fixed."""
+        return lambda x, t: self.network(x, t, prepared).float()
+
+    def denoiser(self, prepared: Tensor) -> Denoiser:
+        """x̂₀(x_t, t) with the condition held fixed."""
+        return self.diffusion.denoiser(self.conditioned(prepared))
+
+
 class MLPDecoder(nn.Module):
-    """Embedding straight to pose, through residual blocks; trained by mean square error (B.1, eq. 5)."""
+    """Embedding straight to pose, through residual blocks; trained by mean square error (B.1, eq.
+    5)."""
 
     def __init__(
         self,
@@ -130,16 +149,13 @@ class MLPDecoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, joints * coordinates)
 
-    def forward(
-        self,
-        embedding: Tensor,
-        modality: Modality,
-        box: Tensor | None = None,
-        drop: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, embedding: Tensor, modality: Modality, box: Tensor | None = None) -> Tensor:
         """Unit embedding (B, D), box token (B, 3) → pose (B, J, C)."""
-        x = self.blocks(self.stem(self.condition(embedding, modality, box, drop)))
+        x = self.blocks(self.stem(self.condition(embedding, modality, box)))
         return cast(Tensor, self.head(self.norm(x)).unflatten(1, self.shape))
+
+
+Decoder = DiffusionDecoder | MLPDecoder
 
 
 class ResidualBlock(nn.Module):
@@ -151,10 +167,9 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout),
-            nn.Linear(width, width), nn.Dropout(dropout),
-        )  # fmt: skip
+        first, second = nn.Linear(width, width), nn.Linear(width, width)
+        before, after = nn.Dropout(dropout), nn.Dropout(dropout)
+        self.layers = nn.Sequential(nn.LayerNorm(width), first, nn.SiLU(), before, second, after)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, W) → (B, W)."""
@@ -164,10 +179,7 @@ class ResidualBlock(nn.Module):
 def sinusoid(t: Tensor) -> Tensor:
     """Sines and cosines of t·999 at geometric periods, as in score_sde: (B,) in [0, 1] → (B, 512)."""
     half = TIME_CHANNELS // 2
-    rates = torch.exp(
-        -math.log(TIME_PERIOD)
-        * torch.arange(half, device=t.device, dtype=torch.float32)
-        / (half - 1)
-    )
+    steps = torch.arange(half, device=t.device, dtype=torch.float32)
+    rates = torch.exp(-math.log(TIME_PERIOD) * steps / (half - 1))
     angle = 999 * t.float()[:, None] * rates
     return torch.cat([angle.sin(), angle.cos()], dim=1)

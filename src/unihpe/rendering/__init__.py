@@ -1,1 +1,1 @@
-"""Rendered people: any 3D poses put on random bodies, dressed, lit and photographed, with exact labels."""
+"""Rendered people: 3D poses on random bodies, dressed, lit and seen by a camera; exact labels."""

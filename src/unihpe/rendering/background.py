@@ -1,34 +1,27 @@
 """What lies behind a person: a folder of photographs and panoramas, else drawn walls and floors."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unihpe.errors import InputError
+from unihpe.rendering.raster import Bytes, Doubles, Floats
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 LARGEST = 2048  # pixels; larger pictures are shrunk on reading
 SMALLEST = 64
-WIDENING = (
-    1.0,
-    3.0,
-)  # a panorama shows this much more than the lens would: its own pixels are coarse
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+WIDENING = (1.0, 3.0)  # a panorama shows this much more than the lens would: its pixels are coarse
 
 
 @dataclass(frozen=True)
 class Backgrounds:
-    """Pictures (H, W, 3), RGB: plain photographs, and equirectangular panoramas (twice as wide as high)."""
+    """Pictures (H, W, 3), RGB."""
 
     photos: tuple[Bytes, ...] = ()
-    panoramas: tuple[Bytes, ...] = ()
+    panoramas: tuple[Bytes, ...] = ()  # equirectangular: twice as wide as high
 
 
 @lru_cache(maxsize=4)
@@ -40,63 +33,48 @@ def load_backgrounds(folder: Path) -> Backgrounds:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of backgrounds; leave it out for drawn ones")
-    read = [
-        shrunk(picture)
-        for path in sorted(folder.iterdir())
-        if (picture := read_picture(path)) is not None
-    ]
-    if not read:
-        raise InputError(
-            f"{folder}: no picture of at least {SMALLEST} x {SMALLEST} pixels that can be read (jpg, png)"
-        )
-    wide = [picture.shape[1] == 2 * picture.shape[0] for picture in read]
-    photos = tuple(picture for picture, panorama in zip(read, wide, strict=True) if not panorama)
-    return Backgrounds(
-        photos, tuple(picture for picture, panorama in zip(read, wide, strict=True) if panorama)
-    )
+    pictures = [read_background(path) for path in sorted(folder.iterdir())]
+    kinds: dict[bool, list[Bytes]] = {False: [], True: []}
+    for picture in pictures:
+        if picture is not None:
+            kinds[is_panorama(picture)].append(picture)
+    if not any(kinds.values()):
+        size = f"{SMALLEST} x {SMALLEST}"
+        raise InputError(f"{folder}: no picture of at least {size} pixels that can be read")
+    return Backgrounds(tuple(kinds[False]), tuple(kinds[True]))
 
 
-def read_picture(path: Path) -> Bytes | None:
-    """An RGB picture (H, W, 3), or None for what is none or too small."""
-    if path.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp", ".bmp"):
+def is_panorama(picture: Bytes) -> bool:
+    return bool(picture.shape[1] == 2 * picture.shape[0])
+
+
+def read_background(path: Path) -> Bytes | None:
+    """An RGB picture (H, W, 3), no side above `LARGEST`; None for what is none or too small."""
+    read = cv2.imread(str(path)) if path.suffix.lower() in SUFFIXES else None
+    if read is None or min(read.shape[:2]) < SMALLEST:
         return None
-    picture = cv2.imread(str(path))
-    if picture is None or min(picture.shape[:2]) < SMALLEST:
-        return None
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
-
-
-def shrunk(picture: Bytes) -> Bytes:
-    """The picture with no side above `LARGEST`."""
+    picture = np.ascontiguousarray(read[..., ::-1], dtype=np.uint8)
     scale = LARGEST / max(picture.shape[:2])
     if scale >= 1:
         return picture
     width = 2 * round(picture.shape[1] * scale / 2)
-    height = (
-        width // 2 if picture.shape[1] == 2 * picture.shape[0] else round(picture.shape[0] * scale)
-    )
-    return np.asarray(
-        cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
-    )
+    height = width // 2 if is_panorama(picture) else round(picture.shape[0] * scale)
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
 
 
 def behind(backgrounds: Backgrounds, rays: Floats, rng: np.random.Generator) -> Bytes:
-    """The background of a crop.
+    """The background of a crop, (H, W, 3), RGB: of one of the pictures; drawn where there are none.
 
     Args:
-        backgrounds: pictures to take it from; none draws one.
         rays: direction of each pixel in world axes (y up), (H, W, 3); length does not matter.
-        rng: the randomness.
-
-    Returns:
-        (H, W, 3), RGB.
     """
-    height, width = rays.shape[:2]
-    sources: Sequence[Bytes] = (*backgrounds.photos, *backgrounds.panoramas)
+    sources = (*backgrounds.photos, *backgrounds.panoramas)
     if not sources:
         return drawn(rays, rng)
     chosen = int(rng.integers(len(sources)))
     if chosen < len(backgrounds.photos):
+        height, width = rays.shape[:2]
         return cut_out(sources[chosen], width, height, rng)
     return panorama_view(sources[chosen], rays, rng)
 
@@ -114,29 +92,23 @@ def cut_out(photo: Bytes, width: int, height: int, rng: np.random.Generator) -> 
 
 
 def panorama_view(panorama: Bytes, rays: Floats, rng: np.random.Generator) -> Bytes:
-    """A panorama along the rays, turned at random about the vertical; the horizon stays at the horizon."""
+    """A panorama along the rays, turned at random about the vertical; the horizon stays level."""
     widening, turn = rng.uniform(*WIDENING), rng.uniform(0, 2 * np.pi)
     flat = np.hypot(rays[..., 0], rays[..., 2])
     middle = rays[rays.shape[0] // 2, rays.shape[1] // 2]
-    forward = np.arctan2(middle[0], middle[2])
-    azimuth = np.arctan2(rays[..., 0], rays[..., 2]) - forward
+    azimuth = np.arctan2(rays[..., 0], rays[..., 2]) - np.arctan2(middle[0], middle[2])
     azimuth = (azimuth + np.pi) % (2 * np.pi) - np.pi
     elevation = np.clip(np.arctan2(rays[..., 1], flat) * widening, -1.45, 1.45)
     height, width = panorama.shape[:2]
     # seen from inside, the picture runs against the azimuth, which grows to the left
     x = ((turn - azimuth * widening) / (2 * np.pi) * width) % width
     y = (0.5 - elevation / np.pi) * height
-    view = cv2.remap(
-        panorama,
-        x.astype(np.float32) - 0.5,
-        y.astype(np.float32) - 0.5,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
-    )
+    maps = (x.astype(np.float32) - 0.5, y.astype(np.float32) - 0.5)
+    view = cv2.remap(panorama, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     return np.asarray(view, dtype=np.uint8)
 
 
-def muted(rng: np.random.Generator) -> NDArray[np.float64]:
+def muted(rng: np.random.Generator) -> Doubles:
     """A colour as rooms and streets have them, mostly near grey, (3,) in 0 to 255."""
     grey, strength = rng.uniform(20, 235), rng.choice([0.12, 0.3, 0.8])
     return np.asarray(np.clip(grey + strength * rng.uniform(-110, 110, 3), 5, 250))
@@ -150,26 +122,16 @@ def drawn(rays: Floats, rng: np.random.Generator) -> Bytes:
     edge = np.clip((up + rng.uniform(0.05, 0.4)) / rng.uniform(0.004, 0.05), 0, 1)[..., None]
     picture = (wall * edge + floor * (1 - edge)).astype(np.float32)
     for _ in range(rng.integers(2, 14)):
-        corner, size = (
-            rng.uniform(-0.2, 1, 2) * (width, height),
-            rng.uniform(0.05, 0.7, 2) * (width, height),
-        )
+        corner = rng.uniform(-0.2, 1, 2) * (width, height)
+        size = rng.uniform(0.05, 0.7, 2) * (width, height)
         colour = tuple(muted(rng).tolist())
         x0, y0, x1, y1 = (int(v) for v in (*corner, *(corner + size)))
         if rng.random() < 0.6:
             cv2.rectangle(picture, (x0, y0), (x1, y1), colour, -1)
         else:
-            axes = (max(1, (x1 - x0) // 2), max(1, (y1 - y0) // 2))
-            cv2.ellipse(
-                picture,
-                ((x0 + x1) // 2, (y0 + y1) // 2),
-                axes,
-                rng.uniform(0, 180),
-                0,
-                360,
-                colour,
-                -1,
-            )
+            middle, axes = ((x0 + x1) // 2, (y0 + y1) // 2), ((x1 - x0) // 2, (y1 - y0) // 2)
+            axes = (max(1, axes[0]), max(1, axes[1]))
+            cv2.ellipse(picture, middle, axes, rng.uniform(0, 180), 0, 360, colour, -1)
     for cells in (4, 12, 40):
         noise = rng.normal(0, 9, (cells * 4 // 3, cells, 1)).astype(np.float32)
         picture += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]

@@ -1,53 +1,42 @@
-"""Sky, ground and sun, the shadows that a body throws on itself and on the floor."""
+"""Sky, ground and sun, the shadows that a body throws on itself and on the floor.
 
-from __future__ import annotations
+Colours are linear light in [0, 1]; pictures are sRGB, taken as a plain gamma of 2.2.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unihpe.rendering.extra import compiled
-from unihpe.rendering.paint import linear
-from unihpe.rendering.raster import NOTHING, Floats, Ints, rasterise
+from unihpe.rendering.raster import NOTHING, Bytes, Doubles, Floats, Ints, project, rasterise
 
-Bytes = NDArray[np.uint8]
-Doubles = NDArray[np.float64]
+GAMMA = 2.2
+BYTE_TO_LINEAR = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
 MAP = 208  # side of the shadow map, pixels
 CONTACT = 160.0  # mm above the floor, up to where a body darkens what is under it
 
 
 @dataclass(frozen=True)
 class Light:
-    """Colours of sky, ground and sun, linear, and the direction to the sun, world axes: rows of (4, 3)."""
+    """What shines on a scene."""
 
+    # (4, 3): colours of sky, ground and sun, linear; unit vector to the sun, world axes
     rows: Floats
-    softness: float
-
-    @property
-    def sun(self) -> Doubles:
-        """Unit vector towards the sun."""
-        return np.asarray(self.rows[3], dtype=np.float64)
+    softness: float  # of shadows: the blur's standard deviation, pixels
 
 
 @dataclass(frozen=True)
 class View:
-    """Where world points are on the crop: pixels = scale·(K·(R·x + t) projected) + offset.
+    """Where world points are on the crop: pixels = scale·(K·(R·x + t) projected) + offset."""
 
-    Attributes:
-        rotation, translation: world to camera axes, (3, 3) and (3,), mm.
-        focal, centre: full-picture pixels, (2,).
-        scale: crop pixels a full-picture pixel.
-        offset: (2,), crop pixels.
-    """
-
-    rotation: Doubles
-    translation: Doubles
-    focal: Doubles
-    centre: Doubles
-    scale: float
-    offset: Doubles
+    rotation: Doubles  # (3, 3), world to camera axes
+    translation: Doubles  # (3,), mm
+    focal: Doubles  # (2,), full-picture pixels
+    centre: Doubles  # (2,), full-picture pixels
+    scale: float  # crop pixels a full-picture pixel
+    offset: Doubles  # (2,), crop pixels
 
     def screen(self, points: Floats, enlarge: float = 1.0) -> Floats:
         """World points (V, 3) → crop pixels · `enlarge` and inverse depth, (V, 3)."""
@@ -57,64 +46,36 @@ class View:
 
     def rays(self, width: int, height: int) -> Floats:
         """World directions of the crop's pixel centres, (height, width, 3)."""
-        x, y = np.meshgrid(
-            np.arange(width, dtype=np.float32) + 0.5, np.arange(height, dtype=np.float32) + 0.5
-        )
+        columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        x, y = np.meshgrid(columns + 0.5, rows + 0.5)
         r, shift = self.rotation, self.centre * self.scale + self.offset
-        x, y = (
-            (x - shift[0]) / (self.focal[0] * self.scale),
-            (y - shift[1]) / (self.focal[1] * self.scale),
-        )
+        x = (x - shift[0]) / (self.focal[0] * self.scale)
+        y = (y - shift[1]) / (self.focal[1] * self.scale)
         return np.stack([x * r[0, k] + y * r[1, k] + r[2, k] for k in range(3)], axis=-1)
 
 
-@compiled
-def project(
-    points: Floats, rotation: Doubles, translation: Doubles, focal: Doubles, shift: Doubles
-) -> Floats:
-    """World points (V, 3) → pixels and inverse depth (V, 3); −1 for the inverse depth behind the camera."""
-    out = np.empty(points.shape, dtype=np.float32)
-    for v in range(len(points)):
-        x, y, z = float(points[v, 0]), float(points[v, 1]), float(points[v, 2])
-        depth = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + translation[2]
-        inverse = 1.0 / depth if depth > 50.0 else -1.0
-        for axis in range(2):
-            side = (
-                rotation[axis, 0] * x
-                + rotation[axis, 1] * y
-                + rotation[axis, 2] * z
-                + translation[axis]
-            )
-            out[v, axis] = side * inverse * focal[axis] + shift[axis]
-        out[v, 2] = inverse
-    return out
+def linear(picture: NDArray[Any]) -> Floats:
+    """sRGB 0–255 to linear light."""
+    if picture.dtype == np.uint8:
+        return np.asarray(cv2.LUT(picture, BYTE_TO_LINEAR))
+    return ((np.asarray(picture, dtype=np.float32) / 255) ** GAMMA).astype(np.float32)
 
 
 def draw_light(background: Bytes, rng: np.random.Generator) -> Light:
-    """A light that goes with a background: its colours tint sky and ground, its brightness sets the level."""
-    top, bottom = (
-        linear(background[: len(background) // 2]),
-        linear(background[len(background) // 2 :]),
-    )
-    level = float(np.clip(linear(background).mean(), 0.06, 0.5)) * rng.uniform(2.0, 4.2)
+    """A light as bright as the background, tinted by its upper half (sky) and lower (ground)."""
+    half, bright = len(background) // 2, float(linear(background).mean())
+    level = float(np.clip(bright, 0.06, 0.5)) * rng.uniform(2.0, 4.2)
     sky, ground = (
-        tinted(part.reshape(-1, 3).mean(0), rng.uniform(0.05, 0.4)) for part in (top, bottom)
+        tinted(linear(part).reshape(-1, 3).mean(0), rng.uniform(0.05, 0.4))
+        for part in (background[:half], background[half:])
     )
     share = rng.uniform(0.15, 0.75)  # of the sun in all light
     warmth = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.72, 1.02)])
-    elevation, azimuth = np.deg2rad(rng.uniform(18, 80)), rng.uniform(0, 2 * np.pi)
-    sun = [
-        np.cos(elevation) * np.cos(azimuth),
-        np.sin(elevation),
-        np.cos(elevation) * np.sin(azimuth),
-    ]
-    rows = [
-        sky * level * (1 - share),
-        ground * level * (1 - share) * 0.55,
-        warmth * level * share * 1.5,
-        sun,
-    ]
-    return Light(np.array(rows, dtype=np.float32), rng.uniform(1.0, 3.5))
+    high, azimuth = np.deg2rad(rng.uniform(18, 80)), rng.uniform(0, 2 * np.pi)
+    sun = [np.cos(high) * np.cos(azimuth), np.sin(high), np.cos(high) * np.sin(azimuth)]
+    above, below = sky * level * (1 - share), ground * level * (1 - share) * 0.55
+    rows = np.array([above, below, warmth * level * share * 1.5, sun], dtype=np.float32)
+    return Light(rows, rng.uniform(1.0, 3.5))
 
 
 def tinted(colour: Floats, amount: float) -> Doubles:
@@ -128,45 +89,40 @@ def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Float
 
     Args:
         points: (V, 3), mm, world axes; `faces` (F, 3) of them throw shadows.
-        light: gives the sun.
 
     Returns:
         heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; map pixels and height of each
         corner, (V, 3).
     """
-    forward = -light.sun
+    forward = -np.asarray(light.rows[3], dtype=np.float64)
     right = np.cross(forward, [0.0, 1.0, 0.0])
     right /= np.linalg.norm(right)
     axes = np.stack([right, np.cross(forward, right), -forward])
     turned = points @ axes.T.astype(np.float32)
     low, high = turned.min(0), turned.max(0)
     scale = (MAP - 4) / float((high - low)[:2].max())
-    place = (turned - low) * np.array([scale, scale, 1.0], np.float32) + np.array(
-        [2.0, 2.0, 1.0], np.float32
-    )
-    place = np.ascontiguousarray(place, dtype=np.float32)
+    stretch, shift = np.array([[scale, scale, 1.0], [2.0, 2.0, 1.0]], np.float32)
+    place = np.ascontiguousarray((turned - low) * stretch + shift, dtype=np.float32)
     return rasterise(place, faces, 0, MAP, MAP)[1], place
 
 
 def floor_shadow(
     points: Floats, faces: Ints, view: View, light: Light, width: int, height: int
 ) -> Floats:
-    """How much light the floor (y = 0) keeps at each pixel, (height, width) in [0, 1]: the sun's shadow and contact."""
+    """How much light the floor (y = 0) keeps at each pixel, (height, width) in [0, 1].
+
+    The sun's shadow, and a darker spot where the body comes near the floor.
+    """
+    kept = np.ones((height, width), np.float32)
     if -(view.rotation.T @ view.translation)[1] < 150:  # the camera lies on the floor
-        return np.ones((height, width), np.float32)
+        return kept
     cast = points - (points[:, 1:2] / light.rows[3, 1]) * light.rows[3]
     flat = points * np.array([1.0, 0.0, 1.0], np.float32)
     near = faces[points[faces[:, 0], 1] < CONTACT]
     sun = float(light.rows[2].mean() / light.rows[:3].mean(1).sum())
-    kept = np.ones((height, width), np.float32)
-    for where, parts, strength, blur in (
-        (cast, faces, 0.75 * sun, light.softness),
-        (flat, near, 0.55, 2.5),
-    ):
-        screen = view.screen(where, 0.5)
-        shown, _ = rasterise(screen, parts, 0, width // 2, height // 2)
+    shadows = ((cast, faces, 0.75 * sun, light.softness), (flat, near, 0.55, 2.5))
+    for where, parts, strength, blur in shadows:
+        shown, _ = rasterise(view.screen(where, 0.5), parts, 0, width // 2, height // 2)
         mask = cv2.GaussianBlur((shown != NOTHING).astype(np.float32), (0, 0), blur)
-        kept *= 1 - strength * np.asarray(
-            cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-        )
+        kept *= 1 - strength * np.asarray(cv2.resize(mask, (width, height)))
     return kept

@@ -1,21 +1,32 @@
 """A z-buffer rasteriser: triangles on a grid of pixels, the nearest wins.
 
 Works on inverse depth, which is linear over the picture. Pixel (column, row) has its centre at
-(column + .5, row + .5).
+(column + .5, row + .5). Triangles run anticlockwise as seen from outside the body.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unihpe.rendering.extra import compiled
+from unihpe.io.extra import extra
 
+Bytes = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Function = TypeVar("Function", bound=Callable[..., Any])
 NOTHING = -1  # the face number of a pixel that no triangle covers
+
+
+def compiled(function: Function) -> Function:
+    """Compile by numba, without fast-math: the same numbers each time; kept on disk."""
+    made: Function = extra("numba", "synthetic", "rendered people need numba").njit(cache=True)(
+        function
+    )
+    return made
 
 
 @compiled
@@ -25,13 +36,10 @@ def rasterise(
     """Which triangle each pixel shows.
 
     Args:
-        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; a triangle
-            with a corner whose inverse depth is not positive (it lies behind the camera) is left
-            out.
-        faces: corner numbers, (F, 3), anticlockwise as seen from outside the body.
-        two_sided: faces from this number on are drawn from both sides; those before it from outside
-            only.
-        width, height: of the picture, pixels.
+        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth. A triangle
+            with a corner of inverse depth ≤ 0 lies behind the camera and is left out.
+        faces: corner numbers, (F, 3).
+        two_sided: faces from this number on are drawn from both sides, the others from outside.
 
     Returns:
         face of each pixel, `NOTHING` where there is none, and inverse depth there, else 0; (height,
@@ -73,11 +81,9 @@ def rasterise(
 
 
 @compiled
-def weights(
-    points: Floats, faces: Ints, face: int, x: float, y: float
-) -> tuple[float, float, float]:
-    """How much of each corner a pixel at (x, y) shows of a face: perspective-correct barycentric weights."""
-    a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+def barycentric(points: Floats, corners: Ints, x: float, y: float) -> tuple[float, float, float]:
+    """Perspective-correct weights of a face's corners (3,) at the pixel position (x, y)."""
+    a, b, c = corners[0], corners[1], corners[2]
     ax, ay = float(points[a, 0]), float(points[a, 1])
     bx, by = float(points[b, 0]), float(points[b, 1])
     cx, cy = float(points[c, 0]), float(points[c, 1])
@@ -91,20 +97,12 @@ def weights(
 
 @compiled
 def normals_of(points: Floats, faces: Ints) -> Floats:
-    """Unit normals at the corners (V, 3), outward: points (V, 3), faces (F, 3) anticlockwise from outside."""
-    sums = np.zeros(points.shape, dtype=np.float32)
+    """Outward unit normals at the corners (V, 3) of the faces (F, 3)."""
+    p, sums = points, np.zeros(points.shape, dtype=np.float32)
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        ux, uy, uz = (
-            points[b, 0] - points[a, 0],
-            points[b, 1] - points[a, 1],
-            points[b, 2] - points[a, 2],
-        )
-        vx, vy, vz = (
-            points[c, 0] - points[a, 0],
-            points[c, 1] - points[a, 1],
-            points[c, 2] - points[a, 2],
-        )
+        ux, uy, uz = p[b, 0] - p[a, 0], p[b, 1] - p[a, 1], p[b, 2] - p[a, 2]
+        vx, vy, vz = p[c, 0] - p[a, 0], p[c, 1] - p[a, 1], p[c, 2] - p[a, 2]
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         for corner in (a, b, c):
             sums[corner, 0] += nx
@@ -115,3 +113,21 @@ def normals_of(points: Floats, faces: Ints) -> Floats:
         if length > 0:
             sums[n] /= np.float32(length)
     return sums
+
+
+@compiled
+def project(
+    points: Floats, rotation: Doubles, translation: Doubles, focal: Doubles, shift: Doubles
+) -> Floats:
+    """World points (V, 3) → pixels and inverse depth (V, 3), −1 behind the camera."""
+    out = np.empty(points.shape, dtype=np.float32)
+    r = rotation
+    for v in range(len(points)):
+        x, y, z = float(points[v, 0]), float(points[v, 1]), float(points[v, 2])
+        depth = r[2, 0] * x + r[2, 1] * y + r[2, 2] * z + translation[2]
+        inverse = 1.0 / depth if depth > 50.0 else -1.0
+        for k in range(2):
+            side = r[k, 0] * x + r[k, 1] * y + r[k, 2] * z + translation[k]
+            out[v, k] = side * inverse * focal[k] + shift[k]
+        out[v, 2] = inverse
+    return out

@@ -4,9 +4,8 @@ A pose of the source, on a body, dressed, lit, before a background, seen by a ca
 its box. The labels are read off the posed body, so picture, 2D and 3D agree exactly.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,80 +28,57 @@ from unihpe.body.virtual_cameras import (
 from unihpe.errors import InputError
 from unihpe.rendering.background import Backgrounds, behind, load_backgrounds
 from unihpe.rendering.body import COLUMN, SKELETON, Body, draw_shape, load_model, pose_body
-from unihpe.rendering.light import View, draw_light, floor_shadow, shadow_map
-from unihpe.rendering.paint import (
-    GAMMA,
-    cloth_colour,
-    draw_outfit,
-    dress,
-    linear,
-    load_skins,
-    shade,
-    worn,
-)
-from unihpe.rendering.raster import Floats, normals_of, rasterise
+from unihpe.rendering.clothes import cloth_colour, draw_outfit, load_skins
+from unihpe.rendering.light import GAMMA, View, draw_light, floor_shadow, linear, shadow_map
+from unihpe.rendering.paint import Surface, dress, shade
+from unihpe.rendering.raster import Bytes, Doubles, Floats, normals_of, rasterise
 
-Bytes = NDArray[np.uint8]
-Doubles = NDArray[np.float64]
+CROP = (CROP_WIDTH, CROP_HEIGHT)
 ENLARGE = 2  # drawn larger and averaged: smooth outlines
-INSIDE = (
-    0.46  # how far from the picture's centre a joint of an untruncated person may lie, of its size
-)
+INSIDE = 0.46  # a joint of an untruncated person lies this near the centre, as a share of the size
 FEWEST_LEFT = 6  # joints that a cut off person keeps
+# Which edge of the picture cuts a person, as (axis, the far one), and how often.
+EDGES, EDGE_RATES = ((1, True), (0, True), (0, False), (1, False)), (0.6, 0.15, 0.15, 0.1)
+MOST_OCCLUDED = 0.45  # share of a person that something before them may cover
 OUTSIDE, HIDDEN, SEEN = 0, 1, 2  # visibility
 # A joint lies inside its limb: it is hidden when the surface before it is nearer than this, mm.
-DEEP = {
-    "hip": 190.0,
-    "pelvis": 230.0,
-    "spine": 230.0,
-    "thorax": 220.0,
-    "nose": 150.0,
-    "head": 150.0,
-    "shoulder": 140.0,
-}
+DEEP = {"hip": 190.0, "pelvis": 230.0, "spine": 230.0, "thorax": 220.0}
+DEEP |= {"nose": 150.0, "head": 150.0, "shoulder": 140.0}
 DEEP_LIMB = 100.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the people look like and how often what goes wrong.
+    """What the people look like and how often what goes wrong."""
 
-    Attributes:
-        seed: another seed, other people.
-        skins: folder of skin textures in MakeHuman's UV layout; None draws skin tones.
-        backgrounds: folder of photographs and panoramas; None draws walls and floors.
-        wild: share of people seen by a camera of random place, lens and size; the others by one of
-            four cameras placed like Human3.6M's.
-        occluded: share of people with something before them.
-        truncated: share of people whom the picture's edge cuts.
-    """
-
-    seed: int = 0
-    skins: Path | None = None
-    backgrounds: Path | None = None
+    seed: int = 0  # another seed, other people
+    skins: Path | None = None  # folder of textures in MakeHuman's UV layout; None draws skin tones
+    backgrounds: Path | None = None  # folder of photographs and panoramas; None draws rooms
+    # Share of people seen by a camera of random place, lens and size; the others are seen by one of
+    # four cameras placed like Human3.6M's.
     wild: float = 0.6
-    occluded: float = 0.25
-    truncated: float = 0.15
+    occluded: float = 0.25  # share of people with something before them
+    truncated: float = 0.15  # share of people whom the picture's edge cuts
 
 
 @dataclass(frozen=True)
 class Person(LabelledCrop):
     """One rendered person; J = 17."""
 
-    cover: Floats = field(
-        kw_only=True, repr=False
-    )  # (256, 192) in [0, 1]: how much of each pixel is the person
+    # How much of each pixel is the person, before anything stands in front, (256, 192) in [0, 1].
+    cover: Floats = field(kw_only=True, repr=False)
 
     @property
     def crop_keypoints(self) -> Doubles:
         """The keypoints in pixels of the crop, (17, 2)."""
-        matrix = crop_matrix(self.box, CROP_WIDTH, CROP_HEIGHT)
+        matrix = crop_matrix(self.box, *CROP)
         return np.asarray(self.keypoints @ matrix[:, :2].T + matrix[:, 2])
 
 
 class People:
-    """Rendered people by index; index n wears the pose n modulo the number of poses, so indices
-    never end.
+    """Rendered people by index.
+
+    Index n wears the pose n modulo the number of poses, so indices never end.
 
     Args:
         poses: (N, 17, 3), mm, world axes, y up, in human36m17 order, the floor at y = 0.
@@ -143,25 +119,27 @@ class People:
         seen = ((keypoints >= 0) & (keypoints <= camera.size)).all(-1)
         box = box_from_keypoints(keypoints, seen).numpy()
         view = view_of(camera, box)
-        background = behind(self.backgrounds, view.rays(CROP_WIDTH, CROP_HEIGHT), rng)
+        background = behind(self.backgrounds, view.rays(*CROP), rng)
         person, depth = self.draw(body, view, background, rng)
-        picture, before = compose(
-            person, background, self.backgrounds, view, rng, self.settings.occluded
+        picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
+        occluded = rng.random() < self.settings.occluded
+        before = (
+            draw_occluder(person[..., 3], rng) if occluded else np.zeros(CROP[::-1], np.float32)
         )
+        if before.any():
+            stuff = self.draw_stuff(view, rng)
+            picture = np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None])
         inside = inside_picture(camera, view)
-        finished = finish(picture, box, rng) * inside[..., None]
         crop = keypoints.numpy() * view.scale + view.offset
-        visibility = visible(crop, pose.numpy()[:, 2], depth, before, seen.numpy())
-        cover = person[..., 3] * inside
         return Person(
-            finished.astype(np.uint8),
+            (finish(picture, box, rng) * inside[..., None]).astype(np.uint8),
             keypoints.numpy(),
             pose.numpy(),
-            visibility,
+            visible(crop, pose.numpy()[:, 2], depth, before, seen.numpy()),
             box,
             camera,
             index,
-            cover=cover,
+            cover=person[..., 3] * inside,
         )
 
     def draw(
@@ -171,93 +149,67 @@ class People:
 
         Returns:
             (H, W, 5): linear colour times cover, cover, and how much light the floor keeps; inverse
-                depth (2H, 2W).
+                depth (H·`ENLARGE`, W·`ENLARGE`).
         """
         model, garments = self.model, self.model.garments
-        outfit, light = draw_outfit(garments, rng, self.skins), draw_light(background, rng)
+        outfit = draw_outfit(garments.marks, rng, self.skins)
+        light = draw_light(background, rng)
         normals = normals_of(body.points, model.faces)
-        fields = (garments.kind, garments.place, garments.arm, garments.hair)
-        points, normals = dress(
-            body.points, normals, fields, outfit.cut, outfit.thickness, outfit.crease, outfit.waves
-        )
-        drawn = worn(garments, model.faces, outfit)
-        faces = model.faces[drawn]
-        closed = len(model.faces) - len(garments.faces)
+        points, normals = dress(body.points, normals, garments.fields, outfit)
+        drawn = garments.worn(len(model.faces), outfit.skirt_rows, outfit.hair_rows)
+        faces, closed = model.faces[drawn], len(model.faces) - len(garments.faces)
         screen = view.screen(points, ENLARGE)
         shown, depth = rasterise(screen, faces, closed, CROP_WIDTH * ENLARGE, CROP_HEIGHT * ENLARGE)
         shadow, sunward = shadow_map(points, faces, light)
-        look = (
-            outfit.cut,
-            outfit.colour,
-            outfit.pattern,
-            outfit.waves,
-            outfit.texture,
-            outfit.tint,
-        )
-        large = shade(
-            shown,
-            drawn,
-            model.faces,
-            model.texture,
-            screen,
-            normals,
-            sunward,
-            fields,
-            look,
-            shadow,
-            light.rows,
-        )
-        small = np.asarray(
-            cv2.resize(large, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_AREA)
-        )
-        kept = floor_shadow(points, faces, view, light, CROP_WIDTH, CROP_HEIGHT)
+        surface = Surface(model.faces, model.texture, screen, normals, sunward)
+        large = shade(shown, drawn, surface, garments.fields, outfit, shadow, light.rows)
+        small = np.asarray(cv2.resize(large, CROP, interpolation=cv2.INTER_AREA))
+        kept = floor_shadow(points, faces, view, light, *CROP)
         return np.concatenate([small, kept[..., None]], axis=-1), depth
+
+    def draw_stuff(self, view: View, rng: np.random.Generator) -> Floats:
+        """The colour of something before a person, (H, W, 3), linear: another background, or cloth."""
+        backdrop = behind(self.backgrounds, view.rays(*CROP)[::-1, ::-1], rng)
+        stuff = linear(backdrop) * np.float32(rng.uniform(0.4, 1.3))
+        if rng.random() < 0.25:
+            stuff = (0.2 * stuff + 0.8 * cloth_colour(rng)).astype(np.float32)
+        return stuff
 
 
 def staged(asked: Doubles, fixed: bool) -> Doubles:
-    """The pose (17, 3), moved over the floor to where the fixed cameras look, if it is they who look."""
+    """The pose (17, 3), moved over the floor to where the fixed cameras look, if they are used."""
     path = asked[COLUMN["pelvis"]] * [1.0, 0.0, 1.0]
     away = float(np.linalg.norm(path))
     return asked - path * (1 - STAGE_RADIUS / away) if fixed and away > STAGE_RADIUS else asked
 
 
 def draw_camera(body: Body, fixed: bool, truncated: bool, rng: np.random.Generator) -> Camera:
-    """A camera, double precision, that sees the whole person, or most of them if they are to be truncated."""
+    """A camera, double precision, that sees the whole person, or most if it is to truncate them."""
     if fixed:
-        camera = fixed_cameras(torch.tensor([int(rng.integers(len(FIXED_POSITIONS)))]))
+        cameras = fixed_cameras(torch.tensor([int(rng.integers(len(FIXED_POSITIONS)))]))
     else:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        camera = random_cameras(
-            torch.from_numpy(body.joints[COLUMN["pelvis"]]).float()[None], generator
-        )
-    camera = Camera(
-        *(
-            getattr(camera, name)[0].double()
-            for name in ("focal", "centre", "size", "rotation", "translation")
-        )
-    )
+        pelvis = torch.from_numpy(body.joints[COLUMN["pelvis"]]).float()
+        cameras = random_cameras(pelvis[None], generator)
+    parts = ("focal", "centre", "size", "rotation", "translation")
+    camera = Camera(*(getattr(cameras, name)[0].double() for name in parts))
     keypoints = camera.project(camera.to_camera(torch.from_numpy(body.joints)))
     room = INSIDE * camera.size / (keypoints - camera.centre).abs().amax(0)
     camera = replace(camera, focal=camera.focal * room.amin().clamp(max=1.0))
-    return cut_picture(camera, body, rng) if truncated else camera
+    return cut_picture(camera, body.joints, rng) if truncated else camera
 
 
-def cut_picture(camera: Camera, body: Body, rng: np.random.Generator) -> Camera:
-    """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off: mostly the
-    legs, or a side.
+def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Camera:
+    """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off.
 
     A cut that would leave fewer than `FEWEST_LEFT` joints is not made: an arm held out may be half
     of the width.
     """
-    keypoints = camera.project(camera.to_camera(torch.from_numpy(body.joints)))
+    keypoints = camera.project(camera.to_camera(torch.from_numpy(joints)))
     low, high = keypoints.amin(0), keypoints.amax(0)
-    axis, far = [(1, True), (0, True), (0, False), (1, False)][
-        rng.choice(4, p=[0.6, 0.15, 0.15, 0.1])
-    ]
-    share = rng.uniform(0.1, 0.45)
-    edge = torch.floor(
-        high[axis] - share * (high - low)[axis] if far else low[axis] + share * (high - low)[axis]
-    )
+    axis, far = EDGES[rng.choice(len(EDGES), p=EDGE_RATES)]
+    part = rng.uniform(0.1, 0.45) * (high - low)[axis]
+    edge = torch.floor(high[axis] - part if far else low[axis] + part)
     size, centre = camera.size.clone(), camera.centre.clone()
     if far:
         size[axis] = edge
@@ -269,16 +221,10 @@ def cut_picture(camera: Camera, body: Body, rng: np.random.Generator) -> Camera:
 
 def view_of(camera: Camera, box: Doubles) -> View:
     """Where the world is on the crop."""
-    matrix = crop_matrix(box, CROP_WIDTH, CROP_HEIGHT)
+    matrix = crop_matrix(box, *CROP)
+    focal, centre = camera.focal.numpy(), camera.centre.numpy()
     rotation, translation = camera.rotation.numpy(), camera.translation.numpy()
-    return View(
-        rotation,
-        translation,
-        camera.focal.numpy(),
-        camera.centre.numpy(),
-        float(matrix[0, 0]),
-        matrix[:, 2],
-    )
+    return View(rotation, translation, focal, centre, float(matrix[0, 0]), matrix[:, 2])
 
 
 def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:
@@ -288,94 +234,64 @@ def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:
     return np.asarray(((y >= low[1]) & (y <= high[1]))[:, None] & ((x >= low[0]) & (x <= high[0])))
 
 
-def compose(
-    person: Floats,
-    background: Bytes,
-    backgrounds: Backgrounds,
-    view: View,
-    rng: np.random.Generator,
-    rate: float,
-) -> tuple[Floats, Floats]:
-    """The person (H, W, 5) over the background, and sometimes something over the person.
+def draw_occluder(cover: Floats, rng: np.random.Generator) -> Floats:
+    """A shape before the person, (H, W) in [0, 1]; empty if each of four covers too much of it.
 
-    Returns:
-        the picture, (H, W, 3), linear; how much of each pixel is that something, (H, W).
+    Args:
+        cover: how much of each pixel is the person, (H, W).
     """
-    picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
-    before = np.zeros((CROP_HEIGHT, CROP_WIDTH), np.float32)
-    if rng.random() >= rate:
-        return picture, before
     for _ in range(4):
-        before = draw_occluder(rng)
-        if (before * person[..., 3]).sum() < 0.45 * person[..., 3].sum():
-            break
-    else:
-        return picture, np.zeros((CROP_HEIGHT, CROP_WIDTH), np.float32)
-    stuff = linear(
-        behind(backgrounds, view.rays(CROP_WIDTH, CROP_HEIGHT)[::-1, ::-1], rng)
-    ) * np.float32(rng.uniform(0.4, 1.3))
-    if rng.random() < 0.25:
-        stuff = (0.2 * stuff + 0.8 * cloth_colour(rng)).astype(np.float32)
-    return np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None]), before
+        shape = draw_shape_before(rng)
+        if (shape * cover).sum() < MOST_OCCLUDED * cover.sum():
+            return shape
+    return np.zeros_like(cover)
 
 
-def draw_occluder(rng: np.random.Generator) -> Floats:
-    """A shape before the person, (H, W) in [0, 1]: a bar, a slab at the bottom, a polygon or an ellipse."""
-    mask = np.zeros((CROP_HEIGHT, CROP_WIDTH), np.float32)
-    kind, centre = rng.integers(4), rng.uniform(0.1, 0.9, 2) * (CROP_WIDTH, CROP_HEIGHT)
+def draw_shape_before(rng: np.random.Generator) -> Floats:
+    """A bar, a slab at the bottom, a polygon or an ellipse, (H, W) in [0, 1]."""
+    kind, centre = rng.integers(4), rng.uniform(0.1, 0.9, 2) * CROP
+    right, bottom = CROP_WIDTH + 5, CROP_HEIGHT + 5
     if kind == 0:
-        half, lean = rng.uniform(5, 18), rng.uniform(-25, 25)
-        x = centre[0]
-        corners = np.array(
-            [
-                [x - half + lean, -5],
-                [x + half + lean, -5],
-                [x + half - lean, 261],
-                [x - half - lean, 261],
-            ]
-        )
+        (x, _), half, lean = centre, rng.uniform(5, 18), rng.uniform(-25, 25)
+        across = [x - half + lean, x + half + lean, x + half - lean, x - half - lean]
+        corners = np.stack([across, [-5, -5, bottom, bottom]], axis=1)
     elif kind == 1:
         top, lean = rng.uniform(0.6, 0.85) * CROP_HEIGHT, rng.uniform(-20, 20)
-        corners = np.array([[-5, top + lean], [197, top - lean], [197, 261], [-5, 261]])
+        corners = np.array([[-5, top + lean], [right, top - lean], [right, bottom], [-5, bottom]])
     else:
         angle = np.sort(rng.uniform(0, 2 * np.pi, 5 if kind == 2 else 24))
-        reach = rng.uniform(18, 60, 2) * (
-            rng.uniform(0.7, 1.0, (len(angle), 1)) if kind == 2 else 1.0
-        )
-        corners = centre + reach * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        reach = rng.uniform(18, 60, 2)
+        uneven = rng.uniform(0.7, 1.0, (len(angle), 1)) if kind == 2 else 1.0
+        corners = centre + reach * uneven * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    mask = np.zeros((CROP_HEIGHT, CROP_WIDTH), np.float32)
     cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.6), dtype=np.float32)
 
 
 def finish(picture: Floats, box: Doubles, rng: np.random.Generator) -> Bytes:
-    """What a real camera and file do: exposure, tint, the picture's resolution, blur, grain, JPEG; (H, W, 3), sRGB."""
+    """What a real camera and file do to a picture; (H, W, 3), sRGB.
+
+    Exposure, tint, the full picture's resolution, blur, grain, JPEG.
+    """
     exposure = float(np.clip(rng.uniform(0.13, 0.32) / max(float(picture.mean()), 1e-3), 0.6, 3.0))
-    gain = exposure * rng.normal(1, 0.03, 3)
+    gain = (exposure * rng.normal(1, 0.03, 3)).astype(np.float32)
     gamma = rng.uniform(0.85, 1.15) / GAMMA
-    out = np.asarray(cv2.pow(np.clip(picture * gain.astype(np.float32), 0, 1), gamma)) * np.float32(
-        255
-    )
+    out = np.asarray(cv2.pow(np.clip(picture * gain, 0, 1), gamma)) * np.float32(255)
     share = float(box[3]) / CROP_HEIGHT
     if share < 1:  # the full picture has fewer pixels than the crop
-        small = cv2.resize(
-            out,
-            (max(24, int(CROP_WIDTH * share)), max(32, int(CROP_HEIGHT * share))),
-            interpolation=cv2.INTER_AREA,
-        )
-        out = np.asarray(
-            cv2.resize(small, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR)
-        )
+        size = (max(24, int(CROP_WIDTH * share)), max(32, int(CROP_HEIGHT * share)))
+        small = cv2.resize(out, size, interpolation=cv2.INTER_AREA)
+        out = np.asarray(cv2.resize(small, CROP, interpolation=cv2.INTER_LINEAR))
     if (blur := rng.uniform(-0.6, 0.9)) > 0.2:
         out = np.asarray(cv2.GaussianBlur(out, (0, 0), blur))
     grain = max(0.0, rng.uniform(-3, 7))
     out = out + rng.standard_normal((CROP_HEIGHT, CROP_WIDTH, 1), np.float32) * grain
-    whole = np.clip(out, 0, 255).astype(np.uint8)
-    if rng.random() < 0.5:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
-        whole = np.asarray(
-            cv2.imdecode(cv2.imencode(".jpg", whole, quality)[1], cv2.IMREAD_COLOR), dtype=np.uint8
-        )
-    return np.asarray(whole, dtype=np.uint8)
+    whole = np.asarray(np.clip(out, 0, 255).astype(np.uint8))
+    if rng.random() >= 0.5:
+        return whole
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
+    file = cv2.imencode(".jpg", whole, quality)[1]
+    return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
 def visible(
@@ -400,3 +316,42 @@ def visible(
         covered = surface > 0 and depth[n] - 1 / surface > deep
         out[n] = HIDDEN if covered or before[int(y), int(x)] > 0.5 else SEEN
     return out
+
+
+_worker: list[People] = []  # a worker process's own renderer, made once
+
+
+def render(
+    poses: Tensor, settings: Settings, indices: Sequence[int], workers: int = 1
+) -> Iterable[Person]:
+    """The people at `indices` as they become ready: the same, in order, however many workers.
+
+    Args:
+        poses, settings: see `People`.
+        workers: processes; 1 renders in this one.
+
+    Raises:
+        InputError: for settings that cannot be used; at once.
+    """
+    people = People(poses, settings)  # here too, so that bad settings are found at once
+    if workers > 1:
+        return render_in_processes(poses, settings, indices, workers)
+    return (people[index] for index in indices)
+
+
+def render_in_processes(
+    poses: Tensor, settings: Settings, indices: Sequence[int], workers: int
+) -> Iterator[Person]:
+    with ProcessPoolExecutor(workers, initializer=begin, initargs=(poses, settings)) as pool:
+        yield from pool.map(render_one, indices, chunksize=16)
+
+
+def begin(poses: Tensor, settings: Settings) -> None:
+    """Make a worker's renderer."""
+    torch.set_num_threads(1)
+    _worker[:] = [People(poses, settings)]
+
+
+def render_one(index: int) -> Person:
+    """One person, in a worker."""
+    return _worker[0][index]

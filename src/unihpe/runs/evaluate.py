@@ -34,12 +34,13 @@ from unihpe.evaluation.words import (
     recorded_protocol,
 )
 from unihpe.io.files import write_text
+from unihpe.model.build import load_model
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import check_skeleton, load_model
+from unihpe.recipe import parse_recipe
 
 
 def evaluate_checkpoint(
-    checkpoint: Path,
+    checkpoint: str | Path,
     data: str,
     root: Path,
     *,
@@ -68,7 +69,8 @@ def evaluate_checkpoint(
         InputError: for an unreadable checkpoint or data, joints that do not agree, an unknown
             protocol.
     """
-    model, recipe, card = load_model(checkpoint, device)
+    model, card = load_model(checkpoint, device)
+    recipe = parse_recipe(card.recipe, f"{checkpoint} (its recipe)")
     settings = recipe.data.model_copy(
         update={
             "name": data,
@@ -89,7 +91,7 @@ def evaluate_checkpoint(
     else:
         rules = rules_of(data, protocol)
         source, words = open_by_rules(settings, rules, flip, focal)
-    check_skeleton(recipe, source.skeleton, str(root))
+    card.require_skeleton(source.skeleton.name, str(root))
     batches = prepared(source, noise, device, focal_known)
     lifting = {"samples": samples, "rules": rules}
     how = {

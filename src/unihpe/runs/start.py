@@ -8,17 +8,14 @@ from typing import Any
 from torch import Tensor
 
 from unihpe.errors import InputError
-from unihpe.inference.predictor import default_checkpoint
 from unihpe.model.build import DecoderSettings, EncoderSettings, ImageEncoderSettings
-from unihpe.model.checkpoint import Card, load_checkpoint
+from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint
 from unihpe.recipe import Recipe
 from unihpe.settings import Settings
 from unihpe.training.state import Origin, saved_origin
 
 # A lifting model may be given these, and a model that has them be trained on without.
 PICTURE_PARTS = ("image_encoder.", "heatmap_head.")
-SHIPPED = Path("shipped")
-MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -36,14 +33,14 @@ class Start:
         return Origin(float(pose), float(keypoints), self.card.samples)
 
 
-def load_start(recipe: Recipe, path: Path) -> Start:
-    """The checkpoint at `path`: a file, a training folder, or `SHIPPED` for the package's.
+def load_start(recipe: Recipe, path: Path | str) -> Start:
+    """The checkpoint at `path`, see `checkpoint_file`.
 
     Raises:
         InputError: for one that cannot be read, that has other joints, or whose weights would mean
             something else in the recipe's model.
     """
-    file = default_checkpoint() if path == SHIPPED else path / MODEL_FILE if path.is_dir() else path
+    file = checkpoint_file(path)
     tensors, card = load_checkpoint(file)
     if card.skeleton != recipe.data.skeleton:
         raise InputError(

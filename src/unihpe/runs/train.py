@@ -7,10 +7,11 @@ from typing import Any
 from unihpe.datasets.settings import open_source
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
-from unihpe.model.checkpoint import Card, load_into, save_checkpoint
+from unihpe.model.build import load_public_weights
+from unihpe.model.checkpoint import MODEL_FILE, Card, load_into, save_checkpoint
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import Recipe, build_model, measure_scales, start_image_encoder
-from unihpe.runs.start import MODEL_FILE, PICTURE_PARTS, load_start, origin_of
+from unihpe.recipe import Recipe, build_model, measure_scales
+from unihpe.runs.start import PICTURE_PARTS, load_start, origin_of
 from unihpe.runs.validation import validation
 from unihpe.training.loop import train
 from unihpe.training.processes import ALONE, Processes
@@ -23,7 +24,7 @@ def train_recipe(
     out: Path,
     *,
     resume: bool = False,
-    start: Path | None = None,
+    start: str | Path | None = None,
     device: str = "cpu",
     schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
     report: Callable[[dict[str, Any]], None] = lambda row: None,
@@ -47,7 +48,7 @@ def train_recipe(
     origin = origin_of(begun, out / STATE_FILE if resume else None)
     recipe = with_scales(recipe, source, origin)
     model = build_model(recipe)
-    start_image_encoder(model, recipe)
+    load_public_weights(model, recipe.model.image_encoder, recipe.data.skeleton)
     if begun is not None:
         load_into(model, begun.tensors, begun.file, may_lack=PICTURE_PARTS)
     mix = [(table.share, open_stream(table)) for table in recipe.mix]

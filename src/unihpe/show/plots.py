@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.errors import InputError
 from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.io.extra import extra
 from unihpe.io.files import replacing
-from unihpe.recipe import check_skeleton, load_model
+from unihpe.model.build import load_model
 from unihpe.show.draw import save_png, sheet
 from unihpe.show.sheets import in_crops, row_of
 from unihpe.training.state import read_log
@@ -35,10 +35,7 @@ CASES = ("best", "median", "worst")
 
 def plotting(module: str) -> Any:
     """A library of the extra `plots`."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError("figures need the extra: pip install 'unihpe[plots]'") from error
+    return extra(module, "plots", "figures need the extra")
 
 
 def figure(width: float, height: float) -> tuple[Any, Any]:
@@ -53,28 +50,28 @@ def save(made: Any, path: Path) -> None:
         made.savefig(temporary, format="png", dpi=130)
 
 
-def open_people(checkpoint: Path, file: Path, people: int) -> tuple[Predictor, Frames]:
+def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Frames]:
     """A model that sees pictures, and people of a packed set, evenly spread.
 
     Raises:
         InputError: for a model without an image encoder, a set that cannot be read, or joints that
             do not agree.
     """
-    model, recipe, card = load_model(checkpoint)
+    model, card = load_model(checkpoint)
     if model.image_encoder is None:
         raise InputError(f"{checkpoint} has no image encoder; these figures show pictures")
     source = PeopleSource(file)
-    check_skeleton(recipe, source.skeleton, str(file))
+    card.require_skeleton(source.skeleton.name, str(file))
     predictor = Predictor(model, get_skeleton(card.skeleton), card)
     return predictor, source.read(evenly_spaced(len(source), people), torch.Generator())
 
 
 @torch.no_grad()
-def draw_space(checkpoint: Path, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
+def draw_space(checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
     """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
     predictor, frames = open_people(checkpoint, file, people)
     batch = prepare(frames, predictor.skeleton)
-    embeddings = {kind: predictor.model.embed(batch, kind) for kind in KINDS}
+    embeddings = {kind: predictor.model.encode(batch, kind) for kind in KINDS}
     manifold = plotting("sklearn.manifold")
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
     places = manifold.TSNE(
@@ -147,7 +144,7 @@ def draw_cosines(run: Path, out: Path) -> None:
 
 @torch.no_grad()
 def draw_people(
-    checkpoint: Path, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
+    checkpoint: str, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
 ) -> None:
     """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
     predictor, frames = open_people(checkpoint, file, people)

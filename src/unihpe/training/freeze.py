@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from unihpe.model.unihpe import UniHPE, hold_statistics
+from unihpe.model.unihpe import UniHPE, use_running_statistics
 from unihpe.training.stage import PARTS, Part, Stage
 
 
@@ -30,7 +30,7 @@ def set_modes(model: UniHPE, stage: Stage) -> None:
     for part, module in parts_of(model).items():
         module.train(part in stage.trains)
         if stage.settled:
-            hold_statistics(module)
+            use_running_statistics(module)
 
 
 def parts_of(model: UniHPE) -> dict[Part, nn.Module]:

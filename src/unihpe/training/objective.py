@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from unihpe.body.batch import Batch, Modality, chosen
 from unihpe.losses import (
-    masked_distance,
+    heatmap_loss,
+    integral_loss,
     masked_mean_square,
     pair_loss,
+    point_loss,
     sample_triplets,
+    score_loss,
     triplet_loss,
 )
 from unihpe.model.heatmaps import gaussian_heatmaps, soft_argmax
 from unihpe.model.pose_decoder import MLPDecoder
-from unihpe.model.unihpe import DiffusionDecoder, UniHPE
+from unihpe.model.unihpe import UniHPE
 from unihpe.training.stage import Decoding, Stage
 
 
@@ -35,12 +37,9 @@ def stage_losses(
     if stage.needs_heatmaps and has(batch, Modality.IMAGE):
         maps = model.image_maps(batch)
         heatmaps = model.heatmaps(maps)
-        if stage.heatmap:
-            terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, batch)
-        if stage.integral:
-            terms["integral"] = stage.integral * integral_loss(heatmaps, batch)
+        terms |= heatmap_losses(heatmaps, batch, stage)
         if Modality.IMAGE in needed:
-            embeddings[Modality.IMAGE] = model.read_out(maps, batch, heatmaps)
+            embeddings[Modality.IMAGE] = model.encode_maps(maps, batch.box_token, heatmaps)
     for modality in sorted(needed - embeddings.keys()):
         if (embedding := embed_known(model, batch, modality)) is not None:
             embeddings[modality] = embedding
@@ -61,6 +60,20 @@ def stage_losses(
     return terms
 
 
+def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> dict[str, Tensor]:
+    """The terms of heat maps (B, J, h, w), weighted."""
+    height, width = heatmaps.shape[-2:]
+    joints, confidence = batch.keypoints, batch.confidence
+    terms = {}
+    if stage.heatmap:
+        bells = gaussian_heatmaps(joints, confidence, width, height)
+        terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, bells, confidence)
+    if stage.integral:
+        loss = integral_loss(soft_argmax(heatmaps), joints, confidence, width / height)
+        terms["integral"] = stage.integral * loss
+    return terms
+
+
 def embed_known(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
     """Embeddings (B, D), zero for people without this evidence, who do not reach the encoder: they
     would bend its batch norms.
@@ -69,10 +82,10 @@ def embed_known(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | Non
     """
     rows = known(batch, (modality,))
     if len(rows) == len(batch):
-        return model.embed(batch, modality)
+        return model.encode(batch, modality)
     if len(rows) < 2:
         return None
-    embedding = model.embed(chosen(batch, rows), modality)
+    embedding = model.encode(chosen(batch, rows), modality)
     return embedding.new_zeros(len(batch), embedding.shape[1]).index_copy(0, rows, embedding)
 
 
@@ -125,22 +138,6 @@ def known(batch: Batch, modalities: tuple[Modality, ...]) -> Tensor:
     return rows.nonzero()[:, 0]
 
 
-def heatmap_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
-    """Mean square error of heat maps (B, J, h, w) over the joints that are seen, as in HRNet."""
-    height, width = heatmaps.shape[-2:]
-    target = gaussian_heatmaps(batch.keypoints, batch.confidence, width, height)
-    error = (heatmaps.float() - target).square().mean((2, 3))  # (B, J)
-    seen = batch.confidence > 0
-    return torch.where(seen, error, 0.0).sum() / seen.sum().clamp_min(1)
-
-
-def integral_loss(heatmaps: Tensor, batch: Batch) -> Tensor:
-    """Mean distance, box units, from where heat maps (B, J, h, w) point to the joints within the crop, seen or not."""
-    height, width = heatmaps.shape[-2:]
-    inside = (batch.keypoints.abs() <= batch.keypoints.new_tensor([width / height, 1.0])).all(-1)
-    return masked_distance(soft_argmax(heatmaps), batch.keypoints, inside & (batch.confidence > 0))
-
-
 def decoding_losses(
     model: UniHPE,
     batch: Batch,
@@ -163,47 +160,12 @@ def decoding_losses(
         return {"regression": masked_mean_square(decoder(embedding, source, box).float(), x0, seen)}
     prepared = decoder.network.prepare(embedding, source, box, drop)
     terms = {}
-    if decoding.draws:
-        terms["score"] = score_loss(decoder, prepared, x0, seen, decoding.draws, generator)
+    if draws := decoding.draws:
+        network = decoder.conditioned(prepared.repeat(draws, 1))
+        many, those = x0.repeat(draws, 1, 1), seen.repeat(draws, 1)
+        terms["score"] = score_loss(network, decoder.diffusion, many, those, generator)
     if decoding.point:
-        terms["point"] = decoding.point * point_loss(
-            decoder, prepared, x0, seen & ~drop[:, None], decoding.point_loss
-        )
+        denoise = decoder.denoiser(prepared)
+        kept = seen & ~drop[:, None]
+        terms["point"] = decoding.point * point_loss(denoise, x0, kept, decoding.point_loss)
     return terms
-
-
-def score_loss(
-    decoder: DiffusionDecoder,
-    prepared: Tensor,
-    x0: Tensor,
-    seen: Tensor,
-    draws: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """Denoising score matching at uniform times, `draws` noise draws for each of the B poses x0 (B, J, C)."""
-    x0, seen, prepared = x0.repeat(draws, 1, 1), seen.repeat(draws, 1), prepared.repeat(draws, 1)
-    diffusion = decoder.diffusion
-    # stratified over the batch: same law for each time, less variance than independent draws
-    t = (torch.arange(len(x0)) + torch.rand(len(x0), generator=generator)) / len(x0)
-    t = diffusion.clamp_time(t[torch.randperm(len(x0), generator=generator)]).to(x0.device)
-    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
-    x_t = diffusion.noised(x0, noise, t)
-    output = decoder.network(diffusion.scaled(x_t, t), t, prepared).float()
-    return masked_mean_square(output, diffusion.target(x0, noise, t), seen)
-
-
-def point_loss(
-    decoder: DiffusionDecoder,
-    prepared: Tensor,
-    x0: Tensor,
-    seen: Tensor,
-    kind: Literal["square", "distance"],
-) -> Tensor:
-    """How far the answer at t = 1, at the centre of the noise, lies from the pose: x0 (B, J, C), seen (B, J)."""
-    x, t = torch.zeros_like(x0), x0.new_ones(1)
-    guess = decoder.diffusion.denoiser(lambda x, t: decoder.network(x, t, prepared).float())(x, t)
-    return (
-        masked_distance(guess, x0, seen)
-        if kind == "distance"
-        else masked_mean_square(guess, x0, seen)
-    )

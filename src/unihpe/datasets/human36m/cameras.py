@@ -1,81 +1,44 @@
-"""Human3.6M's published cameras, and its lens model.
+"""Human3.6M's cameras: the published numbers, the same in the release's metadata.xml, and the lens.
 
 The set's lens model has tangential terms of half OpenCV's size in one place, so its camera is a
 class of its own.
 """
 
-from __future__ import annotations
-
+import math
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.datasets.recorded import rotation_of
-from unihpe.errors import InputError, listing
+from unihpe.errors import InputError, listing, one_line
+from unihpe.io.files import read_text
 
-# Camera name → width, height, fx, fy, cx, cy, k1, k2, k3, p_x, p_y; pixels. Shared by all subjects.
-# Published with VideoPose3D (common/h36m_dataset.py); p_x is the coefficient that multiplies x.
-INTRINSICS: Mapping[str, tuple[float, ...]] = {
+# Camera name → (width, height, fx, fy, cx, cy), (k1, k2, k3, p_x, p_y); pixels. Shared by all
+# subjects. Published with VideoPose3D (common/h36m_dataset.py); p_x multiplies x.
+INTRINSICS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "54138969": (
-        1000,
-        1002,
-        1145.049438,
-        1143.781128,
-        512.5415039,
-        515.4514771,
-        -0.207098916173,
-        0.247775182128,
-        -0.00307515030727,
-        -0.000975698872935,
-        -0.00142447161488,
+        (1000, 1002, 1145.049438, 1143.781128, 512.5415039, 515.4514771),
+        (-0.207098916173, 0.247775182128, -0.00307515030727, -0.000975698872935, -0.00142447161488),
     ),
     "55011271": (
-        1000,
-        1000,
-        1149.675659,
-        1147.591675,
-        508.8486328,
-        508.0649109,
-        -0.194213628769,
-        0.240408539772,
-        0.00681997556239,
-        -0.00161902664695,
-        -0.00274089444429,
+        (1000, 1000, 1149.675659, 1147.591675, 508.8486328, 508.0649109),
+        (-0.194213628769, 0.240408539772, 0.00681997556239, -0.00161902664695, -0.00274089444429),
     ),
     "58860488": (
-        1000,
-        1000,
-        1149.140747,
-        1148.79895,
-        519.8158569,
-        501.4026489,
-        -0.208338186145,
-        0.255488008261,
-        -0.00246049743146,
-        0.00148438697215,
-        -0.000759999325965,
+        (1000, 1000, 1149.140747, 1148.79895, 519.8158569, 501.4026489),
+        (-0.208338186145, 0.255488008261, -0.00246049743146, 0.00148438697215, -0.000759999325965),
     ),
     "60457274": (
-        1000,
-        1002,
-        1145.511353,
-        1144.773926,
-        514.9682007,
-        501.882019,
-        -0.198384091258,
-        0.218323677778,
-        -0.00894780736417,
-        -0.000587205577176,
-        -0.0018133620033,
+        (1000, 1002, 1145.511353, 1144.773926, 514.9682007, 501.882019),
+        (-0.198384091258, 0.218323677778, -0.00894780736417, -0.000587205577176, -0.0018133620033),
     ),
 }
-# Subject → per camera, in the order above: quaternion w, x, y, z (camera to world) and the camera's
-# centre, mm, z up.
 EXTRINSICS: Mapping[str, tuple[tuple[float, ...], ...]] = {
     "S1": (
         (0.140705645, -0.150070176, -0.755240798, 0.622328043, 1841.1071, 4955.2847, 1563.4454),
@@ -121,11 +84,14 @@ EXTRINSICS: Mapping[str, tuple[tuple[float, ...], ...]] = {
     ),
 }
 
+METADATA = "metadata.xml"
+FILE_SUBJECTS = 11  # S1 to S11, also those without public poses
+EXTRINSIC, INTRINSIC = 6, 9  # numbers of a camera in metadata.xml
+
 
 @dataclass(frozen=True)
 class Human36mCamera(Camera):
-    """A camera with the set's own lens model: OpenCV's coefficients, but tangential terms without
-    the factor 2.
+    """A camera with the set's own lens: OpenCV's, but tangential terms without the factor 2.
 
     With OpenCV's formula pixels would be up to 0.2 px off; this one gives the set's own 2D.
     """
@@ -155,53 +121,115 @@ class Human36mCamera(Camera):
         return torch.stack([x * factor + p_x * r2, y * factor + p_y * r2], dim=-1)
 
 
-def published_cameras() -> tuple[dict[tuple[str, str], int], Human36mCamera]:
-    """The 28 published cameras, and the row of each (subject, camera name)."""
-    keys, inner, outer = [], [], []
-    for subject, cameras in EXTRINSICS.items():
-        for name, extrinsics in zip(INTRINSICS, cameras, strict=True):
-            keys.append((subject, name))
-            inner.append(INTRINSICS[name])
-            outer.append(extrinsics)
-    numbers, places = (
-        torch.tensor(inner, dtype=torch.float64),
-        torch.tensor(outer, dtype=torch.float64),
-    )
-    size, focal, centre, radial, tangential = numbers.split([2, 2, 2, 3, 2], dim=1)
+class Calibration(NamedTuple):
+    """C cameras, and the row of each (subject, camera name)."""
+
+    rows: Mapping[tuple[str, str], int]
+    cameras: Human36mCamera
+
+    def rows_of(self, keys: Sequence[tuple[Any, ...]], where: Path) -> Tensor:
+        """The row of the camera that saw each (subject, sequence, camera name, …), (N,).
+
+        Raises:
+            InputError: for cameras without calibration, by name.
+        """
+        unknown = {f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in self.rows}
+        if unknown:
+            subjects = ", ".join(dict.fromkeys(subject for subject, _ in self.rows))
+            raise InputError(
+                f"{where}: no calibration of {listing(sorted(unknown))};"
+                f" there are cameras of {subjects}"
+            )
+        return torch.tensor([self.rows[key[0], key[2]] for key in keys])
+
+
+def published_cameras() -> Calibration:
+    """The 28 published cameras."""
+    keys = [(subject, name) for subject in EXTRINSICS for name in INTRINSICS]
+    inner = [(*INTRINSICS[name][0], *INTRINSICS[name][1]) for _, name in keys]
+    outer = [numbers for cameras in EXTRINSICS.values() for numbers in cameras]
+    numbers, places = (torch.tensor(rows, dtype=torch.float64) for rows in (inner, outer))
+    size, lens, p_xy = numbers.split([2, 7, 2], dim=1)
     rotation = rotation_of(places[:, :4]).mT  # published: camera to world
-    return dict(zip(keys, range(len(keys)), strict=True)), camera_of(
-        size, focal, centre, radial, tangential.flip(1), rotation, places[:, 4:]
-    )
+    cameras = camera_of(size, torch.cat([lens, p_xy.flip(1)], dim=1), rotation, places[:, 4:])
+    return Calibration(dict(zip(keys, range(len(keys)), strict=True)), cameras)
 
 
-def rows_of_cameras(
-    rows: Mapping[tuple[str, str], int], keys: Sequence[tuple[Any, ...]], where: Path
-) -> Tensor:
-    """The row of the camera that saw each (subject, sequence, camera name, …), (N,).
-
-    Raises:
-        InputError: for cameras without calibration, by name.
-    """
-    if strange := sorted({f"{key[0]} {key[2]}" for key in keys if (key[0], key[2]) not in rows}):
-        subjects = ", ".join(dict.fromkeys(subject for subject, _ in rows))
-        raise InputError(
-            f"{where}: no calibration of {listing(strange)}; there are cameras of {subjects}"
-        )
-    return torch.tensor([rows[key[0], key[2]] for key in keys])
-
-
-def camera_of(
-    size: Tensor,
-    focal: Tensor,
-    centre: Tensor,
-    radial: Tensor,
-    tangential: Tensor,
-    rotation: Tensor,
-    place: Tensor,
-) -> Human36mCamera:
-    """Cameras (C) from radial k1, k2, k3 (C, 3), tangential p_y, p_x (C, 2), world-to-camera rotation and centre, mm."""
-    k12, k3 = radial.split([2, 1], dim=1)
+def camera_of(size: Tensor, lens: Tensor, rotation: Tensor, place: Tensor) -> Human36mCamera:
+    """C cameras; lens (C, 9): fx, fy, cx, cy, k1, k2, k3, p_y, p_x; place: centres (C, 3), mm."""
+    focal, centre, k12, k3, tangential = lens.split([2, 2, 2, 1, 2], dim=1)
     translation = -(rotation @ place[..., None])[..., 0]
     distortion = torch.cat([k12, tangential, k3], dim=1)
     parts = (focal, centre, size, rotation, translation, distortion)
     return Human36mCamera(*(part.float() for part in parts))
+
+
+def metadata_file(root: Path) -> Path | None:
+    """metadata.xml in a folder; or the release's above it, where other things may bear the name."""
+    own, above = root / METADATA, root.parent / METADATA
+    if own.is_file():
+        return own
+    try:
+        return above if above.is_file() and b"<dbcameras" in above.read_bytes() else None
+    except OSError:
+        return None
+
+
+def read_metadata(path: Path) -> Calibration:
+    """The cameras of all subjects in the release's metadata.xml.
+
+    `w0` holds, camera by camera, each subject's six extrinsics (three angles, the centre in mm),
+    then each camera's nine intrinsics.
+
+    Raises:
+        InputError: for a file that is not the release's.
+    """
+    names, numbers = names_and_numbers(path)
+    count = len(names) * FILE_SUBJECTS
+    outer, inner = numbers.split([count * EXTRINSIC, len(names) * INTRINSIC])
+    outer = outer.view(count, EXTRINSIC)
+    lens = inner.view(len(names), INTRINSIC).repeat_interleave(FILE_SUBJECTS, dim=0)
+    sizes = torch.tensor([INTRINSICS[name][0][:2] for name in names], dtype=torch.float64)
+    keys = [(f"S{n + 1}", name) for name in names for n in range(FILE_SUBJECTS)]
+    size = sizes.repeat_interleave(FILE_SUBJECTS, dim=0)
+    cameras = camera_of(size, lens, world_to_camera(outer[:, :3]), outer[:, 3:])
+    return Calibration(dict(zip(keys, range(count), strict=True)), cameras)
+
+
+def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
+    """The names of the four cameras in the file's order, and the numbers of w0."""
+    text = read_text(path, "get it from the set's site")
+    if "<!ENTITY" in text:
+        raise InputError(
+            f"{path}: defines entities, which the release's file does not;"
+            " get it from the set's site"
+        )
+    try:
+        root = ElementTree.fromstring(text)
+        names = [str(item.text).strip() for item in root.iterfind("dbcameras/index2id/*")]
+        numbers = [float(word) for word in (root.findtext("w0") or "").strip().strip("[]").split()]
+    except (ElementTree.ParseError, ValueError) as error:
+        reason = one_line(error, 80)
+        raise InputError(f"{path}: not the release's metadata.xml ({reason})") from error
+    if not all(map(math.isfinite, numbers)):
+        raise InputError(
+            f"{path}: w0 holds numbers that are not finite; get the file again from the set's site"
+        )
+    wanted = len(INTRINSICS) * (FILE_SUBJECTS * EXTRINSIC + INTRINSIC)
+    if sorted(names) != sorted(INTRINSICS) or len(numbers) != wanted:
+        raise InputError(
+            f"{path}: names {len(names)} cameras and has {len(numbers)} numbers in w0, expected the"
+            f" set's {len(INTRINSICS)} and {wanted}; get it from the set's site"
+        )
+    return names, torch.tensor(numbers, dtype=torch.float64)
+
+
+def world_to_camera(angles: Tensor) -> Tensor:
+    """Rotations (N, 3, 3) of metadata.xml's angles (N, 3): about x times about y times about z."""
+    x, y, z = angles.unbind(1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    about_x = (one, zero, zero, zero, x.cos(), -x.sin(), zero, x.sin(), x.cos())
+    about_y = (y.cos(), zero, y.sin(), zero, one, zero, -y.sin(), zero, y.cos())
+    about_z = (z.cos(), -z.sin(), zero, z.sin(), z.cos(), zero, zero, zero, one)
+    turns = [torch.stack(turn, -1).view(-1, 3, 3) for turn in (about_x, about_y, about_z)]
+    return turns[0] @ turns[1] @ turns[2]

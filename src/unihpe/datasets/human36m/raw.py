@@ -6,8 +6,6 @@ axes; `S9/MyPoseFeatures/D2_Positions/Directions 1.54138969.cdf` (1, T, 64): pix
 distortion.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -25,40 +23,32 @@ FEATURES = "MyPoseFeatures"
 
 
 def raw_files(root: Path) -> list[Path]:
-    """The 3D files under a folder that holds the subjects; `_ALL` is all sequences again."""
+    """The 3D files under a folder that holds the subjects; `_ALL` repeats all sequences."""
     files = matching(root, f"S*/{FEATURES}/D3_Positions/*.cdf")
     return [path for path in files if not path.stem.startswith("_ALL")]
 
 
 def read_raw_3d(root: Path) -> list[Sequence3D]:
-    """Every sequence's poses, 17 joints, mm, world axes.
-
-    Raises:
-        InputError: for a file that cannot be read.
-    """
-    columns = get_skeleton("human36m17").select_from(raw_skeleton())
+    """Every sequence's poses, 17 joints, mm, world axes."""
     sequences = []
     for path in raw_files(root):
-        subject, name = path.parents[2].name, path.stem
-        poses = positions(path, 3)[:, columns]
+        poses = positions(path, 3)
         require_finite(poses, str(path))
-        sequences.append(Sequence3D(subject, name, poses.astype(np.float32)))
+        sequences.append(Sequence3D(path.parents[2].name, path.stem, poses.astype(np.float32)))
     return sequences
 
 
 def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], tuple[str, ...]]:
-    """The sequences whose 2D is there, of every camera, and a note about the others; all where none has any."""
-    there = [
-        all(path_2d(root, sequence, camera).is_file() for camera in INTRINSICS)
-        for sequence in sequences
-    ]
-    if all(there) or not any(there):
+    """The sequences that have 2D of every camera, and a note on the others; all where none has."""
+    whole, lost = list[Sequence3D](), list[str]()
+    for one in sequences:
+        if all(path_2d(root, one, camera).is_file() for camera in INTRINSICS):
+            whole.append(one)
+        else:
+            lost.append(f"{one.subject} {one.name}")
+    if not whole or not lost:
         return sequences, ()
-    lost = [
-        f"{one.subject} {one.name}" for one, has in zip(sequences, there, strict=True) if not has
-    ]
-    note = f"{len(lost)} sequences without 2D left out: {listing(lost)}"
-    return [one for one, has in zip(sequences, there, strict=True) if has], (note,)
+    return whole, (f"{len(lost)} sequences without 2D left out: {listing(lost)}",)
 
 
 def path_2d(root: Path, sequence: Sequence3D, camera: str) -> Path:
@@ -66,34 +56,29 @@ def path_2d(root: Path, sequence: Sequence3D, camera: str) -> Path:
     return root / sequence.subject / FEATURES / "D2_Positions" / f"{sequence.name}.{camera}.cdf"
 
 
-def raw_2d(root: Path, sequences: list[Sequence3D], two_d: str) -> Detections:
-    """The 2D of these sequences, 17 joints.
-
-    Raises:
-        InputError: for another 2D than "gt", or a file that is not there or cannot be read.
-    """
-    if two_d != "gt":
-        raise InputError(f"{root}: the raw release has the 2D gt and exact, not '{two_d}'")
-    columns = get_skeleton("human36m17").select_from(raw_skeleton())
-    found: dict[str, dict[str, list[Array]]] = {}
+def read_raw_2d(root: Path, sequences: list[Sequence3D]) -> Detections:
+    """The 2D of these sequences, 17 joints."""
+    by_subject: dict[str, dict[str, list[Array]]] = {}
     for sequence in sequences:
-        views = [positions(path_2d(root, sequence, camera), 2)[:, columns] for camera in INTRINSICS]
-        found.setdefault(sequence.subject, {})[sequence.name] = views
-    return Detections(root, get_skeleton("human36m17"), found)
+        views = [positions(path_2d(root, sequence, camera), 2) for camera in INTRINSICS]
+        by_subject.setdefault(sequence.subject, {})[sequence.name] = views
+    return Detections(root, get_skeleton("human36m17"), by_subject)
 
 
 def positions(path: Path, coordinates: int) -> Array:
-    """`Pose` of a CDF as (T, 32, coordinates)."""
-    cdflib = extra("cdflib", "cdflib", path)
+    """`Pose` of a CDF, its 32 joints reduced to 17: (T, 17, coordinates)."""
+    cdflib = extra("cdflib", "data", f"{path}: reading it needs cdflib")
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file; unpack the release's archives of this subject, or ask for 2D 'exact'"
+            f"{path}: no such file; unpack the release's archives of this subject,"
+            " or ask for 2D 'exact'"
         )
     try:
         content = np.asarray(cdflib.CDF(path).varget("Pose"))
     except Exception as error:  # cdflib raises errors of many kinds for a broken file
-        raise InputError(
-            f"{path}: not a readable CDF ({one_line(error, 100)}); copy it again"
-        ) from error
+        reason = one_line(error, 100)
+        raise InputError(f"{path}: not a readable CDF ({reason}); copy it again") from error
     flat = content[0] if content.ndim == 3 and len(content) == 1 else content
-    return as_floats(flat, (None, 32 * coordinates), str(path), "Pose").reshape(-1, 32, coordinates)
+    numbers = as_floats(flat, (None, 32 * coordinates), str(path), "Pose")
+    columns = get_skeleton("human36m17").select_from(raw_skeleton())
+    return numbers.reshape(-1, 32, coordinates)[:, columns]

@@ -1,31 +1,112 @@
-"""The sequences of Human3.6M as views: splits, actions, those whose 3D drifts; and its raw joints."""
+"""Human3.6M's subjects, actions and takes, its sequences as views, and its raw joints.
 
-from __future__ import annotations
+The number in a sequence's name does not say which take it is, and differs by subject.
+"""
 
+from dataclasses import dataclass
 from functools import cache
 
 from unihpe.body.skeleton import Skeleton, skeleton
-from unihpe.datasets.human36m.takes import OTHER_NAMES, take_of
 from unihpe.datasets.recorded import View
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
+ACTIONS = (
+    *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Posing", "Purchases"),
+    *("Sitting", "SittingDown", "Smoking", "Photo", "Waiting", "Walking", "WalkDog"),
+    "WalkTogether",
+)
+FIRST_ID = 2  # of the release; 1 is all actions together
+# Other words for the same: subject S1's files, and the release's list of actions.
+OTHER_NAMES = {"Photo": "TakingPhoto", "WalkDog": "WalkingDog", "WalkTogether": "WalkingTogether"}
+USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
 # Sequences whose 3D drifts away from the picture; most lifting papers keep them, some leave them
 # out: say which.
 DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
-USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
+# The numbers of the first and second take where they are not 1 and none (0 here); from the
+# release's metadata.xml.
+IRREGULAR: dict[str, dict[str, tuple[int, int]]] = {
+    "S1": {"Eating": (2, 0), "Sitting": (1, 2), "SittingDown": (2, 0)},
+    "S5": {
+        "Directions": (1, 2),
+        "Discussion": (2, 3),
+        "Greeting": (1, 2),
+        "SittingDown": (0, 1),
+        "Photo": (0, 2),
+        "Waiting": (1, 2),
+    },
+    "S6": {
+        "Eating": (1, 2),
+        "Posing": (2, 0),
+        "Sitting": (1, 2),
+        "SittingDown": (1, 0),
+        "Photo": (0, 1),
+        "Waiting": (3, 0),
+    },
+    "S7": {
+        "Phoning": (2, 0),
+        "SittingDown": (0, 1),
+        "Photo": (0, 1),
+        "Waiting": (1, 2),
+        "Walking": (1, 2),
+    },
+    "S8": {"SittingDown": (0, 1), "WalkTogether": (1, 2)},
+    "S9": {"Discussion": (1, 2), "SittingDown": (0, 1)},
+    "S11": {
+        "Discussion": (1, 2),
+        "Greeting": (2, 0),
+        "Phoning": (3, 2),
+        "SittingDown": (0, 1),
+        "Smoking": (2, 0),
+    },
+}
 # The raw release's 32 joints; those that only repeat or end a bone keep the raw rig's words.
 RAW_JOINTS = (
-    "pelvis right_hip right_knee right_ankle right_toe_base right_toe_site left_hip left_knee left_ankle left_toe_base"
-    " left_toe_site spine_base spine thorax nose head left_collar left_shoulder left_elbow left_wrist left_wrist_copy"
-    " left_thumb left_hand_end left_hand_site right_collar right_shoulder right_elbow right_wrist right_wrist_copy"
+    "pelvis right_hip right_knee right_ankle right_toe_base right_toe_site"
+    " left_hip left_knee left_ankle left_toe_base left_toe_site spine_base spine thorax nose head"
+    " left_collar left_shoulder left_elbow left_wrist left_wrist_copy left_thumb left_hand_end"
+    " left_hand_site right_collar right_shoulder right_elbow right_wrist right_wrist_copy"
     " right_thumb right_hand_end right_hand_site"
 )
 
 
-def split_of(subject: str) -> str:
-    """train or test, as every protocol but one has it."""
-    return "train" if subject in TRAIN_SUBJECTS else "test"
+@dataclass(frozen=True)
+class Take:
+    """One of the 30 recordings of a subject."""
+
+    action: int  # the release's number, 2 to 16
+    name: str  # the action, as most files call it
+    number: int  # 1 or 2
+
+    @property
+    def listed_name(self) -> str:
+        """The action as the release's list of actions calls it."""
+        return OTHER_NAMES.get(self.name, self.name)
+
+
+def take_of(subject: str, sequence: str) -> Take | None:
+    """The take of a sequence such as S9, 'Directions 1'; None for an unknown name."""
+    name, _, number = sequence.partition(" ")
+    name = USUAL_NAMES.get(name, name)
+    if subject not in IRREGULAR or name not in ACTIONS or not (number or "0").isdigit():
+        return None
+    pair = IRREGULAR[subject].get(name, (1, 0))
+    if int(number or 0) not in pair:
+        return None
+    return Take(FIRST_ID + ACTIONS.index(name), name, pair.index(int(number or 0)) + 1)
+
+
+def sequence_of(subject: str, action: int, number: int) -> str:
+    """The name of a subject's take, as most files call it: the inverse of `take_of`."""
+    name = ACTIONS[action - FIRST_ID]
+    suffix = IRREGULAR[subject].get(name, (1, 0))[number - 1]
+    return f"{name} {suffix}" if suffix else name
+
+
+def second_take(view: View) -> bool:
+    """Whether a view is the second take of its action; the number in a name does not say it."""
+    take = take_of(view.subject, view.sequence)
+    return take is not None and take.number == 2
 
 
 @cache
@@ -33,13 +114,8 @@ def view_of(subject: str, sequence: str, camera: str) -> View:
     """A view; scores are averaged per action, both takes together."""
     action = sequence.split(" ")[0]
     action = USUAL_NAMES.get(action, action)
-    return View(subject, action, sequence, camera, split_of(subject), action)
-
-
-def second_take(view: View) -> bool:
-    """Whether a view is the second take of its action; the number in a name does not say it."""
-    take = take_of(view.subject, view.sequence)
-    return take is not None and take.number == 2
+    split = "train" if subject in TRAIN_SUBJECTS else "test"
+    return View(subject, action, sequence, camera, split, action)
 
 
 def raw_skeleton() -> Skeleton:

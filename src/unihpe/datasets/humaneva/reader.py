@@ -5,8 +5,6 @@ files, so each camera's focal length and principal point are fitted to its 2D; l
 in as an error of about a pixel. The set says nothing of half pixels: nothing is added to 2D.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +20,8 @@ from unihpe.errors import InputError, listing
 
 CAMERAS = ("C1", "C2", "C3")
 SIZE = (640.0, 480.0)
-SPLITS: Mapping[str, str] = {
-    "Train": "train",
-    "Validate": "val",
-}  # HumanEva's own test set has no public 3D
+# HumanEva's own test set has no public 3D.
+SPLITS: Mapping[str, str] = {"Train": "train", "Validate": "val"}
 # Per camera: quaternion w, x, y, z (camera to world) and the camera's centre, mm; published with
 # VideoPose3D (common/humaneva_dataset.py). Subjects S1 and S3 were recorded with one calibration.
 FIRST_CALIBRATION = (
@@ -58,63 +54,55 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
         InputError: for what cannot be read, with the reason.
     """
     path, target = root / "data_3d_humaneva15.npz", get_skeleton("humaneva15")
-    sequences = [
-        s
-        for s in read_3d(path, {len(target): target}, target)
-        if not s.subject.startswith("Unlabeled")
-    ]
+    everyone = read_3d(path, {len(target): target}, target)
+    sequences = [s for s in everyone if not s.subject.startswith("Unlabeled")]
     subjects = dict.fromkeys(s.subject for s in sequences)
-    if strange := [name for name in subjects if not known(name)]:
+    if unknown := [name for name in subjects if not is_known(name)]:
         raise InputError(
-            f"{path}: no calibration of {listing(strange)}; expected Train/S1 to Validate/S3"
+            f"{path}: no calibration of {listing(unknown)}; expected Train/S1 to Validate/S3"
         )
     if verify:
         require_bodies(sequences, target, path)
-    name = "gt" if two_d == "exact" else two_d
-    views = [[view_of(s.subject, s.name, camera) for camera in CAMERAS] for s in sequences]
-    rows = [[camera_row(s.subject, n) for n in range(len(CAMERAS))] for s in sequences]
-    layout = f"HumanEva-I, VideoPose3D npz, 2D {two_d}"
-    detections = read_2d(two_d_path(root, "humaneva15", name))
-    recorded = assemble(sequences, detections, views, rows, published_extrinsics(), target, layout)
-    if name != "gt" and (root / "data_2d_humaneva15_gt.npz").is_file():
-        fitted_to = assemble(
-            sequences,
-            read_2d(root / "data_2d_humaneva15_gt.npz"),
-            views,
-            rows,
-            recorded.cameras,
-            target,
-            layout,
-        )
-        recorded = replace(recorded, cameras=with_fitted_intrinsics(fitted_to).cameras)
-    else:
-        recorded = with_fitted_intrinsics(recorded)
+    seen = [
+        [(view_of(s.subject, s.name, camera), camera_row(s.subject, camera)) for camera in CAMERAS]
+        for s in sequences
+    ]
+
+    def opened(name: str) -> Recorded:
+        detections = read_2d(two_d_path(root, "humaneva15", name))
+        layout = f"HumanEva-I, VideoPose3D npz, 2D {two_d}"
+        return assemble(sequences, detections, seen, published_extrinsics(), target, layout)
+
+    recorded = opened("gt" if two_d == "exact" else two_d)
+    other = two_d not in ("gt", "exact") and (root / "data_2d_humaneva15_gt.npz").is_file()
+    fitted = with_fitted_intrinsics(opened("gt") if other else recorded)
+    recorded = replace(recorded, cameras=fitted.cameras)
     return replace(recorded, keypoints=None, confidence=None) if two_d == "exact" else recorded
 
 
-def known(subject: str) -> bool:
+def is_known(subject: str) -> bool:
     """Whether a name such as Train/S1 is one of the subjects with a calibration."""
     split, _, person = subject.partition("/")
     return split in SPLITS and person in EXTRINSICS
 
 
 def view_of(subject: str, sequence: str, camera: str) -> View:
-    """A view of 'Train/S1', 'Walking 1 chunk0'; scores are averaged per subject and action, as in the literature."""
+    """A view of 'Train/S1', 'Walking 1 chunk0'; scores are means per subject and action."""
     split, _, person = subject.partition("/")
     action = sequence.split(" ")[0]
     return View(person, action, sequence, camera, SPLITS[split], f"{person} {action}")
 
 
-def camera_row(subject: str, camera: int) -> int:
+def camera_row(subject: str, camera: str) -> int:
     """The row of a camera in `published_extrinsics`."""
-    return list(EXTRINSICS).index(subject.partition("/")[2]) * len(CAMERAS) + camera
+    person = list(EXTRINSICS).index(subject.partition("/")[2])
+    return person * len(CAMERAS) + CAMERAS.index(camera)
 
 
 def published_extrinsics() -> Camera:
-    """The cameras of all subjects, one after the other, with their places; intrinsics are yet to be fitted."""
-    places = torch.tensor(
-        [camera for cameras in EXTRINSICS.values() for camera in cameras], dtype=torch.float64
-    )
+    """The cameras of all subjects, one after the other; intrinsics are yet to be fitted."""
+    rows = [camera for cameras in EXTRINSICS.values() for camera in cameras]
+    places = torch.tensor(rows, dtype=torch.float64)
     rotation = rotation_of(places[:, :4]).mT
     translation: Tensor = -(rotation @ places[:, 4:, None])[..., 0]
     size = torch.tensor(SIZE).expand(len(places), 2)

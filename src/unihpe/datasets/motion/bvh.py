@@ -5,19 +5,18 @@ up axis; known rigs ship in `rigs/`, another is given by path. The trunk and hea
 for all rigs, so that they mean the same everywhere.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 from torch import Tensor
 
 from unihpe.body.skeleton import get_skeleton
@@ -26,45 +25,45 @@ from unihpe.errors import InputError
 Floats = NDArray[np.float64]
 # Trunk and head, in torso lengths (pelvis to mid-shoulder).
 THORAX_UP, HEAD_UP, NOSE_UP, NOSE_FORWARD = 0.10, 0.58, 0.36, 0.13
-LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+SIDED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+LIMBS = {f"{side}_{joint}" for side in ("left", "right") for joint in SIDED}
+CHANNEL = re.compile("[xyz](position|rotation)", re.IGNORECASE)
+TIMES = re.compile(r"\s*Frames:\s*(\d+)\s+Frame\s+Time:\s*(\S+)")
 
 
 @dataclass(frozen=True)
 class Joint:
-    """One joint of a BVH hierarchy: its place in the parent, and where its channels lie in a row."""
+    """One joint of a BVH hierarchy."""
 
     name: str
     parent: int  # −1 for a root
-    offset: Floats  # (3,), file units
-    channels: tuple[str, ...]
-    first_channel: int
+    offset: Floats  # its place in the parent, (3,), file units
+    first_channel: int  # where its channels begin in a row
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class BVH:
-    """A BVH file: joints in the file's order and one row of channel values for each frame."""
+    """A BVH file."""
 
-    joints: tuple[Joint, ...]
-    rows: Floats  # (T, channels)
+    joints: tuple[Joint, ...]  # in the file's order; an end site is called `<joint>_end`
+    rows: Floats  # channel values, (T, channels)
     fps: float
 
     def positions(self) -> dict[str, Floats]:
-        """World positions of every joint and end site, (T, 3) each, file units; an end site is called `<joint>_end`."""
+        """World positions of every joint and end site, (T, 3) each, file units."""
         frames = len(self.rows)
         rotations: list[Floats] = []
         places: list[Floats] = []
         for joint in self.joints:
             local = np.broadcast_to(np.eye(3), (frames, 3, 3))
             shift = np.broadcast_to(joint.offset, (frames, 3)).copy()
-            for k, channel in enumerate(joint.channels):
-                values = self.rows[:, joint.first_channel + k]
+            for k, channel in enumerate(joint.channels, joint.first_channel):
                 axis = "xyz".index(channel[0].lower())
                 if channel.lower().endswith("position"):
-                    shift[:, axis] = (
-                        values  # in place of the offset, for the root and, where they have such, other joints
-                    )
+                    shift[:, axis] = self.rows[:, k]  # in place of the offset, whatever the joint
                 else:
-                    local = local @ axis_rotation(axis, np.radians(values))
+                    local = local @ axis_rotation(axis, np.radians(self.rows[:, k]))
             if joint.parent >= 0:
                 above = rotations[joint.parent]
                 shift = places[joint.parent] + (above @ shift[..., None])[..., 0]
@@ -85,265 +84,201 @@ def axis_rotation(axis: int, angle: Floats) -> Floats:
     return rotation
 
 
-CHANNEL = re.compile("[xyz](position|rotation)", re.IGNORECASE)
-
-
 def read_bvh(path: Path) -> BVH:
     """Read a BVH file; tolerant of tabs, blank lines, line ends and channel orders.
 
     Raises:
-        InputError: for a file that is empty, not BVH, cut short, or holds values that are not
-            finite.
+        InputError: for a file that is not BVH, cut short, or holds values that are not finite.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a readable BVH text file ({error.__class__.__name__})"
-        ) from error
-    head, found, motion = text.partition("MOTION")
-    tokens = head.split()
-    if not tokens or tokens[0] != "HIERARCHY":
-        raise InputError(f"{path}: not a BVH file (it does not begin with HIERARCHY)")
-    if not found:
-        raise InputError(f"{path}: cut short, no MOTION part; copy it again")
-    joints = read_hierarchy(path, tokens)
-    rows, fps = read_motion(path, motion, sum(len(joint.channels) for joint in joints))
-    return BVH(joints, rows, fps)
+        reason = error.__class__.__name__
+        raise InputError(f"{path}: not a readable BVH text file ({reason})") from error
+    try:
+        head, found, motion = text.partition("MOTION")
+        tokens = head.split()
+        if tokens[:1] != ["HIERARCHY"]:
+            raise ValueError("not a BVH file (it does not begin with HIERARCHY)")
+        if not found:
+            raise ValueError("cut short, no MOTION part; copy it again")
+        joints = parse_hierarchy(tokens[1:])
+        return BVH(joints, *parse_motion(motion, sum(len(joint.channels) for joint in joints)))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
-def read_hierarchy(path: Path, tokens: list[str]) -> tuple[Joint, ...]:
+def parse_hierarchy(tokens: list[str]) -> tuple[Joint, ...]:
     """The joints, from the tokens between HIERARCHY and MOTION."""
     joints: list[Joint] = []
     above: list[int] = []
-    name, first_channel, position = "", 0, 1
-    offset, channels = np.zeros(3), tuple[str, ...]()
+    name, columns, words = "", 0, iter(tokens)
     try:
-        while position < len(tokens):
-            word = tokens[position]
-            if word in ("ROOT", "JOINT"):
-                name, channels, position = tokens[position + 1], (), position + 2
-            elif word == "End":
-                name, channels, position = f"{joints[above[-1]].name}_end", (), position + 2
-            elif word == "{":
-                position += 1
-                if tokens[position] != "OFFSET":
-                    raise ValueError("OFFSET expected")
-                offset = np.array([float(value) for value in tokens[position + 1 : position + 4]])
+        for word in words:
+            if word in ("ROOT", "JOINT", "End"):
+                name = next(words)
+                name = f"{joints[above[-1]].name}_end" if word == "End" else name
+                if (next(words), next(words)) != ("{", "OFFSET"):
+                    raise ValueError("'{ OFFSET' expected")
+                offset = np.array([float(next(words)) for _ in range(3)])
                 if not np.isfinite(offset).all():
                     raise ValueError("an offset that is not finite")
-                position += 4
-                if tokens[position] == "CHANNELS":
-                    count = int(tokens[position + 1])
-                    channels = tuple(tokens[position + 2 : position + 2 + count])
-                    if unknown := [
-                        channel for channel in channels if not CHANNEL.fullmatch(channel)
-                    ]:
-                        raise ValueError(f"no channel is called {unknown[0]}")
-                    position += 2 + count
-                joints.append(
-                    Joint(name, above[-1] if above else -1, offset, channels, first_channel)
-                )
+                joints.append(Joint(name, above[-1] if above else -1, offset, columns))
                 above.append(len(joints) - 1)
-                first_channel += len(channels)
+            elif word == "CHANNELS":
+                channels = tuple([next(words) for _ in range(int(next(words)))])
+                if unknown := [channel for channel in channels if not CHANNEL.fullmatch(channel)]:
+                    raise ValueError(f"no channel is called {unknown[0]}")
+                joints[-1] = replace(joints[-1], channels=channels)
+                columns += len(channels)
             elif word == "}":
                 above.pop()
-                position += 1
             else:
                 raise ValueError(f"unexpected '{word}'")
-    except (ValueError, IndexError) as error:
-        raise InputError(
-            f"{path}: damaged hierarchy near '{name}' ({error}); copy it again"
-        ) from error
+    except (ValueError, IndexError, StopIteration) as error:
+        reason = str(error) or "it ends there"
+        raise ValueError(f"damaged hierarchy near '{name}' ({reason}); copy it again") from error
     if above or not joints:
-        raise InputError(f"{path}: cut short inside the hierarchy; copy it again")
+        raise ValueError("cut short inside the hierarchy; copy it again")
     return tuple(joints)
 
 
-def read_motion(path: Path, text: str, channels: int) -> tuple[Floats, float]:
+def parse_motion(text: str, channels: int) -> tuple[Floats, float]:
     """Channel values (T, channels) and frames per second, from the text after MOTION."""
-    header = re.match(r"\s*Frames:\s*(\d+)\s+Frame\s+Time:\s*([-+.\deE]+)", text)
-    if header is None:
-        raise InputError(
-            f"{path}: cut short, no 'Frames' and 'Frame Time' after MOTION; copy it again"
-        )
+    times = TIMES.match(text)
+    if times is None:
+        raise ValueError("cut short, no 'Frames' and 'Frame Time' after MOTION; copy it again")
     try:
-        frames, frame_time = int(header[1]), float(header[2])
+        frames, frame_time = int(times[1]), float(times[2])
+        values = np.array(text[times.end() :].split(), dtype=np.float64)
     except ValueError as error:
-        raise InputError(
-            f"{path}: the frame time {header[2]} is not a number; correct it"
-        ) from error
+        raise ValueError(f"the frame time or a value is not a number ({error})") from error
     if frames < 1 or not 0 < frame_time < 10:
-        raise InputError(f"{path}: {frames} frames of {frame_time} s; both must be above 0")
-    try:
-        values = np.array(text[header.end() :].split(), dtype=np.float64)
-    except ValueError as error:
-        raise InputError(f"{path}: a motion value is not a number ({error})") from error
+        raise ValueError(f"{frames} frames of {frame_time} s; both must be above 0")
     if values.size != frames * channels:
-        raise InputError(
-            f"{path}: {values.size} motion values where {frames} frames of {channels} channels need {frames * channels};"
-            " copy it again"
-        )
-    if not np.isfinite(values).all():
-        bad = int(np.argwhere(~np.isfinite(values))[0, 0]) // channels
-        raise InputError(f"{path}: frame {bad} holds a value that is not finite; cut it out")
-    return values.reshape(frames, channels), 1 / frame_time
+        needed = f"{frames} frames of {channels} channels need {frames * channels}"
+        raise ValueError(f"{values.size} motion values where {needed}; copy it again")
+    rows = values.reshape(frames, channels)
+    if not (finite := np.isfinite(rows).all(1)).all():
+        raise ValueError(f"frame {finite.argmin()} holds a value that is not finite; cut it out")
+    return rows, 1 / frame_time
+
+
+def as_list(names: Any) -> Any:
+    return [names] if isinstance(names, str) else names
+
+
+Names = Annotated[list[str], BeforeValidator(as_list)]  # of a file's joints; means their mean
 
 
 class Rig(BaseModel):
-    """Which joints of a BVH file are which of ours.
-
-    Attributes:
-        name: of the rig.
-        unit_mm: millimetres in one unit of the file.
-        up: the file's axis that points to the sky.
-        joints: ours (left_hip … right_wrist) → the file's; a list is the mean of its joints.
-        pelvis: the file's joint or joints for the pelvis.
-        skip: frames at the start that are no motion (a calibration pose).
-        head: two of the file's joints (or lists): the head's direction is from the first to the
-            second.
-    """
+    """Which joints of a BVH file are which of ours."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    unit_mm: float
-    up: Literal["y", "z"] = "y"
-    skip: int = 0
-    pelvis: str | list[str]
-    head: tuple[str | list[str], str | list[str]]
-    joints: dict[str, str | list[str]]
+    unit_mm: float  # millimetres in one unit of the file
+    up: Literal["y", "z"] = "y"  # the file's axis that points to the sky
+    skip: int = 0  # frames at the start that are no motion (a calibration pose)
+    pelvis: Names
+    head: tuple[Names, Names]  # the head's direction: from one to the other
+    joints: dict[str, Names]  # ours (left_hip … right_wrist) → the file's
 
-    def needed(self) -> list[str]:
-        """Every joint the rig asks a file for."""
+    @field_validator("joints")
+    @classmethod
+    def check_joints(cls, joints: dict[str, Any]) -> dict[str, Any]:
+        if odd := sorted(joints.keys() ^ LIMBS):
+            wanted = ", ".join(sorted(LIMBS))
+            raise ValueError(f"[joints] must name exactly {wanted}; see {', '.join(odd)}")
+        return joints
+
+    def missing(self, positions: Container[str]) -> list[str]:
+        """The joints that the rig asks a file for and that it lacks, sorted."""
         asked = [self.pelvis, *self.head, *self.joints.values()]
-        return sorted(
-            {name for entry in asked for name in ([entry] if isinstance(entry, str) else entry)}
-        )
+        return sorted({name for names in asked for name in names if name not in positions})
 
     def poses(self, path: Path, positions: dict[str, Floats]) -> Floats:
         """The 17 joints of Human3.6M, (T, 17, 3), mm, y up.
 
         Raises:
-            InputError: naming the joints that the file lacks, or the frame in which the head has no
-                direction.
+            InputError: naming what the file lacks, or the frame in which the head has no direction.
         """
-        if missing := [name for name in self.needed() if name not in positions]:
-            raise InputError(
-                f"{path}: rig '{self.name}' needs the joints {', '.join(missing)}; give a rig that names them"
-            )
+        asks = f"{path}: rig '{self.name}'"
+        if missing := ", ".join(self.missing(positions)):
+            raise InputError(f"{asks} needs the joints {missing}; give a rig that names them")
         frames = len(next(iter(positions.values())))
         if frames <= self.skip:
-            raise InputError(
-                f"{path}: {frames} frames, of which rig '{self.name}' skips the first {self.skip}; nothing is left"
-            )
-        upright = {
-            name: to_y_up(place[self.skip :], self.up) * self.unit_mm
-            for name, place in positions.items()
-        }
-        found = {ours: mean_of(theirs, upright) for ours, theirs in self.joints.items()}
-        found["pelvis"] = mean_of(self.pelvis, upright)
-        direction = mean_of(self.head[1], upright) - mean_of(self.head[0], upright)
-        if not np.ptp(np.stack(list(found.values())), axis=0).any(-1).all():
+            raise InputError(f"{asks} skips its first {self.skip} frames, and it has {frames}")
+
+        def place(names: list[str]) -> Floats:
+            found = np.stack([positions[name][self.skip :] for name in names])
+            if self.up == "z":
+                found = found[..., [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
+            return np.asarray((found * self.unit_mm).mean(axis=0))
+
+        joints = {ours: place(theirs) for ours, theirs in self.joints.items()}
+        joints["pelvis"] = place(self.pelvis)
+        if not np.ptp(np.stack(list(joints.values())), axis=0).any(-1).all():
             raise InputError(f"{path}: all joints lie on one spot; its offsets must give a body")
-        with np.errstate(
-            all="ignore"
-        ):  # what has no direction, or is too far away, is looked for below
-            found |= trunk_and_head(found, direction)
-            poses = np.stack([found[joint] for joint in get_skeleton("human36m17").joints], axis=1)
-            finite = np.isfinite(poses.astype(np.float32)).all(
-                (1, 2)
-            )  # as float32: so they are kept
+        with np.errstate(all="ignore"):  # no direction, or too far away: looked for below
+            joints |= trunk_and_head(joints, place(self.head[1]) - place(self.head[0]))
+            poses = np.stack([joints[joint] for joint in get_skeleton("human36m17").joints], axis=1)
+            finite = np.isfinite(poses.astype(np.float32)).all((1, 2))  # as they are kept
         if not finite.all():
+            head = " and ".join("+".join(names) for names in self.head)
             raise InputError(
-                f"{path}: frame {self.skip + int(finite.argmin())} gives no finite pose: {self.head[0]} and {self.head[1]}, which"
-                f" give the head's direction in rig '{self.name}', must lie apart and not along the shoulders; name others"
-                " in a rig and pass it with --rig (docs/data.md)"
+                f"{path}: frame {self.skip + int(finite.argmin())} gives no finite pose: {head},"
+                f" the head's direction in rig '{self.name}', must lie apart and not along the"
+                " shoulders; name others in a rig and pass it with --rig (docs/data.md)"
             )
         return poses
 
 
-def mean_of(names: str | list[str], positions: dict[str, Floats]) -> Floats:
-    """The mean of one or more joints, (T, 3)."""
-    mean: Floats = np.mean(
-        [positions[name] for name in ([names] if isinstance(names, str) else names)], axis=0
-    )
-    return mean
-
-
-def to_y_up(points: Floats, up: str) -> Floats:
-    """Points (T, 3) with the sky along +y."""
-    return points if up == "y" else points[:, [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
-
-
-def trunk_and_head(found: dict[str, Floats], direction: Floats) -> dict[str, Floats]:
-    """Thorax, spine, head and nose by the one rule: from shoulders, pelvis and the head's direction (T, 3)."""
-    shoulders = 0.5 * (found["left_shoulder"] + found["right_shoulder"])
-    torso = shoulders - found["pelvis"]
+def trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Floats]:
+    """Thorax, spine, head and nose: from shoulders, pelvis and the head's direction (T, 3)."""
+    shoulders = 0.5 * (joints["left_shoulder"] + joints["right_shoulder"])
+    torso = shoulders - joints["pelvis"]
     length = np.linalg.norm(torso, axis=1, keepdims=True)
     up = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    across = found["left_shoulder"] - found["right_shoulder"]
-    forward = np.cross(across, up)
+    forward = np.cross(joints["left_shoulder"] - joints["right_shoulder"], up)
     forward /= np.linalg.norm(forward, axis=1, keepdims=True)
     thorax = shoulders + THORAX_UP * torso
     return {
         "thorax": thorax,
-        "spine": 0.5 * (thorax + found["pelvis"]),
+        "spine": 0.5 * (thorax + joints["pelvis"]),
         "head": shoulders + HEAD_UP * length * up,
         "nose": shoulders + length * (NOSE_UP * up + NOSE_FORWARD * forward),
     }
 
 
 def shipped_rigs() -> list[Rig]:
-    """The rigs in the package."""
-    files = sorted(
-        resources.files("unihpe.datasets.motion").joinpath("rigs").iterdir(),
-        key=lambda file: file.name,
-    )
-    return [parse_rig(file.name, tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+    """The rigs in the package, by name."""
+    folder = Path(str(resources.files("unihpe.datasets.motion").joinpath("rigs")))
+    return [read_rig(file) for file in sorted(folder.iterdir())]
 
 
 def read_rig(path: Path) -> Rig:
-    """A rig from a TOML file."""
+    """A rig from a TOML file; an InputError says what is wrong with it."""
     try:
-        return parse_rig(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
+        return Rig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {place}: {first['msg']}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a readable rig ({error})") from error
 
 
-def parse_rig(name: str, fields: dict[str, Any]) -> Rig:
-    """Check a rig's fields."""
-    try:
-        rig = Rig.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{name}: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}"
-        ) from error
-    wanted = {f"{side}_{limb}" for side in ("left", "right") for limb in LIMBS}
-    if rig.joints.keys() != wanted:
-        odd = sorted(rig.joints.keys() ^ wanted)
-        raise InputError(
-            f"{name}: [joints] must name exactly {', '.join(sorted(wanted))}; see {', '.join(odd)}"
-        )
-    return rig
-
-
 def choose_rig(path: Path, positions: dict[str, Floats]) -> Rig:
-    """The shipped rig whose joints the file has.
-
-    Raises:
-        InputError: if there is none, naming the joints that the nearest one misses.
-    """
-    rigs = shipped_rigs()
-    lacking = {rig.name: [name for name in rig.needed() if name not in positions] for rig in rigs}
-    nearest = min(rigs, key=lambda rig: len(lacking[rig.name]))
-    if not lacking[nearest.name]:
-        return nearest
-    raise InputError(
-        f"{path}: its joints fit no known rig; '{nearest.name}' comes nearest and misses {', '.join(lacking[nearest.name][:4])}:"
-        " describe the rig in a TOML and pass it with --rig (docs/data.md)"
-    )
+    """The shipped rig whose joints the file has; an InputError says what the nearest one misses."""
+    nearest = min(shipped_rigs(), key=lambda rig: len(rig.missing(positions)))
+    if missing := nearest.missing(positions):
+        raise InputError(
+            f"{path}: its joints fit no known rig; '{nearest.name}' comes nearest and misses"
+            f" {', '.join(missing[:4])}: describe the rig in a TOML and pass it with --rig"
+            " (docs/data.md)"
+        )
+    return nearest
 
 
 def resample(values: Floats, fps: float, target_fps: float) -> Floats:
@@ -354,32 +289,24 @@ def resample(values: Floats, fps: float, target_fps: float) -> Floats:
     at = np.arange(int(last * target_fps / fps + 1e-6) + 1) * fps / target_fps
     low = np.minimum(at.astype(int), max(last - 1, 0))
     share = (at - low).reshape(-1, *(1,) * (values.ndim - 1))
-    mixed: Floats = (1 - share) * values[low] + share * values[np.minimum(low + 1, last)]
-    return mixed
+    return np.asarray((1 - share) * values[low] + share * values[np.minimum(low + 1, last)])
 
 
 def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[tuple[str, Tensor]]:
-    """Every BVH file of a folder, or one file: (name, poses (T, 17, 3) float32, mm, y up),
-    resampled to `fps`.
+    """Every BVH file of a folder, or one file: name and poses (T, 17, 3), float32, mm, y up.
 
-    Raises:
-        InputError: for the first file that cannot be used, with the reason; for a folder without
-            BVH files.
+    Resampled to `fps`. The first file that cannot be used is an InputError.
     """
-    files = (
-        [path]
-        if path.is_file()
-        else sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh")
-    )
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh")
+    files = [path] if path.is_file() else files
     if not files:
         raise InputError(f"no BVH file at {path}")
-    chosen = read_rig(rig) if rig is not None else None
+    chosen = None if rig is None else read_rig(rig)
     motions = []
     for file in files:
         bvh = read_bvh(file)
         positions = bvh.positions()
         poses = (chosen or choose_rig(file, positions)).poses(file, positions)
-        motions.append(
-            (file.stem, torch.from_numpy(resample(poses, bvh.fps, fps).astype(np.float32)))
-        )
+        poses = resample(poses, bvh.fps, fps).astype(np.float32)
+        motions.append((file.stem, torch.from_numpy(poses)))
     return motions

@@ -5,8 +5,6 @@ into a disc, so that a walk across the hall stays before the cameras, and its fl
 neither changes a pose.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,55 +36,34 @@ UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 
 @dataclass(frozen=True)
 class Motion:
-    """Poses of many motions, one after the other.
+    """Poses of many motions, one after the other."""
 
-    Attributes:
-        skeleton: names the J joints.
-        poses: (N, J, 3), mm, world axes, y up.
-        sequence: the motion each pose belongs to, (N,).
-        names: of the motions.
-        groups: the part of the data each motion belongs to (its source).
-        splits: train, val or test of each motion, or `UNSPLIT`.
-    """
-
-    skeleton: Skeleton
-    poses: Tensor
-    sequence: Tensor
-    names: tuple[str, ...]
-    groups: tuple[str, ...]
-    splits: tuple[str, ...]
+    skeleton: Skeleton  # names the J joints
+    poses: Tensor  # (N, J, 3), mm, world axes, y up
+    sequence: Tensor  # the motion each pose belongs to, (N,)
+    names: tuple[str, ...]  # of the motions
+    groups: tuple[str, ...]  # the part of the data each motion belongs to (its source)
+    splits: tuple[str, ...]  # train, val or test of each motion, or `UNSPLIT`
 
     def __len__(self) -> int:
         return len(self.poses)
 
-    def select(self, split: str | None = None, stride: int = 1) -> Motion:
+    def select(self, split: str | None = None, stride: int = 1) -> "Motion":
         """The frames of one split, every `stride`-th of each motion, counted from its first.
 
         Motions that are not split serve training and testing alike, but never pass for validation.
         """
-        wanted = torch.tensor(
-            [split in (None, s) or (s == UNSPLIT and split != "val") for s in self.splits]
-        )
-        start = torch.searchsorted(
-            self.sequence, self.sequence
-        )  # first frame of each frame's motion
-        keep = wanted[self.sequence] & ((torch.arange(len(self)) - start) % stride == 0)
+        free = None if split == "val" else UNSPLIT
+        wanted = torch.tensor([split is None or s in (split, free) for s in self.splits])
+        first = torch.searchsorted(self.sequence, self.sequence)  # frame of each frame's motion
+        keep = wanted[self.sequence] & ((torch.arange(len(self)) - first) % stride == 0)
         if not bool(keep.any()):
-            raise InputError(
-                f"no motion in split '{split}': there are {', '.join(sorted(set(self.splits)))}"
-            )
-        return Motion(
-            self.skeleton,
-            self.poses[keep],
-            self.sequence[keep],
-            self.names,
-            self.groups,
-            self.splits,
-        )
+            known = ", ".join(sorted(set(self.splits)))
+            raise InputError(f"no motion in split '{split}': there are {known}")
+        return replace(self, poses=self.poses[keep], sequence=self.sequence[keep])
 
-    def converted(self, skeleton: Skeleton) -> Motion:
-        """The same poses in another joint set; joints it lacks are made from others where a rule
-        says how.
+    def converted(self, skeleton: Skeleton) -> "Motion":
+        """The same poses in another joint set; what it lacks is made where a rule says how.
 
         Raises:
             InputError: for a set with joints that cannot be made.
@@ -94,15 +71,10 @@ class Motion:
         if skeleton.name == self.skeleton.name:
             return self
         made = convert(self.poses, torch.ones(self.poses.shape[:2]), self.skeleton, skeleton)
-        if bool((made.confidence[0] == 0).any()):
-            missing = [
-                joint
-                for joint, seen in zip(skeleton.joints, made.confidence[0].tolist(), strict=True)
-                if not seen
-            ]
-            raise InputError(
-                f"{skeleton.name} has joints that {self.skeleton.name} cannot make: {', '.join(missing)}"
-            )
+        known = zip(skeleton.joints, made.confidence[0].tolist(), strict=True)
+        if missing := ", ".join(joint for joint, seen in known if not seen):
+            pair = f"{skeleton.name} has joints that {self.skeleton.name} cannot make"
+            raise InputError(f"{pair}: {missing}")
         return replace(self, skeleton=skeleton, poses=made.points)
 
     def group_of(self, frames: Tensor) -> tuple[str, ...]:
@@ -114,7 +86,6 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
     """A folder of BVH files (or one file), or an npz of poses (layout: docs/data.md).
 
     Args:
-        path: file or folder.
         rig: a TOML that names the joints of a BVH rig; without it the known rigs are tried.
         fps: BVH motions are resampled to this rate.
 
@@ -123,99 +94,64 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
     """
     if path.suffix == ".npz":
         return read_npz(path)
-    motions = load_folder(path, rig, fps)
-    lengths = torch.tensor([len(poses) for _, poses in motions])
-    poses = torch.cat([torch.as_tensor(poses) for _, poses in motions])
-    names = tuple(name for name, _ in motions)
-    sequence = torch.repeat_interleave(torch.arange(len(motions)), lengths)
-    groups = tuple(path.stem for _ in names)
-    return on_stage(
-        Motion(get_skeleton("human36m17"), poses, sequence, names, groups, (UNSPLIT,) * len(names))
-    )
+    names, poses = zip(*load_folder(path, rig, fps), strict=True)
+    lengths = torch.tensor([len(motion) for motion in poses])
+    sequence = torch.repeat_interleave(torch.arange(len(names)), lengths)
+    groups, splits = (path.stem,) * len(names), (UNSPLIT,) * len(names)
+    skeleton = get_skeleton("human36m17")
+    return on_stage(Motion(skeleton, torch.cat(poses), sequence, names, groups, splits))
 
 
 def read_npz(path: Path) -> Motion:
     """Poses in metres, as docs/data.md describes them."""
     arrays = load_npz(path, NPZ_KEYS, objects=False)
-    check_arrays(path, arrays)
+    if problem := misfit(arrays):
+        raise InputError(f"{path}: {problem}")
     skeleton, joints = get_skeleton("human36m17"), [str(joint) for joint in arrays["joints"]]
     if absent := set(skeleton.joints) - set(joints):
         raise InputError(f"{path}: lacks the joints {', '.join(sorted(absent))}")
     poses = arrays["poses"][:, [joints.index(joint) for joint in skeleton.joints]]
     if not np.isfinite(poses).all():
-        raise InputError(
-            f"{path}: pose {int(np.argwhere(~np.isfinite(poses))[0, 0])} is not finite; leave it out"
-        )
+        bad = int(np.argwhere(~np.isfinite(poses))[0, 0])
+        raise InputError(f"{path}: pose {bad} is not finite; leave it out")
     if np.abs(poses - poses[:, :1]).max() > 10:
         raise InputError(f"{path}: a joint lies over 10 m from its pelvis; poses must be in metres")
-    return on_stage(
-        Motion(
-            skeleton,
-            torch.from_numpy(poses.astype(np.float32) * 1000),
-            torch.from_numpy(arrays["seq_index"].astype(np.int64)),
-            *(
-                tuple(str(value) for value in arrays[key])
-                for key in ("seq_names", "seq_source", "seq_split")
-            ),
-        )
-    )
+    names, groups, splits = (tuple(str(value) for value in arrays[key]) for key in NPZ_KEYS[3:])
+    world = torch.from_numpy(poses.astype(np.float32) * 1000)
+    sequence = torch.from_numpy(arrays["seq_index"].astype(np.int64))
+    return on_stage(Motion(skeleton, world, sequence, names, groups, splits))
 
 
-def check_arrays(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-    """Raise for arrays that do not fit together."""
+def misfit(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+    """What keeps the arrays of an npz from fitting together; empty if they do."""
     if odd := [key for key in NPZ_KEYS[1:] if arrays[key].ndim != 1]:
-        raise InputError(
-            f"{path}: {odd[0]} has the shape {arrays[odd[0]].shape}; it must be one row of values"
-        )
-    poses, index, joints = arrays["poses"], arrays["seq_index"], arrays["joints"]
-    if (
-        poses.dtype.kind != "f"
-        or poses.ndim != 3
-        or poses.shape[1:] != (len(joints), 3)
-        or not len(poses)
-    ):
-        raise InputError(
-            f"{path}: poses are {poses.dtype} {poses.shape}; they must be floats (N, {len(joints)}, 3)"
-        )
-    motions = len(arrays["seq_names"])
-    if not len(arrays["seq_source"]) == len(arrays["seq_split"]) == motions:
-        raise InputError(f"{path}: seq_names, seq_source and seq_split must be of one length")
+        return f"{odd[0]} has the shape {arrays[odd[0]].shape}; it must be one row of values"
+    poses, joints, index, *of_motions = (arrays[key] for key in NPZ_KEYS)
+    wanted, motions = (len(joints), 3), len(of_motions[0])
+    if poses.dtype.kind != "f" or poses.shape[1:] != wanted or not len(poses):
+        return f"poses are {poses.dtype} {poses.shape}; they must be floats (N, {len(joints)}, 3)"
+    if any(len(values) != motions for values in of_motions):
+        return "seq_names, seq_source and seq_split must be of one length"
     if index.dtype.kind not in "iu" or index.shape != (len(poses),):
-        raise InputError(
-            f"{path}: seq_index is {index.dtype} {index.shape}; it must be one whole number for each pose"
-        )
-    if (
-        index.min() < 0
-        or index.max() >= motions
-        or bool((np.diff(index.astype(np.int64)) < 0).any())
-    ):
-        raise InputError(
-            f"{path}: seq_index must rise from 0 to at most {motions - 1}, the frames of a motion together"
-        )
+        return f"seq_index is {index.dtype} {index.shape}; it must be a whole number for each pose"
+    falls = bool((np.diff(index.astype(np.int64)) < 0).any())
+    if falls or index.min() < 0 or index.max() >= motions:
+        return f"seq_index must rise from 0 to at most {motions - 1}, a motion's frames together"
+    return ""
 
 
 def on_stage(motion: Motion) -> Motion:
-    """Each motion's floor at y = 0, its path centred and bent into a disc of `STAGE_RADIUS`; poses keep their shape."""
+    """Each motion's floor at y = 0, its path bent into a disc of `STAGE_RADIUS`; poses stay."""
     moved = []
-    for poses in motion.poses.split(
-        torch.bincount(motion.sequence, minlength=len(motion.names)).tolist()
-    ):
-        if not len(poses):
-            continue
+    lengths = torch.bincount(motion.sequence, minlength=len(motion.names)).tolist()
+    for poses in motion.poses.split([length for length in lengths if length]):
         root = poses[:, motion.skeleton.index("pelvis")]
         path = root[:, [0, 2]] - root[:, [0, 2]].mean(0)
         bent = path * STAGE_RADIUS / (path.square().sum(1, keepdim=True) + STAGE_RADIUS**2).sqrt()
         floor = poses[..., 1].amin(1).quantile(0.05)
         goal = torch.stack([bent[:, 0], root[:, 1] - floor, bent[:, 1]], dim=1)
         moved.append(poses + (goal - root)[:, None])
-    return Motion(
-        motion.skeleton,
-        torch.cat(moved),
-        motion.sequence,
-        motion.names,
-        motion.groups,
-        motion.splits,
-    )
+    return replace(motion, poses=torch.cat(moved))
 
 
 class MotionSource:
@@ -225,10 +161,9 @@ class MotionSource:
         motion: the poses.
         view: "fixed", four cameras placed like Human3.6M's: index = 4·frame + camera; or "random",
             a new camera at each read, and half of the poses mirrored.
-        two_d: "exact", "detected" (`detector.detect`), or "both": half of the people exact, half
-            detected.
-        balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws
-            groups alike.
+        two_d: "exact", "detected" (`detector.detect`), or "both": half of the people each.
+        balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1
+            draws groups alike.
         body_scale: random size of the person, uniform within 1 ± this ("random" view only).
     """
 
@@ -252,21 +187,17 @@ class MotionSource:
 
     def weights(self) -> Tensor:
         """Draws of each index, up to a factor, (len,)."""
-        group_names = sorted(set(self.motion.groups))
-        group = torch.tensor([group_names.index(g) for g in self.motion.groups])[
-            self.motion.sequence
-        ]
+        names = sorted(set(self.motion.groups))
+        of_motion = torch.tensor([names.index(group) for group in self.motion.groups])
+        group = of_motion[self.motion.sequence]
         weight = torch.bincount(group).double()[group] ** -self.balance
         return weight.repeat_interleave(len(self) // len(self.motion))
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); cameras and noise come from `generator`."""
         if self.view == "fixed":
-            frames, camera = (
-                indices // len(FIXED_POSITIONS),
-                fixed_cameras(indices % len(FIXED_POSITIONS)),
-            )
-            world = self.motion.poses[frames]
+            frames = indices // len(FIXED_POSITIONS)
+            world, camera = self.motion.poses[frames], fixed_cameras(indices % len(FIXED_POSITIONS))
         else:
             frames, world = indices, self.varied(self.motion.poses[indices], generator)
             camera = random_cameras(world[:, self.skeleton.index("pelvis")], generator)
@@ -275,9 +206,8 @@ class MotionSource:
         confidence = torch.ones(keypoints.shape[:2])
         if self.two_d != "exact":
             noisy, stated = detect(keypoints, self.skeleton, generator)
-            chosen = torch.rand(len(pose), generator=generator) < (
-                0.5 if self.two_d == "both" else 2.0
-            )
+            share = 0.5 if self.two_d == "both" else 1.0
+            chosen = torch.rand(len(pose), generator=generator) < share
             keypoints = torch.where(chosen[:, None, None], noisy, keypoints)
             confidence = torch.where(chosen[:, None], stated, confidence)
         return Frames(keypoints, confidence, pose, camera, self.motion.group_of(frames), indices)
@@ -286,6 +216,5 @@ class MotionSource:
         """Half of the people mirrored, each of a random size: (N, J, 3) → (N, J, 3), mm."""
         chosen = torch.rand(len(world), generator=generator) < 0.5
         world = torch.where(chosen[:, None, None], self.skeleton.mirrored(world), world)
-        return world * uniform(
-            (len(world), 1, 1), (1 - self.body_scale, 1 + self.body_scale), generator
-        )
+        limits = (1 - self.body_scale, 1 + self.body_scale)
+        return world * uniform((len(world), 1, 1), limits, generator)

@@ -7,89 +7,56 @@ as in the raw files. MMPose's cameras_train.pkl says that pictures are 204 pixel
 is taken from the set.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from unihpe.body.camera import Camera
-from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.mpi_inf_3dhp.parts import (
-    CAMERAS,
-    Truth,
-    published_lenses,
-    require_truth,
-    view_named,
-)
-from unihpe.datasets.recorded import Recorded, View, require_body
-from unihpe.datasets.rows import by_row, camera_rows, with_names
-from unihpe.datasets.spin import is_spin
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.mpi_inf_3dhp.views import CAMERAS, Wanted, published_lenses, view_named
+from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.rows import Rows, by_row, with_names
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import as_array, as_floats, require_finite
 from unihpe.io.pickles import load_npz, load_pickle
 
-FILES = {
-    "train": ("mpi_inf_3dhp_train.npz",),
-    "test": ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz"),
-}
 
-
-def mmpose_3dhp_files(root: Path) -> dict[str, Path]:
-    """MMPose's file of each split in a folder or its annotations/; SPIN's list for training has the same name."""
-    found = {}
-    for split, names in FILES.items():
-        paths = [folder / name for name in names for folder in (root, root / "annotations")]
-        if files := [path for path in paths if path.is_file() and not is_spin(path)]:
-            found[split] = files[0]
-    return found
-
-
-def open_mmpose_3dhp(
-    path: Path, split: str, target: Skeleton, truth: Truth | None, verify: bool
-) -> Recorded:
-    """One split of MMPose's files; see `open_mpi_inf_3dhp`."""
-    require_truth(truth, "annot3", path)
-    content = load_npz(path, ("imgname", "part", "S"))
+def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
+    """One split of MMPose's files."""
+    wanted.require_truth("annot3", path)
+    content, where = load_npz(path, ("imgname", "part", "S")), str(path)
     source = get_skeleton("mpi_inf_3dhp17")
-    columns = target.select_from(source)
-    poses = as_floats(content["S"], (None, len(source), 4), str(path), "3D poses (S)")[..., :3]
-    points = as_floats(content["part"], (None, len(source), 3), str(path), "2D joints (part)")[
-        ..., :2
-    ]
+    columns = wanted.joints.select_from(source)
+    poses = as_floats(content["S"], (None, len(source), 4), where, "3D poses (S)")
+    points = as_floats(content["part"], (None, len(source), 3), where, "2D joints (part)")
     rows = [view_named(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
     places = (((view.subject, view.sequence), view.camera, frame) for view, frame in rows)
     cameras = [str(camera) for camera in CAMERAS]
     poses, points, notes = with_names(len(rows), places, poses, points, cameras, path)
-    require_finite(poses, str(path))
-    if verify:
-        require_body(torch.from_numpy(poses.astype(np.float32)), source, str(path), "m")
-    views, camera = camera_rows(rows)
-    pose = torch.from_numpy(poses[:, columns].astype(np.float32)) * 1000
-    pixels = torch.from_numpy(points[:, columns].astype(np.float32))
+    poses, points = poses[..., :3].astype(np.float32), points[..., :2].astype(np.float32)
+    require_finite(poses, where)
+    wanted.require_body(poses, source, where, "m")
     if path.name.endswith("_all.npz"):
-        notes = (
-            *notes,
-            "invalid frames of the test set are among these: mpi_inf_3dhp_test_valid.npz has none",
-        )
+        valid = "mpi_inf_3dhp_test_valid.npz has none"
+        notes = (*notes, f"invalid frames of the test set are among these: {valid}")
+    table = Rows.of(rows)
     return by_row(
-        target,
-        rows,
-        pose,
-        pixels,
-        cameras_of(path.with_name(f"cameras_{split}.pkl"), views),
-        camera,
+        wanted.joints,
+        table,
+        torch.from_numpy(poses[:, columns]) * 1000,
+        torch.from_numpy(points[:, columns]),
+        cameras_of(path.with_name(f"cameras_{split}.pkl"), table.views),
+        table.view,
         "MPI-INF-3DHP, MMPose npz, annot3",
         notes,
     )
 
 
-def cameras_of(path: Path, views: list[View]) -> Camera:
-    """The lenses of cameras_train.pkl or cameras_test.pkl for these views; without the file, the published ones."""
+def cameras_of(path: Path, views: Sequence[View]) -> Camera:
+    """The lenses of cameras_train.pkl or cameras_test.pkl for these views; else published ones."""
     published = published_lenses(views, path)
     if not path.is_file():
         return published
@@ -98,34 +65,28 @@ def cameras_of(path: Path, views: list[View]) -> Camera:
         raise InputError(
             f"{path}: holds a {type(content).__name__}, expected a dict of cameras; make it again"
         )
-    names = [name_of(view) for view in views]
-    if absent := sorted({name for name in names if not has_lens(content.get(name))}):
-        raise InputError(
-            f"{path}: no f and c of camera {listing(absent)}; take it from the same place as the npz"
-        )
-    focal, centre = (
-        torch.from_numpy(
-            np.stack([lens_part(content[name], part, f"{path}: {name}") for name in names])
-        )
-        for part in ("f", "c")
-    )
-    return replace(published, focal=focal.float(), centre=centre.float())
-
-
-def name_of(view: View) -> str:
-    """What MMPose calls a view's camera."""
-    return (
+    names = [
         view.sequence
         if view.split == "test"
         else f"{view.subject}_{view.sequence}_Cam{view.camera}"
-    )
+        for view in views
+    ]
+    if absent := sorted({name for name in names if not has_lens(content.get(name))}):
+        raise InputError(
+            f"{path}: no f and c of camera {listing(absent)};"
+            " take it from the same place as the npz"
+        )
+    lenses = [
+        [
+            as_floats(as_array(content[name][key]).ravel(), (2,), f"{path}: {name}", key)
+            for key in "fc"
+        ]
+        for name in names
+    ]
+    focal, centre = torch.from_numpy(np.array(lenses, dtype=np.float64)).float().unbind(1)
+    return replace(published, focal=focal, centre=centre)
 
 
 def has_lens(camera: object) -> bool:
     """Whether an entry of the camera file has focal lengths and a principal point."""
     return isinstance(camera, Mapping) and {"f", "c"} <= camera.keys()
-
-
-def lens_part(camera: Mapping[str, Any], part: str, where: str) -> np.ndarray[Any, np.dtype[Any]]:
-    """Two numbers, however they are shaped."""
-    return as_floats(as_array(camera[part]).ravel(), (2,), where, part).astype(np.float64)

@@ -5,29 +5,74 @@ The raw training files and MMPose's hold metric poses (annot3), P-STMO's poses o
 was read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.mpi_inf_3dhp.mmpose import mmpose_3dhp_files, open_mmpose_3dhp
-from unihpe.datasets.mpi_inf_3dhp.parts import CAMERAS, Truth
-from unihpe.datasets.mpi_inf_3dhp.pstmo import open_pstmo, pstmo_files
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.mpi_inf_3dhp.lists import open_list
+from unihpe.datasets.mpi_inf_3dhp.mmpose import open_mmpose
+from unihpe.datasets.mpi_inf_3dhp.pstmo import open_pstmo
 from unihpe.datasets.mpi_inf_3dhp.raw import open_test, open_train, test_folders, train_folders
-from unihpe.datasets.mpi_inf_3dhp.spin import open_spin_3dhp, spin_3dhp_files
+from unihpe.datasets.mpi_inf_3dhp.views import CAMERAS, Truth, Wanted
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import combined
+from unihpe.datasets.spin_lists import is_spin
 from unihpe.errors import InputError
 
 Layout = Literal["raw", "train", "test", "mmpose", "pstmo", "spin"]
-Open = Callable[[Path, str, Skeleton, Truth | None, bool], Recorded]
-PACKED: Mapping[Layout, tuple[Callable[[Path], dict[str, Path]], Open]] = {
-    "mmpose": (mmpose_3dhp_files, open_mmpose_3dhp),
-    "pstmo": (pstmo_files, open_pstmo),
-    "spin": (spin_3dhp_files, open_spin_3dhp),
+
+
+@dataclass(frozen=True)
+class Packing:
+    """One project's files of the set."""
+
+    open: Callable[[Path, str, Wanted], Recorded]  # of one split
+    names: Mapping[str, tuple[str, ...]]  # of each split's file, the best first
+    folders: tuple[str, ...]
+    holds: Callable[[Path], bool] = Path.is_file  # whether a file is in this layout
+
+    def files(self, root: Path, split: str | None = None) -> dict[str, Path]:
+        """The file of each split, or of one, in a folder."""
+        files = {}
+        for part, names in self.names.items():
+            paths = [root / folder / name for name in names for folder in self.folders]
+            present = [path for path in paths if split in (None, part) and self.holds(path)]
+            if present:
+                files[part] = present[0]
+        return files
+
+
+def is_mmpose(path: Path) -> bool:
+    """Whether a file is MMPose's; SPIN's list for training has the same name."""
+    return path.is_file() and not is_spin(path)
+
+
+PACKINGS: Mapping[str, Packing] = {
+    "mmpose": Packing(
+        open_mmpose,
+        {
+            "train": ("mpi_inf_3dhp_train.npz",),
+            "test": ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz"),
+        },
+        ("", "annotations"),
+        is_mmpose,
+    ),
+    "pstmo": Packing(
+        open_pstmo,
+        {"train": ("data_train_3dhp.npz",), "test": ("data_test_3dhp.npz",)},
+        ("",),
+    ),
+    "spin": Packing(
+        open_list,
+        {
+            "train": ("mpi_inf_3dhp_train.npz",),
+            "test": ("mpi_inf_3dhp_valid.npz", "mpi_inf_3dhp_test.npz"),
+        },
+        ("", "dataset_extras"),
+        is_spin,
+    ),
 }
 
 
@@ -63,83 +108,57 @@ def open_mpi_inf_3dhp(
         raise InputError(f"MPI-INF-3DHP has no truth '{truth}'; there are annot3 and univ_annot3")
     if two_d not in ("gt", "exact"):
         raise InputError(f"{root}: MPI-INF-3DHP has the 2D gt and exact, not '{two_d}'")
-    found = read_layout(
-        root, layout or found_layout(root), get_skeleton(joints), truth, cameras, verify, split
-    )
-    if two_d == "exact":
-        return replace(found, keypoints=None, confidence=None, layout=f"{found.layout}, 2D exact")
-    return found
+    wanted = Wanted(get_skeleton(joints), truth, cameras, verify)
+    layout = layout or found_layout(root)
+    if layout in PACKINGS:
+        recorded = open_packed(root, layout, split, wanted)
+    else:
+        recorded = open_raw(root, split or (layout if layout != "raw" else None), wanted)
+    if two_d == "gt":
+        return recorded
+    return replace(recorded, keypoints=None, confidence=None, layout=f"{recorded.layout}, 2D exact")
 
 
-def read_layout(
-    root: Path,
-    layout: Layout,
-    target: Skeleton,
-    truth: Truth | None,
-    cameras: Sequence[int],
-    verify: bool,
-    split: str | None,
-) -> Recorded:
-    """The set in one layout; see `open_mpi_inf_3dhp`."""
-    if layout in PACKED:
-        find, open_file = PACKED[layout]
-        files = {part: path for part, path in find(root).items() if split in (None, part)}
-        if not files:
-            raise InputError(
-                f"{root}: no files of the layout {layout}{f' for {split}' if split else ''} here"
-            )
-        parts = [open_file(path, part, target, truth, verify) for part, path in files.items()]
-        return combined(parts, " and ".join(dict.fromkeys(part.layout for part in parts)))
-    return open_raw(
-        root,
-        split or (layout if layout != "raw" else None),
-        target,
-        truth or "annot3",
-        cameras,
-        verify,
-    )
+def open_packed(root: Path, layout: str, split: str | None, wanted: Wanted) -> Recorded:
+    """The files of one project."""
+    packing = PACKINGS[layout]
+    files = packing.files(root, split)
+    if not files:
+        half = f" for {split}" if split else ""
+        raise InputError(f"{root}: no files of the layout {layout}{half} here")
+    parts = [packing.open(path, part, wanted) for part, path in files.items()]
+    return combined(parts, " and ".join(dict.fromkeys(part.layout for part in parts)))
+
+
+def open_raw(root: Path, split: str | None, wanted: Wanted) -> Recorded:
+    """The raw files of one split, or of both."""
+    train, test = train_folders(root), test_folders(root)
+    parts = []
+    if split == "train" or (split is None and (train or not test)):
+        parts.append(open_train(root, train, wanted))
+    if split not in ("train", None) or (split is None and test):
+        parts.append(open_test(root, test, wanted))
+    halves = " and ".join(part.layout for part in parts)
+    return combined(parts, f"MPI-INF-3DHP, {halves}, {wanted.truth or 'annot3'}")
 
 
 def found_layout(root: Path) -> Layout:
     """The layout of the files in a folder; raw where there is none."""
     if train_folders(root) or test_folders(root):
         return "raw"
-    return next((layout for layout, (find, _) in PACKED.items() if find(root)), "raw")
+    layouts: tuple[Layout, ...] = ("mmpose", "pstmo", "spin")
+    return next((layout for layout in layouts if PACKINGS[layout].files(root)), "raw")
 
 
 def files_of_3dhp(root: Path, split: str | None) -> list[Path]:
     """Every file that a copy is read from, of one split or of both: an index can stand for them."""
     layout = found_layout(root)
-    if layout in PACKED:
-        files = [path for part, path in PACKED[layout][0](root).items() if split in (None, part)]
-        return [
-            *files,
-            *(path for file in files for path in sorted(file.parent.glob("cameras_*.pkl"))),
-        ]
-    train = train_folders(root) if split in (None, "train") else {}
-    test = test_folders(root) if split in (None, "test") else {}
-    of_train = [
-        folder / name for folder in train.values() for name in ("annot.mat", "camera.calibration")
-    ]
-    return [
-        *(path for path in of_train if path.is_file()),
-        *(folder / "annot_data.mat" for folder in test.values()),
-    ]
-
-
-def open_raw(
-    root: Path,
-    split: str | None,
-    target: Skeleton,
-    truth: Truth,
-    cameras: Sequence[int],
-    verify: bool,
-) -> Recorded:
-    """The raw files of one split, or of both."""
-    train, test = train_folders(root), test_folders(root)
-    parts = []
-    if split == "train" or (split is None and (train or not test)):
-        parts.append(open_train(root, train, target, truth, cameras, verify))
-    if split not in ("train", None) or (split is None and test):
-        parts.append(open_test(root, test, target, truth, verify))
-    return combined(parts, f"MPI-INF-3DHP, {' and '.join(part.layout for part in parts)}, {truth}")
+    if layout in PACKINGS:
+        files = list(PACKINGS[layout].files(root, split).values())
+        cameras = [path for file in files for path in sorted(file.parent.glob("cameras_*.pkl"))]
+        return [*files, *cameras]
+    train = train_folders(root).values() if split in (None, "train") else ()
+    test = test_folders(root).values() if split in (None, "test") else ()
+    of_train = [folder / name for folder in train for name in ("annot.mat", "camera.calibration")]
+    of_test = [folder / "annot_data.mat" for folder in test]
+    return [*(path for path in of_train if path.is_file()), *of_test]

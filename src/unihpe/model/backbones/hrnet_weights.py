@@ -6,9 +6,7 @@ COCO file lacks the layers to outputs 1 to 3 of the last module (`hrnet.start_co
 starts them); anything else missing or left over is an error.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,64 +15,44 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError, one_line
-from unihpe.io.downloads import public_files
+from unihpe.model.backbones.backbone import Start
 from unihpe.model.backbones.hrnet import (
     PLANS,
     HRNet,
-    Start,
     coarse_fuse_prefixes,
     start_coarse_fuse_layers,
 )
-from unihpe.model.heatmaps import HeatmapHead
+from unihpe.model.backbones.public import public_files
 
 CLASSIFIER = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.")
-HEADS = ("keypoint_head.", "head.")
-COUNTER = ".num_batches_tracked"  # batch norm's step counter: older files lack it, and nothing here reads it
+FINAL = ("final_layer.weight", "final_layer.bias")  # the official code's heat-map head
+HEADS = ("keypoint_head.", "head.")  # MMPose's
 NORMALISER = "data_preprocessor."  # MMPose's picture mean and deviation, which are ours too
+COUNTER = ".num_batches_tracked"  # of batch norms: older files lack it, and nothing here reads it
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file holds, by the names of `HRNet` and `HeatmapHead`.
-
-    Attributes:
-        path: where it was read from.
-        layout: "COCO", "ImageNet" or "MMPose".
-        backbone: tensors of the network.
-        head: tensors of the heat-map head; empty in ImageNet files.
-        joints: the skeleton of that head by name; "" without a head, or where nobody says which.
-    """
+    """What a file holds, by the names of `HRNet` and `HeatmapHead`."""
 
     path: Path
-    layout: str
+    layout: str  # "COCO", "ImageNet" or "MMPose"
     backbone: dict[str, Tensor]
-    head: dict[str, Tensor]
-    joints: str
-
-
-def load_pretrained(
-    network: HRNet, path: Path, head: HeatmapHead | None = None, start: Start = "identity"
-) -> Weights:
-    """Fill a network, and if given its heat-map head, from a public file; see `fill`.
-
-    Raises:
-        InputError: for a file that cannot be read, or holds another network; nothing is changed
-            then.
-    """
-    return fill(network, read_weights(path), head, start)
+    head: dict[str, Tensor]  # of the heat-map head; empty in ImageNet files
+    joints: str  # the skeleton of that head; "" without one, or where nobody says which
 
 
 def fill(
-    network: HRNet, weights: Weights, head: HeatmapHead | None = None, start: Start = "identity"
-) -> Weights:
+    network: HRNet, weights: Weights, head: nn.Module | None = None, start: Start = "identity"
+) -> None:
     """Fill a network, and if given its heat-map head, with what a file holds.
 
     Args:
-        head: to be filled too; the file must have one for as many joints. Whether they are the same
+        head: a `HeatmapHead`; the file must have one for as many joints. Whether they are the same
             joints, `Weights.joints` says.
         start: how the layers start that a COCO file lacks, see `hrnet.start_coarse_fuse_layers`.
 
@@ -82,13 +60,12 @@ def fill(
         InputError: for weights of another network or head; nothing is changed then.
     """
     backbone, lacks_coarse = match_backbone(network, weights)
-    filled = None if head is None else match_head(head, weights)
+    matched = None if head is None else match_head(head, weights)
     network.load_state_dict(backbone)
     if lacks_coarse:
         start_coarse_fuse_layers(network, start)
-    if head is not None and filled is not None:
-        head.load_state_dict(filled)
-    return weights
+    if head is not None and matched is not None:
+        head.load_state_dict(matched)
 
 
 def read_weights(path: Path) -> Weights:
@@ -99,57 +76,42 @@ def read_weights(path: Path) -> Weights:
     """
     tensors = {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
     if any(name.startswith("backbone.") for name in tensors):
-        parts = tuple(name for name in tensors if not name.startswith((NORMALISER, *HEADS)))
-        backbone = {name.removeprefix("backbone."): tensors[name] for name in parts}
-        head = {
-            name.removeprefix(prefix): tensor
-            for name, tensor in tensors.items()
-            for prefix in HEADS
-            if name.startswith(prefix)
-        }
         layout = "MMPose"
+        parts = {n: t for n, t in tensors.items() if not n.startswith((NORMALISER, *HEADS))}
+        backbone = {name.removeprefix("backbone."): tensor for name, tensor in parts.items()}
+        heads = {name: tensor for name, tensor in tensors.items() if name.startswith(HEADS)}
+        head = {name.partition(".")[2]: tensor for name, tensor in heads.items()}
     else:
-        backbone = {
-            name: tensor for name, tensor in tensors.items() if not name.startswith(CLASSIFIER)
-        }
-        head = {
-            name: tensors[name]
-            for name in ("final_layer.weight", "final_layer.bias")
-            if name in tensors
-        }
+        backbone = {n: t for n, t in tensors.items() if not n.startswith(CLASSIFIER)}
+        head = {name: tensors[name] for name in FINAL if name in tensors}
         layout = "COCO" if head else "ImageNet"
     if not any(name.startswith("stage4.") for name in backbone):
         first = next(iter(tensors), "nothing")
         raise InputError(
-            f"{path}: not the weights of an HRNet (it holds {first}); `unihpe.io.downloads.public_files` lists public ones"
+            f"{path}: not the weights of an HRNet (it holds {first});"
+            " `unihpe weights list` has public ones"
         )
     return Weights(path, layout, backbone, head, joints_of(path, layout, head))
 
 
 def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
-    """The skeleton of a file's heat-map head by name, "" where nobody says which: of a public file,
-    and of the official code's.
+    """The skeleton of a file's heat-map head, "" where nobody says which.
 
-    The number of joints alone does not tell: COCO and Human3.6M both have 17, in another order.
+    Public files say it, and the official code's heads. The number of joints alone does not: COCO
+    and Human3.6M both have 17, in another order.
     """
     if not head:
         return ""
     for public in public_files().values():
         if public.file == path.name:
             return public.joints
-    coco = get_skeleton(
-        "coco17"
-    )  # the official code publishes heads for COCO, and for MPII's 16 joints
-    return (
-        coco.name
-        if layout == "COCO" and all(len(tensor) == len(coco) for tensor in head.values())
-        else ""
-    )
+    coco = get_skeleton("coco17")  # the official code has heads for COCO, and for MPII's 16 joints
+    of_coco = layout == "COCO" and all(len(tensor) == len(coco) for tensor in head.values())
+    return coco.name if of_coco else ""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pth file that holds nothing but tensors and
-    plain values.
+    """The tensors of a .safetensors file, or of a .pth file that holds tensors and plain values.
 
     Raises:
         InputError: for a missing, damaged or refused file.
@@ -160,8 +122,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         try:
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
+            reason = one_line(error, 200)
             raise InputError(
-                f"{path}: not a whole safetensors file ({one_line(error, 200)}); download it again"
+                f"{path}: not a whole safetensors file ({reason}); download it again"
             ) from error
     content = read_pickle(path)
     for key in ("state_dict", "model"):
@@ -176,108 +139,86 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_pickle(path: Path) -> Any:
-    """A .pth file by torch's restricted reader, which runs no code; besides torch's own list only
-    NumPy's plain arrays.
+    """A .pth file by torch's restricted reader, which runs no code.
 
-    MMPose writes such arrays (joint weights, colours) beside the tensors.
+    Besides torch's own list only NumPy's plain arrays are read: MMPose writes such (joint weights,
+    colours) beside the tensors.
 
     Raises:
         InputError: for what the reader refuses.
     """
-    remedy = "save its tensors as .safetensors where you trust it, or download it again"
     with torch.serialization.safe_globals(numpy_arrays()):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged pickle raises whatever its bytes happen to ask for
             raise InputError(
-                f"{path}: refused, damaged or with more than weights in it ({reason(error)}); {remedy}"
+                f"{path}: refused, damaged or with more than weights in it ({reason_of(error)});"
+                " save its tensors as .safetensors where you trust it, or download it again"
             ) from error
 
 
 def numpy_arrays() -> list[Any]:
-    """What it takes to read plain NumPy arrays and numbers, under the module names of NumPy 1 and 2."""
+    """What reading plain NumPy arrays takes, under the module names of NumPy 1 and 2."""
     array: Any = np.zeros(1).__reduce__()[0]  # the public way to a function whose module has moved
     number: Any = np.float64(0).__reduce__()[0]
-    kinds = [
-        type(np.dtype(kind))
-        for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "U1")
-    ]
+    kinds = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "U1"]
     moved = [
-        (f, f"numpy.{core}.multiarray.{f.__name__}")
-        for f in (array, number)
+        (function, f"numpy.{core}.multiarray.{function.__name__}")
+        for function in (array, number)
         for core in ("core", "_core")
     ]
-    return [np.ndarray, np.dtype, *kinds, *moved]
+    return [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in kinds), *moved]
 
 
-def reason(error: Exception) -> str:
-    """Why torch refused: the name of the class it would have had to run, or the first sentence."""
+def reason_of(error: Exception) -> str:
+    """Why torch refused: the class that it would have had to run, or the first sentence."""
     text = one_line(error)
     _, found, after = text.partition("Unsupported global: GLOBAL ")
     return f"it asks for {after.split()[0]}" if found else text.partition(". ")[0][:120]
 
 
 def match_backbone(network: HRNet, weights: Weights) -> tuple[dict[str, Tensor], bool]:
-    """A whole state for the network, and whether the file lacks the coarse fuse layers (they stay
-    as they are).
+    """A whole state for the network, and whether the file lacks the coarse fuse layers.
+
+    Those stay as they are.
 
     Raises:
         InputError: naming the first tensor that is missing, left over or of another shape.
     """
     check_width(network, weights)
-    coarse = coarse_fuse_prefixes(network)
+    coarse, what = coarse_fuse_prefixes(network), f"HRNet {network.width}"
     wanted, given = network.state_dict(), weights.backbone
-    if not network.multi_scale:
-        last = f"stage4.{len(network.stage4) - 1}.fuse_layers."
-        given = {
-            name: t
-            for name, t in given.items()
-            if not name.startswith(last) or name.startswith(f"{last}0.")
-        }
-    missing = [name for name in wanted if name not in given and not name.endswith(COUNTER)]
-    lacks_coarse = bool(coarse) and not any(name.startswith(coarse) for name in given)
-    if lacks_coarse:
-        missing = [name for name in missing if not name.startswith(coarse)]
-    compare(
-        weights.path,
-        missing,
-        [name for name in given if name not in wanted],
-        f"HRNet {network.width}",
-    )
+    lacks_coarse = not any(name.startswith(coarse) for name in given)
+    needed = [name for name in wanted if not (lacks_coarse and name.startswith(coarse))]
+    check_names(weights, [n for n in needed if not n.endswith(COUNTER)], given, wanted, what)
     for name, tensor in given.items():
         if tensor.shape != wanted[name].shape:
             raise InputError(
-                f"{weights.path}: {name} is {tuple(tensor.shape)}, HRNet {network.width} needs"
+                f"{weights.path}: {name} is {tuple(tensor.shape)}, {what} needs"
                 f" {tuple(wanted[name].shape)}; give weights of this network"
             )
     return {**wanted, **given}, lacks_coarse
 
 
 def check_width(network: HRNet, weights: Weights) -> None:
-    """A clear word where the weights are of another HRNet, before a list of tensors that do not
-    fit.
+    """Say where weights are of another HRNet, before tensors are listed that do not fit.
 
     Raises:
         InputError: if they are.
     """
     first = weights.backbone.get("stage2.0.branches.0.0.conv1.weight")
-    channels, wanted = (
-        (len(first) if first is not None and first.ndim else 0),
-        PLANS[network.width].channels,
+    channels = first.shape[0] if first is not None and first.ndim else 0
+    if channels == network.plan.channels:
+        return
+    known = [f"HRNet {name}" for name, plan in PLANS.items() if plan.channels == channels]
+    what = known[0] if known else f"another network ({channels} channels in its first branch)"
+    raise InputError(
+        f"{weights.path}: weights of {what}, wanted are HRNet {network.width}'s; give those, or"
+        " change the width"
     )
-    if channels != wanted:
-        known = [name for name, plan in PLANS.items() if plan.channels == channels]
-        what = (
-            f"HRNet {known[0]}"
-            if known
-            else f"another network ({channels} channels in its first branch)"
-        )
-        raise InputError(
-            f"{weights.path}: weights of {what}, wanted are HRNet {network.width}'s; give those, or change the width"
-        )
 
 
-def match_head(head: HeatmapHead, weights: Weights) -> dict[str, Tensor]:
+def match_head(head: nn.Module, weights: Weights) -> dict[str, Tensor]:
     """A whole state for the heat-map head.
 
     Raises:
@@ -285,33 +226,37 @@ def match_head(head: HeatmapHead, weights: Weights) -> dict[str, Tensor]:
     """
     if not weights.head:
         raise InputError(
-            f"{weights.path}: no heat-map head in it ({weights.layout}); give COCO or MMPose weights"
+            f"{weights.path}: no heat-map head in it ({weights.layout});"
+            " give COCO or MMPose weights"
         )
     wanted = head.state_dict()
-    missing = [name for name in wanted if name not in weights.head]
-    compare(
-        weights.path,
-        missing,
-        [name for name in weights.head if name not in wanted],
-        "a heat-map head of one layer",
-    )
+    check_names(weights, wanted, weights.head, wanted, "a heat-map head of one layer")
     for name, tensor in weights.head.items():
         if tensor.shape != wanted[name].shape:
             raise InputError(
-                f"{weights.path}: its head has {len(tensor)} joints, wanted are {len(wanted[name])};"
-                " take a head of that size, or start it afresh"
+                f"{weights.path}: its head has {len(tensor)} joints, wanted are"
+                f" {len(wanted[name])}; take a head of that size, or start it afresh"
             )
-    return dict(weights.head)
+    return weights.head
 
 
-def compare(path: Path, missing: list[str], left_over: list[str], what: str) -> None:
+def check_names(
+    weights: Weights,
+    needed: Iterable[str],
+    given: Mapping[str, Tensor],
+    allowed: Mapping[str, Tensor],
+    what: str,
+) -> None:
     """Nothing may be missing or left over.
 
     Raises:
         InputError: naming the first.
     """
-    for first in (missing + left_over)[:1]:
+    missing = [name for name in needed if name not in given]
+    left_over = [name for name in given if name not in allowed]
+    if first := (missing + left_over)[:1]:
         raise InputError(
-            f"{path}: {len(missing)} tensors missing, {len(left_over)} left over (first: {first});"
-            f" these are not the weights of {what}, or a damaged copy of them: download them again"
+            f"{weights.path}: {len(missing)} tensors missing, {len(left_over)} left over (first:"
+            f" {first[0]}); these are not the weights of {what}, or a damaged copy of them:"
+            " download them again"
         )

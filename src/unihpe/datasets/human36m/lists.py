@@ -1,0 +1,68 @@
+"""SPIN's lists of Human3.6M: `h36m_train.npz`, and `h36m_valid_protocol1.npz` and `2`, which have
+no 2D."""
+
+from pathlib import Path
+
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.human36m.cameras import published_cameras
+from unihpe.datasets.human36m.mmpose import key_of
+from unihpe.datasets.human36m.tables import require_subjects, rows_of
+from unihpe.datasets.recorded import PROJECTED, Recorded
+from unihpe.datasets.rows import by_row, combined
+from unihpe.datasets.spin_lists import is_spin, placed, read_spin
+from unihpe.errors import InputError
+
+TRAIN = "h36m_train.npz"
+# The second holds the frontal camera of the first.
+VALID = ("h36m_valid_protocol1.npz", "h36m_valid_protocol2.npz")
+WORDS = {"thorax": "neck", "nose": "jaw"}  # ours → SPIN's
+
+
+def list_files(root: Path) -> list[Path]:
+    """SPIN's lists in a folder or its dataset_extras/: of training, and the larger for testing."""
+    for folder in (root, root / "dataset_extras"):
+        train, *valid = (is_spin(folder / name) for name in (TRAIN, *VALID))
+        names = [TRAIN] * train + [name for name, has in zip(VALID, valid, strict=True) if has][:1]
+        if names:
+            return [folder / name for name in names]
+    return []
+
+
+def open_lists(root: Path, two_d: str, verify: bool, split: str | None = None) -> Recorded:
+    """SPIN's lists, or that of one split; one without 2D always gives its projection."""
+    files = [
+        path
+        for path in list_files(root)
+        if split in (None, "train" if path.name == TRAIN else "test")
+    ]
+    if not files:
+        raise InputError(
+            f"{root}: none of SPIN's lists here is for {split};"
+            f" give the folder of {TRAIN} or {VALID[0]}"
+        )
+    parts = [read_list(path, two_d, verify) for path in files]
+    without_2d = all(part.keypoints is None for part in parts)
+    kind = PROJECTED if without_2d and two_d != "exact" else f"2D {two_d}"
+    return combined(parts, f"Human3.6M, SPIN's lists, {kind}")
+
+
+def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
+    """One list."""
+    people = read_spin(path, get_skeleton("human36m17"), WORDS)
+    keys = [key_of(name, path) for name in people.names]
+    if verify:
+        require_subjects(keys, people.pose / 1000, "m", str(path))
+    calibration = published_cameras()
+    camera = calibration.rows_of(keys, path)
+    boxed = "it fills their box, and 2D is its projection"
+    how = boxed if people.keypoints is None else "it meets their 2D"
+    return by_row(
+        get_skeleton("human36m17"),
+        rows_of(keys),
+        placed(people, calibration.cameras.select(camera)),
+        None if two_d == "exact" else people.keypoints,
+        calibration.cameras,
+        camera,
+        "",
+        (f"{path.name}: 3D is relative in the list; people stand where {how}",),
+    )

@@ -1,0 +1,122 @@
+"""MPI-INF-3DHP's sequences, lenses and pictures' names, and what a reader of it is asked for."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from unihpe.body.camera import Camera
+from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.recorded import View, require_body
+from unihpe.errors import InputError
+from unihpe.io.arrays import Array
+
+Truth = Literal["annot3", "univ_annot3"]
+# Frames that both the annotation and the videos have, by subject and sequence; the annotation of
+# some sequences goes on.
+COUNTS = (
+    *(6416, 12430, 6502, 6081, 12488, 12283, 6171, 6675),
+    *(12820, 12312, 6188, 6145, 6239, 6320, 6468, 6054),
+)
+USABLE: Mapping[tuple[int, int], int] = {
+    (n // 2 + 1, n % 2 + 1): count for n, count in enumerate(COUNTS)
+}
+CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)  # the eight that papers use; 11 to 13 hang from the ceiling
+CAMERA_COUNT = 14
+FAST = ((1, 2), (3, 1), (3, 2), (5, 1), (5, 2))  # recorded at 50 frames a second, the others at 25
+TRAIN_SIZE = (2048.0, 2048.0)
+TEST_SIZES: Mapping[str, tuple[float, float]] = {
+    **{f"TS{n}": (2048.0, 2048.0) for n in range(1, 5)},
+    **{f"TS{n}": (1920.0, 1080.0) for n in (5, 6)},
+}
+# fx, fy, cx, cy in pixels: of the training cameras, alike in all sequences; of the test sequences,
+# which give none, as fitted to their 2D and 3D (MMPose's cameras_test.pkl, ZeDO).
+LENSES: Mapping[str, tuple[float, float, float, float]] = {
+    "0": (1497.693, 1497.103, 1024.704, 1051.394),
+    "1": (1495.217, 1495.52, 1030.519, 1052.626),
+    "2": (1495.587, 1497.828, 983.8873, 987.5902),
+    "4": (1490.952, 1491.108, 987.6075, 1019.069),
+    "5": (1500.414, 1499.971, 1012.331, 998.5009),
+    "6": (1498.471, 1498.8, 999.7319, 1010.251),
+    "7": (1498.831, 1499.674, 987.2716, 976.8773),
+    "8": (1500.172, 1500.837, 1017.387, 1043.032),
+    "TS1": (1500.069, 1500.659, 1017.379, 1043.063),
+    "TS2": (1503.780, 1501.269, 1015.235, 1038.679),
+    "TS3": (1500.041, 1500.590, 1017.392, 1043.046),
+    "TS4": (1499.926, 1500.757, 1017.368, 1042.989),
+    "TS5": (1683.483, 1671.927, 939.928, 560.207),
+    "TS6": (1683.975, 1672.675, 939.848, 560.116),
+}
+# MMPose's flat names, SPIN's and VIBE's folders, the test set's own; frames count from 1.
+TRAIN_NAME = re.compile(
+    r"S(\d)[_/]Seq(\d)[_/](?:imageFrames/)?(?:Cam|video_)(\d+)[_/](?:frame_)?(\d+)\.\w+$"
+)
+TEST_NAME = re.compile(r"TS(\d)[_/](?:imageSequence/img_)?(\d+)\.\w+$")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of the set is asked for."""
+
+    joints: Skeleton
+    truth: Truth | None  # None takes what the files hold
+    cameras: Sequence[int]  # of the raw training set
+    verify: bool  # refuse wrong units and swapped legs
+
+    def require_truth(self, held: Truth, where: Path) -> None:
+        """Raise where another truth is asked for than the one that a file holds."""
+        if self.truth not in (None, held):
+            raise InputError(
+                f"{where}: holds {held}, not {self.truth}; take the raw files, which have both,"
+                f" or a protocol on {held}"
+            )
+
+    def require_body(self, poses: Array, skeleton: Skeleton, where: str, unit: str) -> None:
+        """Raise, if it is asked for, for poses (N, J, 3) of another unit or with swapped legs."""
+        if self.verify and len(poses):
+            require_body(torch.from_numpy(poses).float(), skeleton, where, unit)
+
+
+@cache
+def train_view(subject: int, sequence: int, camera: str) -> View:
+    """A camera's view of one training sequence."""
+    person, name = f"S{subject}", f"Seq{sequence}"
+    return View(person, "unknown", name, camera, "train", f"{person} {name}")
+
+
+@cache
+def test_view(name: str) -> View:
+    """One test sequence."""
+    return View(name, "unknown", name, "camera", "test", name)
+
+
+def view_named(name: str, path: Path) -> tuple[View, int]:
+    """The view and the frame (from 0) that a picture's name means; an InputError for others."""
+    plain = name.replace("\\", "/")
+    if match := TRAIN_NAME.search(plain):
+        subject, sequence, camera, frame = (int(digits) for digits in match.groups())
+        return train_view(subject, sequence, str(camera)), frame - 1
+    if match := TEST_NAME.search(plain):
+        return test_view(f"TS{match[1]}"), int(match[2]) - 1
+    raise InputError(
+        f"{path}: picture '{name[:80]}' is named like none of MPI-INF-3DHP's;"
+        " use the scripts of MMPose or SPIN"
+    )
+
+
+def published_lenses(views: Sequence[View], where: Path) -> Camera:
+    """A camera for each view, at the origin of the poses; an InputError where no lens is known."""
+    keys = [view.sequence if view.split == "test" else view.camera for view in views]
+    if unknown := sorted(set(keys) - LENSES.keys()):
+        raise InputError(
+            f"{where}: no lens is known of camera {', '.join(unknown)};"
+            f" there are {', '.join(LENSES)}"
+        )
+    numbers = torch.tensor([LENSES[key] for key in keys])
+    size = torch.tensor([TEST_SIZES.get(view.sequence, TRAIN_SIZE) for view in views])
+    eye = torch.eye(3).expand(len(views), 3, 3)
+    return Camera(numbers[:, :2], numbers[:, 2:], size, eye, torch.zeros(len(views), 3))

@@ -1,0 +1,295 @@
+"""SMPL, as far as joints are regressed from its surface: the model files that users bring, and the
+vertices that a regressor uses, shaped and posed.
+
+The equations are those of Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Our
+own, since the usual package reads the official pickles by running them; and only some hundred of
+the vertices are needed. The official files are Python 2 pickles in which one array is wrapped by
+chumpy and one is a sparse matrix of scipy. Both are read as plain data: two classes more than other
+pickles may name, and neither does anything.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unihpe.errors import InputError, one_line
+from unihpe.io.arrays import Array, as_floats
+from unihpe.io.pickles import BROKEN, Restricted, load_npz, load_pickle
+
+JOINTS = 24
+SHAPES = 10
+POSE_FEATURES = 9 * (JOINTS - 1)
+KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+FOLDERS = (
+    *("", "smpl", "SMPL", "body_models/smpl", "body_models", "models/smpl", "models"),
+    *("data/smpl", "data"),
+)
+DEEPEST = 8  # chumpy arrays in one another; the official files have one or two
+MOST_CELLS = 1 << 24  # of a sparse matrix, made dense; SMPL's has 24 by 6890
+GENDERS = {"m": "male", "f": "female"}
+PIECE = 1024  # people at a time
+RIGHT_FIRST = "right first"
+LEFT_FIRST = "left first"
+GET_IT = "get it from the model's site"
+
+
+@dataclass(frozen=True)
+class BodyModel:
+    """SMPL's arrays for V vertices."""
+
+    template: Array  # (V, 3), metres, y up, facing +z
+    shapes: Array  # how each of ten numbers moves it, (V, 3, 10)
+    poses: Array  # how the joints' rotations move it, (V, 3, 207)
+    joints: Array  # joints out of vertices, (24, V)
+    weights: Array  # of the joints on each vertex, (V, 24)
+    parents: tuple[int, ...]  # of the joints, -1 for the first
+
+
+class Plain:
+    """A foreign object's attributes, and nothing of its code."""
+
+    state: dict[str, Any]
+
+    def __new__(cls, *_: object) -> Self:
+        """An object without attributes, also where a pickle never gives it any."""
+        made = super().__new__(cls)
+        made.state = {}
+        return made
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("an array of chumpy or scipy without attributes")
+        self.state = state
+
+
+class Wrapped(Plain):
+    """A chumpy array."""
+
+
+class Chosen(Plain):
+    """Elements of a chumpy array, chosen by index."""
+
+
+class ByColumn(Plain):
+    """A sparse matrix of scipy, column after column."""
+
+
+class ByRow(Plain):
+    """A sparse matrix of scipy, row after row."""
+
+
+def rebuilt(kind: object, *_: object) -> Plain:
+    """What the oldest pickles make objects with (`copy_reg._reconstructor`): ours only."""
+    if isinstance(kind, type) and issubclass(kind, Plain):
+        return kind()
+    raise pickle.UnpicklingError("an object of a foreign class")
+
+
+CLASSES: Mapping[tuple[str, str], type[Plain]] = {
+    ("chumpy.ch", "Ch"): Wrapped,
+    ("chumpy.reordering", "Select"): Chosen,
+    ("scipy.sparse.csc", "csc_matrix"): ByColumn,
+    ("scipy.sparse._csc", "csc_matrix"): ByColumn,
+    ("scipy.sparse.csr", "csr_matrix"): ByRow,
+    ("scipy.sparse._csr", "csr_matrix"): ByRow,
+    ("__builtin__", "object"): Plain,
+    ("builtins", "object"): Plain,
+}
+
+
+class BodyUnpickler(Restricted):
+    """The restricted unpickler, which also takes attributes of chumpy's and scipy's arrays."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What the names in a pickle stand for: ours, or an InputError.
+
+        What it gets is new for each pickle, so that nothing set on it outlives the pickle.
+        """
+        if kind := CLASSES.get((module, name)):
+            return type(kind.__name__, (kind,), {})
+        if module in ("copy_reg", "copyreg") and name == "_reconstructor":
+            return partial(rebuilt)
+        return super().find_class(module, name)
+
+
+def model_files(root: Path) -> dict[str, Path]:
+    """The model file of each gender, m and f, in the folders where people keep them."""
+    files: dict[str, Path] = {}
+    for folder in (root / name for name in FOLDERS):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            for letter, word in GENDERS.items():
+                name = rf"(smpl_{word}|basic_?model_{letter}_lbs_10_207_0_v1\.\d\.\d)\.(pkl|npz)"
+                if re.fullmatch(name, path.name, re.IGNORECASE):
+                    files.setdefault(letter, path)
+    return files
+
+
+def read_body(path: Path) -> BodyModel:
+    """A model file; an InputError for one that is no SMPL model, with the reason."""
+    content = load_npz(path, KEYS) if path.suffix == ".npz" else load_pickle(path, BodyUnpickler)
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise InputError(f"{path}: holds a {kind}, expected SMPL's dict; {GET_IT}")
+    if missing := [key for key in KEYS if key not in content]:
+        raise InputError(f"{path}: lacks {', '.join(missing)}, so it is no SMPL model; {GET_IT}")
+
+    def numbers(key: str, *shape: int | None) -> Array:
+        array = as_floats(dense(content[key], path), shape, str(path), key)
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: {key} has numbers that are not finite; {GET_IT}")
+        return array
+
+    template = numbers("v_template", None, 3)
+    count = len(template)
+    shapes = numbers("shapedirs", count, 3, None)
+    if shapes.shape[2] < SHAPES:
+        raise InputError(
+            f"{path}: has {shapes.shape[2]} shape directions, expected {SHAPES}; {GET_IT}"
+        )
+    return BodyModel(
+        template,
+        shapes[..., :SHAPES],
+        numbers("posedirs", count, 3, POSE_FEATURES),
+        numbers("J_regressor", JOINTS, count),
+        numbers("weights", count, JOINTS),
+        parents_of(numbers("kintree_table", 2, JOINTS), path),
+    )
+
+
+def parents_of(tree: Array, path: Path) -> tuple[int, ...]:
+    """Parents out of `kintree_table` (2, 24): -1 for the first, an earlier joint for each other."""
+    parents = [int(parent) for parent in tree[0, 1:]]
+    if wrong := [joint for joint, parent in enumerate(parents, 1) if not 0 <= parent < joint]:
+        raise InputError(
+            f"{path}: kintree_table gives joint {wrong[0]} the parent {parents[wrong[0] - 1]},"
+            f" which is no earlier joint; {GET_IT}"
+        )
+    return (-1, *parents)
+
+
+def dense(value: object, path: Path, depth: int = 0) -> object:
+    """A chumpy array or sparse matrix as an array; anything else as it is."""
+    if depth > DEEPEST:
+        raise InputError(
+            f"{path}: a damaged array (wrapped more than {DEEPEST} times); get the file again"
+        )
+    try:
+        match value:
+            case Wrapped(state=state):
+                return dense(state["x"], path, depth + 1)
+            case Chosen(state=state):
+                whole = np.asarray(dense(state["a"], path, depth + 1))
+                return whole.ravel()[np.asarray(state["idxs"])].reshape(state["preferred_shape"])
+            case ByColumn(state=state):
+                return np.ascontiguousarray(from_runs(state, 1).T)
+            case ByRow(state=state):
+                return from_runs(state, 0)
+    except InputError:
+        raise
+    except BROKEN as error:
+        reason = one_line(error, 80)
+        raise InputError(f"{path}: a damaged array ({reason}); get the file again") from error
+    return value
+
+
+def from_runs(state: Mapping[str, Any], axis: int) -> Array:
+    """A compressed sparse matrix whose runs lie along `axis`, as (runs, others).
+
+    Sizes are checked before memory is taken.
+    """
+    shape = state["_shape"] if "_shape" in state else state["shape"]
+    count, others = int(shape[axis]), int(shape[1 - axis])
+    if min(count, others) < 0 or max(count, others, count * others) > MOST_CELLS:
+        raise ValueError(f"a sparse matrix of {count} by {others}")
+    indices, ends = np.asarray(state["indices"]), np.asarray(state["indptr"], dtype=np.int64)
+    lengths: Array = ends[1:] - ends[:-1]
+    if len(lengths) != count or (lengths < 0).any() or lengths.sum() != len(indices):
+        raise ValueError("a sparse matrix whose runs do not fit its shape")
+    out = np.zeros((count, others))
+    out[np.repeat(np.arange(count), lengths), indices] = np.asarray(state["data"])
+    return out
+
+
+class Surface:
+    """Joints that `regressor` (K, V) takes from the surface of a body, and the body's own 24."""
+
+    def __init__(self, body: BodyModel, regressor: Array) -> None:
+        used = np.flatnonzero((regressor != 0).any(0))
+        self.template = as_double(body.template[used])
+        self.shapes = as_double(body.shapes[used])
+        self.poses = as_double(body.poses[used])
+        self.weights = as_double(body.weights[used])
+        self.regressor = as_double(regressor[:, used])
+        self.rest = as_double(body.joints @ body.template)
+        self.rest_shapes = as_double(np.einsum("jv,vck->jck", body.joints, body.shapes))
+        self.parents = body.parents
+
+    def joints(self, pose: Tensor, shape: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Regressed joints (N, K, 3) and the body's own (N, 24, 3), metres.
+
+        Args:
+            pose: axis and angle of each joint, (N, 72).
+            shape: (N, 10).
+            place: added to all, (N, 3), metres.
+        """
+        pieces = zip(*(part.double().split(PIECE) for part in (pose, shape, place)), strict=True)
+        regressed, own = zip(*(self.piece(*parts) for parts in pieces), strict=True)
+        return torch.cat(regressed), torch.cat(own)
+
+    def piece(self, pose: Tensor, shape: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """`joints` of a few people."""
+        turns = rotations(pose.view(len(pose), -1, 3))  # (N, 24, 3, 3)
+        rest = self.rest + torch.einsum("jck,nk->njc", self.rest_shapes, shape)
+        turned, moved = self.chain(turns, rest)
+        bend = (turns[:, 1:] - torch.eye(3, dtype=turns.dtype)).flatten(1)
+        shaped = self.template + torch.einsum("vck,nk->nvc", self.shapes, shape)
+        skin = shaped + torch.einsum("vck,nk->nvc", self.poses, bend)
+        shift = moved - (turned @ rest[..., None])[..., 0]
+        blended = torch.einsum("vj,njab->nvab", self.weights, turned)
+        shifted = torch.einsum("vj,njc->nvc", self.weights, shift)
+        surface = (blended @ skin[..., None])[..., 0] + shifted
+        return self.regressor @ surface + place[:, None], moved + place[:, None]
+
+    def chain(self, turns: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+        """Each joint's rotation (N, 24, 3, 3) and place (N, 24, 3) after those of its ancestors."""
+        turned, moved = [turns[:, 0]], [rest[:, 0]]
+        for joint, parent in enumerate(self.parents[1:], 1):
+            step = (rest[:, joint] - rest[:, parent])[..., None]
+            moved.append(moved[parent] + (turned[parent] @ step)[..., 0])
+            turned.append(turned[parent] @ turns[:, joint])
+        return torch.stack(turned, 1), torch.stack(moved, 1)
+
+
+def as_double(array: Array) -> Tensor:
+    """An array in double precision."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
+
+
+def rotations(axis_angle: Tensor) -> Tensor:
+    """Rotation matrices (..., 3, 3) of axes times angles (..., 3)."""
+    x, y, z = axis_angle.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    turned: Tensor = torch.linalg.matrix_exp(cross)
+    return turned
+
+
+def leg_order_of(regressor: Array, body: BodyModel, hips: tuple[int, int]) -> str:
+    """Which leg a regressor (17, V) to Human3.6M's joints has first: files of both kinds exist.
+
+    Rows 1 to 3 are one leg; whose it is, the body's own hips say.
+
+    Args:
+        hips: the columns of the body's left and right hip.
+    """
+    first = (regressor @ body.template)[1:4].mean(0)
+    left, right = (np.linalg.norm(first - (body.joints @ body.template)[hip]) for hip in hips)
+    return LEFT_FIRST if left < right else RIGHT_FIRST

@@ -1,0 +1,37 @@
+"""The interface of an image backbone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor, nn
+
+from unihpe.errors import InputError
+
+Start = Literal["identity", "random"]  # of layers that a file of public weights lacks
+
+
+class Backbone(nn.Module):
+    """Makes feature maps of a picture: a subclass sets these and writes `forward`."""
+
+    channels: Sequence[int]  # of each map, finest first
+    strides: Sequence[int]  # pixels of the picture that a cell of each map covers
+    size: tuple[int, int] = (192, 256)  # width and height of its pictures, at least as high as wide
+    any_size: bool = False  # whether it takes pictures of other sizes as they are
+    mean: Sequence[float] = (0.485, 0.456, 0.406)  # of RGB in [0, 1]: ImageNet's
+    std: Sequence[float] = (0.229, 0.224, 0.225)
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """Normalised RGB (B, 3, H, W) → maps (B, C, H / stride, W / stride), finest first."""
+        raise NotImplementedError
+
+    def load_public(
+        self, path: Path, head: nn.Module | None, skeleton: str, start: Start = "identity"
+    ) -> None:
+        """Fill the backbone from a file of public weights and, where it has one for the joints of
+        `skeleton`, the heat-map head.
+
+        Raises:
+            InputError: for a file that cannot be read or holds another network; nothing is changed.
+        """
+        raise InputError(f"{type(self).__name__} reads no public weights, so leave out {path}")

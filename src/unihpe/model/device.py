@@ -1,0 +1,23 @@
+"""The device that a model runs on."""
+
+import torch
+
+from unihpe.errors import InputError, one_line
+
+
+def usable_device(name: str) -> str:
+    """The device by its torch name; `auto` is the first there is of cuda, mps and cpu.
+
+    Raises:
+        InputError: for a device that torch does not know, or that this machine lacks.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = one_line(str(error).splitlines()[0], 80)
+        raise InputError(f"device {name}: not usable here ({reason}); try cpu") from error
+    return name
