@@ -56,7 +56,9 @@ Checkpoint = Annotated[
     str, typer.Argument(help="A .safetensors file, a folder of a training run, or shipped.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.", callback=parse_device)]
-Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored person's estimate.")]
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Flip test: the mean with the mirrored estimate.")
+]
 ImageSize = Annotated[
     str | None,
     typer.Option("--image-size", metavar="WxH", help="In pixels, if the file does not say it."),
