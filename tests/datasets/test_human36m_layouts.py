@@ -20,11 +20,11 @@ from miniatures import (
     write_raw_h36m,
 )
 from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin_h36m
+from opening import open_recorded
 
 from unihpe.datasets.check import check
 from unihpe.datasets.human36m.mmpose import json_files
 from unihpe.datasets.human36m.reader import found_layout, open_human36m
-from unihpe.datasets.sets import open_recorded
 from unihpe.errors import InputError
 
 WRITERS = {

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from miniatures import people
+from opening import open_recorded
 from torch.testing import assert_close
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.check import check
-from unihpe.datasets.sets import open_recorded
 from unihpe.datasets.threedpw.regressed import open_threedpw17
 from unihpe.errors import InputError
 

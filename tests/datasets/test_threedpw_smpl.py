@@ -19,9 +19,9 @@ from miniatures_smpl import (
     write_smpl,
     write_spin_threedpw,
 )
+from opening import open_recorded
 
 from unihpe.datasets.check import check
-from unihpe.datasets.sets import open_recorded
 from unihpe.datasets.threedpw import smpl
 from unihpe.datasets.threedpw.posed import open_list, open_threedpw_smpl
 from unihpe.datasets.threedpw.smpl import model_files, read_body

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.model.build import load_public_weights
@@ -72,7 +72,7 @@ def train_recipe(
 
 def open_trained_part(recipe: Recipe) -> Source:
     """The recipe's [data], without what it holds out."""
-    source = open_source(recipe.data, split=recipe.data.split, view="random", part="trained")
+    source = open_source(recipe.data, Part(recipe.data.split, training=True))
     if source.skeleton.name != recipe.data.skeleton:
         raise InputError(
             f"the data has the joints of {source.skeleton.name},"
