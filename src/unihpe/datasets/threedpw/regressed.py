@@ -170,13 +170,14 @@ def recorded_of(people: People, path: Path, split: str, first: int, verify: bool
     if lengths != {len(joints)}:
         raise InputError(f"{path}: its arrays are of different lengths; get it again")
     seen = torch.ones(joints.shape[:2])
-    pose = convert(torch.from_numpy(joints), seen, source, target).points
+    ordered = convert(torch.from_numpy(joints), seen, source, target).points
     if verify:
-        require_body(pose.float(), target, str(path), "m")
-    if float(pose[:, 0].norm(dim=-1).median()) < NEAR_ROOT:
-        pose = pose - pose[:, :1] + torch.from_numpy(people.roots.astype(np.float64))[:, None]
+        require_body(ordered.float(), target, str(path), "m")
+    root = ordered[:, target.index("pelvis"), None]
+    if float(root.norm(dim=-1).median()) < NEAR_ROOT:
+        ordered = ordered - root + torch.from_numpy(people.roots.astype(np.float64))[:, None]
     rows = Rows.of([row_of(name, split, row) for row, name in enumerate(people.names, first)])
     cameras = replace(Camera.simple(size), focal=focal, centre=centre)
-    each = torch.arange(len(pose))
-    recorded = by_row(target, rows, pose.float() * 1000, None, cameras, each, "")
+    each = torch.arange(len(ordered))
+    recorded = by_row(target, rows, ordered.float() * 1000, None, cameras, each, "")
     return replace(recorded, stored=source)
