@@ -66,6 +66,16 @@ def test_files_named_by_their_path_exist(page):
         assert (ROOT / name).exists(), name
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_names_in_files_exist(page):
+    """`file.py:name` in backticks, under `src/unihpe` or `benchmarks`."""
+    text = page.read_text(encoding="utf-8")
+    for file, name in re.findall(r"`([\w/]+\.py):(\w+)`", text):
+        folder = ROOT if file.startswith("benchmarks/") else ROOT / "src" / "unihpe"
+        code = (folder / file).read_text(encoding="utf-8")
+        assert re.search(rf"\b(def|class) {name}\b|^{name}\b", code, re.MULTILINE), f"{file}:{name}"
+
+
 def test_the_files_to_read_exist():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     stops = re.findall(r"^\* `(\w+)/`: (.*(?:\n  .*)*)", readme, re.MULTILINE)

@@ -20,7 +20,7 @@ pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'u
 
 
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
-from unihpe.datasets.pack import PackedPeople, join, pack
+from unihpe.datasets.packed import PackedPeople, join, pack
 from unihpe.rendering.background import Backgrounds, behind, load_backgrounds
 from unihpe.rendering.body import (
     COLUMN,
@@ -316,7 +316,7 @@ def test_joints_of_real_motion_lie_on_the_silhouette(captured: Motion, shared_da
         seed=1, skins=shared_data / "skins", backgrounds=shared_data / "backgrounds"
     )
     source = People(captured.poses[::1900], settings)
-    lost = [joint for person in source for joint in off_the_body(person)]
+    lost = [joint for n in range(len(source)) for joint in off_the_body(source[n])]
     assert not lost, lost
 
 

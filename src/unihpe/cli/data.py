@@ -8,26 +8,10 @@ import typer
 from rich.table import Table
 
 from unihpe.cli.options import Json, OutFile, Root, Seed, console, named
+from unihpe.datasets import DATA_SETS
 from unihpe.errors import InputError
 
 app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_help=True)
-SOURCES = {
-    "motion": (
-        "CMU motion capture as BVH, mocap.cs.cmu.edu",
-        "free to use, not to be resold as data",
-    ),
-    "coco": (
-        "cocodataset.org: train2017, val2017, annotations_trainval2017",
-        "annotations CC BY 4.0; photographs: Flickr's terms",
-    ),
-    "human36m": (
-        "vision.imar.ro/human3.6m; VideoPose3D's and MMPose's packagings",
-        "academic, by agreement",
-    ),
-    "humaneva": ("humaneva.is.tue.mpg.de; VideoPose3D's packaging", "research, by agreement"),
-    "mpi_inf_3dhp": ("vcai.mpi-inf.mpg.de/3dhp-dataset", "research only"),
-    "threedpw": ("virtualhumans.mpi-inf.mpg.de/3DPW", "research only, by agreement"),
-}
 
 
 @app.command("info")
@@ -36,8 +20,8 @@ def data_info() -> None:
     table = Table("name")
     for column in ("where", "terms"):
         table.add_column(column, overflow="fold")  # an address must stay whole
-    for name, row in SOURCES.items():
-        table.add_row(name, *row)
+    for name, data_set in DATA_SETS.items():
+        table.add_row(name, data_set.where, data_set.terms)
     console.print(table)
     console.print("Layouts that can be read: docs/data.md.")
 
@@ -60,8 +44,6 @@ def data_check(
     from unihpe.runs.evaluate import write_report
     from unihpe.show.contact_sheet import draw_contact_sheet
 
-    if name not in SOURCES:
-        raise InputError(f"no data set '{name}'; there are {', '.join(SOURCES)}")
     require_data(root)
     report = check(name, root, layout)
     show_check(report)
@@ -110,18 +92,20 @@ def data_protocols(
     ] = None,
 ) -> None:
     """The protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
-    from unihpe.evaluation.rules import RULES
+    from unihpe.datasets import get_data_set
+    from unihpe.datasets.protocol import Scored
 
-    chosen = [rules for rules in RULES if data in (None, rules.data)]
-    if not chosen:
-        names = ", ".join(dict.fromkeys(rules.data for rules in RULES))
+    having = [data_set for data_set in DATA_SETS.values() if data_set.protocols]
+    chosen = having if data is None else [get_data_set(data)]
+    if not any(data_set.protocols for data_set in chosen):
+        names = ", ".join(data_set.name for data_set in having)
         raise InputError(f"{data} has no named protocols; {names} have")
-    for rules in chosen:
-        asked = "as asked for"
-        words = rules.words("the set", asked, rules.flip, asked, "all that set and model share")
-        console.print(named(f"{rules.data} {rules.name}", rules.about))
-        for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
-            console.print(f"    {part}: {getattr(words, part)}")
+    for data_set in chosen:
+        for protocol in data_set.protocols:
+            words = protocol.words(Scored(flip=protocol.flip))
+            console.print(named(f"{data_set.name} {protocol.name}", protocol.about))
+            for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
+                console.print(f"    {part}: {words[part]}")
 
 
 @app.command("pack")
@@ -147,14 +131,16 @@ def data_pack(
     A call that was interrupted continues where it stopped.
     """
     from unihpe.cli.progress import counted
-    from unihpe.datasets.check_counts import step_of
-    from unihpe.datasets.pack_recorded import pack_recorded
+    from unihpe.datasets import get_data_set
+    from unihpe.datasets.counts import step_of
+    from unihpe.datasets.dataset import Reading
+    from unihpe.datasets.pack import pack_recorded
     from unihpe.datasets.pictures import Pictures
-    from unihpe.datasets.sets import open_recorded
 
     require_data(root)
-    files = Pictures(name, pictures or root)
-    whole = open_recorded(name, root, keypoints, split, joints=joints)  # type: ignore[arg-type]
+    recording = get_data_set(name).with_pictures()
+    files = Pictures(recording, pictures or root)
+    whole = recording.open(root, Reading(keypoints, split, joints=joints))
     recorded = whole.select(stride=stride)
     if stride > 1:
         own = step_of(whole)
@@ -192,7 +178,8 @@ def data_render(
 
     from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
-    from unihpe.datasets.pack import pack
+    from unihpe.datasets.packed import pack
+    from unihpe.rendering.body import SKELETON
     from unihpe.rendering.scene import People, Settings, render
     from unihpe.show.sheets import draw_crops
 
@@ -201,7 +188,7 @@ def data_render(
     settings = Settings(seed=seed, skins=skins, backgrounds=backgrounds)
     if sheet is not None:
         some = People(poses[order], settings)
-        draw_crops([some[n] for n in range(4 * 8)], some.skeleton, sheet, columns=8)
+        draw_crops([some[n] for n in range(4 * 8)], SKELETON, sheet, columns=8)
         console.print(f"Look at {sheet}.")
     people = render(poses[order], settings, range(count), workers)
     with counted(console, "people", count) as done:

@@ -18,15 +18,14 @@ from unihpe.cli.options import (
     console,
     named,
 )
+from unihpe.datasets import DATA_SETS, DEFAULT
 from unihpe.errors import InputError
-
-DATA_SETS = ("motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
 
 
 def evaluate(
     checkpoint: Checkpoint,
     root: Root,
-    data: Annotated[str, typer.Option(help=f"Data set: {', '.join(DATA_SETS)}.")] = "motion",
+    data: Annotated[str, typer.Option(help=f"Data set: {', '.join(DATA_SETS)}.")] = DEFAULT,
     protocol: Annotated[
         str | None, typer.Option(help="One of `unihpe data protocols`; it says split and stride.")
     ] = None,
@@ -54,8 +53,6 @@ def evaluate(
     """Score a checkpoint; the protocol is printed in words."""
     from unihpe.runs.evaluate import evaluate_checkpoint, write_report
 
-    if data not in DATA_SETS:
-        raise InputError(f"--data {data}: known data sets are {', '.join(DATA_SETS)}")
     if two_d not in ("exact", "detected"):
         raise InputError(f"--two-d {two_d}: it is exact or detected")
     if protocol is not None and not (split is None and stride is None):

@@ -16,7 +16,7 @@ from torch import Tensor
 from unihpe.body.camera import Camera, place
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError
-from unihpe.io.arrays import Array, as_floats, require_finite
+from unihpe.io.arrays import Array, as_floats, float32, require_finite
 from unihpe.io.pickles import load_npz, npz_keys, npz_shape
 
 PIXELS = 200.0  # the unit of `scale`
@@ -53,19 +53,14 @@ def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinLis
     keypoints, lengths = None, {len(names), len(joints), len(centre), len(scale)}
     if "part" in content:
         part = as_floats(content["part"], (None, len(source), 3), where, "2D joints (part)")
-        points = single(part[:, columns])
+        points = float32(part[:, columns])
         keypoints = torch.where(points[..., 2:] > 0, points[..., :2], torch.nan)
         lengths.add(len(keypoints))
     if len(lengths) > 1:
         what = f"arrays of different length, {sorted(lengths)}"
         raise InputError(f"{path}: {what}; get the list again")
-    pose = single(joints[..., :3]) * 1000
-    return SpinList(names, pose, keypoints, single(centre), single(scale * PIXELS))
-
-
-def single(array: Array) -> Tensor:
-    """An array in single precision."""
-    return torch.from_numpy(array.astype(np.float32))
+    pose = float32(joints[..., :3]) * 1000
+    return SpinList(names, pose, keypoints, float32(centre), float32(scale * PIXELS))
 
 
 def require_joints(joints: Array, target: Skeleton, where: str) -> None:

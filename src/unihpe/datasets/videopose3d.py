@@ -19,7 +19,8 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.mapped import LARGE, Mapped, stacked
@@ -220,7 +221,7 @@ class TwoD:
 def assemble(
     sequences: list[Sequence3D],
     detections: Detections | None,
-    seen: Sequence[Sequence[tuple[View, int]]],
+    seen: Sequence[tuple[View, int]],
     cameras: Camera,
     skeleton: Skeleton,
     layout: str,
@@ -230,15 +231,13 @@ def assemble(
 
     Args:
         detections: their 2D, which is used up; None projects 3D instead.
-        seen: of each sequence, its views and the row of each one's camera; as many views for all.
-        cameras: C cameras.
-        layout: for messages.
+        seen: the views and the rows of their cameras, as many for each sequence, one after another.
         notes: what was left out already.
 
     Raises:
         InputError: for 2D that does not fit the 3D, or is not in pixels.
     """
-    each = len(seen[0])
+    each = len(seen) // len(sequences)
     lengths = torch.tensor([len(sequence.poses) for sequence in sequences])
     of_view = lengths.repeat_interleave(each)
     people = int(of_view.sum())
@@ -256,11 +255,10 @@ def assemble(
     pose, pose_maps = stacked((sequence.poses * 1000 for sequence in sequences), large)
     first_pose = (lengths.cumsum(0) - lengths).repeat_interleave(each)
     frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
-    pairs = [pair for of_sequence in seen for pair in of_sequence]
     return Recorded(
         skeleton=skeleton,
-        views=tuple(view for view, _ in pairs),
-        view=torch.arange(len(pairs)).repeat_interleave(of_view),
+        views=tuple(view for view, _ in seen),
+        view=torch.arange(len(seen)).repeat_interleave(of_view),
         frame=frame,
         pose=pose,
         pose_row=first_pose.repeat_interleave(of_view) + frame,
@@ -268,9 +266,16 @@ def assemble(
         confidence=None if points is None else points[..., 2],
         keypoint_row=torch.arange(people),
         cameras=cameras,
-        camera=torch.tensor([row for _, row in pairs]).repeat_interleave(of_view),
+        camera=torch.tensor([row for _, row in seen]).repeat_interleave(of_view),
         in_world=True,
         layout=layout,
         notes=notes,
         maps=maps + pose_maps,
     )
+
+
+def first_2d(root: Path, set_name: str) -> str:
+    """The true 2D of a set, else whichever 2D file there is, else none: projected 3D."""
+    prefix = f"data_2d_{set_name}_"
+    present = [file.stem.removeprefix(prefix) for file in sorted(root.glob(f"{prefix}*.npz"))]
+    return "gt" if "gt" in present else next(iter(present), "exact")

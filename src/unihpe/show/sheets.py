@@ -47,8 +47,8 @@ def row_of(
         if results.samples is not None:
             samples = results.samples[:SHOWN_SAMPLES, n].numpy()
             figures = [*(Figure(pose, width=1.4, opacity=0.35) for pose in samples), *figures]
-        views = [("3D, the camera's side", figures, 0.0, 8.0)]
-        views += [("3D, from aside", figures, 70.0, 14.0)]
+        views = [("3D, from the camera", figures, 0.0, 8.0)]
+        views += [("3D, from the side", figures, 70.0, 14.0)]
     panels = [
         (draw_3d(figures, results.skeleton, PANEL, azimuth, elevation), text)
         for text, figures, azimuth, elevation in views
@@ -76,6 +76,7 @@ def in_crops(results: Results, box: Tensor) -> Results:
         keypoints=results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2],
         image_size=torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2),
         image=tuple(f"person {n}" for n in range(len(results))),
+        person=("0",) * len(results),
     )
 
 

@@ -1,5 +1,12 @@
-"""Human3.6M as MMPose packs it: npz files with one row per picture, and cameras.pkl."""
+"""Human3.6M as MMPose packs it: npz files with one row per picture, JSON for 2D networks, and
+cameras.pkl.
 
+`annotation_body2d/h36m_coco_{train,test}.json` has COCO's layout, with 3D in world axes, metres,
+beside the 2D. Its own category calls joints 1 to 3 left; they are the right leg, as everywhere in
+MMPose's Human3.6M, so these names are not read.
+"""
+
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +20,14 @@ from unihpe.datasets.human36m.tables import Key, Table, recorded_of
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import with_names
 from unihpe.datasets.spin_lists import is_spin
-from unihpe.errors import InputError
-from unihpe.io.arrays import Array, as_array, as_floats, require_finite
+from unihpe.errors import InputError, one_line
+from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
+from unihpe.io.files import read_text
 from unihpe.io.pickles import load_npy, load_npz, load_pickle
 
 IMAGE_NAME = re.compile(r"(S\d+)_([A-Za-z]+(?:_\d+)?)\.(\d+)_(\d+)\.\w+")  # frames from 1
 FOLDERS = ("", "annotation_body3d/fps50", "annotation_body3d/fps10", "fps50", "fps10")
+WHOLE, PAIR = ("h36m_coco.json",), ("h36m_coco_train.json", "h36m_coco_test.json")
 SAME_PLACE = "take it from the same place as the npz"
 CAMERA_PARTS = {"f": 2, "c": 2, "k": 3, "p": 2, "T": 3, "R": 9, "w": 1, "h": 1}
 
@@ -45,8 +54,7 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
         return recorded
     shape = (len(recorded), len(recorded.skeleton), 3)
     loaded = load_npy(folder / two_d, "2D is gt, exact or such a file")
-    checked = as_floats(loaded, shape, str(folder / two_d), "2D joints")
-    points = torch.from_numpy(checked.astype(np.float32))
+    points = float32(as_floats(loaded, shape, str(folder / two_d), "2D joints"))
     return replace(recorded, keypoints=points[..., :2], confidence=points[..., 2].clamp(0, 1))
 
 
@@ -119,3 +127,47 @@ def read_cameras(path: Path) -> Calibration:
         raise InputError(f"{path}: a camera's R is no rotation; {SAME_PLACE}")
     cameras = camera_of(size, lens, rotation, place * 1000)
     return Calibration(dict(zip(keys, range(len(keys)), strict=True)), cameras)
+
+
+def json_files(root: Path) -> list[Path]:
+    """MMPose's 2D annotation files, or annotation_body2d/'s: train and test, else the whole one."""
+    for folder in (root, root / "annotation_body2d"):
+        for names in (PAIR, WHOLE):
+            if files := [folder / name for name in names if (folder / name).is_file()]:
+                return files
+    return []
+
+
+def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
+    """MMPose's 2D annotation files."""
+    files = json_files(root)
+    tables = [read_json(path) for path in files]
+    calibration = mmpose_cameras(root / "annotation_body3d" / "fps50")
+    layout, where = "MMPose's COCO-like JSON", files[0].parent
+    return recorded_of(tables, two_d, layout, where, "m", verify, calibration, in_world=True)
+
+
+def read_json(path: Path) -> Table:
+    """The pictures of one file."""
+    text = read_text(path, "copy it again")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = one_line(error, 100)
+        raise InputError(f"{path}: not readable JSON ({reason}); copy it again") from error
+    try:
+        names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+        notes = content["annotations"]
+        pictures = [names[note["image_id"]] for note in notes]
+        flat = {key: [note[key] for note in notes] for key in ("keypoints_3d", "keypoints")}
+    except (KeyError, TypeError) as error:
+        reason = one_line(error, 80)
+        raise InputError(f"{path}: lacks {reason}; make it with MMPose's script") from error
+    joints = len(get_skeleton("human36m17"))
+    poses, points = (
+        as_floats(flat[key], (None, joints * size), str(path), key).reshape(-1, joints, size)
+        for key, size in (("keypoints_3d", 4), ("keypoints", 3))
+    )
+    require_finite(poses[..., :3], str(path))
+    seen = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
+    return Table([key_of(name, path) for name in pictures], poses[..., :3], seen)

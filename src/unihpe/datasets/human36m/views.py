@@ -3,14 +3,12 @@
 The number in a sequence's name does not say which take it is, and differs by subject.
 """
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Any
 
 from unihpe.body.skeleton import Skeleton, skeleton
 from unihpe.datasets.recorded import View
+from unihpe.io.files import packaged_toml
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
@@ -26,9 +24,7 @@ USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
 # Sequences whose 3D drifts away from the picture; most lifting papers keep them, some leave them
 # out: say which.
 DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
-PUBLISHED: dict[str, Any] = tomllib.loads(
-    resources.files(__package__).joinpath("published.toml").read_text(encoding="utf-8")
-)
+PUBLISHED = packaged_toml(__package__, "published.toml")
 IRREGULAR: dict[str, dict[str, list[int]]] = PUBLISHED["takes"]
 # The raw release's 32 joints; those that only repeat or end a bone keep the raw rig's words.
 RAW_JOINTS = (

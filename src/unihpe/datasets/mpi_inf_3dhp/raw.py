@@ -9,7 +9,7 @@ intrinsics: a pinhole per sequence is fitted, as everybody does. Pictures are no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,14 +25,16 @@ from unihpe.datasets.mpi_inf_3dhp.views import (
     test_view,
     train_view,
 )
-from unihpe.datasets.recorded import Recorded, View, with_fitted_intrinsics
+from unihpe.datasets.proofs import with_fitted_intrinsics
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import Rows, by_row, stacked
 from unihpe.errors import InputError, listing, one_line
-from unihpe.io.arrays import Array, Shape, as_floats, require_finite
+from unihpe.io.arrays import Array, Shape, as_floats, float32, require_finite
 from unihpe.io.extra import extra
 from unihpe.io.files import read_text
 from unihpe.io.hdf5 import read_hdf5
 
+Key = TypeVar("Key")
 METRIC = "annot3"
 ACTIVITY = "activity_annotation"
 ACTIVITIES = (
@@ -63,31 +65,28 @@ def joined(
     """Views one after the other; view n was seen by camera n."""
     frames = [torch.from_numpy(part.frame) for part in parts]
     rows = Rows.in_turn([part.view for part in parts], frames)
-    pose, points = (
-        torch.from_numpy(np.concatenate(arrays).astype(np.float32))
-        for arrays in ([part.pose for part in parts], [part.keypoints for part in parts])
-    )
+    pose = float32(*(part.pose for part in parts))
+    points = float32(*(part.keypoints for part in parts))
     return by_row(target, rows, pose, points, cameras, rows.view, layout, notes)
 
 
 def train_folders(root: Path) -> dict[tuple[int, int], Path]:
     """Sequence folders by subject and sequence number, in the folder or in train/ under it."""
-    for base in (root, root / "train"):
-        folders = {(s, q): base / f"S{s}" / f"Seq{q}" for s, q in USABLE}
-        present = {key: path for key, path in folders.items() if (path / "annot.mat").is_file()}
-        if present:
-            return present
-    return {}
+    names = {(subject, sequence): f"S{subject}/Seq{sequence}" for subject, sequence in USABLE}
+    return first_with((root, root / "train"), names, "annot.mat")
 
 
 def test_folders(root: Path) -> dict[str, Path]:
     """Sequence folders of the test set by name."""
-    for base in (root, root / "mpi_inf_3dhp_test_set", root / "test"):
-        folders = {name: base / name for name in TEST_SIZES}
-        present = {
-            key: path for key, path in folders.items() if (path / "annot_data.mat").is_file()
-        }
-        if present:
+    bases = (root, root / "mpi_inf_3dhp_test_set", root / "test")
+    return first_with(bases, {name: name for name in TEST_SIZES}, "annot_data.mat")
+
+
+def first_with(bases: Sequence[Path], names: Mapping[Key, str], file: str) -> dict[Key, Path]:
+    """The folders that hold the file, under the first base that has any."""
+    for base in bases:
+        folders = {key: base / name for key, name in names.items()}
+        if present := {key: path for key, path in folders.items() if (path / file).is_file()}:
             return present
     return {}
 

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.threedpw.lists import list_file, open_list
-from unihpe.datasets.threedpw.posed import has_bodies, open_threedpw_smpl
+from unihpe.datasets.threedpw.posed import has_bodies, list_file, open_list, open_threedpw_smpl
 from unihpe.datasets.threedpw.regressed import open_threedpw17, regressed_files
 from unihpe.datasets.threedpw.sequences import has_sequences, open_threedpw
 from unihpe.errors import InputError
