@@ -1,4 +1,6 @@
-"""Human3.6M's raw release, h36m-fetch's, H36M-Toolbox's and LCN's files, on miniatures written by hand."""
+"""Human3.6M's raw release, h36m-fetch's, H36M-Toolbox's and LCN's files, on miniatures written by
+hand.
+"""
 
 import copy
 import json
