@@ -37,9 +37,11 @@ def split_files(root: Path) -> list[tuple[Path, str]]:
 
 
 def files(root: Path) -> list[Path]:
-    """Those, or SPIN's list."""
-    spin = list_file(root)
-    return [file for file, _ in split_files(root)] or ([spin] if spin else [])
+    """Those of a folder, or SPIN's list."""
+    if root.is_file():
+        return []
+    found = [file for file, _ in split_files(root)]
+    return found or [file for file in [list_file(root)] if file]
 
 
 # Figures of 3DPW are quoted, not published.
