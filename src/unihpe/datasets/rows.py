@@ -40,13 +40,6 @@ class Rows:
         frames = torch.tensor([frame for _, frame in rows])
         return cls(tuple(places), torch.tensor(numbers), frames)
 
-    @classmethod
-    def in_turn(cls, views: Sequence[View], frames: Sequence[Tensor]) -> Self:
-        """Views one after the other, with the frames of each."""
-        lengths = torch.tensor([len(frame) for frame in frames])
-        view = torch.arange(len(views)).repeat_interleave(lengths)
-        return cls(tuple(views), view, torch.cat(list(frames)).long())
-
 
 def by_row(
     skeleton: Skeleton,
@@ -88,6 +81,15 @@ def by_row(
         layout=layout,
         notes=notes,
     )
+
+
+def of_view(
+    skeleton: Skeleton, view: View, frame: Tensor, pose: Tensor, keypoints: Tensor, camera: Camera
+) -> Recorded:
+    """The people of one view, as `by_row` has them; one camera for all of them, or one each."""
+    rows = Rows((view,), torch.zeros_like(frame), frame)
+    which = rows.view if len(camera.focal) == 1 else torch.arange(len(frame))
+    return by_row(skeleton, rows, pose, keypoints, camera, which, "")
 
 
 def rows_of_names(places: Sequence[Place], rows: int, cameras: Sequence[str]) -> Tensor | None:

@@ -25,7 +25,7 @@ from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.datasets.spin_lists import PIXELS, place_by_box
-from unihpe.datasets.threedpw.regressed import NAME
+from unihpe.datasets.threedpw.regressed import NAME, view_of
 from unihpe.datasets.threedpw.sequences import SIZE, People, open_people
 from unihpe.datasets.threedpw.smpl import (
     FOLDERS,
@@ -197,8 +197,7 @@ def row_of(name: str, number: int, path: Path) -> tuple[View, int]:
     if match is None:
         picture = f"picture {number}, '{name[:80]}'"
         raise InputError(f"{path}: {picture}, is not named like imageFiles/…/image_00000.jpg")
-    sequence = match["sequence"]
-    return View(sequence, "unknown", sequence, "camera", "test", "test"), int(match["frame"])
+    return view_of(match["sequence"], "test"), int(match["frame"])
 
 
 def joints_of(bodies: Bodies, pose: Tensor, shape: Tensor, genders: Array, where: str) -> Tensor:
