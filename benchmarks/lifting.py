@@ -39,7 +39,7 @@ from unihpe.errors import InputError
 from unihpe.evaluation.batches import prepared
 from unihpe.evaluation.lifting import by_group
 from unihpe.evaluation.retrieval import retrieve
-from unihpe.inference.hypotheses import spread
+from unihpe.inference.results import spread
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model
 from unihpe.model.unihpe import UniHPE

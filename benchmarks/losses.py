@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import torch
 from lifting import where
@@ -20,27 +21,28 @@ from unihpe.io.files import write_text
 from unihpe.losses import pair_loss, sample_triplets, triplet_loss
 
 TEMPERATURE = 0.1
+Three = tuple[Tensor, Tensor, Tensor]  # (B, D) each
+Loss = Callable[[Three, Tensor], Tensor]  # of embeddings and sampled triplets
 
 
-def pairs(x: list[Tensor], triplets: Tensor) -> Tensor:
+def pairs(x: Three, triplets: Tensor) -> Tensor:
     """The three pair losses alone."""
     return sum(
         (pair_loss(x[a], x[b], TEMPERATURE) for a, b in ((0, 1), (0, 2), (1, 2))), torch.zeros(())
     )
 
 
-def with_triplet(kind: str) -> Callable[[list[Tensor], Tensor], Tensor]:
+def with_triplet(kind: Literal["closed", "eigvalsh", "svdvals"]) -> Loss:
     """The pair losses and L_triplet on sampled negatives, λ₁ found in one of three ways."""
 
-    def loss(x: list[Tensor], triplets: Tensor) -> Tensor:
-        return pairs(x, triplets) + triplet_loss(
-            *x, TEMPERATURE, triplets=triplets, eigenvalue=kind
-        )  # type: ignore[arg-type]
+    def loss(x: Three, triplets: Tensor) -> Tensor:
+        triplet = triplet_loss(*x, TEMPERATURE, triplets=triplets, eigenvalue=kind)
+        return pairs(x, triplets) + triplet
 
     return loss
 
 
-def with_all_negatives(x: list[Tensor], triplets: Tensor) -> Tensor:
+def with_all_negatives(x: Three, triplets: Tensor) -> Tensor:
     """The pair losses and L_triplet on all 3B(B − 1) negatives of each anchor."""
     return pairs(x, triplets) + triplet_loss(*x, TEMPERATURE)
 
@@ -54,15 +56,13 @@ LOSSES = {
 }
 
 
-def once(
-    loss: Callable[[list[Tensor], Tensor], Tensor], batch: int, width: int, seed: int
-) -> float:
+def once(loss: Loss, batch: int, width: int, seed: int) -> float:
     """Seconds of one forward and backward pass."""
     generator = torch.Generator().manual_seed(seed)
-    x = [torch.randn(batch, width, generator=generator, requires_grad=True) for _ in range(3)]
+    a, b, c = (torch.randn(batch, width, generator=generator, requires_grad=True) for _ in range(3))
     triplets = sample_triplets(batch, generator)
     begin = time.perf_counter()
-    loss(x, triplets).backward()
+    loss((a, b, c), triplets).backward()
     return time.perf_counter() - begin
 
 

@@ -95,8 +95,8 @@ def train_baseline(
                 old.lerp_(new, 1 - decay) if old.dtype.is_floating_point else old.copy_(new)
         if (step + 1) % (steps // 10) == 0:
             done = (step + 1) * BATCH
-            rate = f"{done / (time.time() - begin):.0f} samples/s"
-            print(f"{file.stem}: {done} samples, loss {loss.item():.4f}, {rate}", flush=True)
+            speed = f"{done / (time.time() - begin):.0f} samples/s"
+            print(f"{file.stem}: {done} samples, loss {loss.item():.4f}, {speed}", flush=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(averaged.state_dict(), file)
     return averaged

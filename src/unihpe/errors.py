@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 
 class InputError(ValueError):
-    """Bad input: the message is one line that says what, where and the remedy. Commands print it and exit with 2."""
+    """Bad input: one line says what, where and the remedy. Commands print it and exit with 2."""
 
 
 def one_line(error: object, most: int | None = None) -> str:

@@ -22,7 +22,7 @@ from miniatures import (
 from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin_h36m
 
 from unihpe.datasets.check import check
-from unihpe.datasets.human36m.mmpose_json import json_files
+from unihpe.datasets.human36m.mmpose import json_files
 from unihpe.datasets.human36m.reader import found_layout, open_human36m
 from unihpe.datasets.sets import open_recorded
 from unihpe.errors import InputError

@@ -23,8 +23,7 @@ from miniatures_smpl import (
 from unihpe.datasets.check import check
 from unihpe.datasets.sets import open_recorded
 from unihpe.datasets.threedpw import smpl
-from unihpe.datasets.threedpw.lists import open_list
-from unihpe.datasets.threedpw.posed import open_threedpw_smpl
+from unihpe.datasets.threedpw.posed import open_list, open_threedpw_smpl
 from unihpe.datasets.threedpw.smpl import model_files, read_body
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_pickle

@@ -255,13 +255,13 @@ def test_flipped_bits_of_an_npy_are_an_input_error_or_a_good_read(tmp_path):
 
 
 def test_skeleton_names_are_the_ones_we_have():
-    from unihpe.inference.keypoints import read as keypoints
+    from unihpe.inference.keypoints import tools
 
     for table in (
-        keypoints.COCO_SETS,
-        keypoints.ALPHAPOSE_SETS,
-        keypoints.OPENPOSE_SETS,
-        keypoints.MMPOSE_SETS,
+        tools.COCO_SETS,
+        tools.ALPHAPOSE_SETS,
+        tools.OPENPOSE_SETS,
+        tools.MMPOSE_SETS,
     ):
         assert all(len(get_skeleton(name)) <= count for count, name in table.items())
 

@@ -1,5 +1,10 @@
 """Prediction: a trained model on people's own units and joint sets."""
 
+import copy
+import dataclasses
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,12 +17,12 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.motion.source import MotionSource
 from unihpe.errors import InputError
-from unihpe.evaluation.lifting import evaluate_lifting
+from unihpe.evaluation.lifting import evaluate_lifting, geometric_median
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.evaluation.words import motion_protocol
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
-from unihpe.inference.hypotheses import geometric_median, spread
+from unihpe.inference.results import spread
 
 
 @pytest.fixture(scope="module")
@@ -275,13 +280,13 @@ def test_unmatched_pairs_never_meet_their_own():
 
 def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):
     from unihpe.body.skeleton import get_skeleton
-    from unihpe.inference.keypoints.read import KeypointFile
+    from unihpe.inference.keypoints.read import Keypoints
 
     predictor = unihpe.load(trained)
     points = torch.rand(3, 17, 2) * 100
     points[1] = 50.0 + torch.arange(34).view(17, 2) * 1e-4  # a few steps of float32: noise to lift
     points[2, 4] = 1e30
-    file = KeypointFile(
+    file = Keypoints(
         get_skeleton("coco17"),
         points,
         torch.ones(3, 17),
@@ -293,3 +298,50 @@ def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):
     assert len(kept) == 1 and "one spot" in skipped[0] and "pictures away" in skipped[1]
     with pytest.raises(InputError, match="person 1: all joints lie on one spot"):
         predictor.lift(points[:2], (100, 100))
+
+
+def test_results_and_predictors_are_copied_and_stored(model, people):
+    frames, _ = people
+    result = lift(model, frames, samples=2)
+    for twin in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result)):
+        assert twin.skeleton == result.skeleton and torch.equal(twin.samples, result.samples)
+    fields = dataclasses.asdict(result)
+    assert fields["skeleton"]["parent_of"]["left_knee"] == "left_hip"
+    assert torch.equal(fields["pose"], result.pose)
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert_close(lift(twin, frames).pose, result.pose)
+    assert dataclasses.asdict(model)["skeleton"]["name"] == "human36m17"
+
+
+def test_results_are_selected_and_joined(model, people):
+    frames, _ = people
+    result = lift(model, frames, samples=2)
+    some, others = result.select([2, 0]), result.select(range(3, 5))
+    assert some.image == ("2", "0") and torch.equal(some.samples, result.samples[:, [2, 0]])
+    both = type(result).join([some, others])
+    assert both.image == ("2", "0", "3", "4") and both.samples.shape[:2] == (2, 4)
+    assert torch.equal(both.spread, result.spread[[2, 0, 3, 4]])
+
+
+def test_confidence_may_be_the_third_column(model, people):
+    frames, _ = people
+    seen = torch.linspace(0.2, 1, 17).expand(len(frames), 17).clone()
+    seen[:, 4] = 0
+    points = torch.cat([frames.keypoints, seen[..., None]], dim=-1)
+    two, three = (
+        lift(model, frames, confidence=seen),
+        lift(model, replace(frames, keypoints=points)),
+    )
+    assert torch.equal(two.pose, three.pose) and torch.equal(three.confidence[0], seen[0])
+    size, joints = (1000, 1000), "human36m17"
+    assert torch.equal(
+        model.embed(keypoints=points, image_size=size, skeleton=joints),
+        model.embed(keypoints=points[..., :2], image_size=size, skeleton=joints, confidence=seen),
+    )
+    with pytest.raises(InputError, match="confidence is given twice"):
+        model.lift(points, size, joints, confidence=seen)
+
+
+def test_options_that_there_are_not_are_refused(model, people):
+    with pytest.raises(TypeError, match="sample"):
+        lift(model, people[0], sample=3)

@@ -1,6 +1,7 @@
 """Pictures in, 2D and 3D out: units, boxes, folders with broken files; with an untrained model, which is as good for that."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.testing import assert_close
 import unihpe
 from unihpe.body.batch import Modality
 from unihpe.errors import InputError
-from unihpe.inference.boxes import read_boxes
+from unihpe.inference.media import read_boxes
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.recipe import build_model, load_recipe, parse_recipe
 
@@ -66,11 +67,9 @@ def test_the_crop_is_what_the_box_says(model, photo, monkeypatch):
         model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0])),
     )
     seen = []
-    original = model.model.encode
+    original = model.model.encode_image
     monkeypatch.setattr(
-        model.model,
-        "encode",
-        lambda batch, modality: (seen.append(batch.image), original(batch, modality))[1],
+        model.model, "encode_image", lambda batch: (seen.append(batch.image), original(batch))[1]
     )
     model.predict(photo, box)
     model.predict(wide, box + torch.tensor([100.0, 60.0, 100.0, 60.0]))
@@ -470,3 +469,76 @@ def test_boxes_from_coco_and_broken_ones(tmp_path):
 def test_lifting_models_say_that_they_see_no_pictures(trained, photo):
     with pytest.raises(InputError, match="no image encoder"):
         unihpe.load(trained).predict(photo)
+
+
+def test_bytes_and_binary_files_are_pictures(model, tmp_path, photo):
+    path = tmp_path / "a.png"
+    Image.fromarray(photo).save(path)
+    expected = model.predict(photo).pose
+    with path.open("rb") as file:
+        for picture in (path, str(path), path.read_bytes(), BytesIO(path.read_bytes()), file):
+            assert torch.equal(model.predict(picture).pose, expected)
+    for broken in (b"", path.read_bytes()[:60], BytesIO(b"no picture")):
+        with pytest.raises(InputError, match="the picture: ") as stop:
+            model.predict(broken)
+        assert "\n" not in str(stop.value)
+
+
+def test_mediapipe_beside_pictures_takes_the_size_of_each(
+    unihpe, model, tmp_path, checkpoint, photo
+):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    Image.fromarray(photo).save(folder / "a.png")
+    Image.fromarray(photo[:200, :200]).save(folder / "b.png")
+    spots = torch.rand(33, 2, generator=torch.Generator().manual_seed(0)).tolist()
+    marks = [{"x": x, "y": y, "visibility": 1.0} for x, y in spots]
+    frames = [{"image": f"{name}.png", "pose_landmarks": marks} for name in "abc"]
+    (tmp_path / "k.json").write_text(json.dumps(frames))
+    options = ("--keypoints", tmp_path / "k.json", "--checkpoint", checkpoint, "-o", out)
+    code, text, error = unihpe("predict", folder, *options)
+    assert code == 0 and "2 people in 2 pictures" in text, error
+    with np.load(out / "poses.npz") as arrays:
+        for n, (width, height) in enumerate(((400, 300), (200, 200))):
+            points = torch.tensor(spots) * torch.tensor([width, height])
+            picture = photo[:height, :width]
+            alone = model.predict(picture, keypoints=points, skeleton="mediapipe33")
+            np.testing.assert_allclose(arrays["keypoints"][n], alone.keypoints[0], atol=1e-3)
+            np.testing.assert_allclose(arrays["pose"][n], alone.pose[0], atol=0.5)
+    code, _, error = unihpe("predict", *options)  # without pictures nobody knows their sizes
+    assert code == 2 and "shares of the picture; give --image-size" in error
+
+
+@pytest.mark.parametrize(("people", "given", "drawn"), [(8, (), 20), (9, (), 0), (9, (2,), 2)])
+def test_hypotheses_are_drawn_for_few_people(
+    unihpe, tmp_path, checkpoint, photo, people, given, drawn
+):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    boxes = [[0, 0, 100 + n, 200] for n in range(people)]
+    (tmp_path / "boxes.json").write_text(json.dumps({"a.png": boxes}))
+    points = np.stack([standing(10 * n, 30).numpy() for n in range(people)])
+    np.savez(tmp_path / "k.npz", keypoints=points, skeleton="coco17", image_size=[400, 300])
+    options = ("--checkpoint", checkpoint, "-o", tmp_path / "out")
+    options += tuple(word for count in given for word in ("--samples", count))
+    pictures = (tmp_path / "a.png", "--boxes", tmp_path / "boxes.json")
+    for evidence in (pictures, ("--keypoints", tmp_path / "k.npz")):
+        assert unihpe("predict", *evidence, *options)[0] == 0
+        with np.load(tmp_path / "out" / "poses.npz") as arrays:
+            assert (len(arrays["samples"]) if "samples" in arrays else 0) == drawn
+
+
+def test_thousands_of_people_come_in_parts(model, photo, monkeypatch):
+    """As many boxes as memory does not hold crops of: the answers are those of all at once."""
+    boxes = torch.rand(7, 2, generator=torch.Generator().manual_seed(0)) * 50
+    boxes = torch.cat([boxes, boxes + torch.tensor([90.0, 180.0])], dim=1)
+    points = torch.stack([standing(20 + n, 30) for n in range(7)])
+    whole = model.predict(photo, boxes, points, flip=True)
+    lifted, embedded = model.lift(points, (400, 300)), model.embed(picture=photo, boxes=boxes)
+    monkeypatch.setattr("unihpe.inference.answer.PICTURES", 2)
+    monkeypatch.setattr("unihpe.inference.evidence.CROPS", 3)
+    monkeypatch.setattr("unihpe.inference.evidence.CHUNK", 3)
+    parts = model.predict(photo, boxes, points, flip=True)
+    for name, pose in whole.paths.items():
+        assert_close(parts.paths[name], pose, atol=0.01, rtol=0)
+    assert_close(model.lift(points, (400, 300)).pose, lifted.pose, atol=0.01, rtol=0)
+    assert_close(model.embed(picture=photo, boxes=boxes), embedded, atol=1e-5, rtol=0)

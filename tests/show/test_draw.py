@@ -13,15 +13,13 @@ from unihpe.errors import InputError
 from unihpe.show.draw import (
     COLOURS,
     Figure,
-    Scene,
     blank,
     draw_2d,
     draw_3d,
-    fit,
     save_png,
     sheet,
-    write_viewer,
 )
+from unihpe.show.page import Scene, write_viewer
 
 SKELETON = get_skeleton("human36m17")
 
@@ -61,12 +59,11 @@ def test_3d_figures_have_both_sides_and_fit():
     assert not np.array_equal(picture, turned)
 
 
-def test_sheets_and_fit():
+def test_sheets():
     page = sheet(
         [[(blank(50, 40), "a"), (blank(60, 40), "b")], [(blank(50, 40), "c → ×")]], "title"
     )
     assert page.ndim == 3 and page.shape[1] > 110
-    assert fit(blank(200, 50), 80).shape == (80, 80, 3)
 
 
 def test_png_is_whole_or_absent(tmp_path):

@@ -478,7 +478,7 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
 
 def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
     """Two wrists in a picture; the left one is that further right, as of somebody who faces the camera."""
-    from unihpe.evaluation.pictures import look_again
+    from unihpe.inference.answer import answer
 
     skeleton = get_skeleton("human36m17")
     wrists = [skeleton.index(name) for name in ("left_wrist", "right_wrist")]
@@ -494,23 +494,24 @@ def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
 
     model = SimpleNamespace(encode_image=look, encode=lambda batch, modality: torch.zeros(1, 4))
     batch = Batch(torch.zeros(1, 17, 2), torch.ones(1, 17), torch.zeros(1, 3), image=image)
-    plain, again = look(batch)[1], look_again(model, batch, skeleton).heatmaps
-    assert torch.equal(again, plain) and plain[0, wrists[0], 20, 33] == 1
+    points = answer(model, skeleton, batch, [Modality.IMAGE], targets=[], flip=True).keypoints
+    plain, tested = points["heat maps"], points["heat maps, flip test"]
+    assert torch.equal(tested, plain)
+    assert torch.equal(plain, soft_argmax(look(batch)[1])) and look(batch)[1][0, wrists[0], 20, 33]
 
 
 def test_fusion_is_mirrored_back(folder, motion_file):
     """Of a person and his mirror image the flip test must say mirrored things."""
     from unihpe.body.mirror import mirrored_batch
-    from unihpe.evaluation.pictures import answers, look_again
-    from unihpe.inference.answer import Estimator
+    from unihpe.inference.answer import answer
 
     model, skeleton = build_model(recipe(folder, motion_file)).eval(), get_skeleton("human36m17")
-    estimator, found = Estimator(model, skeleton, None, torch.Generator()), []
-    batch = replace(batch_of(folder, 2), pose=None)
-    for seen in (batch, mirrored_batch(batch, skeleton)):
-        kinds = {kind: model.encode(seen, kind) for kind in (Modality.IMAGE, Modality.POSE_2D)}
-        found.append(answers(estimator, kinds, seen, look_again(model, seen, skeleton)))
-    for name in ("image", "lifting", "image and 2D"):
+    batch, kinds = replace(batch_of(folder, 2), pose=None), (Modality.IMAGE, Modality.POSE_2D)
+    found = [
+        answer(model, skeleton, seen, kinds, flip=True).poses
+        for seen in (batch, mirrored_batch(batch, skeleton))
+    ]
+    for name in ("image", "2d", "fused"):
         plain, mirrored = (rows[f"{name}, flip test"] for rows in found)
         assert_close(skeleton.mirrored(mirrored), plain, rtol=1e-4, atol=1e-2)
         assert not torch.allclose(skeleton.mirrored(found[1][name]), found[0][name], atol=1.0)

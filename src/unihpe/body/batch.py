@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, crop_matrix
 from unihpe.body.camera import Camera
 
 FEWEST_JOINTS = 4  # seen in 2D; fewer do not make a person
@@ -59,6 +60,12 @@ class LabelledCrop:
     camera: Camera  # of leading shape ()
     index: int  # in the set it was made from
     group: str = RENDERED  # the part of the data a score is averaged in
+
+    @property
+    def crop_keypoints(self) -> NDArray[np.floating[Any]]:
+        """The keypoints in pixels of the crop, (J, 2)."""
+        matrix = crop_matrix(self.box, CROP_WIDTH, CROP_HEIGHT)
+        return self.keypoints @ matrix[:, :2].T + matrix[:, 2]
 
 
 @dataclass(frozen=True)

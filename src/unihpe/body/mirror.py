@@ -1,7 +1,5 @@
 """People seen in a mirror: left is right, the picture's middle stays."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch
@@ -12,45 +10,35 @@ from unihpe.body.skeleton import Skeleton
 
 
 def mirrored_batch(batch: Batch, skeleton: Skeleton) -> Batch:
-    """The same people in a mirror: their pictures, keypoints and box tokens; not their 3D, nor their boxes in pixels."""
+    """The people's pictures, keypoints and box tokens in a mirror; their 3D and boxes are lost."""
     return Batch(
         skeleton.mirrored(batch.keypoints),
         batch.confidence[:, list(skeleton.mirror)],
-        mirrored_token(batch.box_token),
+        batch.box_token * batch.box_token.new_tensor([-1.0, 1.0, 1.0]),
         image=None if batch.image is None else batch.image.flip(-1),
     )
 
 
-def mirrored_token(box_token: Tensor) -> Tensor:
-    """The box token (B, 3) of the box on the other side of the picture."""
-    return box_token * box_token.new_tensor([-1.0, 1.0, 1.0])
-
-
 def mirrored(frames: Frames, skeleton: Skeleton, which: Tensor) -> Frames:
-    """The frames with the people of `which` (N,) bool seen in a mirror: left is right, the
-    picture's centre stays.
+    """The frames with the people of `which` (N,) bool in a mirror.
 
     Cameras keep their distortion, which a mirror image would not: project nothing with them
     afterwards.
     """
     camera, columns = frames.camera, list(skeleton.mirror)
-    chosen = which[:, None, None]
     across = frames.keypoints.new_tensor([-1.0, 1.0])
-    keypoints = frames.keypoints * across + camera.size[:, None] * frames.keypoints.new_tensor(
-        [1.0, 0.0]
-    )
-    centre = torch.where(
-        which[:, None],
-        camera.centre * across + camera.size * camera.centre.new_tensor([1, 0]),
-        camera.centre,
-    )
+    width = camera.size * camera.size.new_tensor([1.0, 0.0])
+    people, joints = which[:, None], which[:, None, None]
+    keypoints = (frames.keypoints * across + width[:, None])[:, columns]
+    confidence = torch.where(people, frames.confidence[:, columns], frames.confidence)
+    centre = torch.where(people, camera.centre * across + width, camera.centre)
     pose = frames.pose
     if pose is not None:
-        pose = torch.where(chosen, skeleton.mirrored(pose), pose)
+        pose = torch.where(joints, skeleton.mirrored(pose), pose)
     return replace(
         frames,
-        keypoints=torch.where(chosen, keypoints[:, columns], frames.keypoints),
-        confidence=torch.where(which[:, None], frames.confidence[:, columns], frames.confidence),
+        keypoints=torch.where(joints, keypoints, frames.keypoints),
+        confidence=confidence,
         pose=pose,
         camera=replace(camera, centre=centre),
     )

@@ -101,7 +101,7 @@ def skeleton(name: str, joints: str) -> Skeleton:
     """A skeleton from its joints in order, with bones from `ANCESTORS`."""
     names = tuple(joints.split())
     parents = {joint: parent for joint in names if (parent := parent_in(joint, names))}
-    return Skeleton(name, names, MappingProxyType(parents))
+    return Skeleton(name, names, parents)
 
 
 def parent_in(joint: str, names: tuple[str, ...]) -> str | None:

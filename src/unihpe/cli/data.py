@@ -193,14 +193,16 @@ def data_render(
     from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
     from unihpe.datasets.pack import pack
+    from unihpe.rendering.body import SKELETON
     from unihpe.rendering.scene import People, Settings, render
-    from unihpe.show.rendered_sheet import contact_sheet
+    from unihpe.show.sheets import draw_crops
 
     poses = open_motion(motion).select(split).poses
     order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))[:count]
     settings = Settings(seed=seed, skins=skins, backgrounds=backgrounds)
     if sheet is not None:
-        contact_sheet(People(poses[order], settings), sheet, 4, 8)
+        some = People(poses[order], settings)
+        draw_crops([some[n] for n in range(4 * 8)], SKELETON, sheet, columns=8)
         console.print(f"Look at {sheet}.")
     people = render(poses[order], settings, range(count), workers)
     with counted(console, "people", count) as done:

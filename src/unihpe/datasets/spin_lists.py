@@ -16,7 +16,7 @@ from torch import Tensor
 from unihpe.body.camera import Camera, place
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError
-from unihpe.io.arrays import Array, as_floats, require_finite
+from unihpe.io.arrays import Array, as_floats, float32, require_finite
 from unihpe.io.pickles import load_npz, npz_keys, npz_shape
 
 PIXELS = 200.0  # the unit of `scale`
@@ -40,11 +40,7 @@ def is_spin(path: Path) -> bool:
 
 
 def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinList:
-    """A list in the joints of `target`, whose names `words` turn into SPIN's.
-
-    Raises:
-        InputError: for a file that cannot be read, or does not hold these joints.
-    """
+    """A list in the joints of `target`, whose names `words` turn into SPIN's."""
     source = get_skeleton("spin24")
     columns = [source.index(words.get(joint, joint)) for joint in target.joints]
     keys = ("imgname", "center", "scale", "S") + (("part",) if "part" in npz_keys(path) else ())
@@ -57,30 +53,22 @@ def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinLis
     keypoints, lengths = None, {len(names), len(joints), len(centre), len(scale)}
     if "part" in content:
         part = as_floats(content["part"], (None, len(source), 3), where, "2D joints (part)")
-        points = single(part[:, columns])
+        points = float32(part[:, columns])
         keypoints = torch.where(points[..., 2:] > 0, points[..., :2], torch.nan)
         lengths.add(len(keypoints))
     if len(lengths) > 1:
-        raise InputError(
-            f"{path}: arrays of different length, {sorted(lengths)}; get the list again"
-        )
-    pose = single(joints[..., :3]) * 1000
-    return SpinList(names, pose, keypoints, single(centre), single(scale * PIXELS))
-
-
-def single(array: Array) -> Tensor:
-    """An array in single precision."""
-    return torch.from_numpy(array.astype(np.float32))
+        what = f"arrays of different length, {sorted(lengths)}"
+        raise InputError(f"{path}: {what}; get the list again")
+    pose = float32(joints[..., :3]) * 1000
+    return SpinList(names, pose, keypoints, float32(centre), float32(scale * PIXELS))
 
 
 def require_joints(joints: Array, target: Skeleton, where: str) -> None:
     """Raise for joints (N, J, 4) that are not finite, or that a list says it does not have."""
     require_finite(joints[..., :3], where)
     if len(absent := np.flatnonzero(~(joints[..., 3] > 0).all(0))):
-        listed = ", ".join(target.joints[n] for n in absent)
-        raise InputError(
-            f"{where}: some people lack the 3D of {listed}; this is no list of this set"
-        )
+        lacking = f"some people lack the 3D of {', '.join(target.joints[n] for n in absent)}"
+        raise InputError(f"{where}: {lacking}; this is no list of this set")
 
 
 def placed(people: SpinList, camera: Camera) -> Tensor:

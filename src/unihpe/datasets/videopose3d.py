@@ -26,6 +26,7 @@ from unihpe.io.mapped import LARGE, Mapped, stacked
 from unihpe.io.pickles import load_npz
 
 NUMBERS = 3  # of a joint in 2D: x, y and a score, which some files lack
+OWN_FILES, ONE_SOURCE = "use the set's own files", "take both files from one source"
 NORMALISED = 5.0  # 2D within this is not in pixels
 # The joint sets of the published 2D files by the `layout_name` of their metadata. The number of
 # joints and the columns called left tell a file's set; the name is often absent, or that of the
@@ -59,10 +60,8 @@ class Detections:
 def as_mapping(value: object, where: object, what: str) -> dict[str, Any]:
     """A dict with text keys, or an InputError."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise InputError(
-            f"{where}: {what} is a {type(value).__name__}, expected a dict by name;"
-            " use the set's own files"
-        )
+        kind = type(value).__name__
+        raise InputError(f"{where}: {what} is a {kind}, expected a dict by name; {OWN_FILES}")
     return value
 
 
@@ -71,9 +70,6 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
 
     Args:
         joints: the joint set that each number of joints means.
-
-    Raises:
-        InputError: for a file, sequence or joint number that does not fit.
     """
     sequences = []
     subjects = as_mapping(load_npz(path, ("positions_3d",))["positions_3d"], path, "positions_3d")
@@ -82,11 +78,8 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
             where = f"{path}: {subject}, {name}"
             poses = as_floats(value, (None, None, 3), where, "3D poses")
             if (source := joints.get(poses.shape[1])) is None:
-                known = " or ".join(str(n) for n in joints)
-                raise InputError(
-                    f"{where}: has {poses.shape[1]} joints, expected {known};"
-                    " use the set's own files"
-                )
+                counts = f"{poses.shape[1]} joints, expected {' or '.join(map(str, joints))}"
+                raise InputError(f"{where}: has {counts}; {OWN_FILES}")
             require_finite(poses, where)
             if len(poses):
                 reduced = poses[:, wanted.select_from(source)].astype(np.float32)
@@ -191,33 +184,23 @@ class TwoD:
                 yield self.converted(torch.from_numpy(view[:length].astype(np.float32)))
 
     def views_of(self, sequence: Sequence3D, cameras: int) -> list[Array]:
-        """The 2D of a sequence, one (T', K, 2 or 3) per camera, T' at least the 3D's length.
-
-        Raises:
-            InputError: if it is absent, shorter than the 3D, or of other cameras or joints.
-        """
+        """The 2D of a sequence, one (T', K, 2 or 3) per camera, T' at least the 3D's length."""
         path, joints = self.detections.path, len(self.detections.skeleton)
         where = f"{path}: {sequence.subject}, {sequence.name}"
         views = self.detections.by_subject.get(sequence.subject, {}).pop(sequence.name, None)
         if views is None:
-            raise InputError(f"{where}: has 3D but no 2D here; take both files from one source")
+            raise InputError(f"{where}: has 3D but no 2D here; {ONE_SOURCE}")
         count = len(views) if isinstance(views, list | tuple | np.ndarray) else 0
         if count != cameras:
-            raise InputError(
-                f"{where}: 2D of {count} cameras, expected {cameras}; use the set's own files"
-            )
+            raise InputError(f"{where}: 2D of {count} cameras, expected {cameras}; {OWN_FILES}")
         arrays = [as_floats(view, (None, joints, None), where, "2D joints") for view in views]
         for array in arrays:
             if array.shape[2] not in (NUMBERS - 1, NUMBERS):
-                raise InputError(
-                    f"{where}: 2D joints have {array.shape[2]} numbers each, expected x, y and"
-                    " perhaps a score"
-                )
+                numbers = f"{array.shape[2]} numbers each, expected x, y and perhaps a score"
+                raise InputError(f"{where}: 2D joints have {numbers}; {OWN_FILES}")
             if len(array) < len(sequence.poses):
-                raise InputError(
-                    f"{where}: 2D of {len(array)} frames is shorter than 3D of"
-                    f" {len(sequence.poses)}; take both files from one source"
-                )
+                lengths = f"2D of {len(array)} frames is shorter than 3D of {len(sequence.poses)}"
+                raise InputError(f"{where}: {lengths}; {ONE_SOURCE}")
         return arrays
 
     def converted(self, view: Tensor) -> Array:
@@ -237,7 +220,7 @@ class TwoD:
 def assemble(
     sequences: list[Sequence3D],
     detections: Detections | None,
-    seen: Sequence[Sequence[tuple[View, int]]],
+    seen: Sequence[tuple[View, int]],
     cameras: Camera,
     skeleton: Skeleton,
     layout: str,
@@ -247,15 +230,13 @@ def assemble(
 
     Args:
         detections: their 2D, which is used up; None projects 3D instead.
-        seen: of each sequence, its views and the row of each one's camera; as many views for all.
-        cameras: C cameras.
-        layout: for messages.
+        seen: the views and the rows of their cameras, as many for each sequence, one after another.
         notes: what was left out already.
 
     Raises:
         InputError: for 2D that does not fit the 3D, or is not in pixels.
     """
-    each = len(seen[0])
+    each = len(seen) // len(sequences)
     lengths = torch.tensor([len(sequence.poses) for sequence in sequences])
     of_view = lengths.repeat_interleave(each)
     people = int(of_view.sum())
@@ -265,21 +246,18 @@ def assemble(
         two_d = TwoD(detections, skeleton)
         points, maps = stacked(two_d.parts(sequences, each), large)
         if two_d.largest < NORMALISED:
-            raise InputError(
-                f"{layout}: 2D lies within {NORMALISED:g} of 0, so it is no pixels;"
-                " use the set's raw 2D files"
-            )
+            what = f"2D lies within {NORMALISED:g} of 0, so it is no pixels"
+            raise InputError(f"{layout}: {what}; use the set's raw 2D files")
         cut = f"2D longer than 3D in {two_d.longer} views: cut at its end"
         notes = (*notes, cut) if two_d.longer else notes
     # after the 2D is used up
     pose, pose_maps = stacked((sequence.poses * 1000 for sequence in sequences), large)
     first_pose = (lengths.cumsum(0) - lengths).repeat_interleave(each)
     frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
-    pairs = [pair for of_sequence in seen for pair in of_sequence]
     return Recorded(
         skeleton=skeleton,
-        views=tuple(view for view, _ in pairs),
-        view=torch.arange(len(pairs)).repeat_interleave(of_view),
+        views=tuple(view for view, _ in seen),
+        view=torch.arange(len(seen)).repeat_interleave(of_view),
         frame=frame,
         pose=pose,
         pose_row=first_pose.repeat_interleave(of_view) + frame,
@@ -287,7 +265,7 @@ def assemble(
         confidence=None if points is None else points[..., 2],
         keypoint_row=torch.arange(people),
         cameras=cameras,
-        camera=torch.tensor([row for _, row in pairs]).repeat_interleave(of_view),
+        camera=torch.tensor([row for _, row in seen]).repeat_interleave(of_view),
         in_world=True,
         layout=layout,
         notes=notes,

@@ -1,30 +1,64 @@
-"""Scoring a model on prepared people: errors by group, many hypotheses, retrieval, agreement of the embeddings."""
+"""Scoring 2D → 3D: errors by group, many hypotheses, retrieval, agreement of the embeddings."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality, evenly_spaced
-from unihpe.body.metrics import mpjpe, n_mpjpe, pa_mpjpe
-from unihpe.body.mirror import mirrored_batch
+from unihpe.body.batch import Batch, Modality
+from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.sampling import Sampler
-from unihpe.evaluation.retrieval import cosines, retrieve
+from unihpe.evaluation.retrieval import pair_cosines, retrievals
 from unihpe.evaluation.rules import Rules, every_joint, scores
 from unihpe.evaluation.words import Protocol
-from unihpe.inference.answer import FLIP_TEST, Estimator
-from unihpe.inference.hypotheses import geometric_median
+from unihpe.inference.answer import Draw, answer
 from unihpe.model.unihpe import UniHPE
 
-Report = dict[str, Any]
-METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe, "N-MPJPE": n_mpjpe}
+Report = dict[str, Any]  # ready for JSON
 EVERY_JOINT = every_joint("")
+
+
+class Tally:
+    """Errors, embeddings and true poses of people who come in batches."""
+
+    def __init__(self, skeleton: Skeleton, rules: Rules) -> None:
+        self.skeleton, self.rules = skeleton, rules
+        self.groups: list[str] = []
+        self._poses: list[Tensor] = []
+        self._embeddings: dict[Modality, list[Tensor]] = {}
+        self._errors: dict[str, list[Tensor]] = {}
+
+    def add(
+        self,
+        batch: Batch,
+        embeddings: Mapping[Modality, Tensor],
+        estimates: Mapping[str, Tensor],
+    ) -> None:
+        """One batch, with its 3D estimates (B, J, 3), mm, by name."""
+        assert batch.pose is not None
+        truth = batch.pose.cpu()
+        for name, pose in estimates.items():
+            for figure, values in scores(pose.cpu(), truth, self.skeleton, self.rules).items():
+                self._errors.setdefault(f"{figure} {name}", []).append(values)
+        for kind, embedding in embeddings.items():
+            self._embeddings.setdefault(kind, []).append(embedding.cpu())
+        self._poses.append(truth)
+        self.groups += batch.group
+
+    def errors(self) -> dict[str, dict[str, float]]:
+        """Means of each figure by group, and over all."""
+        whole = {name: torch.cat(parts) for name, parts in self._errors.items()}
+        averaging = self.rules.averaging
+        return {name: by_group(values, self.groups, averaging) for name, values in whole.items()}
+
+    def agreement(self, generator: torch.Generator, gallery: int) -> tuple[Report, Report]:
+        """Cosines of all pairs of modalities, and retrieval in all directions."""
+        whole = {kind: torch.cat(parts) for kind, parts in self._embeddings.items()}
+        pairs = pair_cosines(whole, generator)
+        return pairs, retrievals(whole, torch.cat(self._poses), gallery)
 
 
 @torch.no_grad()
@@ -41,92 +75,65 @@ def evaluate_lifting(
     flip: bool = False,
     rules: Rules = EVERY_JOINT,
 ) -> Report:
-    """2D → 3D over batches that carry 3D poses, as a report ready for JSON.
+    """2D → 3D over batches that carry 3D poses.
 
     Args:
-        sampler: draws the hypotheses; needed where `samples` is above 0, and the point estimate of
-            a decoder that has none.
+        sampler: draws the hypotheses; needed where `samples` is above 0, and for the estimate of a
+            decoder that has no point estimate.
         samples: hypotheses for each pose; adds their mean, geometric median and best. The best
-            (marked *) needs ground
-            truth: it is a bound, not a prediction.
-        skeleton: the joints.
-        flip: adds the flip test (`estimates.Estimator`).
+            (marked *) needs ground truth: it is a bound, not a prediction.
+        flip: adds the flip test.
         rules: which figures are measured, over which joints, and how they are averaged.
-        gallery: people in the retrieval gallery: that many, evenly spread over the data; 0 leaves
-            retrieval out.
+        gallery: people among whom is retrieved, evenly spaced over the data; 0 leaves it out.
     """
-    rows: dict[str, list[Tensor]] = {}
-    groups: list[str] = []
-    kept: list[tuple[Tensor, Tensor, Tensor]] = []
-    estimator = Estimator(model, skeleton, sampler, generator)
+    tally, draw = Tally(skeleton, rules), Draw(sampler, generator, samples)
+    kinds, target = (Modality.POSE_2D, Modality.POSE_3D), Modality.POSE_3D
+    kind = "point" if model.has_point_estimate(target) else "sample"
     for batch in batches:
-        embedding = model.encode(batch, Modality.POSE_2D)
-        guesses = lift(estimator, embedding, batch, samples, flip)
-        guesses = {name: root_relative(guess, skeleton) for name, guess in guesses.items()}
-        assert batch.pose is not None
-        for name, guess in guesses.items():
-            for label, values in scores(guess.cpu(), batch.pose.cpu(), skeleton, rules).items():
-                rows.setdefault(f"{label} {name}", []).append(values)
-        groups += batch.group
-        kept.append((embedding, model.encode(batch, Modality.POSE_3D), batch.pose))
-    errors = {name: torch.cat(parts) for name, parts in rows.items()}
-    embedding_2d, embedding_3d, poses = (torch.cat(parts) for parts in zip(*kept, strict=True))
-    matched, unmatched = cosines(embedding_2d, embedding_3d, generator)
-    report: Report = {
+        made = answer(model, skeleton, batch, kinds, draw, targets=[target], flip=flip)
+        label = Modality.POSE_2D.label
+        estimates = {name.replace(label, kind): pose for name, pose in made.poses.items()}
+        if (drawn := made.hypotheses) is not None:
+            combined = {
+                f"mean of {samples}": drawn.mean(0),
+                f"median of {samples}": geometric_median(drawn),
+                f"best of {samples}*": best(drawn, batch),
+            }
+            estimates |= {n: root_relative(pose, skeleton) for n, pose in combined.items()}
+        tally.add(batch, made.embeddings, estimates)
+    pairs, directions = tally.agreement(generator, gallery)
+    return {
         "protocol": protocol.model_dump(),
-        "poses": len(groups),
-        "errors_mm": {
-            name: by_group(values, groups, rules.averaging) for name, values in errors.items()
-        },
-        "cosine_2d_3d": {"matched": matched, "unmatched": unmatched},
+        "poses": len(tally.groups),
+        "errors_mm": tally.errors(),
+        "cosine_2d_3d": pairs["2d–3d"],
+        **({"retrieval": directions} if gallery else {}),
     }
-    if gallery:
-        chosen = evenly_spaced(len(poses), gallery)
-        a, b, poses = embedding_2d[chosen], embedding_3d[chosen], poses[chosen]
-        report["retrieval"] = {
-            "2d→3d": asdict(retrieve(a, b, poses)),
-            "3d→2d": asdict(retrieve(b, a, poses)),
-        }
-    return report
 
 
-def lift(
-    estimator: Estimator, embedding: Tensor, batch: Batch, samples: int, flip: bool
-) -> dict[str, Tensor]:
-    """Every answer asked for, by name: 2D embeddings (B, D) → poses (B, J, 3), mm."""
-    source, target, box = Modality.POSE_2D, Modality.POSE_3D, batch.box_token
-    model, sampler = estimator.model, estimator.sampler
-    answers: dict[str, Tensor] = {}
-    name = "point" if model.has_point_estimate(target) else "sample"
-    if name == "sample" and sampler is None:
-        return answers
-    if flip:
-        seen = model.encode(mirrored_batch(batch, estimator.skeleton), source)
-        answers[name], answers[f"{name}, {FLIP_TEST}"] = estimator.beside_mirrored(
-            embedding, (source, target), box, seen
-        )
-    else:
-        answers[name] = estimator(embedding, (source, target), box)
-    if samples and sampler is not None and model.can_be_sampled(target):
-        drawn = model.sample(embedding, source, target, box, sampler, samples, estimator.generator)
-        answers[f"mean of {samples}"] = drawn.mean(0)
-        answers[f"median of {samples}"] = geometric_median(drawn)
-        answers[f"best of {samples}*"] = best(drawn, batch)
-    return answers
+def geometric_median(samples: Tensor, iterations: int = 20, floor: float = 1e-3) -> Tensor:
+    """The point with the least summed distance to the samples: (S, ..., C) → (..., C).
+
+    It minimises the expected MPJPE as the mean minimises the expected squared error. Weiszfeld's
+    iteration from the mean; `floor`, in the samples' unit, keeps its weights finite.
+    """
+    median = samples.mean(0)
+    for _ in range(iterations):
+        weight = 1 / (samples - median).norm(dim=-1, keepdim=True).clamp_min(floor)
+        median = (weight * samples).sum(0) / weight.sum(0)
+    return median
 
 
 def best(samples: Tensor, batch: Batch) -> Tensor:
     """The sample (S, B, J, 3) nearest to the truth, by MPJPE: not a prediction, a bound."""
     assert batch.pose is not None
-    seen = torch.isfinite(batch.pose).all(-1)
-    chosen = mpjpe(samples, batch.pose.expand_as(samples), seen.expand(samples.shape[:-1])).argmin(
-        0
-    )  # (B,)
-    return samples[chosen, torch.arange(samples.shape[1], device=samples.device)]
+    seen = torch.isfinite(batch.pose).all(-1).expand(samples.shape[:-1])
+    nearest = mpjpe(samples, batch.pose.expand_as(samples), seen).argmin(0)  # (B,)
+    return samples[nearest, torch.arange(samples.shape[1], device=samples.device)]
 
 
-def by_group(values: Tensor, groups: list[str], averaging: str = "groups") -> dict[str, float]:
-    """Mean of each group, and the plain mean over groups as "mean over groups", or over all poses as "mean over poses"."""
+def by_group(values: Tensor, groups: Sequence[str], averaging: str = "groups") -> dict[str, float]:
+    """The mean of each group; and the plain "mean over groups", or the "mean over poses"."""
     means = {}
     for group in sorted(set(groups)):
         means[group] = float(values[torch.tensor([g == group for g in groups])].mean())

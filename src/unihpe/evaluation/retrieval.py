@@ -1,12 +1,14 @@
-"""Retrieval across modalities, and how well embeddings of one person agree (figs. 1 and 5; UniHPR's task)."""
+"""Retrieval across modalities, and how well embeddings of one person agree (figs. 1 and 5)."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations, permutations
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from unihpe.body.batch import Modality, evenly_spaced
 from unihpe.body.metrics import mpjpe
 
 CHUNK = 1024
@@ -14,24 +16,17 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Finding the person of one modality among a gallery of another.
+    """Finding the person of one modality among a gallery of another (UniHPR's task)."""
 
-    Attributes:
-        gallery: how many to choose from.
-        recall: share of queries whose own person is among the k nearest, by k.
-        pose_error: MPJPE between the query's true pose and that of the nearest found, mm.
-    """
-
-    gallery: int
-    recall: dict[int, float]
-    pose_error: float
+    gallery: int  # how many to choose from
+    recall: dict[int, float]  # by k: share of queries whose own person is among the k nearest
+    pose_error: float  # MPJPE between the true poses of the query and of its nearest, mm
 
 
 def retrieve(
     query: Tensor, gallery: Tensor, poses: Tensor, ranks: tuple[int, ...] = (1, 5, 10)
 ) -> Retrieval:
-    """Nearest neighbours by cosine: row n of the query (N, D) belongs to that of the gallery (N, D)
-    and pose (N, J, 3).
+    """Nearest neighbours by cosine: rows of query and gallery (N, D) and poses (N, J, 3) match.
 
     A tie counts against the query: its own row ranks behind every row that is as near.
     """
@@ -43,17 +38,42 @@ def retrieve(
         rank = (cosine >= own).sum(1)  # 1 is best
         for k in ranks:
             hits[k] += int((rank <= k).sum())
-        found, own_pose = poses[cosine.argmax(1)], poses[rows]
-        seen = torch.isfinite(found).all(-1) & torch.isfinite(own_pose).all(-1)
-        error += float(mpjpe(found, own_pose, seen).sum())
+        nearest, truth = poses[cosine.argmax(1)], poses[rows]
+        seen = torch.isfinite(nearest).all(-1) & torch.isfinite(truth).all(-1)
+        error += float(mpjpe(nearest, truth, seen).sum())
     n = len(query)
     return Retrieval(n, {k: hits[k] / n for k in ranks}, error / n)
 
 
+def retrievals(
+    embeddings: Mapping[Modality, Tensor], poses: Tensor, gallery: int
+) -> dict[str, dict[str, Any]]:
+    """Retrieval in all directions, among people evenly spaced over the data; {} without any."""
+    if not gallery:
+        return {}
+    chosen = evenly_spaced(len(poses), gallery)
+    rows = {kind: embedding[chosen] for kind, embedding in embeddings.items()}
+    return {
+        f"{a.label}→{b.label}": asdict(retrieve(rows[a], rows[b], poses[chosen]))
+        for a, b in permutations(sorted(rows), 2)
+    }
+
+
 def cosines(a: Tensor, b: Tensor, generator: torch.Generator) -> tuple[float, float]:
-    """Mean cosine of matched rows, and of rows matched at random with somebody else's: two (N, D) of unit rows."""
+    """Mean cosine of matched unit rows (N, D), and of rows matched with somebody else's."""
     shift = int(torch.randint(1, len(a), (1,), generator=generator)) if len(a) > 1 else 0
     order = torch.randperm(len(a), generator=generator).to(a.device)
     partner = b[order.roll(shift)]  # no row meets its own
     matched = (a * b).sum(-1).mean()
     return float(matched), float((a[order] * partner).sum(-1).mean())
+
+
+def pair_cosines(
+    embeddings: Mapping[Modality, Tensor], generator: torch.Generator
+) -> dict[str, dict[str, float]]:
+    """Mean cosines of matched and unmatched embeddings, for every pair of modalities (fig. 5)."""
+    pairs = {}
+    for a, b in combinations(sorted(embeddings), 2):
+        matched, unmatched = cosines(embeddings[a], embeddings[b], generator)
+        pairs[f"{a.label}–{b.label}"] = {"matched": matched, "unmatched": unmatched}
+    return pairs

@@ -1,45 +1,29 @@
 """Results as NPZ: plain numbers and text, no pickles (layout: docs/formats.md)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unihpe.inference.results import AXES, VERSION, Results
+from unihpe.inference.results import AXES, BY_PERSON, VERSION, Results
 from unihpe.io.files import replacing
+
+AS_THEY_ARE = ("estimate", "image", "person", "focal_source", "synthesised")
 
 
 def write_npz(path: Path, results: Results) -> None:
-    """Write results as NPZ (plain numbers and text, no pickles), whole or not at all."""
+    """Write results as NPZ, whole or not at all."""
+    tensors = {name: getattr(results, name) for name in (*BY_PERSON, "samples")}
+    tensors |= {f"pose_{name}": pose for name, pose in results.paths.items()}
     arrays: dict[str, Any] = {
-        "version": np.array(VERSION),
-        "joints": np.array(results.skeleton.joints),
-        "skeleton": np.array(results.skeleton.name),
-        "units": np.array("mm, pixels"),
-        "axes": np.array(AXES),
-        "bones": np.array(results.skeleton.bones),
-        "estimate": np.array(results.estimate),
-        "image": np.array(results.image),
-        "person": np.array(results.person),
-        "focal_source": np.array(results.focal_source),
-        "synthesised": np.array(results.synthesised),
+        "version": VERSION,
+        "joints": results.skeleton.joints,
+        "skeleton": results.skeleton.name,
+        "bones": results.skeleton.bones,
+        "units": "mm, pixels",
+        "axes": AXES,
+        **{name: getattr(results, name) for name in AS_THEY_ARE},
+        **{k: x.numpy().astype(np.float32) for k, x in tensors.items() if x is not None},
     }
-    for name in (
-        "pose",
-        "keypoints",
-        "confidence",
-        "translation",
-        "image_size",
-        "focal",
-        "samples",
-        "spread",
-    ):
-        value = getattr(results, name)
-        if value is not None:
-            arrays[name] = value.numpy().astype(np.float32)
-    for name, pose in results.paths.items():
-        arrays[f"pose_{name}"] = pose.numpy().astype(np.float32)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -1,88 +1,197 @@
-"""One answer of an embedding, and the flip test: its mean with the answer of the mirrored person, mirrored back."""
+"""One answer for all: embed → decode → flip test → fuse → hypotheses.
 
-from __future__ import annotations
+Prediction and evaluation both come here. The flip test is the field's: the mean of an answer and of
+that for the mirrored person, mirrored back.
+"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Modality
-from unihpe.body.mirror import mirrored_token
+from unihpe.body.batch import Batch, Modality, chosen
+from unihpe.body.mirror import mirrored_batch
+from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion
 from unihpe.diffusion.sampling import Sampler
+from unihpe.model.heatmaps import soft_argmax
 from unihpe.model.unihpe import UniHPE
 
-Way = tuple[Modality, Modality]  # from one to the other
-FLIP_TEST = "flip test"
+PICTURES = 128  # encoded at a time; their feature maps are what takes memory
+FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their modality's label
+FLIP_TEST = ", flip test"  # follows the name of an estimate
+Key = TypeVar("Key")
 
 
-def fuse_beside_mirrored(
+@dataclass(frozen=True)
+class Draw:
+    """How poses are drawn from a diffusion decoder."""
+
+    sampler: Sampler | None = None  # None: only decoders with a point estimate answer
+    generator: torch.Generator = field(default_factory=torch.Generator)  # the sampler's own, too
+    samples: int = 0  # hypotheses for each person
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Everything that a model makes of B people."""
+
+    embeddings: dict[Modality, Tensor]  # (B, D), unit
+    poses: dict[str, Tensor]  # 3D of "image", "2d", "fused": (B, J, 3), mm, root-relative
+    keypoints: dict[str, Tensor]  # 2D of "image", "heat maps": (B, J, 2), box units
+    hypotheses: Tensor | None  # (S, B, J, 3), mm, as drawn: roots lie near the origin, not at it
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """The people of several answers of one kind, one after the other."""
+        drawn = [part.hypotheses for part in parts if part.hypotheses is not None]
+        return cls(
+            _rows([part.embeddings for part in parts]),
+            _rows([part.poses for part in parts]),
+            _rows([part.keypoints for part in parts]),
+            torch.cat(drawn, dim=1) if drawn else None,
+        )
+
+
+@torch.no_grad()
+def answer(
     model: UniHPE,
     skeleton: Skeleton,
-    target: Modality,
-    box_token: Tensor,
-    fused: Tensor,
-    again: Mapping[Modality, Tensor],
-) -> Tensor:
-    """The flip test of a fusion: its mean with that of the mirrored people's embeddings, mirrored back, (B, J, C)."""
-    return (fused + skeleton.mirrored(model.fuse(again, target, mirrored_token(box_token)))) / 2
+    batch: Batch,
+    kinds: Collection[Modality],
+    draw: Draw | None = None,
+    *,
+    targets: Sequence[Modality] = (Modality.POSE_3D, Modality.POSE_2D),
+    flip: bool = False,
+) -> Answer:
+    """The answer to a batch.
+
+    Args:
+        kinds: of evidence, which the batch must hold. Poses are made of pictures and of 2D, and
+            where there are both, of the two fused; 3D poses are embedded only.
+        draw: of hypotheses, and of one sample where a decoder has no point estimate.
+        targets: what is made, in the order in which the generator is used; 2D of pictures only.
+        flip: adds the flip test of every estimate; hypotheses stay as they are.
+    """
+    draw = draw or Draw()
+    batches = [batch, mirrored_batch(batch, skeleton)] if flip else [batch]
+    heatmap_keypoints: dict[str, Tensor] = {}
+    embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
+    if Modality.IMAGE in kinds:
+        embeddings, heatmap_keypoints = _encode_pictures(model, skeleton, batches)
+    if Modality.POSE_2D in kinds:
+        for own, seen in zip(embeddings, batches, strict=True):
+            own[Modality.POSE_2D] = model.encode(seen, Modality.POSE_2D)
+    views = [
+        _View(model, skeleton, own, seen.box_token, draw, in_mirror=seen is not batch)
+        for own, seen in zip(embeddings, batches, strict=True)
+    ]
+    poses: dict[str, Tensor] = {}
+    keypoints: dict[str, Tensor] = {}
+    for target in targets:
+        made = poses if target is Modality.POSE_3D else keypoints
+        for source in embeddings[0]:
+            if source is not target and (draw.sampler or model.has_point_estimate(target)):
+                ways = [partial(view.estimate, source, target) for view in views]
+                made |= _flip_tested(source.label, ways, draw.generator)
+        if made is poses and len(embeddings[0]) > 1 and model.has_point_estimate(target):
+            made |= _flip_tested(FUSED, [view.fused for view in views], draw.generator)
+    hypotheses = None
+    sampled = Modality.POSE_3D in targets and model.can_be_sampled(Modality.POSE_3D)
+    if sampled and draw.samples and draw.sampler:  # of 2D where it is given, else of the picture
+        hypotheses = views[0].sample(max(embeddings[0]), Modality.POSE_3D, draw.samples)
+    if Modality.POSE_3D in kinds:
+        embeddings[0][Modality.POSE_3D] = model.encode(batch, Modality.POSE_3D)
+    poses = {name: root_relative(pose, skeleton) for name, pose in poses.items()}
+    return Answer(embeddings[0], poses, keypoints | heatmap_keypoints, hypotheses)
 
 
-def through_a_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
-    """The same sampler of a mirrored decoder: what a mirrored person's samples are, mirrored back, from the noise mirrored."""
+@dataclass(frozen=True)
+class _View:
+    """People as they stand, or as a mirror shows them; it answers for people as they stand."""
+
+    model: UniHPE
+    skeleton: Skeleton
+    embeddings: dict[Modality, Tensor]
+    box_token: Tensor
+    draw: Draw
+    in_mirror: bool
+
+    def estimate(self, source: Modality, target: Modality) -> Tensor:
+        """The point estimate; one sample where the decoder has none."""
+        if not self.model.has_point_estimate(target):
+            return self.sample(source, target, 1)[0]
+        pose = self.model.estimate(self.embeddings[source], source, target, self.box_token)
+        return self.skeleton.mirrored(pose) if self.in_mirror else pose
+
+    def fused(self) -> Tensor:
+        """The 3D point estimate of all kinds of evidence."""
+        pose = self.model.fuse(self.embeddings, Modality.POSE_3D, self.box_token)
+        return self.skeleton.mirrored(pose) if self.in_mirror else pose
+
+    def sample(self, source: Modality, target: Modality, count: int) -> Tensor:
+        """(count, B, J, C). In the mirror the decoder is mirrored, not the noise."""
+        sampler = self.draw.sampler
+        assert sampler is not None
+        if self.in_mirror:
+            sampler = _through_mirror(sampler, self.skeleton)
+        embedding, generator = self.embeddings[source], self.draw.generator
+        box = self.box_token
+        return self.model.sample(embedding, source, target, box, sampler, count, generator)
+
+
+def _flip_tested(
+    name: str, views: Sequence[Callable[[], Tensor]], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The answer of the first view by its name, and, of two views, the flip test.
+
+    Both come of the same noise: two independent draws would err less in the mean without any
+    mirror. Both use up as much of it, so that the flip test changes nothing that is drawn later.
+    """
+    state, answers = generator.get_state(), []
+    for view in views:
+        generator.set_state(state)
+        answers.append(view())
+    tested = {name + FLIP_TEST: (answers[0] + answers[1]) / 2} if len(answers) > 1 else {}
+    return {name: answers[0], **tested}
+
+
+def _through_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
+    """A sampler of the mirrored decoder, whose poses come out mirrored back."""
 
     def sample(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
-        return sampler(
-            lambda x, t: skeleton.mirrored(denoise(skeleton.mirrored(x), t)), diffusion, noise
-        )
+        def mirrored(x: Tensor, t: Tensor) -> Tensor:
+            return skeleton.mirrored(denoise(skeleton.mirrored(x), t))
+
+        return sampler(mirrored, diffusion, noise)
 
     return sample
 
 
-@dataclass(frozen=True)
-class Estimator:
-    """Makes one answer of each embedding: the point estimate; where the decoder has none, one
-    sample.
+def _encode_pictures(
+    model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch]
+) -> tuple[list[dict[Modality, Tensor]], dict[str, Tensor]]:
+    """Embeddings of each batch's pictures, and the 2D (B, J, 2) of the heat maps, if any.
 
-    Attributes:
-        sampler: draws the sample. Randomness of its own must come from `generator`.
+    The second batch, if there is one, is the first in a mirror; of heat maps, the flip test is the
+    mean of the maps.
     """
+    embeddings, keypoints = [], []
+    for rows in torch.arange(len(batches[0])).split(PICTURES):
+        encoded = [model.encode_image(chosen(batch, rows)) for batch in batches]
+        embeddings.append({n: embedding for n, (embedding, _) in enumerate(encoded)})
+        maps = [heatmaps for _, heatmaps in encoded if heatmaps is not None]
+        if len(maps) > 1:
+            maps[1] = (maps[0] + maps[1][:, list(skeleton.mirror)].flip(-1)) / 2
+        names = (HEAT_MAPS, HEAT_MAPS + FLIP_TEST)
+        keypoints.append({name: soft_argmax(m) for name, m in zip(names, maps, strict=False)})
+    images = _rows(embeddings)
+    return [{Modality.IMAGE: images[n]} for n in range(len(batches))], _rows(keypoints)
 
-    model: UniHPE
-    skeleton: Skeleton
-    sampler: Sampler | None
-    generator: torch.Generator
 
-    def __call__(self, embedding: Tensor, way: Way, box_token: Tensor) -> Tensor:
-        """Embeddings (B, D) → poses (B, J, 3), mm, or keypoints (B, J, 2), box units."""
-        source, target = way
-        if self.model.has_point_estimate(target):
-            return self.model.estimate(embedding, source, target, box_token)
-        assert self.sampler is not None
-        return self.model.sample(
-            embedding, source, target, box_token, self.sampler, 1, self.generator
-        )[0]
-
-    def beside_mirrored(
-        self, embedding: Tensor, way: Way, box_token: Tensor, mirrored_embedding: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The answer, and its mean with that of the mirrored people, mirrored back: the field's
-        flip test.
-
-        A sample and the mirrored one come of the same noise, mirrored: two independent draws would
-        err less in the mean without any mirror. The generator is left as the first answer alone
-        leaves it.
-        """
-        before = self.generator.get_state()
-        answer = self(embedding, way, box_token)
-        after = self.generator.get_state()
-        self.generator.set_state(before)
-        sampler = None if self.sampler is None else through_a_mirror(self.sampler, self.skeleton)
-        again = replace(self, sampler=sampler)(mirrored_embedding, way, mirrored_token(box_token))
-        self.generator.set_state(after)
-        if self.model.has_point_estimate(way[1]):
-            again = self.skeleton.mirrored(again)
-        return answer, (answer + again) / 2
+def _rows(parts: Sequence[Mapping[Key, Tensor]]) -> dict[Key, Tensor]:
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}

@@ -1,10 +1,8 @@
-"""Results out: JSON and NPZ with named joints, units and axes (layout: docs/formats.md)."""
+"""Results: poses with named joints, units and axes (layout of the files: docs/formats.md)."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -13,45 +11,28 @@ from unihpe.body.skeleton import Skeleton
 
 VERSION = 1
 AXES = "camera: x right, y down, z forward; relative to the root joint"
+BY_PERSON = ("pose", "keypoints", "confidence", "translation", "image_size", "focal", "spread")
 
 
 @dataclass(frozen=True)
 class Results:
-    """Poses of N people.
+    """Poses of N people."""
 
-    Attributes:
-        skeleton: names the J joints.
-        pose: (N, J, 3), mm, root-relative, camera axes.
-        keypoints: the 2D they came from, in the same joints, (N, J, 2), pixels; NaN where missing.
-        confidence: of the 2D, (N, J).
-        synthesised: which 2D joints were made from others, length J.
-        translation: the root's place in camera axes by least squares, (N, 3), mm: as good as the
-            focal length.
-        image_size: (N, 2), pixels.
-        focal: focal length the translation and box token used, (N,), pixels.
-        focal_source: "given" or "assumed √(W² + H²)".
-        image, person: names from the input, length N.
-        samples: hypotheses, (S, N, J, 3), mm, or None.
-        spread: root-mean-square distance of the samples from their mean, (N, J), mm, or None.
-        estimate: how `pose` was found, in words.
-        paths: where a picture and keypoints were given: poses by what they came from ("image",
-            "2d", "fused"), (N, J, 3) each.
-    """
-
-    skeleton: Skeleton
-    pose: Tensor
-    keypoints: Tensor
-    confidence: Tensor
-    synthesised: tuple[bool, ...]
-    translation: Tensor
-    image_size: Tensor
-    focal: Tensor
-    focal_source: str
-    image: tuple[str, ...]
-    person: tuple[str, ...]
-    samples: Tensor | None = None
-    spread: Tensor | None = None
-    estimate: str = ""
+    skeleton: Skeleton  # names the J joints
+    pose: Tensor  # (N, J, 3), mm, root-relative, camera axes
+    keypoints: Tensor  # the 2D they came from, same joints, (N, J, 2), pixels; NaN where missing
+    confidence: Tensor  # of the 2D, (N, J)
+    synthesised: tuple[bool, ...]  # which 2D joints were made from others, length J
+    translation: Tensor  # the root in camera axes by least squares, (N, 3), mm: as good as focal
+    image_size: Tensor  # (N, 2), pixels
+    focal: Tensor  # that translation and box token used, (N,), pixels
+    focal_source: str  # "given" or "assumed √(W² + H²)"
+    image: tuple[str, ...]  # names of the pictures, length N
+    person: tuple[str, ...]  # names of the people, length N
+    samples: Tensor | None = None  # hypotheses, (S, N, J, 3), mm
+    spread: Tensor | None = None  # RMS distance of the samples from their mean, (N, J), mm
+    estimate: str = ""  # how `pose` was found, in words
+    # where a picture and keypoints were given: poses from "image", "2d" and "fused", (N, J, 3)
     paths: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -62,41 +43,33 @@ class Results:
         """Poses in camera axes, not relative to the root: (N, J, 3), mm."""
         return self.pose + self.translation[:, None]
 
+    def select(self, rows: Sequence[int]) -> Self:
+        """Some of the people."""
+        chosen = torch.tensor(rows, dtype=torch.long)
+        names = {name: tuple(getattr(self, name)[n] for n in rows) for name in ("image", "person")}
+        return self._each(lambda own, axis: own[0].index_select(axis, chosen), [self], names)
 
-def select(results: Results, rows: list[int]) -> Results:
-    """Some of the people."""
-    chosen = torch.tensor(rows)
-    return replace(
-        results,
-        pose=results.pose[chosen],
-        keypoints=results.keypoints[chosen],
-        confidence=results.confidence[chosen],
-        translation=results.translation[chosen],
-        image_size=results.image_size[chosen],
-        focal=results.focal[chosen],
-        image=tuple(results.image[n] for n in rows),
-        person=tuple(results.person[n] for n in rows),
-        samples=None if results.samples is None else results.samples[:, chosen],
-        spread=None if results.spread is None else results.spread[chosen],
-        paths={name: pose[chosen] for name, pose in results.paths.items()},
-    )
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """The people of several results of one model, one after the other."""
+        names = {name: sum((getattr(p, name) for p in parts), ()) for name in ("image", "person")}
+        return parts[0]._each(lambda own, axis: torch.cat(own, axis), parts, names)
+
+    def _each(
+        self,
+        make: Callable[[list[Tensor], int], Tensor],
+        parts: Sequence[Self],
+        names: dict[str, tuple[str, ...]],
+    ) -> Self:
+        """Every tensor made anew of those of some results, along its axis of people."""
+        made: dict[str, Any] = dict(names)
+        for name in (*BY_PERSON, "samples"):
+            own = [getattr(part, name) for part in parts]
+            made[name] = None if own[0] is None else make(own, 1 if name == "samples" else 0)
+        paths = {name: make([part.paths[name] for part in parts], 0) for name in self.paths}
+        return replace(self, **made, paths=paths)
 
 
-def join(parts: Sequence[Results]) -> Results:
-    """The people of several results, one after the other; all of one model and one way."""
-    first = parts[0]
-
-    def rows(name: str, axis: int = 0) -> Tensor | None:
-        tensors = [getattr(part, name) for part in parts]
-        return None if tensors[0] is None else torch.cat(tensors, dim=axis)
-
-    names = ("pose", "keypoints", "confidence", "translation", "image_size", "focal", "spread")
-    together: dict[str, Any] = {name: rows(name) for name in names}
-    return replace(
-        first,
-        **together,
-        samples=rows("samples", axis=1),
-        paths={name: torch.cat([part.paths[name] for part in parts]) for name in first.paths},
-        image=tuple(name for part in parts for name in part.image),
-        person=tuple(name for part in parts for name in part.person),
-    )
+def spread(samples: Tensor) -> Tensor:
+    """Root-mean-square distance of samples (S, ..., C) from their mean, for each joint: (...)."""
+    return (samples - samples.mean(0)).square().sum(-1).mean(0).sqrt()

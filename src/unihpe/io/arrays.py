@@ -3,6 +3,8 @@
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from unihpe.errors import InputError
 
@@ -44,6 +46,11 @@ def as_floats(value: object, shape: Shape, where: str, what: str) -> Array:
             " use the set's own files"
         )
     return array.view(np.ndarray)
+
+
+def float32(*parts: Array) -> Tensor:
+    """Arrays one after the other in single precision."""
+    return torch.from_numpy(np.concatenate(parts).astype(np.float32))
 
 
 def require_finite(poses: Array, where: str) -> None:

@@ -42,9 +42,7 @@ def read_hdf5(
 def checked(stored: Any, shape: Shape, path: Path, key: str) -> Array:
     """One array, read if its head and its size in the file say that it is what is wanted."""
     if getattr(stored, "shape", None) is None:
-        raise InputError(
-            f"{path}: {key} is a group or empty, expected an array; use the set's own files"
-        )
+        raise InputError(f"{path}: {key} is a group or empty; use the set's own files")
     head = np.broadcast_to(np.empty((), stored.dtype), stored.shape)  # shape and type, no memory
     as_floats(head, shape, str(path), key)
     size = prod(stored.shape) * stored.dtype.itemsize

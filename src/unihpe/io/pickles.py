@@ -159,8 +159,7 @@ class Restricted(pickle.Unpickler):
             return CONTAINERS[name]
         raise InputError(
             f"{self.where}: asks for {module}.{name}, which is neither an array nor a plain"
-            " container; a data set has no need of it, so nothing of it was run: get the file from"
-            " the data set's own site"
+            " container, so nothing of it was run: get the file from the data set's own site"
         )
 
 

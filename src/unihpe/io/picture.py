@@ -1,10 +1,10 @@
 """Reading people's own pictures: whatever a camera or a program wrote, as plain RGB."""
 
-from __future__ import annotations
-
 import struct
 import warnings
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +12,15 @@ from PIL import Image, UnidentifiedImageError
 
 from unihpe.errors import InputError, one_line
 
-Picture = NDArray[np.uint8]
+Picture = NDArray[np.uint8]  # RGB, (H, W, 3)
+PictureFile = str | Path | bytes | BinaryIO
 LARGEST = 100_000_000  # pixels; more is refused before anything is unpacked
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PAPER = (255, 255, 255)  # shows through what is transparent
 # What Pillow raises for damaged files: it unpacks them with struct, looks up tags, and divides by
 # what it finds.
-DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    struct.error,
-)
+PARSING = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
+DAMAGED = (OSError, EOFError, *PARSING)
 ORIENTATION = 0x0112  # EXIF's tag for how the camera was held
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,41 +33,39 @@ UPRIGHT = {
 }
 
 
-def read_picture(path: Path) -> Picture:
-    """A picture as RGB (H, W, 3), turned as its EXIF says; grey, 16 bit, CMYK and transparency are
-    brought to RGB.
+def read_picture(source: PictureFile) -> Picture:
+    """A picture as RGB (H, W, 3), turned as its EXIF says, from a path, bytes or a binary file.
+
+    Grey, 16 bit, CMYK and transparency are brought to RGB.
 
     Raises:
         InputError: for a file that is missing, empty, truncated or no picture, or above 100
             megapixels.
     """
+    name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
+    file = BytesIO(source) if isinstance(source, bytes) else source
+    too_large = f"is above {LARGEST // 10**6} megapixels; make it smaller"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # our own limit is below Pillow's error
-            with Image.open(path) as image:
+        with warnings.catch_warnings():  # our own limit is below Pillow's error
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
                 if image.width * image.height > LARGEST:
-                    raise InputError(
-                        f"{path}: {image.width} × {image.height} is above {LARGEST // 10**6} megapixels; make it smaller"
-                    )
+                    raise InputError(f"{name}: {image.width} × {image.height} {too_large}")
                 image.load()
-                return to_rgb(upright(image))
+                return to_rgb(_upright(image))
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: above {LARGEST // 10**6} megapixels; make it smaller") from error
+        raise InputError(f"{name}: {too_large}") from error
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"{path}: not a picture, or an unknown kind; known are JPEG, PNG, WebP, BMP and TIFF"
-        ) from error
+        known = "known are JPEG, PNG, WebP, BMP and TIFF"
+        raise InputError(f"{name}: not a picture, or an unknown kind; {known}") from error
     except InputError:
         raise
     except DAMAGED as error:
-        raise InputError(
-            f"{path}: cannot be read ({one_line(error, 100)}); copy it again"
-        ) from error
+        reason = one_line(error, 100)
+        raise InputError(f"{name}: cannot be read ({reason}); copy it again") from error
 
 
-def upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF says; as it lies where EXIF says nothing or cannot be read.
 
     Pillow's own `exif_transpose` also writes the EXIF anew, which fails for a tag of the wrong type
@@ -91,7 +82,7 @@ def to_rgb(image: Image.Image) -> Picture:
     """Any mode of Pillow's as (H, W, 3)."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float64)
-        top = white(image.mode, values.max(where=np.isfinite(values), initial=0))
+        top = _white(image.mode, values.max(where=np.isfinite(values), initial=0))
         grey = (np.nan_to_num(values).clip(0, top) * (255 / top)).round().astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if "A" in image.getbands() or "transparency" in image.info:
@@ -100,8 +91,8 @@ def to_rgb(image: Image.Image) -> Picture:
     return np.asarray(image.convert("RGB"), dtype=np.uint8)
 
 
-def white(mode: str, largest: float) -> float:
-    """The value of white in a grey picture: what the mode says, else (I, F) what its largest value lets suppose."""
+def _white(mode: str, largest: float) -> float:
+    """White in a grey picture: what the mode says, else (I, F) what its largest value suggests."""
     if mode.startswith("I;16"):
         return 65535.0
     if mode == "F" and largest <= 1:
@@ -113,11 +104,11 @@ def pictures_in(path: Path) -> list[Path]:
     """A picture, or the pictures of a folder, sorted by name.
 
     Raises:
-        InputError: if nothing is there.
+        InputError: for a folder without pictures.
     """
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not found:
+    pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not pictures:
         raise InputError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)})")
-    return found
+    return pictures

@@ -56,7 +56,7 @@ class BodyModel:
     faces: Ints  # (F, 3), anticlockwise from outside; the body's, then the garments'
     texture: Floats  # the faces' corners on the skin texture, (F, 3, 2) in [0, 1], v upwards
     skinning: Skinning
-    head_axes: Doubles  # direction of the head and forward, at rest, unit, (2, 3)
+    head_axes: Doubles  # thorax to crown, and forward, at rest, unit, (2, 3)
     garments: Garments  # skirt and long hair, and where on the body each corner lies
 
 
@@ -88,6 +88,9 @@ def load_model() -> BodyModel:
     garments = make_garments(rest, heads, skinning, names)
     uv = anny.texture_coordinates.numpy()[anny.face_texture_coordinate_indices.numpy()]
     texture = [uv.astype(np.float32), np.zeros((len(garments.faces), 3, 2), np.float32)]
+    adult, begins = rest[BANK // 2 :].mean(0), heads[BANK // 2 :].mean(0)
+    crown = adult[adult[:, 1].argmax()].astype(np.float64)
+    up = unit(crown - limb_joints(begins, names)["thorax"])
     parents = [-1 if parent is None else parent for parent in anny.bone_parents]
     return BodyModel(
         names,
@@ -97,7 +100,7 @@ def load_model() -> BodyModel:
         np.concatenate([faces, garments.faces]),
         np.concatenate(texture),
         skinning.followed_by(garments.skinning),
-        rest_head_axes(rest[BANK // 2 :].mean(0), heads[BANK // 2 :].mean(0), names),
+        np.stack([up, unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)]),
         garments,
     )
 
@@ -125,13 +128,6 @@ def draw_bank(anny: Any) -> tuple[Floats, Doubles]:
         np.round(torch.cat(parts).double().numpy() @ TO_WORLD.T, 2) for parts in (rest, heads)
     )
     return points.astype(np.float32), begins
-
-
-def rest_head_axes(adult: Floats, heads: Doubles, bones: tuple[str, ...]) -> Doubles:
-    """Direction of the head (thorax to crown) and forward, at rest, unit, (2, 3)."""
-    crown = adult[adult[:, 1].argmax()].astype(np.float64)
-    up = unit(crown - limb_joints(heads, bones)["thorax"])
-    return np.stack([up, unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)])
 
 
 def limb_joints(heads: Doubles, bones: tuple[str, ...]) -> dict[str, Doubles]:

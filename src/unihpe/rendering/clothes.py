@@ -21,38 +21,17 @@ from unihpe.rendering.raster import Floats
 TEXTURE_SIZE = 512
 WAVES = 5  # sine waves that make wrinkles and blotches
 NEVER = 1e6  # a height that nothing reaches
+# Skin tones lie on a line from dark brown to pale.
+SKIN_DARK, SKIN_PALE = np.array([[62.0, 38.0, 28.0], [238.0, 205.0, 184.0]])
 HAIR_SHADES = np.array(
     [[18, 15, 14], [40, 27, 20], [78, 50, 32], [150, 112, 66], [120, 55, 30], [150, 148, 145]]
 )
 EYE_WHITE = np.array([[225.0, 220, 215]] * 2)
 IRISES = np.array([[60.0, 42, 30], [70, 90, 110]])
-
-
-class Cover(IntEnum):
-    """What a pixel of the person is made of; also the row of the outfit's tables."""
-
-    SKIN = 0
-    SHIRT = 1
-    BOTTOMS = 2
-    SHOES = 3
-    HAIR = 4
-    CAP = 5
-    SOCKS = 6
-    EYE = 7
-    IRIS = 8
-
-
-class Pattern(IntEnum):
-    """How a garment's second colour lies on the first."""
-
-    PLAIN = 0
-    ACROSS = 1
-    UPRIGHT = 2
-    CHECK = 3
-    DOTS = 4
-    BLOTCH = 5
-    PRINT = 6
-    SEAM = 7
+# What a pixel of the person is made of; also the row of the outfit's tables.
+Cover = IntEnum("Cover", "SKIN SHIRT BOTTOMS SHOES HAIR CAP SOCKS EYE IRIS", start=0)
+# How a garment's second colour lies on the first.
+Pattern = IntEnum("Pattern", "PLAIN ACROSS UPRIGHT CHECK DOTS BLOTCH PRINT SEAM", start=0)
 
 
 class Cut(NamedTuple):
@@ -106,13 +85,6 @@ def cloth_colour(rng: np.random.Generator) -> Floats:
     return hsv(rng.random(), 0.3 + 0.6 * rng.random(), 0.35 + 0.6 * rng.random())
 
 
-def skin_colour(rng: np.random.Generator) -> Floats:
-    """A tone from dark brown to pale, along the line that skin tones follow; linear, (3,)."""
-    tone = rng.random()
-    dark, pale = np.array([62.0, 38.0, 28.0]), np.array([238.0, 205.0, 184.0])
-    return linear(np.clip(dark + (pale - dark) * tone**0.8 + rng.normal(0, 4, 3), 10, 250))
-
-
 @lru_cache(maxsize=4)
 def load_skins(folder: Path) -> tuple[Floats, ...]:
     """The skin textures of a folder, linear, (512, 512, 3) each.
@@ -121,16 +93,15 @@ def load_skins(folder: Path) -> tuple[Floats, ...]:
         InputError: if the folder holds no square picture that can be read.
     """
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    pictures = [cv2.imread(str(path)) for path in files]
-    square = [p for p in pictures if p is not None and p.shape[0] == p.shape[1]]
+    pictures, side = [cv2.imread(str(path)) for path in files], (TEXTURE_SIZE, TEXTURE_SIZE)
+    square = [
+        linear(cv2.resize(picture[..., ::-1], side, interpolation=cv2.INTER_AREA))
+        for picture in pictures
+        if picture is not None and picture.shape[0] == picture.shape[1]
+    ]
     if not square:
-        raise InputError(
-            f"{folder}: no square picture to use as a skin texture; give MakeHuman skins, or none"
-        )
-    size = (TEXTURE_SIZE, TEXTURE_SIZE)
-    return tuple(
-        linear(cv2.resize(p[..., ::-1], size, interpolation=cv2.INTER_AREA)) for p in square
-    )
+        raise InputError(f"{folder}: no square picture for a skin; give MakeHuman skins, or none")
+    return tuple(square)
 
 
 def draw_texture(rng: np.random.Generator, skins: Sequence[Floats]) -> tuple[Floats, Floats]:
@@ -138,8 +109,9 @@ def draw_texture(rng: np.random.Generator, skins: Sequence[Floats]) -> tuple[Flo
     if skins:
         chosen = skins[int(rng.integers(len(skins)))]
         return chosen, (rng.uniform(0.8, 1.2) * rng.uniform(0.94, 1.06, 3)).astype(np.float32)
-    blotches = 1 + 0.07 * rng.normal(0, 1, (24, 24, 1))
-    return np.repeat(blotches.astype(np.float32), 3, axis=2), skin_colour(rng)
+    blotches = (1 + 0.07 * rng.normal(0, 1, (24, 24, 1))).astype(np.float32)
+    tone = SKIN_DARK + (SKIN_PALE - SKIN_DARK) * rng.random() ** 0.8 + rng.normal(0, 4, 3)
+    return np.repeat(blotches, 3, axis=2), linear(np.clip(tone, 10, 250))
 
 
 def draw_outfit(

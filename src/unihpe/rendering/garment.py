@@ -21,15 +21,7 @@ FLARE = 0.12  # the skirt widens by this much of its length, besides what the le
 OFF_ARM, OFF_HEAD, OFF_EYE = -0.05, -100.0, 1000.0  # values of the fields elsewhere on the body
 ARM = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")  # how its bones' names begin
 Heads = Mapping[str, Doubles]  # where each bone begins, (3,), mm
-
-
-class Kind(IntEnum):
-    """What a corner belongs to."""
-
-    BODY = 0
-    EYE = 1
-    SKIRT = 2
-    HAIR = 3
+Kind = IntEnum("Kind", "BODY EYE SKIRT HAIR", start=0)  # what a corner belongs to
 
 
 class Skinning(NamedTuple):
@@ -160,11 +152,6 @@ def eyes(adult: Floats, heads: Heads) -> Doubles:
     return out
 
 
-def support(points: Doubles, directions: Doubles) -> Doubles:
-    """How far points (N, 2) reach in unit directions (M, 2): (M,)."""
-    return np.asarray((points @ directions.T).max(0))
-
-
 def skirt_of(points: Floats, heads: Heads) -> Doubles:
     """The skirt's corners at rest, (RINGS·ROUND, 3), ring by ring from the waist down."""
     waist, knee = heads["spine04"][1], heads["lowerleg01.L"][1]
@@ -175,7 +162,7 @@ def skirt_of(points: Floats, heads: Heads) -> Doubles:
         height = waist + 20 + t * (knee - 60 - waist - 20)
         slab = points[np.abs(points[:, 1] - height) < 25][:, [0, 2]].astype(np.float64)
         slab = slab[np.abs(slab[:, 0]) < 1.45 * heads["lowerleg01.L"][0]]  # not the hands beside it
-        reach = np.maximum(support(slab, around), 0.985 * reach)  # hangs from the widest place
+        reach = np.maximum((slab @ around.T).max(0), 0.985 * reach)  # from the widest place down
         out = around * (reach + SKIRT_MARGIN + FLARE * t * (waist - knee))[:, None]
         rings.append(np.stack([out[:, 0], np.full(ROUND, height), out[:, 1]], axis=1))
     return np.concatenate(rings)
@@ -202,7 +189,8 @@ def hair_of(points: Floats, heads: Heads, head_part: NDArray[np.bool_]) -> Doubl
         height = crown - 25 - t * (crown - 25 - low)
         slab = points if height < centre[1] - 40 else skull
         near = slab[(np.abs(slab[:, 1] - height) < 20) & (np.abs(slab[:, 0]) < 130)] - centre
-        reach = np.maximum(support(near[:, [0, 2]].astype(np.float64), around), 0.9 * reach)
+        near = near[:, [0, 2]].astype(np.float64)
+        reach = np.maximum((near @ around.T).max(0), 0.9 * reach)
         x, z = (centre[[0, 2]] + around * (reach + HAIR_MARGIN)[:, None]).T
         strips.append(np.stack([x, np.full(ACROSS, height), z], axis=1))
     return np.concatenate(strips)

@@ -19,7 +19,8 @@ class Surface(NamedTuple):
     uv: Floats  # of the faces' corners on the skin texture, (F, 3, 2) in [0, 1], v upwards
     screen: Floats  # pixels and inverse depth, (V, 3)
     normals: Floats  # world axes, (V, 3)
-    sunward: Floats  # pixels and height on the shadow map, (V, 3)
+    shadow: Floats  # the sun's shadow map
+    sunward: Floats  # pixels and height on it, (V, 3)
 
 
 @compiled
@@ -156,23 +157,17 @@ def sunlight(n: Doubles, s: Doubles, shadow: Floats, light: Floats) -> tuple[flo
 
 @compiled
 def shade(
-    shown: Ints,
-    drawn: Ints,
-    surface: Surface,
-    fields: Fields,
-    outfit: Outfit,
-    shadow: Floats,
-    light: Floats,
+    shown: Ints, drawn: Ints, surface: Surface, fields: Fields, outfit: Outfit, light: Floats
 ) -> Floats:
     """The colour of each pixel, (H, W, 4), linear; the fourth is 1 on the person and 0 elsewhere.
 
     Args:
         shown: number among `drawn` of the face each pixel shows, (H, W).
         drawn: numbers of the faces on show, of all the surface's.
-        shadow: the shadow map.
         light: sky, ground and sun colours and the direction to the sun, (4, 3).
     """
-    faces, arm, hair, uv = surface.faces, fields.arm, fields.hair, surface.uv
+    faces, uv, arm, hair = surface.faces, surface.uv, fields.arm, fields.hair
+    pattern, waves = outfit.pattern, outfit.waves
     height, width = shown.shape
     out = np.zeros((height, width, 4), dtype=np.float32)
     p, n, s = np.zeros(3), np.zeros(3), np.zeros(3)
@@ -190,15 +185,11 @@ def shade(
             line = w[0] * hair[a] + w[1] * hair[b] + w[2] * hair[c]
             cover = cover_at(fields.kind[a], p[0], p[1], p[2], reach, line, outfit.cut)
             skin = cover == Cover.SKIN.value
-            sun, up = sunlight(n, s, shadow, light)
+            sun, up = sunlight(n, s, surface.shadow, light)
             u = w[0] * uv[f, 0, 0] + w[1] * uv[f, 1, 0] + w[2] * uv[f, 2, 0]
             v = w[0] * uv[f, 0, 1] + w[1] * uv[f, 1, 1] + w[2] * uv[f, 2, 1]
             second = (
-                0
-                if skin
-                else int(
-                    second_colour(outfit.pattern[cover], p[0], p[1], p[2], reach, outfit.waves)
-                )
+                0 if skin else int(second_colour(pattern[cover], p[0], p[1], p[2], reach, waves))
             )
             for i in range(3):
                 if skin:

@@ -23,9 +23,8 @@ NOTHING = -1  # the face number of a pixel that no triangle covers
 
 def compiled(function: Function) -> Function:
     """Compile by numba, without fast-math: the same numbers each time; kept on disk."""
-    made: Function = extra("numba", "synthetic", "rendered people need numba").njit(cache=True)(
-        function
-    )
+    numba = extra("numba", "synthetic", "rendered people need numba")
+    made: Function = numba.njit(cache=True)(function)
     return made
 
 
@@ -36,14 +35,12 @@ def rasterise(
     """Which triangle each pixel shows.
 
     Args:
-        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth. A triangle
-            with a corner of inverse depth ≤ 0 lies behind the camera and is left out.
-        faces: corner numbers, (F, 3).
+        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; where that is
+            ≤ 0 the corner lies behind the camera, and its faces (F, 3) are left out.
         two_sided: faces from this number on are drawn from both sides, the others from outside.
 
     Returns:
-        face of each pixel, `NOTHING` where there is none, and inverse depth there, else 0; (height,
-        width) each.
+        (height, width) each: face, `NOTHING` where there is none, and inverse depth there, else 0.
     """
     shown = np.full((height, width), -1, dtype=np.int32)
     nearest = np.zeros((height, width), dtype=np.float32)

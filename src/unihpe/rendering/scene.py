@@ -18,13 +18,7 @@ from torch import Tensor
 from unihpe.body.batch import LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop_matrix
 from unihpe.body.camera import Camera
-from unihpe.body.skeleton import Skeleton
-from unihpe.body.virtual_cameras import (
-    FIXED_POSITIONS,
-    STAGE_RADIUS,
-    fixed_cameras,
-    random_cameras,
-)
+from unihpe.body.virtual_cameras import FIXED_POSITIONS, STAGE_RADIUS, fixed_cameras, random_cameras
 from unihpe.errors import InputError
 from unihpe.rendering.background import Backgrounds, behind, load_backgrounds
 from unihpe.rendering.body import COLUMN, SKELETON, Body, draw_shape, load_model, pose_body
@@ -68,12 +62,6 @@ class Person(LabelledCrop):
     # How much of each pixel is the person, before anything stands in front, (256, 192) in [0, 1].
     cover: Floats = field(kw_only=True, repr=False)
 
-    @property
-    def crop_keypoints(self) -> Doubles:
-        """The keypoints in pixels of the crop, (17, 2)."""
-        matrix = crop_matrix(self.box, *CROP)
-        return np.asarray(self.keypoints @ matrix[:, :2].T + matrix[:, 2])
-
 
 class People:
     """Rendered people by index.
@@ -96,15 +84,8 @@ class People:
         folder = self.settings.backgrounds
         self.backgrounds = load_backgrounds(folder) if folder else Backgrounds()
 
-    @property
-    def skeleton(self) -> Skeleton:
-        return SKELETON
-
     def __len__(self) -> int:
         return len(self.poses)
-
-    def __iter__(self) -> Iterator[Person]:
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Person:
         if index < 0:
@@ -122,10 +103,7 @@ class People:
         background = behind(self.backgrounds, view.rays(*CROP), rng)
         person, depth = self.draw(body, view, background, rng)
         picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
-        occluded = rng.random() < self.settings.occluded
-        before = (
-            draw_occluder(person[..., 3], rng) if occluded else np.zeros(CROP[::-1], np.float32)
-        )
+        before = draw_occluder(person[..., 3], self.settings.occluded, rng)
         if before.any():
             stuff = self.draw_stuff(view, rng)
             picture = np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None])
@@ -160,15 +138,15 @@ class People:
         faces, closed = model.faces[drawn], len(model.faces) - len(garments.faces)
         screen = view.screen(points, ENLARGE)
         shown, depth = rasterise(screen, faces, closed, CROP_WIDTH * ENLARGE, CROP_HEIGHT * ENLARGE)
-        shadow, sunward = shadow_map(points, faces, light)
-        surface = Surface(model.faces, model.texture, screen, normals, sunward)
-        large = shade(shown, drawn, surface, garments.fields, outfit, shadow, light.rows)
+        sun = shadow_map(points, faces, light)
+        surface = Surface(model.faces, model.texture, screen, normals, *sun)
+        large = shade(shown, drawn, surface, garments.fields, outfit, light.rows)
         small = np.asarray(cv2.resize(large, CROP, interpolation=cv2.INTER_AREA))
         kept = floor_shadow(points, faces, view, light, *CROP)
         return np.concatenate([small, kept[..., None]], axis=-1), depth
 
     def draw_stuff(self, view: View, rng: np.random.Generator) -> Floats:
-        """The colour of something before a person, (H, W, 3), linear: another background, or cloth."""
+        """The colour of something before a person, (H, W, 3), linear: a background, or cloth."""
         backdrop = behind(self.backgrounds, view.rays(*CROP)[::-1, ::-1], rng)
         stuff = linear(backdrop) * np.float32(rng.uniform(0.4, 1.3))
         if rng.random() < 0.25:
@@ -234,16 +212,16 @@ def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:
     return np.asarray(((y >= low[1]) & (y <= high[1]))[:, None] & ((x >= low[0]) & (x <= high[0])))
 
 
-def draw_occluder(cover: Floats, rng: np.random.Generator) -> Floats:
-    """A shape before the person, (H, W) in [0, 1]; empty if each of four covers too much of it.
+def draw_occluder(cover: Floats, rate: float, rng: np.random.Generator) -> Floats:
+    """What stands before a share `rate` of people, (H, W) in [0, 1]; mostly nothing.
 
-    Args:
-        cover: how much of each pixel is the person, (H, W).
+    Nothing either if each of four shapes hides too much of the person, `cover` (H, W).
     """
-    for _ in range(4):
-        shape = draw_shape_before(rng)
-        if (shape * cover).sum() < MOST_OCCLUDED * cover.sum():
-            return shape
+    if rng.random() < rate:
+        for _ in range(4):
+            shape = draw_shape_before(rng)
+            if (shape * cover).sum() < MOST_OCCLUDED * cover.sum():
+                return shape
     return np.zeros_like(cover)
 
 
@@ -297,11 +275,9 @@ def finish(picture: Floats, box: Doubles, rng: np.random.Generator) -> Bytes:
 def visible(
     crop: Doubles, depth: Doubles, inverse: Floats, before: Floats, inside: NDArray[np.bool_]
 ) -> Bytes:
-    """Visibility of the joints, (17,).
+    """Visibility of the joints, (17,), which lie at `crop` (17, 2), pixels, and `depth` (17,), mm.
 
     Args:
-        crop: joints on the crop, (17, 2), pixels.
-        depth: of the joints, (17,), mm.
         inverse: inverse depth of the surface, (H·`ENLARGE`, W·`ENLARGE`).
         before: how much of each pixel is something before the person, (H, W).
         inside: joints inside the picture, (17,).

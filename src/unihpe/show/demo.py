@@ -14,17 +14,16 @@ from torch import Tensor
 from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe, pa_mpjpe
-from unihpe.body.prepare import prepare, root_relative
+from unihpe.body.prepare import root_relative
 from unihpe.body.virtual_cameras import fixed_cameras
 from unihpe.datasets.motion.source import MotionSource, open_motion
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.keypoints.read import read_keypoints
-from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.inference.predictor import Predictor
 from unihpe.inference.results import Results
-from unihpe.io.picture import SUFFIXES, read_picture
-from unihpe.show.draw import Picture
+from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_pictures
 
 HYPOTHESES = 20
@@ -109,13 +108,8 @@ def from_people(predictor: Predictor, out: Path, seed: int) -> Shown:
     )
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
-    batch = prepare(frames, source.skeleton).to(predictor.device)
-    results = in_crops(
-        predictor.answer(
-            batch, frames.box, frames.camera, True, drawn_by("auto", 0, HYPOTHESES, seed)
-        ),
-        frames.box,
-    )
+    results = predictor.predict_crops(frames, samples=HYPOTHESES, seed=seed)
+    results = in_crops(results, frames.box)
     results = replace(results, estimate=f"{results.estimate}; from pictures")
     crops = {
         name: image.permute(1, 2, 0).numpy()

@@ -14,7 +14,7 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.errors import InputError
-from unihpe.inference.predictor import Predictor, drawn_by
+from unihpe.inference.predictor import Predictor
 from unihpe.io.extra import extra
 from unihpe.io.files import replacing
 from unihpe.model.build import load_model
@@ -149,10 +149,8 @@ def draw_people(
     """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
     predictor, frames = open_people(checkpoint, file, people)
     assert frames.pose is not None and frames.image is not None
-    batch = prepare(frames, predictor.skeleton)
     assert frames.box is not None
-    draws = drawn_by("auto", 0, 0, seed)
-    results = in_crops(predictor.answer(batch, frames.box, frames.camera, True, draws), frames.box)
+    results = in_crops(predictor.predict_crops(frames, seed=seed), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
     errors = mpjpe(results.pose, truth)
     order = errors.argsort().tolist()

@@ -1,102 +1,76 @@
 """Results as pictures: a sheet of 2D beside 3D, and the page to turn them."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import evenly_spaced
+from unihpe.body.batch import LabelledCrop, evenly_spaced
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop, crop_matrix, to_box
+from unihpe.body.metrics import mpjpe
+from unihpe.body.skeleton import Skeleton
 from unihpe.inference.results import Results
-from unihpe.show.draw import (
-    TRUTH,
-    Figure,
-    Picture,
-    Scene,
-    blank,
-    draw_2d,
-    draw_3d,
-    save_png,
-    sheet,
-    write_viewer,
-)
+from unihpe.io.picture import Picture
+from unihpe.show.draw import TRUTH, Figure, blank, draw_2d, draw_3d, save_png, sheet
+from unihpe.show.page import Scene, write_viewer
 
 PANEL = 360
 SHOWN_SAMPLES = 12  # hypotheses drawn behind a pose
 PATHS = {"image": "3D from the picture", "2d": "3D from the keypoints", "fused": "3D from both"}
 MOST_SCENES = 400  # in the page: beyond, every n-th is taken
+Panel = tuple[Picture, str]  # with its caption
+Photos = Callable[[str], Picture]  # by the name that results have for a picture
 
 
 def row_of(
     results: Results, n: int, truth: Tensor | None, caption: str, photo: Picture | None = None
-) -> list[tuple[Picture, str]]:
-    """One person: 2D, over the photograph where there is one, the 3D from the camera's side, the 3D from aside."""
+) -> list[Panel]:
+    """One person: 2D, and the 3D from two sides, or what each piece of evidence gives.
+
+    Args:
+        truth: true poses (N, J, 3), mm.
+        photo: the photograph that the 2D is drawn over.
+    """
+    behind = [] if truth is None else [Figure(truth[n].numpy(), TRUTH, 2.6)]
     if results.paths:
-        return [(flat(results, n, photo), caption), *beside(results, n, truth)]
-    pose = results.pose[n].numpy()
-    figures = []
-    if results.samples is not None:
-        drawn = results.samples[:SHOWN_SAMPLES, n].numpy()
-        figures += [Figure(sample, width=1.4, opacity=0.35) for sample in drawn]
-    if truth is not None:
-        figures.append(Figure(truth[n].numpy(), colour=TRUTH, width=2.6))
-    figures.append(Figure(pose))
-    views = (("3D, the camera's side", 0.0, 8.0), ("3D, from aside", 70.0, 14.0))
-    return [
-        (flat(results, n, photo), caption),
-        *(
-            (
-                draw_3d(
-                    figures, results.skeleton, size=PANEL, azimuth=azimuth, elevation=elevation
-                ),
-                text,
-            )
-            for text, azimuth, elevation in views
-        ),
+        views = []
+        for name, poses in results.paths.items():
+            error = "" if truth is None else f"; MPJPE {float(mpjpe(poses[n], truth[n])):.0f} mm"
+            figures = [*behind, Figure(poses[n].numpy())]
+            views.append((PATHS[name] + error, figures, 40.0, 12.0))
+    else:
+        figures = [*behind, Figure(results.pose[n].numpy())]
+        if results.samples is not None:
+            samples = results.samples[:SHOWN_SAMPLES, n].numpy()
+            figures = [*(Figure(pose, width=1.4, opacity=0.35) for pose in samples), *figures]
+        views = [("3D, from the camera", figures, 0.0, 8.0)]
+        views += [("3D, from the side", figures, 70.0, 14.0)]
+    panels = [
+        (draw_3d(figures, results.skeleton, PANEL, azimuth, elevation), text)
+        for text, figures, azimuth, elevation in views
     ]
-
-
-def beside(results: Results, n: int, truth: Tensor | None) -> list[tuple[Picture, str]]:
-    """One person's poses by what they came from, seen from aside."""
-    panels = []
-    for name, poses in results.paths.items():
-        behind = [] if truth is None else [Figure(truth[n].numpy(), colour=TRUTH, width=2.6)]
-        figure = draw_3d(
-            [*behind, Figure(poses[n].numpy())],
-            results.skeleton,
-            size=PANEL,
-            azimuth=40.0,
-            elevation=12.0,
-        )
-        error = (
-            ""
-            if truth is None
-            else f"; MPJPE {float((poses[n] - truth[n]).norm(dim=-1).mean()):.0f} mm"
-        )
-        panels.append((figure, PATHS[name] + error))
-    return panels
+    return [(flat(results, n, photo), caption), *panels]
 
 
 def flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
-    """The 2D joints of one person, filling a panel; over the photograph they came from, if it is given."""
+    """The 2D joints of one person, filling a panel, over the photograph if it is given."""
     keypoints, seen = results.keypoints[n : n + 1], results.confidence[n : n + 1] > 0
     box = box_from_keypoints(keypoints, seen, padding=1.25 if photo is None else 1.35, aspect=1.0)
     spots = (to_box(keypoints, box)[0] + 1) * PANEL / 2
-    paper = (
-        blank(PANEL, PANEL) if photo is None else crop(photo, box[0].double().numpy(), PANEL, PANEL)
-    )
+    paper = blank(PANEL, PANEL)
+    if photo is not None:
+        paper = crop(photo, box[0].double().numpy(), PANEL, PANEL)
     return draw_2d(paper, spots.numpy(), results.confidence[n].numpy(), results.skeleton)
 
 
 def in_crops(results: Results, box: Tensor) -> Results:
-    """Results whose pictures are crops of boxes (N, 4): the 2D in pixels of the crops, not of pictures nobody has."""
+    """Results whose pictures are crops of boxes (N, 4): their 2D in pixels of the crops."""
     maps = [crop_matrix(one.double().numpy(), CROP_WIDTH, CROP_HEIGHT) for one in box]
-    matrix = torch.stack([torch.from_numpy(found) for found in maps]).float()
+    matrix = torch.stack([torch.from_numpy(each) for each in maps]).float()
     return replace(
         results,
         keypoints=results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2],
@@ -112,7 +86,7 @@ def write_pictures(
     results: Results,
     truth: Tensor | None = None,
     rows: int = 4,
-    photo: Callable[[str], Picture] | None = None,
+    photo: Photos | None = None,
 ) -> tuple[Path, Path]:
     """Write `<name>.png` (a sheet of some people) and `<name>.html` (all of them, up to a limit).
 
@@ -121,7 +95,7 @@ def write_pictures(
         rows: of the sheet: two people each, or one where there are several poses of each.
         photo: a picture by the name that results have for it, to draw the 2D on.
     """
-    chosen = evenly_spaced(len(results), rows if results.paths else rows * 2).tolist()
+    across = 1 if results.paths else 2
     people = [
         row_of(
             results,
@@ -130,17 +104,12 @@ def write_pictures(
             caption_of(results, n, truth),
             photo(results.image[n]) if photo else None,
         )
-        for n in chosen
+        for n in evenly_spaced(len(results), rows * across).tolist()
     ]
-    across = 1 if results.paths else 2
-    lines = [
-        [panel for person in people[k : k + across] for panel in person]
-        for k in range(0, len(people), across)
-    ]
+    lines = [list(chain(*people[k : k + across])) for k in range(0, len(people), across)]
     drawn = sheet(lines, title)
-    scenes = [
-        scene_of(results, n, truth) for n in evenly_spaced(len(results), MOST_SCENES).tolist()
-    ]
+    chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
+    scenes = [scene_of(results, n, truth) for n in chosen]
     picture, page = out / f"{name}.png", out / f"{name}.html"
     save_png(picture, drawn)
     write_viewer(page, scenes, results.skeleton, title)
@@ -151,20 +120,29 @@ def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
     """What stands under a person's 2D."""
     if truth is None:
         return f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
-    error = float((results.pose[n] - truth[n]).norm(dim=-1).mean())
-    return f"2D; MPJPE of the 3D {error:.0f} mm"
+    return f"2D; MPJPE of the 3D {float(mpjpe(results.pose[n], truth[n])):.0f} mm"
 
 
 def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
     """One person for the page."""
     width, height = results.image_size[n].tolist()
+    seen = results.confidence[n].numpy()[:, None] > 0
     return Scene(
         name=f"{results.image[n]}, person {results.person[n]}",
         pose=results.pose[n].numpy(),
-        keypoints=np.where(
-            results.confidence[n].numpy()[:, None] > 0, results.keypoints[n].numpy(), np.nan
-        ),
+        keypoints=np.where(seen, results.keypoints[n].numpy(), np.nan),
         size=(width, height),
         samples=None if results.samples is None else results.samples[:, n].numpy(),
         truth=None if truth is None else truth[n].numpy(),
     )
+
+
+def draw_crops(people: Sequence[LabelledCrop], skeleton: Skeleton, out: Path, columns: int) -> None:
+    """People's crops side by side as a PNG, with the 2D joints that are inside drawn over them."""
+    tiles = [
+        draw_2d(person.picture, person.crop_keypoints, person.visibility.astype(float), skeleton)
+        for person in people
+    ]
+    tiles += [blank(CROP_WIDTH, CROP_HEIGHT)] * (-len(tiles) % columns)
+    lines = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
+    save_png(out, np.vstack(lines))

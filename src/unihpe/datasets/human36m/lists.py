@@ -30,16 +30,11 @@ def list_files(root: Path) -> list[Path]:
 
 def open_lists(root: Path, two_d: str, verify: bool, split: str | None = None) -> Recorded:
     """SPIN's lists, or that of one split; one without 2D always gives its projection."""
-    files = [
-        path
-        for path in list_files(root)
-        if split in (None, "train" if path.name == TRAIN else "test")
-    ]
+    splits = {path: "train" if path.name == TRAIN else "test" for path in list_files(root)}
+    files = [path for path, part in splits.items() if split in (None, part)]
     if not files:
-        raise InputError(
-            f"{root}: none of SPIN's lists here is for {split};"
-            f" give the folder of {TRAIN} or {VALID[0]}"
-        )
+        remedy = f"give the folder of {TRAIN} or {VALID[0]}"
+        raise InputError(f"{root}: none of SPIN's lists here is for {split}; {remedy}")
     parts = [read_list(path, two_d, verify) for path in files]
     without_2d = all(part.keypoints is None for part in parts)
     kind = PROJECTED if without_2d and two_d != "exact" else f"2D {two_d}"

@@ -1,5 +1,12 @@
-"""Human3.6M as MMPose packs it: npz files with one row per picture, and cameras.pkl."""
+"""Human3.6M as MMPose packs it: npz files with one row per picture, JSON for 2D networks, and
+cameras.pkl.
 
+`annotation_body2d/h36m_coco_{train,test}.json` has COCO's layout, with 3D in world axes, metres,
+beside the 2D. Its own category calls joints 1 to 3 left; they are the right leg, as everywhere in
+MMPose's Human3.6M, so these names are not read.
+"""
+
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +20,15 @@ from unihpe.datasets.human36m.tables import Key, Table, recorded_of
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import with_names
 from unihpe.datasets.spin_lists import is_spin
-from unihpe.errors import InputError
-from unihpe.io.arrays import Array, as_array, as_floats, require_finite
+from unihpe.errors import InputError, one_line
+from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
+from unihpe.io.files import read_text
 from unihpe.io.pickles import load_npy, load_npz, load_pickle
 
 IMAGE_NAME = re.compile(r"(S\d+)_([A-Za-z]+(?:_\d+)?)\.(\d+)_(\d+)\.\w+")  # frames from 1
 FOLDERS = ("", "annotation_body3d/fps50", "annotation_body3d/fps10", "fps50", "fps10")
+WHOLE, PAIR = ("h36m_coco.json",), ("h36m_coco_train.json", "h36m_coco_test.json")
+SAME_PLACE = "take it from the same place as the npz"
 CAMERA_PARTS = {"f": 2, "c": 2, "k": 3, "p": 2, "T": 3, "R": 9, "w": 1, "h": 1}
 
 
@@ -44,36 +54,26 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
         return recorded
     shape = (len(recorded), len(recorded.skeleton), 3)
     loaded = load_npy(folder / two_d, "2D is gt, exact or such a file")
-    checked = as_floats(loaded, shape, str(folder / two_d), "2D joints")
-    points = torch.from_numpy(checked.astype(np.float32))
+    points = float32(as_floats(loaded, shape, str(folder / two_d), "2D joints"))
     return replace(recorded, keypoints=points[..., :2], confidence=points[..., 2].clamp(0, 1))
 
 
 def read_table(path: Path) -> Table:
-    """The pictures of one npz.
-
-    Raises:
-        InputError: for arrays of another shape or length, and poses that are not finite.
-    """
+    """The pictures of one npz."""
     content, where = load_npz(path, ("imgname", "part", "S")), str(path)
     keys = [key_of(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
     joints = len(get_skeleton("human36m17"))
     poses = as_floats(content["S"], (None, joints, None), where, "3D poses (S)")
     keypoints = as_floats(content["part"], (None, joints, None), where, "2D joints (part)")
     if poses.shape[2] < 3 or keypoints.shape[2] < 2:
-        raise InputError(
-            f"{path}: S needs x, y, z and part x, y;"
-            f" the file has {poses.shape[2]} and {keypoints.shape[2]}"
-        )
+        sizes = f"the file has {poses.shape[2]} and {keypoints.shape[2]}"
+        raise InputError(f"{path}: S needs x, y, z and part x, y; {sizes}")
     places = ((key[:2], *key[2:]) for key in keys)
     cameras = tuple(INTRINSICS)
     poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, cameras, path)
     require_finite(poses, where)
     if (poses[..., 2] <= 0).any():
-        raise InputError(
-            f"{path}: 3D lies behind the camera; this layout has absolute camera axes,"
-            " not relative to the pelvis"
-        )
+        raise InputError(f"{path}: 3D lies behind the camera; this layout has absolute camera axes")
     return Table(keys, poses[..., :3], keypoints[..., :2], notes)
 
 
@@ -81,10 +81,8 @@ def key_of(name: str, path: Path) -> Key:
     """Subject, sequence, camera and frame (from 0) of a picture's name."""
     match = IMAGE_NAME.fullmatch(name.replace("\\", "/").rsplit("/", 1)[-1])
     if match is None:
-        raise InputError(
-            f"{path}: picture '{name}' is not named like S9_Greeting_1.54138969_000001.jpg;"
-            " use MMPose's script"
-        )
+        expected = "S9_Greeting_1.54138969_000001.jpg; use MMPose's script"
+        raise InputError(f"{path}: picture '{name}' is not named like {expected}")
     subject, sequence, camera, number = match.groups()
     return subject, sequence.replace("_", " "), camera, int(number) - 1
 
@@ -107,18 +105,14 @@ def read_cameras(path: Path) -> Calibration:
     """
     content = load_pickle(path)
     if not isinstance(content, dict) or not content:
-        raise InputError(
-            f"{path}: holds no dict of cameras; take it from the same place as the npz"
-        )
+        raise InputError(f"{path}: holds no dict of cameras; {SAME_PLACE}")
     keys: list[tuple[str, str]] = []
     rows: list[Array] = []
     for key, camera in content.items():
         named = isinstance(key, tuple) and len(key) == 2
         if not named or not isinstance(camera, dict) or not CAMERA_PARTS.keys() <= camera.keys():
-            raise InputError(
-                f"{path}: camera {key!r} is not one of MMPose's, with {', '.join(CAMERA_PARTS)};"
-                " use MMPose's script"
-            )
+            parts = ", ".join(CAMERA_PARTS)
+            raise InputError(f"{path}: camera {key!r} is not one of MMPose's, with {parts}")
         where = f"{path}: camera {key}"
         numbers = [
             as_floats(as_array(camera[part]).ravel(), (size,), where, part)
@@ -130,8 +124,50 @@ def read_cameras(path: Path) -> Calibration:
     lens, place, rotation, size = table.split([9, 3, 9, 2], dim=1)
     rotation = rotation.view(-1, 3, 3).mT
     if bool(((rotation @ rotation.mT - torch.eye(3).double()).abs() > 1e-3).any()):
-        raise InputError(
-            f"{path}: a camera's R is no rotation; take the file from the same place as the npz"
-        )
+        raise InputError(f"{path}: a camera's R is no rotation; {SAME_PLACE}")
     cameras = camera_of(size, lens, rotation, place * 1000)
     return Calibration(dict(zip(keys, range(len(keys)), strict=True)), cameras)
+
+
+def json_files(root: Path) -> list[Path]:
+    """MMPose's 2D annotation files, or annotation_body2d/'s: train and test, else the whole one."""
+    for folder in (root, root / "annotation_body2d"):
+        for names in (PAIR, WHOLE):
+            if files := [folder / name for name in names if (folder / name).is_file()]:
+                return files
+    return []
+
+
+def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
+    """MMPose's 2D annotation files."""
+    files = json_files(root)
+    tables = [read_json(path) for path in files]
+    calibration = mmpose_cameras(root / "annotation_body3d" / "fps50")
+    layout, where = "MMPose's COCO-like JSON", files[0].parent
+    return recorded_of(tables, two_d, layout, where, "m", verify, calibration, in_world=True)
+
+
+def read_json(path: Path) -> Table:
+    """The pictures of one file."""
+    text = read_text(path, "copy it again")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = one_line(error, 100)
+        raise InputError(f"{path}: not readable JSON ({reason}); copy it again") from error
+    try:
+        names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+        notes = content["annotations"]
+        pictures = [names[note["image_id"]] for note in notes]
+        flat = {key: [note[key] for note in notes] for key in ("keypoints_3d", "keypoints")}
+    except (KeyError, TypeError) as error:
+        reason = one_line(error, 80)
+        raise InputError(f"{path}: lacks {reason}; make it with MMPose's script") from error
+    joints = len(get_skeleton("human36m17"))
+    poses, points = (
+        as_floats(flat[key], (None, joints * size), str(path), key).reshape(-1, joints, size)
+        for key, size in (("keypoints_3d", 4), ("keypoints", 3))
+    )
+    require_finite(poses[..., :3], str(path))
+    seen = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
+    return Table([key_of(name, path) for name in pictures], poses[..., :3], seen)

@@ -69,10 +69,8 @@ def positions(path: Path, coordinates: int) -> Array:
     """`Pose` of a CDF, its 32 joints reduced to 17: (T, 17, coordinates)."""
     cdflib = extra("cdflib", "data", f"{path}: reading it needs cdflib")
     if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; unpack the release's archives of this subject,"
-            " or ask for 2D 'exact'"
-        )
+        remedy = "unpack the release's archives of this subject, or ask for 2D 'exact'"
+        raise InputError(f"{path}: no such file; {remedy}")
     try:
         content = np.asarray(cdflib.CDF(path).varget("Pose"))
     except Exception as error:  # cdflib raises errors of many kinds for a broken file

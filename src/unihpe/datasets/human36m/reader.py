@@ -13,18 +13,21 @@ from typing import Literal
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import (
-    EXTRINSICS,
     INTRINSICS,
     Calibration,
     metadata_file,
     published_cameras,
     read_metadata,
 )
-from unihpe.datasets.human36m.fetch import fetch_files, open_fetch
 from unihpe.datasets.human36m.lists import list_files, open_lists
-from unihpe.datasets.human36m.mmpose import camera_files, mmpose_files, open_mmpose
-from unihpe.datasets.human36m.mmpose_json import json_files, open_json
-from unihpe.datasets.human36m.pickled import open_pickles, pickle_files
+from unihpe.datasets.human36m.mmpose import (
+    camera_files,
+    json_files,
+    mmpose_files,
+    open_json,
+    open_mmpose,
+)
+from unihpe.datasets.human36m.numbered import fetch_files, open_fetch, open_pickles, pickle_files
 from unihpe.datasets.human36m.raw import FEATURES, raw_files, read_raw_2d, read_raw_3d, with_2d
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.matching import matching
@@ -38,7 +41,7 @@ from unihpe.datasets.videopose3d import (
     require_bodies,
     two_d_path,
 )
-from unihpe.errors import InputError, listing
+from unihpe.errors import InputError
 
 Layout = Literal["videopose3d", "mmpose", "mmpose2d", "spin", "fetch", "pickles", "raw"]
 VIDEOPOSE3D = "data_3d_h36m.npz"
@@ -64,17 +67,12 @@ def open_human36m(
         verify: refuse wrong units and swapped legs.
         split: train or test: of SPIN's lists, only that one is read; other layouts are read whole.
             None is all.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
     """
     layout = layout or found_layout(root)
     find, open_files = LAYOUTS[layout]
     if not find(root):
-        raise InputError(
-            f"{root}: no files of the layout {layout} here;"
-            " leave the layout out to see what is expected"
-        )
+        remedy = "leave the layout out to see what is expected"
+        raise InputError(f"{root}: no files of the layout {layout} here; {remedy}")
     if layout not in ("videopose3d", "mmpose") and two_d not in ("gt", "exact"):
         raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
     if layout == "spin":
@@ -83,19 +81,13 @@ def open_human36m(
 
 
 def found_layout(root: Path) -> Layout:
-    """The layout of the files in a folder.
-
-    Raises:
-        InputError: if it is none of those known.
-    """
+    """The layout of the files in a folder; an InputError if it is none of those known."""
     for layout, (find, _) in LAYOUTS.items():
         if find(root):
             return layout
     if matching(root, f"S*/{FEATURES}/D3_Positions_mono"):
-        raise InputError(
-            f"{root}: the release's D3_Positions_mono, but not its D3_Positions, which is read:"
-            " unpack those archives too"
-        )
+        half = "the release's D3_Positions_mono, but not its D3_Positions, which is read"
+        raise InputError(f"{root}: {half}: unpack those archives too")
     raise InputError(
         f"{root}: no Human3.6M here: expected {VIDEOPOSE3D} (VideoPose3D),"
         " annotation_body3d/fps*/h36m_*.npz or annotation_body2d/h36m_coco_*.json (MMPose),"
@@ -124,21 +116,15 @@ def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
             return files
 
 
-def videopose3d_files(root: Path) -> list[Path]:
-    """VideoPose3D's 3D file in a folder."""
-    return [path] if (path := root / VIDEOPOSE3D).is_file() else []
-
-
 def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
     """VideoPose3D's files."""
     path, target = root / VIDEOPOSE3D, get_skeleton("human36m17")
     sequences = read_3d(path, {32: raw_skeleton(), 17: target}, target)
     detections = None if two_d == "exact" else read_2d(two_d_path(root, "h36m", two_d))
-    require_calibrated(sequences, path)
     if verify:
         require_bodies(sequences, target, path)
     layout = f"Human3.6M, VideoPose3D npz, 2D {two_d}"
-    return in_world(sequences, detections, published_cameras(), layout)
+    return in_world(sequences, detections, path, layout, published_cameras())
 
 
 def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
@@ -149,38 +135,25 @@ def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
     detections = None if two_d == "exact" else read_raw_2d(root, sequences)
     if verify:
         require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
-    require_calibrated(sequences, root)
     metadata = metadata_file(root)
     calibration = read_metadata(metadata) if metadata else published_cameras()
     layout = f"Human3.6M, raw release{', metadata.xml' if metadata else ''}, 2D {two_d}"
     in_metres = [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
-    return in_world(in_metres, detections, calibration, layout, notes)
-
-
-def require_calibrated(sequences: list[Sequence3D], path: Path) -> None:
-    """Raise for subjects whose cameras nobody has published."""
-    if unknown := {sequence.subject for sequence in sequences} - set(EXTRINSICS):
-        raise InputError(
-            f"{path}: no calibration of {listing(sorted(unknown))};"
-            f" the set has 3D of {', '.join(EXTRINSICS)}"
-        )
+    return in_world(in_metres, detections, root, layout, calibration, notes)
 
 
 def in_world(
     sequences: list[Sequence3D],
     detections: Detections | None,
-    calibration: Calibration,
+    where: Path,
     layout: str,
+    calibration: Calibration,
     notes: tuple[str, ...] = (),
 ) -> Recorded:
     """Sequences in world axes, metres, each seen by four cameras."""
-    seen = [
-        [
-            (view_of(s.subject, s.name, name), calibration.rows[s.subject, name])
-            for name in INTRINSICS
-        ]
-        for s in sequences
-    ]
+    keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
+    rows = calibration.rows_of(keys, where).tolist()
+    seen = [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]
     target = get_skeleton("human36m17")
     return assemble(sequences, detections, seen, calibration.cameras, target, layout, notes)
 
@@ -188,7 +161,7 @@ def in_world(
 Find = Callable[[Path], list[Path]]
 Open = Callable[[Path, str, bool], Recorded]
 LAYOUTS: dict[Layout, tuple[Find, Open]] = {
-    "videopose3d": (videopose3d_files, open_videopose3d),
+    "videopose3d": (lambda root: matching(root, VIDEOPOSE3D), open_videopose3d),
     "mmpose": (mmpose_files, open_mmpose),
     "mmpose2d": (json_files, open_json),
     "spin": (list_files, open_lists),

@@ -12,11 +12,10 @@ from torch import Tensor
 from unihpe.body.batch import evenly_spaced
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import Calibration, published_cameras
-from unihpe.datasets.human36m.views import ACTIONS, FIRST_ID, IRREGULAR, sequence_of, view_of
+from unihpe.datasets.human36m.views import view_of
 from unihpe.datasets.recorded import CHECKED_POSES, Recorded, require_body
 from unihpe.datasets.rows import Rows, by_row
-from unihpe.errors import InputError
-from unihpe.io.arrays import Array
+from unihpe.io.arrays import Array, float32
 
 Key = tuple[str, str, str, int]  # subject, sequence, camera, frame from 0
 
@@ -43,7 +42,7 @@ def recorded_of(
 ) -> Recorded:
     """Tables one after the other, checked, seen by the published cameras or those given."""
     keys = [key for table in tables for key in table.keys]
-    pose = single([table.poses for table in tables])
+    pose = float32(*(table.poses for table in tables))
     if verify:
         require_subjects(keys, pose, unit, str(where))
     calibration = calibration or published_cameras()
@@ -51,18 +50,13 @@ def recorded_of(
         get_skeleton("human36m17"),
         rows_of(keys),
         pose * 1000 if unit == "m" else pose,
-        None if two_d == "exact" else single([table.keypoints for table in tables]),
+        None if two_d == "exact" else float32(*(table.keypoints for table in tables)),
         calibration.cameras,
         calibration.rows_of(keys, where),
         f"Human3.6M, {layout}, 2D {two_d}",
         tuple(note for table in tables for note in table.notes),
         in_world,
     )
-
-
-def single(parts: Sequence[Array]) -> Tensor:
-    """Arrays one after the other, in single precision."""
-    return torch.from_numpy(np.concatenate(parts).astype(np.float32))
 
 
 def rows_of(keys: Sequence[Key]) -> Rows:
@@ -77,14 +71,3 @@ def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: str) 
         rows = torch.from_numpy(np.flatnonzero(subjects == subject))
         some = poses[rows[evenly_spaced(len(rows), CHECKED_POSES)]]
         require_body(some, get_skeleton("human36m17"), f"{where}: {subject}", unit)
-
-
-def sequence_named(subject: str, action: int, take: int, where: str) -> str:
-    """The release's name of a take given by numbers; an InputError for ones the set lacks."""
-    known = subject in IRREGULAR and FIRST_ID <= action < FIRST_ID + len(ACTIONS)
-    if not known or take not in (1, 2):
-        raise InputError(
-            f"{where}: subject {subject}, action {action}, take {take}:"
-            " the set has no such recording"
-        )
-    return sequence_of(subject, action, take)

@@ -8,6 +8,7 @@ from functools import cache
 
 from unihpe.body.skeleton import Skeleton, skeleton
 from unihpe.datasets.recorded import View
+from unihpe.io.files import packaged_toml
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
@@ -23,43 +24,8 @@ USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
 # Sequences whose 3D drifts away from the picture; most lifting papers keep them, some leave them
 # out: say which.
 DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
-# The numbers of the first and second take where they are not 1 and none (0 here); from the
-# release's metadata.xml.
-IRREGULAR: dict[str, dict[str, tuple[int, int]]] = {
-    "S1": {"Eating": (2, 0), "Sitting": (1, 2), "SittingDown": (2, 0)},
-    "S5": {
-        "Directions": (1, 2),
-        "Discussion": (2, 3),
-        "Greeting": (1, 2),
-        "SittingDown": (0, 1),
-        "Photo": (0, 2),
-        "Waiting": (1, 2),
-    },
-    "S6": {
-        "Eating": (1, 2),
-        "Posing": (2, 0),
-        "Sitting": (1, 2),
-        "SittingDown": (1, 0),
-        "Photo": (0, 1),
-        "Waiting": (3, 0),
-    },
-    "S7": {
-        "Phoning": (2, 0),
-        "SittingDown": (0, 1),
-        "Photo": (0, 1),
-        "Waiting": (1, 2),
-        "Walking": (1, 2),
-    },
-    "S8": {"SittingDown": (0, 1), "WalkTogether": (1, 2)},
-    "S9": {"Discussion": (1, 2), "SittingDown": (0, 1)},
-    "S11": {
-        "Discussion": (1, 2),
-        "Greeting": (2, 0),
-        "Phoning": (3, 2),
-        "SittingDown": (0, 1),
-        "Smoking": (2, 0),
-    },
-}
+PUBLISHED = packaged_toml(__package__, "published.toml")
+IRREGULAR: dict[str, dict[str, list[int]]] = PUBLISHED["takes"]
 # The raw release's 32 joints; those that only repeat or end a bone keep the raw rig's words.
 RAW_JOINTS = (
     "pelvis right_hip right_knee right_ankle right_toe_base right_toe_site"
@@ -90,7 +56,7 @@ def take_of(subject: str, sequence: str) -> Take | None:
     name = USUAL_NAMES.get(name, name)
     if subject not in IRREGULAR or name not in ACTIONS or not (number or "0").isdigit():
         return None
-    pair = IRREGULAR[subject].get(name, (1, 0))
+    pair = IRREGULAR[subject].get(name, [1, 0])
     if int(number or 0) not in pair:
         return None
     return Take(FIRST_ID + ACTIONS.index(name), name, pair.index(int(number or 0)) + 1)
@@ -99,7 +65,7 @@ def take_of(subject: str, sequence: str) -> Take | None:
 def sequence_of(subject: str, action: int, number: int) -> str:
     """The name of a subject's take, as most files call it: the inverse of `take_of`."""
     name = ACTIONS[action - FIRST_ID]
-    suffix = IRREGULAR[subject].get(name, (1, 0))[number - 1]
+    suffix = IRREGULAR[subject].get(name, [1, 0])[number - 1]
     return f"{name} {suffix}" if suffix else name
 
 

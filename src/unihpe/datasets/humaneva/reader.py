@@ -17,28 +17,13 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.recorded import Recorded, View, rotation_of, with_fitted_intrinsics
 from unihpe.datasets.videopose3d import assemble, read_2d, read_3d, require_bodies, two_d_path
 from unihpe.errors import InputError, listing
+from unihpe.io.files import packaged_toml
 
 CAMERAS = ("C1", "C2", "C3")
 SIZE = (640.0, 480.0)
 # HumanEva's own test set has no public 3D.
 SPLITS: Mapping[str, str] = {"Train": "train", "Validate": "val"}
-# Per camera: quaternion w, x, y, z (camera to world) and the camera's centre, mm; published with
-# VideoPose3D (common/humaneva_dataset.py). Subjects S1 and S3 were recorded with one calibration.
-FIRST_CALIBRATION = (
-    (0.424207, -0.4983646, -0.5802981, 0.4847012, 4062.227, 663.2477, 1528.397),
-    (0.6503354, -0.7481602, -0.0919284, 0.0941766, 844.8131, -3805.2092, 1504.9929),
-    (0.0664734, -0.0690535, 0.7416416, -0.6639132, -797.67377, 3916.3174, 1433.6602),
-)
-SECOND_CALIBRATION = (
-    (0.4214752, -0.4961493, -0.5838273, 0.4851187, 4112.9121, 626.4929, 1545.2988),
-    (0.6501393, -0.7476588, -0.0954617, 0.0959808, 923.5740, -3877.9243, 1504.5518),
-    (0.0699353, -0.0712403, 0.7421637, -0.662742, -781.4915, 3838.8853, 1444.9929),
-)
-EXTRINSICS: Mapping[str, tuple[tuple[float, ...], ...]] = {
-    "S1": FIRST_CALIBRATION,
-    "S2": SECOND_CALIBRATION,
-    "S3": FIRST_CALIBRATION,
-}
+EXTRINSICS: Mapping[str, list[list[float]]] = packaged_toml(__package__, "extrinsics.toml")
 
 
 def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorded:
@@ -49,23 +34,20 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
         two_d: "gt"; "exact", the projection of the 3D by the fitted cameras; or the end of another
             file's name.
         verify: refuse wrong units and swapped legs.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
     """
     path, target = root / "data_3d_humaneva15.npz", get_skeleton("humaneva15")
     everyone = read_3d(path, {len(target): target}, target)
     sequences = [s for s in everyone if not s.subject.startswith("Unlabeled")]
     subjects = dict.fromkeys(s.subject for s in sequences)
     if unknown := [name for name in subjects if not is_known(name)]:
-        raise InputError(
-            f"{path}: no calibration of {listing(unknown)}; expected Train/S1 to Validate/S3"
-        )
+        expected = "expected Train/S1 to Validate/S3"
+        raise InputError(f"{path}: no calibration of {listing(unknown)}; {expected}")
     if verify:
         require_bodies(sequences, target, path)
     seen = [
-        [(view_of(s.subject, s.name, camera), camera_row(s.subject, camera)) for camera in CAMERAS]
+        (view_of(s.subject, s.name, camera), camera_row(s.subject, camera))
         for s in sequences
+        for camera in CAMERAS
     ]
 
     def opened(name: str) -> Recorded:

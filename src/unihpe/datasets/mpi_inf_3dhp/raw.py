@@ -9,7 +9,7 @@ intrinsics: a pinhole per sequence is fitted, as everybody does. Pictures are no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,11 +28,12 @@ from unihpe.datasets.mpi_inf_3dhp.views import (
 from unihpe.datasets.recorded import Recorded, View, with_fitted_intrinsics
 from unihpe.datasets.rows import Rows, by_row, stacked
 from unihpe.errors import InputError, listing, one_line
-from unihpe.io.arrays import Array, Shape, as_floats, require_finite
+from unihpe.io.arrays import Array, Shape, as_floats, float32, require_finite
 from unihpe.io.extra import extra
 from unihpe.io.files import read_text
 from unihpe.io.hdf5 import read_hdf5
 
+Key = TypeVar("Key")
 METRIC = "annot3"
 ACTIVITY = "activity_annotation"
 ACTIVITIES = (
@@ -63,31 +64,28 @@ def joined(
     """Views one after the other; view n was seen by camera n."""
     frames = [torch.from_numpy(part.frame) for part in parts]
     rows = Rows.in_turn([part.view for part in parts], frames)
-    pose, points = (
-        torch.from_numpy(np.concatenate(arrays).astype(np.float32))
-        for arrays in ([part.pose for part in parts], [part.keypoints for part in parts])
-    )
+    pose = float32(*(part.pose for part in parts))
+    points = float32(*(part.keypoints for part in parts))
     return by_row(target, rows, pose, points, cameras, rows.view, layout, notes)
 
 
 def train_folders(root: Path) -> dict[tuple[int, int], Path]:
     """Sequence folders by subject and sequence number, in the folder or in train/ under it."""
-    for base in (root, root / "train"):
-        folders = {(s, q): base / f"S{s}" / f"Seq{q}" for s, q in USABLE}
-        present = {key: path for key, path in folders.items() if (path / "annot.mat").is_file()}
-        if present:
-            return present
-    return {}
+    names = {(subject, sequence): f"S{subject}/Seq{sequence}" for subject, sequence in USABLE}
+    return first_with((root, root / "train"), names, "annot.mat")
 
 
 def test_folders(root: Path) -> dict[str, Path]:
     """Sequence folders of the test set by name."""
-    for base in (root, root / "mpi_inf_3dhp_test_set", root / "test"):
-        folders = {name: base / name for name in TEST_SIZES}
-        present = {
-            key: path for key, path in folders.items() if (path / "annot_data.mat").is_file()
-        }
-        if present:
+    bases = (root, root / "mpi_inf_3dhp_test_set", root / "test")
+    return first_with(bases, {name: name for name in TEST_SIZES}, "annot_data.mat")
+
+
+def first_with(bases: Sequence[Path], names: Mapping[Key, str], file: str) -> dict[Key, Path]:
+    """The folders that hold the file, under the first base that has any."""
+    for base in bases:
+        folders = {key: base / name for key, name in names.items()}
+        if present := {key: path for key, path in folders.items() if (path / file).is_file()}:
             return present
     return {}
 
@@ -101,9 +99,8 @@ def open_train(root: Path, folders: Mapping[tuple[int, int], Path], wanted: Want
             " give the set's folder"
         )
     if strange := [str(n) for n in wanted.cameras if not 0 <= n < CAMERA_COUNT]:
-        raise InputError(
-            f"MPI-INF-3DHP has the cameras 0 to {CAMERA_COUNT - 1}, not {listing(strange)}"
-        )
+        known = f"0 to {CAMERA_COUNT - 1}"
+        raise InputError(f"MPI-INF-3DHP has the cameras {known}, not {listing(strange)}")
     parts, calibrations, notes = [], [], list[str]()
     for (subject, sequence), folder in folders.items():
         of_sequence, cut = train_parts(folder / "annot.mat", subject, sequence, wanted)
@@ -124,11 +121,10 @@ def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tupl
     if missing := set(keys) - content.keys():
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; {GET_AGAIN}")
     cells = {key: np.asarray(content[key]).ravel() for key in keys}
-    if short := [key for key, value in cells.items() if len(value) != CAMERA_COUNT]:
-        raise InputError(
-            f"{path}: {short[0]} has {len(cells[short[0]])} cameras, expected {CAMERA_COUNT};"
-            " get the file again"
-        )
+    for key, value in cells.items():
+        if len(value) != CAMERA_COUNT:
+            counts = f"{len(value)} cameras, expected {CAMERA_COUNT}"
+            raise InputError(f"{path}: {key} has {counts}; {GET_AGAIN}")
     parts, cut = [], 0
     columns = wanted.joints.select_from(source)
     for camera in wanted.cameras:
@@ -140,9 +136,8 @@ def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tupl
             for key, size in zip(keys, (2, 3), strict=True)
         )
         if len(points) != len(poses):
-            raise InputError(
-                f"{where}: 2D of {len(points)} frames, 3D of {len(poses)}; get the file again"
-            )
+            counts = f"2D of {len(points)} frames, 3D of {len(poses)}"
+            raise InputError(f"{where}: {counts}; {GET_AGAIN}")
         cut = max(0, len(poses) - usable)
         poses, points = (array[:usable, columns].astype(np.float32) for array in (poses, points))
         require_finite(poses, where)
@@ -164,11 +159,7 @@ def load_mat(path: Path) -> dict[str, Any]:
 
 
 def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
-    """Cameras of a camera.calibration file, by keyword: the columns differ from line to line.
-
-    Raises:
-        InputError: for a missing file, camera or number.
-    """
+    """Cameras of a camera.calibration file, by keyword: the columns differ from line to line."""
     cameras: dict[int, dict[str, list[float]]] = {}
     current: dict[str, list[float]] = {}
     for line in read_text(path, "get it from the set's site").splitlines():
@@ -179,17 +170,13 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
             try:
                 current[word] = [float(number) for number in rest]
             except ValueError as error:
-                raise InputError(
-                    f"{path}: {word} holds '{' '.join(rest)[:40]}', which are no numbers;"
-                    " get the file again"
-                ) from error
+                words = " ".join(rest)[:40]
+                raise InputError(f"{path}: {word} holds no numbers: '{words}'") from error
     for camera in wanted:
         known = cameras.get(camera, {})
         if any(len(known.get(word, [])) != count for word, count in CALIBRATION.items()):
-            raise InputError(
-                f"{path}: camera {camera} lacks its size, intrinsic or extrinsic numbers;"
-                " get the file again"
-            )
+            lacking = f"lacks its {', '.join(CALIBRATION)} numbers"
+            raise InputError(f"{path}: camera {camera} {lacking}; {GET_AGAIN}")
     size, inner, outer = (
         torch.tensor([cameras[camera][word] for camera in wanted]) for word in CALIBRATION
     )
@@ -201,9 +188,7 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
 def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Recorded:
     """The test set's valid frames; lenses are fitted to annot3, whichever truth is read."""
     if not folders:
-        raise InputError(
-            f"{root}: no TS1/annot_data.mat to TS6/annot_data.mat here; give the test set's folder"
-        )
+        raise InputError(f"{root}: no TS1 to TS6/annot_data.mat; give the test set's folder")
     truth = wanted.truth or METRIC
     parts: dict[str, list[Part]] = {truth: [], METRIC: []}
     notes = list[str]()

@@ -5,75 +5,20 @@ The raw training files and MMPose's hold metric poses (annot3), P-STMO's poses o
 was read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.mpi_inf_3dhp.lists import open_list
-from unihpe.datasets.mpi_inf_3dhp.mmpose import open_mmpose
-from unihpe.datasets.mpi_inf_3dhp.pstmo import open_pstmo
+from unihpe.datasets.mpi_inf_3dhp.packings import PACKINGS
 from unihpe.datasets.mpi_inf_3dhp.raw import open_test, open_train, test_folders, train_folders
 from unihpe.datasets.mpi_inf_3dhp.views import CAMERAS, Truth, Wanted
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import combined
-from unihpe.datasets.spin_lists import is_spin
 from unihpe.errors import InputError
 
 Layout = Literal["raw", "train", "test", "mmpose", "pstmo", "spin"]
-
-
-@dataclass(frozen=True)
-class Packing:
-    """One project's files of the set."""
-
-    open: Callable[[Path, str, Wanted], Recorded]  # of one split
-    names: Mapping[str, tuple[str, ...]]  # of each split's file, the best first
-    folders: tuple[str, ...]
-    holds: Callable[[Path], bool] = Path.is_file  # whether a file is in this layout
-
-    def files(self, root: Path, split: str | None = None) -> dict[str, Path]:
-        """The file of each split, or of one, in a folder."""
-        files = {}
-        for part, names in self.names.items():
-            paths = [root / folder / name for name in names for folder in self.folders]
-            present = [path for path in paths if split in (None, part) and self.holds(path)]
-            if present:
-                files[part] = present[0]
-        return files
-
-
-def is_mmpose(path: Path) -> bool:
-    """Whether a file is MMPose's; SPIN's list for training has the same name."""
-    return path.is_file() and not is_spin(path)
-
-
-PACKINGS: Mapping[str, Packing] = {
-    "mmpose": Packing(
-        open_mmpose,
-        {
-            "train": ("mpi_inf_3dhp_train.npz",),
-            "test": ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz"),
-        },
-        ("", "annotations"),
-        is_mmpose,
-    ),
-    "pstmo": Packing(
-        open_pstmo,
-        {"train": ("data_train_3dhp.npz",), "test": ("data_test_3dhp.npz",)},
-        ("",),
-    ),
-    "spin": Packing(
-        open_list,
-        {
-            "train": ("mpi_inf_3dhp_train.npz",),
-            "test": ("mpi_inf_3dhp_valid.npz", "mpi_inf_3dhp_test.npz"),
-        },
-        ("", "dataset_extras"),
-        is_spin,
-    ),
-}
 
 
 def open_mpi_inf_3dhp(
@@ -100,9 +45,6 @@ def open_mpi_inf_3dhp(
         verify: refuse wrong units and swapped legs.
         split: train or test; None takes all there is.
         two_d: "gt", or "exact", the projection of the 3D.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
     """
     if truth not in (None, "annot3", "univ_annot3"):
         raise InputError(f"MPI-INF-3DHP has no truth '{truth}'; there are annot3 and univ_annot3")

@@ -14,6 +14,7 @@ from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.recorded import View, require_body
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array
+from unihpe.io.files import packaged_toml
 
 Truth = Literal["annot3", "univ_annot3"]
 # Frames that both the annotation and the videos have, by subject and sequence; the annotation of
@@ -33,24 +34,7 @@ TEST_SIZES: Mapping[str, tuple[float, float]] = {
     **{f"TS{n}": (2048.0, 2048.0) for n in range(1, 5)},
     **{f"TS{n}": (1920.0, 1080.0) for n in (5, 6)},
 }
-# fx, fy, cx, cy in pixels: of the training cameras, alike in all sequences; of the test sequences,
-# which give none, as fitted to their 2D and 3D (MMPose's cameras_test.pkl, ZeDO).
-LENSES: Mapping[str, tuple[float, float, float, float]] = {
-    "0": (1497.693, 1497.103, 1024.704, 1051.394),
-    "1": (1495.217, 1495.52, 1030.519, 1052.626),
-    "2": (1495.587, 1497.828, 983.8873, 987.5902),
-    "4": (1490.952, 1491.108, 987.6075, 1019.069),
-    "5": (1500.414, 1499.971, 1012.331, 998.5009),
-    "6": (1498.471, 1498.8, 999.7319, 1010.251),
-    "7": (1498.831, 1499.674, 987.2716, 976.8773),
-    "8": (1500.172, 1500.837, 1017.387, 1043.032),
-    "TS1": (1500.069, 1500.659, 1017.379, 1043.063),
-    "TS2": (1503.780, 1501.269, 1015.235, 1038.679),
-    "TS3": (1500.041, 1500.590, 1017.392, 1043.046),
-    "TS4": (1499.926, 1500.757, 1017.368, 1042.989),
-    "TS5": (1683.483, 1671.927, 939.928, 560.207),
-    "TS6": (1683.975, 1672.675, 939.848, 560.116),
-}
+LENSES: Mapping[str, list[float]] = packaged_toml(__package__, "lenses.toml")
 # MMPose's flat names, SPIN's and VIBE's folders, the test set's own; frames count from 1.
 TRAIN_NAME = re.compile(
     r"S(\d)[_/]Seq(\d)[_/](?:imageFrames/)?(?:Cam|video_)(\d+)[_/](?:frame_)?(\d+)\.\w+$"
@@ -70,10 +54,8 @@ class Wanted:
     def require_truth(self, held: Truth, where: Path) -> None:
         """Raise where another truth is asked for than the one that a file holds."""
         if self.truth not in (None, held):
-            raise InputError(
-                f"{where}: holds {held}, not {self.truth}; take the raw files, which have both,"
-                f" or a protocol on {held}"
-            )
+            remedy = f"take the raw files, which have both, or a protocol on {held}"
+            raise InputError(f"{where}: holds {held}, not {self.truth}; {remedy}")
 
     def require_body(self, poses: Array, skeleton: Skeleton, where: str, unit: str) -> None:
         """Raise, if it is asked for, for poses (N, J, 3) of another unit or with swapped legs."""
@@ -102,20 +84,16 @@ def view_named(name: str, path: Path) -> tuple[View, int]:
         return train_view(subject, sequence, str(camera)), frame - 1
     if match := TEST_NAME.search(plain):
         return test_view(f"TS{match[1]}"), int(match[2]) - 1
-    raise InputError(
-        f"{path}: picture '{name[:80]}' is named like none of MPI-INF-3DHP's;"
-        " use the scripts of MMPose or SPIN"
-    )
+    what = f"picture '{name[:80]}' is named like none of MPI-INF-3DHP's"
+    raise InputError(f"{path}: {what}; use the scripts of MMPose or SPIN")
 
 
 def published_lenses(views: Sequence[View], where: Path) -> Camera:
     """A camera for each view, at the origin of the poses; an InputError where no lens is known."""
     keys = [view.sequence if view.split == "test" else view.camera for view in views]
     if unknown := sorted(set(keys) - LENSES.keys()):
-        raise InputError(
-            f"{where}: no lens is known of camera {', '.join(unknown)};"
-            f" there are {', '.join(LENSES)}"
-        )
+        what = f"no lens is known of camera {', '.join(unknown)}"
+        raise InputError(f"{where}: {what}; there are {', '.join(LENSES)}")
     numbers = torch.tensor([LENSES[key] for key in keys])
     size = torch.tensor([TEST_SIZES.get(view.sequence, TRAIN_SIZE) for view in views])
     eye = torch.eye(3).expand(len(views), 3, 3)

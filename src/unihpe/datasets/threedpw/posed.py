@@ -4,6 +4,10 @@ SPIN's list, and a regressor.
 Joints are `J_regressor_h36m.npy` times the surface of SMPL of the person's gender, posed as the
 files say. Which leg a regressor names first is told from the body. 2D is the projection of these
 joints.
+
+SPIN's list of the test pictures, `3dpw_test.npz`, holds boxes and SMPL's pose and shape, no joints
+and no cameras. It says neither where people are nor with what lens they were seen: so a picture of
+the set's size, a focal length of √(W² + H²), and a person that fills the box.
 """
 
 from collections.abc import Mapping
@@ -13,10 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import PROJECTED, Recorded
-from unihpe.datasets.threedpw.sequences import People, open_people
+from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
+from unihpe.datasets.rows import Rows, by_row
+from unihpe.datasets.spin_lists import PIXELS, place_by_box
+from unihpe.datasets.threedpw.regressed import NAME
+from unihpe.datasets.threedpw.sequences import SIZE, People, open_people
 from unihpe.datasets.threedpw.smpl import (
     FOLDERS,
     GENDERS,
@@ -28,9 +37,11 @@ from unihpe.datasets.threedpw.smpl import (
 )
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_array, as_floats, require_numbers
-from unihpe.io.pickles import load_npy
+from unihpe.io.pickles import load_npy, load_npz
 
 REGRESSOR = "J_regressor_h36m.npy"
+FILE = "3dpw_test.npz"
+BOX = 1.2  # times the extent of the 2D that the list was made from
 # m: SMPL's own joints may be this far from the files' jointPositions, which are the same.
 AGREES = 0.02
 
@@ -46,10 +57,8 @@ class Bodies:
         """The surface of a person; an InputError for a gender without a model."""
         letter = str(np.asarray(gender).item())[:1].lower()
         if letter not in self.surfaces:
-            present = ", ".join(self.surfaces)
-            raise InputError(
-                f"{where}: gender '{letter}', and there are SMPL models of {present} only"
-            )
+            known = f"there are SMPL models of {', '.join(self.surfaces)} only"
+            raise InputError(f"{where}: gender '{letter}', and {known}")
         return self.surfaces[letter]
 
 
@@ -65,11 +74,7 @@ def has_bodies(root: Path) -> bool:
 
 
 def read_bodies(root: Path) -> Bodies:
-    """SMPL's models and the regressor.
-
-    Raises:
-        InputError: naming what is missing or does not fit together.
-    """
+    """SMPL's models and the regressor; an InputError says what is missing or does not fit."""
     files, path = model_files(root), regressor_file(root)
     if path is None or not files:
         raise InputError(
@@ -85,10 +90,8 @@ def read_bodies(root: Path) -> Bodies:
     for letter, file in files.items():
         body = read_body(file)
         if len(body.template) != regressor.shape[1]:
-            raise InputError(
-                f"{path}: is for {regressor.shape[1]} vertices,"
-                f" {file.name} has {len(body.template)}"
-            )
+            counts = f"{regressor.shape[1]} vertices, {file.name} has {len(body.template)}"
+            raise InputError(f"{path}: is for {counts}; take both of SMPL")
         order = leg_order_of(regressor, body, hips)
         stored = get_skeleton("human36m17_left_first") if order == LEFT_FIRST else target
         surfaces[letter] = Surface(body, regressor[target.select_from(stored)])
@@ -101,11 +104,7 @@ def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True
     Args:
         root: the folder that holds sequenceFiles, SMPL's models (in it or in smpl/) and
             J_regressor_h36m.npy.
-        split: train, val or test; None is all.
-        verify: refuse wrong units and swapped legs, and bodies that are not those of the files.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
+        verify: refuses also bodies that are not those of the files.
     """
     bodies = read_bodies(root)
 
@@ -142,7 +141,71 @@ def require_same_body(own: Array, file_joints: object, use: Array, where: str) -
     stored = as_floats(file_joints, shape, where, "jointPositions")[use].reshape(own.shape)
     off = float(np.median(np.linalg.norm(own - stored, axis=-1)))
     if off > AGREES:
-        raise InputError(
-            f"{where}: SMPL's joints lie {1000 * off:.0f} mm (median) from its jointPositions, so"
-            f" the models are other ones; take SMPL's own, {' and '.join(GENDERS.values())}"
-        )
+        what = f"SMPL's joints lie {1000 * off:.0f} mm (median) from its jointPositions"
+        models = " and ".join(GENDERS.values())
+        raise InputError(f"{where}: {what}: the models are others; take SMPL's own, {models}")
+
+
+def list_file(root: Path) -> Path | None:
+    """SPIN's list in a folder, or in dataset_extras/ under it."""
+    paths = (root / FILE, root / "dataset_extras" / FILE)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def open_list(root: Path, verify: bool = True) -> Recorded:
+    """The list's people in Human3.6M's 17 joints (`human36m17`).
+
+    Args:
+        root: the folder that holds 3dpw_test.npz, SMPL's models (in it or in smpl/) and
+            J_regressor_h36m.npy.
+    """
+    path, skeleton = list_file(root), get_skeleton("human36m17")
+    if path is None:
+        raise InputError(f"{root}: no {FILE} here or in dataset_extras/; get SPIN's list")
+    content = load_npz(path, ("imgname", "center", "scale", "pose", "shape", "gender"))
+    names = [str(name) for name in np.asarray(content["imgname"]).ravel()]
+    numbers = {}
+    for key, size in (("center", 2), ("pose", 72), ("shape", 10), ("scale", 1)):
+        value = np.asarray(content[key])
+        value = value.reshape(-1, 1) if key == "scale" else value
+        checked = as_floats(value, (len(names), size), str(path), key).astype(np.float64)
+        require_numbers(checked, f"{path} [{key}]")
+        numbers[key] = torch.from_numpy(checked)
+    genders = np.asarray(content["gender"]).ravel()
+    if len(genders) != len(names):
+        raise InputError(f"{path}: {len(names)} names, {len(genders)} genders; get the list again")
+    pose = joints_of(read_bodies(root), numbers["pose"], numbers["shape"], genders, str(path))
+    if verify:
+        require_body(pose / 1000, skeleton, str(path), "m")
+    rows = Rows.of([row_of(name, n, path) for n, name in enumerate(names)])
+    upright = torch.zeros(len(rows.views), dtype=torch.bool)
+    low = numbers["center"][:, 1] > SIZE[1]  # lower than a lying picture reaches
+    upright[rows.view[low]] = True
+    sizes = torch.tensor([SIZE, SIZE[::-1]])[upright[rows.view].long()]
+    cameras, side = Camera.simple(sizes), PIXELS * numbers["scale"][:, 0].float() / BOX
+    pose = pose + place_by_box(pose, numbers["center"].float(), side, cameras)[:, None]
+    note = "people stand where they fill their box; the lens is not in the list"
+    layout = f"3DPW, SPIN's list, 17 joints regressed from the user's SMPL, {PROJECTED}"
+    each = torch.arange(len(names))
+    return by_row(skeleton, rows, pose, None, cameras, each, layout, (note,))
+
+
+def row_of(name: str, number: int, path: Path) -> tuple[View, int]:
+    """The view and frame of a picture; nothing tells the two people of a picture apart."""
+    match = NAME.search(name)
+    if match is None:
+        picture = f"picture {number}, '{name[:80]}'"
+        raise InputError(f"{path}: {picture}, is not named like imageFiles/…/image_00000.jpg")
+    sequence = match["sequence"]
+    return View(sequence, "unknown", sequence, "camera", "test", "test"), int(match["frame"])
+
+
+def joints_of(bodies: Bodies, pose: Tensor, shape: Tensor, genders: Array, where: str) -> Tensor:
+    """Joints (N, 17, 3), mm, relative to the pelvis, each person by the body of their gender."""
+    out = torch.zeros(len(pose), len(get_skeleton("human36m17")), 3)
+    for gender in np.unique(genders):
+        rows = torch.from_numpy(np.flatnonzero(genders == gender))
+        place = torch.zeros(len(rows), 3)
+        joints, _ = bodies.of(gender, where).joints(pose[rows], shape[rows], place)
+        out[rows] = (1000 * (joints - joints[:, :1])).float()
+    return out

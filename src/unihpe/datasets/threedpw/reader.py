@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.threedpw.lists import list_file, open_list
-from unihpe.datasets.threedpw.posed import has_bodies, open_threedpw_smpl
+from unihpe.datasets.threedpw.posed import has_bodies, list_file, open_list, open_threedpw_smpl
 from unihpe.datasets.threedpw.regressed import open_threedpw17, regressed_files
 from unihpe.datasets.threedpw.sequences import has_sequences, open_threedpw
 from unihpe.errors import InputError
@@ -32,10 +31,12 @@ def found_layout(root: Path, joints: str = "") -> Layout:
 def open_layout(
     root: Path, layout: Layout, keypoints: str, split: str | None = None, verify: bool = True
 ) -> Recorded:
-    """3DPW in one layout; see the reader of each.
+    """3DPW in one layout; see the reader of each for its joints and its folder.
 
     Args:
         keypoints: gt or exact, the projection; detected, which only the set's own files have.
+        split: train, val or test; None is all.
+        verify: refuse wrong units and swapped legs.
 
     Raises:
         InputError: for what cannot be read, with the reason.
@@ -43,10 +44,8 @@ def open_layout(
     if keypoints not in ("gt", "exact", "detected"):
         raise InputError(f"3DPW has no 2D '{keypoints}'; there are exact and detected")
     if keypoints == "detected" and layout != "sequences":
-        raise InputError(
-            f"{root}: this layout has the 2D exact only, not '{keypoints}';"
-            " sequenceFiles bring detections"
-        )
+        remedy = "sequenceFiles bring detections"
+        raise InputError(f"{root}: this layout has the 2D exact only, not '{keypoints}'; {remedy}")
     match layout:
         case "sequences":
             detected = keypoints == "detected"

@@ -55,11 +55,7 @@ class People:
 
 
 def regressed_files(root: Path) -> list[tuple[Path, str]]:
-    """The files of either kind in a folder, or in json/ or annotations/ under it, and their splits.
-
-    Args:
-        root: the folder, or one file itself.
-    """
+    """The files of either kind, and their splits, in a folder, its json/ or annotations/."""
     if root.is_file():
         return [(root, (HYBRIK | MMHUMAN3D).get(root.name, "test"))]
     for names in (HYBRIK, MMHUMAN3D):
@@ -76,18 +72,12 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
     Args:
         root: the folder that holds 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one
             such file.
-        split: train, val or test; None is all.
-        verify: refuse wrong units and swapped legs.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
     """
     files = [(path, part) for path, part in regressed_files(root) if split in (None, part)]
     if not files:
         names = [n for n, part in (HYBRIK | MMHUMAN3D).items() if part == (split or "test")]
-        raise InputError(
-            f"{root}: no {' or '.join(names)}; get HybrIK's annotations of 3DPW, or MMHuman3D's"
-        )
+        remedy = "get HybrIK's annotations of 3DPW, or MMHuman3D's"
+        raise InputError(f"{root}: no {' or '.join(names)}; {remedy}")
     rows: list[tuple[View, int]] = []
     poses, lenses = [], []
     for path, part in files:

@@ -75,11 +75,6 @@ def open_threedpw(
     Args:
         root: the folder that holds sequenceFiles, or sequenceFiles itself.
         split: train, val or test; None is all.
-        two_d: exact or detected.
-        verify: refuse wrong units and swapped legs.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
     """
     if split is not None and split not in SPLITS.values():
         raise InputError(f"3DPW has no split '{split}'; there are {', '.join(SPLITS.values())}")
@@ -102,9 +97,8 @@ def open_people(root: Path, split: str | None, people: People, layout: str) -> R
     everyone = [actor for path, part in files for actor in read_sequence(path, part, people)]
     actors = [actor for actor in everyone if len(actor.frame)]
     if not actors:
-        raise InputError(
-            f"{root}: no frame of {len(files)} sequences has a valid camera; get the files again"
-        )
+        what = f"no frame of {len(files)} sequences has a valid camera"
+        raise InputError(f"{root}: {what}; get the files again")
     pose, keypoints, confidence = (
         torch.cat([getattr(actor, name) for actor in actors])
         for name in ("pose", "keypoints", "confidence")
@@ -136,10 +130,8 @@ def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
         ]
         if files:
             return files
-    raise InputError(
-        f"{root}: no sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl;"
-        " unpack 3DPW's sequenceFiles.zip there"
-    )
+    expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
+    raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
 
 
 def has_sequences(root: Path) -> bool:
@@ -156,10 +148,8 @@ def read_sequence(path: Path, split: str, people: People) -> list[Actor]:
     lists = {key: listed(content, key, path) for key in (*PEOPLE, *people.keys)}
     counts = {key: len(values) for key, values in lists.items()}
     if len(set(counts.values())) > 1:
-        raise InputError(
-            f"{path}: {counts['jointPositions']} people in 3D, {counts['poses2d']} in 2D, and in"
-            f" all {counts}; {AGAIN}"
-        )
+        people_in = f"{counts['jointPositions']} people in 3D, {counts['poses2d']} in 2D"
+        raise InputError(f"{path}: {people_in}, in all {counts}; {AGAIN}")
     cameras = cameras_of(content, path)
     name = str(np.asarray(content.get("sequence", path.stem)))
     actors = []

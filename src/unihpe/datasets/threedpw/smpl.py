@@ -151,9 +151,8 @@ def read_body(path: Path) -> BodyModel:
     count = len(template)
     shapes = numbers("shapedirs", count, 3, None)
     if shapes.shape[2] < SHAPES:
-        raise InputError(
-            f"{path}: has {shapes.shape[2]} shape directions, expected {SHAPES}; {GET_IT}"
-        )
+        counts = f"{shapes.shape[2]} shape directions, expected {SHAPES}"
+        raise InputError(f"{path}: has {counts}; {GET_IT}")
     return BodyModel(
         template,
         shapes[..., :SHAPES],
@@ -167,20 +166,17 @@ def read_body(path: Path) -> BodyModel:
 def parents_of(tree: Array, path: Path) -> tuple[int, ...]:
     """Parents out of `kintree_table` (2, 24): -1 for the first, an earlier joint for each other."""
     parents = [int(parent) for parent in tree[0, 1:]]
-    if wrong := [joint for joint, parent in enumerate(parents, 1) if not 0 <= parent < joint]:
-        raise InputError(
-            f"{path}: kintree_table gives joint {wrong[0]} the parent {parents[wrong[0] - 1]},"
-            f" which is no earlier joint; {GET_IT}"
-        )
+    for joint, parent in enumerate(parents, 1):
+        if not 0 <= parent < joint:
+            what = f"kintree_table gives joint {joint} the parent {parent}"
+            raise InputError(f"{path}: {what}, which is no earlier joint; {GET_IT}")
     return (-1, *parents)
 
 
 def dense(value: object, path: Path, depth: int = 0) -> object:
     """A chumpy array or sparse matrix as an array; anything else as it is."""
     if depth > DEEPEST:
-        raise InputError(
-            f"{path}: a damaged array (wrapped more than {DEEPEST} times); get the file again"
-        )
+        raise InputError(f"{path}: a damaged array (wrapped more than {DEEPEST} times); {GET_IT}")
     try:
         match value:
             case Wrapped(state=state):

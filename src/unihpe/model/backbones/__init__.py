@@ -1,5 +1,10 @@
 """Image backbones: what they have in common, and the table of them."""
 
+from collections.abc import Callable
+from inspect import get_annotations
+from types import FunctionType
+from typing import TypeGuard
+
 from unihpe.errors import InputError
 from unihpe.io.outside import import_named
 from unihpe.model.backbones.backbone import Backbone, Start
@@ -30,13 +35,22 @@ def build_backbone(kind: str) -> Backbone:
     """A backbone with random weights: one of `KINDS`, or `my_module:build`, which is imported.
 
     Raises:
-        InputError: for what cannot be imported, or gives something else.
+        InputError: for what cannot be imported, or does not say that it makes a backbone.
     """
     if kind in KINDS:
         backbone, variant = KINDS[kind]
         return backbone(variant)
     build = import_named(kind)
-    made = build() if callable(build) else None
-    if not isinstance(made, Backbone):
-        raise InputError(f"'{kind}' gives no unihpe.model.backbones.Backbone when it is called")
-    return made
+    if not makes_backbones(build):
+        raise InputError(f"'{kind}' is no Backbone, nor a function that says it returns one")
+    return build()
+
+
+def makes_backbones(build: object) -> TypeGuard[Callable[[], Backbone]]:
+    """Whether it is a kind of backbone, or annotated to return one.
+
+    Asked before it is called: a checkpoint could name any function of any module that is loaded.
+    """
+    if isinstance(build, FunctionType):
+        build = get_annotations(build, eval_str=True).get("return")
+    return isinstance(build, type) and issubclass(build, Backbone)

@@ -1,0 +1,214 @@
+"""MPI-INF-3DHP as MMPose, P-STMO and SPIN pack it.
+
+MMPose: `annotations/mpi_inf_3dhp_{train,test_valid}.npz` with one row per picture, and the cameras.
+3D (`S`) is annot3 in metres, absolute, camera axes. The files' visibility is "inside a picture of
+2048 × 2048", also where pictures are smaller, so it is not used: 2D counts wherever it is a number,
+as in the raw files. MMPose's cameras_train.pkl says that pictures are 204 pixels high; their size
+is taken from the set.
+
+P-STMO: `data_{train,test}_3dhp.npz`, dicts by sequence and camera. 3D is univ_annot3 (poses of one
+height), mm, camera axes, 17 joints; so it does not project onto the 2D exactly.
+
+SPIN: lists of pictures, `mpi_inf_3dhp_train.npz` (every 10th, annot3) and `mpi_inf_3dhp_valid.npz`
+(univ_annot3). Neither P-STMO's files nor SPIN's have lenses: the published ones are taken.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unihpe.body.camera import Camera
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.mpi_inf_3dhp.raw import Part, joined
+from unihpe.datasets.mpi_inf_3dhp.views import (
+    CAMERAS,
+    Truth,
+    Wanted,
+    published_lenses,
+    test_view,
+    train_view,
+    view_named,
+)
+from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.rows import Rows, by_row, with_names
+from unihpe.datasets.spin_lists import is_spin, placed, read_spin
+from unihpe.errors import InputError, listing
+from unihpe.io.arrays import as_array, as_flags, as_floats, float32, require_finite
+from unihpe.io.pickles import load_npz, load_pickle
+
+WORDS = {"head": "jaw", "head_top": "head"}  # ours → SPIN's
+AGAIN = "get P-STMO's file again"
+
+
+@dataclass(frozen=True)
+class Packing:
+    """One project's files of the set."""
+
+    open: Callable[[Path, str, Wanted], Recorded]  # of one split
+    holds: Callable[[Path], bool]  # whether a file is in this layout
+    folders: tuple[str, ...]
+    train: tuple[str, ...]  # names, the best first
+    test: tuple[str, ...]
+
+    def files(self, root: Path, split: str | None = None) -> dict[str, Path]:
+        """The file of each split, or of one, in a folder."""
+        files = {}
+        for part, names in (("train", self.train), ("test", self.test)):
+            paths = [root / folder / name for name in names for folder in self.folders]
+            present = [path for path in paths if split in (None, part) and self.holds(path)]
+            if present:
+                files[part] = present[0]
+        return files
+
+
+def is_mmpose(path: Path) -> bool:
+    """Whether a file is MMPose's; SPIN's list for training has the same name."""
+    return path.is_file() and not is_spin(path)
+
+
+def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
+    """One split of MMPose's files."""
+    wanted.require_truth("annot3", path)
+    content, where = load_npz(path, ("imgname", "part", "S")), str(path)
+    source = get_skeleton("mpi_inf_3dhp17")
+    poses = as_floats(content["S"], (None, len(source), 4), where, "3D poses (S)")
+    points = as_floats(content["part"], (None, len(source), 3), where, "2D joints (part)")
+    rows = [view_named(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
+    places = (((view.subject, view.sequence), view.camera, frame) for view, frame in rows)
+    cameras = [str(camera) for camera in CAMERAS]
+    poses, points, notes = with_names(len(rows), places, poses, points, cameras, path)
+    require_finite(poses[..., :3], where)
+    wanted.require_body(poses[..., :3], source, where, "m")
+    if path.name.endswith("_all.npz"):
+        valid = "mpi_inf_3dhp_test_valid.npz has none"
+        notes = (*notes, f"invalid frames of the test set are among these: {valid}")
+    columns, table = wanted.joints.select_from(source), Rows.of(rows)
+    return by_row(
+        wanted.joints,
+        table,
+        float32(poses[:, columns, :3]) * 1000,
+        float32(points[:, columns, :2]),
+        cameras_of(path.with_name(f"cameras_{split}.pkl"), table.views),
+        table.view,
+        "MPI-INF-3DHP, MMPose npz, annot3",
+        notes,
+    )
+
+
+def cameras_of(path: Path, views: Sequence[View]) -> Camera:
+    """The lenses of cameras_train.pkl or cameras_test.pkl for these views; else published ones."""
+    published = published_lenses(views, path)
+    if not path.is_file():
+        return published
+    content = load_pickle(path)
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise InputError(f"{path}: holds a {kind}, expected a dict of cameras; make it again")
+    lenses, absent = [], []
+    for view in views:
+        name = f"{view.subject}_{view.sequence}_Cam{view.camera}"
+        name = view.sequence if view.split == "test" else name
+        camera = content.get(name)
+        if not isinstance(camera, Mapping) or not {"f", "c"} <= camera.keys():
+            absent.append(name)
+            continue
+        parts = [as_array(camera[key]).ravel() for key in "fc"]
+        lenses.append([as_floats(part, (2,), f"{path}: {name}", "f and c") for part in parts])
+    if absent:
+        remedy = "take it from the same place as the npz"
+        raise InputError(f"{path}: no f and c of camera {listing(sorted(set(absent)))}; {remedy}")
+    focal, centre = torch.from_numpy(np.array(lenses, dtype=np.float64)).float().unbind(1)
+    return replace(published, focal=focal, centre=centre)
+
+
+def open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
+    """One split of P-STMO's files."""
+    wanted.require_truth("univ_annot3", path)
+    content = load_npz(path, ("data",))["data"]
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{path}: data is no dict of sequences; {AGAIN}")
+    recordings = pstmo_recordings(content, split, path)
+    parts = [part_of(view, recording, wanted, path) for view, recording in recordings]
+    lenses = published_lenses([part.view for part in parts], path)
+    return joined(parts, lenses, wanted.joints, "MPI-INF-3DHP, P-STMO npz, univ_annot3")
+
+
+def pstmo_recordings(
+    content: Mapping[Any, Any], split: str, path: Path
+) -> Iterator[tuple[View, object]]:
+    """'TS1' → {…}, or in training 'S1 Seq1' → [{camera: {…}}, frames a second]."""
+    pattern = r"S?(\d+)\s+(?:Seq)?(\d+)" if split == "train" else r"TS.*"
+    for name, value in content.items():
+        match = re.fullmatch(pattern, str(name).strip())
+        if match is None:
+            expected = "S1 Seq1" if split == "train" else "TS1"
+            raise InputError(f"{path}: sequence '{name}' is not named like '{expected}'; {AGAIN}")
+        if split != "train":
+            yield test_view(str(name)), value
+            continue
+        cameras = value[0] if isinstance(value, list | tuple | np.ndarray) and len(value) else None
+        if not isinstance(cameras, dict):
+            raise InputError(f"{path}: {name} holds no dict of cameras; {AGAIN}")
+        for camera, recording in cameras.items():
+            yield train_view(int(match[1]), int(match[2]), str(camera)), recording
+
+
+def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Part:
+    """The people of one view; of the test set, its valid frames."""
+    where = f"{path}: {view.subject} {view.sequence}, camera {view.camera}"
+    if not isinstance(recording, dict) or not {"data_2d", "data_3d"} <= recording.keys():
+        raise InputError(f"{where}: lacks data_2d or data_3d; {AGAIN}")
+    source = get_skeleton("mpi_inf_3dhp17")
+    poses = as_floats(recording["data_3d"], (None, len(source), 3), where, "data_3d")
+    points = as_floats(recording["data_2d"], (None, len(source), None), where, "data_2d")
+    use = as_flags(recording.get("valid", np.ones(len(poses))), where, "valid")
+    if not len(poses) == len(points) == len(use) or points.shape[2] < 2:
+        counts = f"3D of {len(poses)} frames, 2D of {len(points)}, valid of {len(use)}"
+        raise InputError(f"{where}: {counts}; {AGAIN}")
+    require_finite(poses[use], where)
+    wanted.require_body(poses[use], source, where, "mm")
+    columns = wanted.joints.select_from(source)
+    pose, keypoints = (array[use][:, columns] for array in (poses, points[..., :2]))
+    return Part(view, np.flatnonzero(use), pose, keypoints)
+
+
+def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
+    """One of SPIN's lists."""
+    held: Truth = "annot3" if split == "train" else "univ_annot3"
+    wanted.require_truth(held, path)
+    people = read_spin(path, wanted.joints, WORDS)
+    wanted.require_body(people.pose.numpy() / 1000, wanted.joints, str(path), "m")
+    rows = Rows.of([view_named(name, path) for name in people.names])
+    lenses = published_lenses(rows.views, path)
+    pose = placed(people, lenses.select(rows.view))
+    layout = f"MPI-INF-3DHP, SPIN's list, {held}"
+    note = f"{path.name}: 3D is relative in the list; people stand where it meets their 2D"
+    points, camera = people.keypoints, rows.view
+    return by_row(wanted.joints, rows, pose, points, lenses, camera, layout, (note,))
+
+
+TRAIN_NAME = "mpi_inf_3dhp_train.npz"
+PACKINGS: Mapping[str, Packing] = {
+    "mmpose": Packing(
+        open_mmpose,
+        is_mmpose,
+        ("", "annotations"),
+        (TRAIN_NAME,),
+        ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz"),
+    ),
+    "pstmo": Packing(
+        open_pstmo, Path.is_file, ("",), ("data_train_3dhp.npz",), ("data_test_3dhp.npz",)
+    ),
+    "spin": Packing(
+        open_list,
+        is_spin,
+        ("", "dataset_extras"),
+        (TRAIN_NAME,),
+        ("mpi_inf_3dhp_valid.npz", "mpi_inf_3dhp_test.npz"),
+    ),
+}
