@@ -18,10 +18,11 @@ COMMAND = typer.main.get_command(app)
 
 
 def commands():
-    """Every whole command in backticks or in a fenced block."""
+    """Every whole command in backticks or in a fenced block of README and documents."""
     found = {}
-    for name in ("paper.md", "data.md", "protocols.md"):
-        text = (DOCS / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    pages = {DOCS.parent / "README.md", *DOCS.rglob("*.md")} - {DOCS / "extending.md"}  # runs
+    for page in sorted(pages):
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in re.findall(r"`(unihpe [^`]*)`", text) + re.findall(
             r"^(unihpe .*)$", text, re.MULTILINE
         ):
