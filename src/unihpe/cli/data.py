@@ -161,7 +161,7 @@ def data_pack(
         hint = f"; the copy itself has every {own}th: --stride 1 takes all of it" if own > 1 else ""
         taken = f"{len(recorded):,} of {len(whole):,} people"
         console.print(f"{taken}: frames whose number {stride} divides{hint}.")
-    with counted(console, "people", len(recorded)) as done:
+    with counted("people", len(recorded)) as done:
         packed = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)
     for note in packed.notes:
         console.print(f"  {note}")
@@ -205,6 +205,6 @@ def data_render(
         draw_crops([some[n] for n in range(4 * 8)], SKELETON, sheet, columns=8)
         console.print(f"Look at {sheet}.")
     people = render(poses[order], settings, range(count), workers)
-    with counted(console, "people", count) as done:
+    with counted("people", count) as done:
         pack(people, out, asdict(settings), done=done)
     console.print(f"{count} people in {out}.")
