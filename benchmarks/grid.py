@@ -24,7 +24,7 @@ from torch import Tensor
 from unihpe.body.batch import Batch, Modality
 from unihpe.body.metrics import mpjpe
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.diffusion.parametrisation import Prediction, allowed
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.diffusion.sde import PathKind, build_path
@@ -94,7 +94,7 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
     recipe = parse_recipe(card.recipe, str(args.checkpoint))
     draw = training_stream(
         open_source(
-            recipe.data.model_copy(update={"root": str(args.data)}), split="train", view="random"
+            recipe.data.model_copy(update={"root": str(args.data)}), Part("train", training=True)
         ),
         recipe.data,
     )

@@ -26,15 +26,16 @@ from torch import Tensor
 from unihpe.body.batch import Batch
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.settings import open_source
+from unihpe.datasets import get_data_set
+from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
 from unihpe.evaluation.batches import prepared
 from unihpe.evaluation.lifting import by_group
-from unihpe.evaluation.rules import rules_of, scores
+from unihpe.evaluation.scores import scores
 from unihpe.io.files import write_text
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 from unihpe.recipe import Recipe, load_recipe, parse_recipe
-from unihpe.runs.evaluate import evaluate_checkpoint, open_by_rules
+from unihpe.runs.evaluate import evaluate_checkpoint, open_by_protocol
 from unihpe.runs.train import train_recipe
 from unihpe.training.loop import Schedule
 from unihpe.training.state import read_log
@@ -122,7 +123,7 @@ def baseline(
 ) -> dict[str, Any]:
     """One SimpleBaseline on the recipe's own stream, scored."""
     data = recipe.data
-    stream = training_stream(open_source(data, split="train", view="random", part="trained"), data)
+    stream = training_stream(open_source(data, Part("train", training=True)), data)
     file, begin = runs / f"baseline-{rate:g}-{dropout:g}.safetensors", time.time()
     model = train_baseline(
         stream, samples, rate, dropout, recipe.pose_scale, file, joints=len(SKELETON)
@@ -145,8 +146,8 @@ def baseline(
 @torch.no_grad()
 def scored(model: SimpleBaseline, recipe: Recipe) -> dict[str, dict[str, float]]:
     """The protocol's errors of a baseline, with the flip test, mm."""
-    rules = rules_of("humaneva", "actions")
-    source, _ = open_by_rules(recipe.data, rules, True, "true")
+    rules = get_data_set("humaneva").protocol("actions")
+    source, _ = open_by_protocol(recipe.data, rules)
     rows: dict[str, list[Tensor]] = {name: [] for name in FIGURES}
     groups: list[str] = []
     for batch in prepared(source, torch.Generator().manual_seed(0), "cpu"):

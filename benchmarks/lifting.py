@@ -33,7 +33,7 @@ from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.motion.source import MotionSource, TwoD, open_motion
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.diffusion.sampling import build_sampler, evaluations
 from unihpe.errors import InputError
 from unihpe.evaluation.batches import prepared
@@ -228,7 +228,7 @@ def speeds(model: UniHPE, batch: Batch, pose_scale: float) -> dict[str, float]:
 def train_baselines(args: argparse.Namespace, test: TestData) -> dict[str, Any]:
     """Train and score every baseline; the record is rewritten after each, so a stop loses none."""
     recipe = load_recipe("lifting", (f"data.root={args.data}",))
-    draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
+    draw = training_stream(open_source(recipe.data, Part("train", training=True)), recipe.data)
     pose_scale = measure_scales(recipe, draw).pose_scale
     record: dict[str, Any] = {**where(), "samples": args.samples, "runs": []}
     for dropout in sorted(DROPOUTS):

@@ -106,7 +106,7 @@ def opened(folder: str, share: str) -> dict[str, float]:
     started = time.perf_counter()
     import torch
 
-    from unihpe.datasets.settings import open_source
+    from unihpe.datasets.settings import Part, open_source
     from unihpe.recipe import load_recipe
     from unihpe.training.streams import training_stream
 
@@ -114,7 +114,7 @@ def opened(folder: str, share: str) -> dict[str, float]:
     found = {"import_s": time.perf_counter() - started, "imported_mb": held("VmRSS")}
     recipe = load_recipe("lifting-cpn", (f"data.root={folder}", "data.keypoints=gt"))
     begin, used = time.perf_counter(), time.process_time()
-    source = open_source(recipe.data, split="train", view="random", part="trained")
+    source = open_source(recipe.data, Part("train", training=True))
     draw = training_stream(source, recipe.data)
     found |= {"open_s": time.perf_counter() - begin, "open_cpu_s": time.process_time() - used}
     found |= {
@@ -136,11 +136,14 @@ def opened(folder: str, share: str) -> dict[str, float]:
 
 def built(folder: str) -> dict[str, float]:
     """In a fresh process: the first opening, which makes the index."""
-    from unihpe.datasets.sets import open_recorded
+    from unihpe.datasets import get_data_set
+    from unihpe.datasets.dataset import Reading
 
     found = {"imported_mb": held("VmRSS")}
     begin, used = time.perf_counter(), time.process_time()
-    open_recorded("human36m", Path(folder), "gt", "train")
+    recording = get_data_set("human36m").recording
+    assert recording is not None
+    recording.open(Path(folder), Reading("gt", "train"))
     return found | {
         "s": time.perf_counter() - begin,
         "cpu_s": time.process_time() - used,

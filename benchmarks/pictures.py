@@ -29,16 +29,17 @@ from lifting import DATA, HERE, MEAN, where
 
 from unihpe.body.batch import FEWEST_JOINTS, Batch
 from unihpe.body.prepare import prepare
+from unihpe.datasets import get_data_set
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.motion.source import open_motion
-from unihpe.datasets.pack import pack
-from unihpe.datasets.pack_recorded import SEEN
+from unihpe.datasets.pack import SEEN
+from unihpe.datasets.packed import pack
 from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.protocol import Scored
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.batches import EVALUATION_BATCH
 from unihpe.evaluation.pictures import evaluate_pictures
-from unihpe.evaluation.words import people_protocol
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
@@ -101,10 +102,12 @@ def in_sight(checkpoint: Path, people: Path) -> dict[str, Any]:
             )
             yield prepare(frames, source.skeleton)
 
+    scored = Scored(count=len(source.skeleton), focal="true")
+    protocol = get_data_set("people").default.words(scored)
     report = evaluate_pictures(
         model,
         batches(),
-        people_protocol("test", len(source.skeleton), "true"),
+        protocol,
         skeleton=source.skeleton,
         generator=torch.Generator().manual_seed(1),
         sampler=build_sampler("auto", 0),

@@ -21,7 +21,7 @@ import torch
 from alignment import scored, shortened, trained, with_backbone
 from lifting import DATA, where
 
-from unihpe.datasets.pack import PackedPeople
+from unihpe.datasets.packed import PackedPeople
 from unihpe.datasets.settings import MixSettings
 from unihpe.errors import InputError
 from unihpe.io.files import write_text

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from unihpe.body.batch import Batch
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
 from unihpe.model.backbones import public_files
 from unihpe.model.backbones.hrnet import HRNet, coarse_fuse_prefixes
 from unihpe.model.build import load_public_weights
-from unihpe.model.checkpoint import SHIPPED, checkpoint_file, load_checkpoint
+from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 from unihpe.model.heatmaps import HeatmapHead
 from unihpe.recipe import (
     build_model,
@@ -210,12 +210,11 @@ def test_the_fingerprint_follows_training_not_places():
 def test_data_must_be_named_and_be_there(tmp_path):
     recipe = load_recipe("quick")
     with pytest.raises(InputError, match="data.root=FOLDER"):
-        open_source(recipe.data, split="train", view="random")
+        open_source(recipe.data, Part("train", training=True))
     with pytest.raises(InputError, match="no data at"):
         open_source(
             recipe.data.model_copy(update={"root": str(tmp_path / "x")}),
-            split="train",
-            view="random",
+            Part("train", training=True),
         )
 
 
@@ -228,7 +227,7 @@ def test_a_point_estimate_needs_a_prediction_that_has_one():
 
 def test_scales_are_measured(motion_file):
     recipe = load_recipe("quick", (f"data.root={motion_file}",))
-    draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
+    draw = training_stream(open_source(recipe.data, Part("train", training=True)), recipe.data)
     measured = measure_scales(recipe, draw)
     assert 100 < measured.pose_scale < 600 and 0.2 < measured.keypoint_scale < 0.6
     assert measure_scales(measured, draw) == measured

@@ -9,8 +9,8 @@ import typer
 
 from unihpe.cli import app
 from unihpe.cli.plot import FIGURES
+from unihpe.datasets import get_data_set
 from unihpe.diffusion.sampling import build_sampler
-from unihpe.evaluation.rules import rules_of
 from unihpe.recipe import load_recipe, with_stages
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -56,7 +56,7 @@ def test_a_command_is_understood(line):
             recipe, tuple(given["stage"] or [stage.name for stage in recipe.stage])
         ).stage
     if name == "eval":
-        assert given["protocol"] is None or rules_of(given["data"], given["protocol"])
+        assert given["protocol"] is None or get_data_set(given["data"]).protocol(given["protocol"])
         build_sampler(given["sampler"], given["steps"])
     if name == "plot":
         assert given["what"] in FIGURES

@@ -12,14 +12,20 @@ from miniatures_packings import write_mmpose_3dhp
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets import get_data_set
 from unihpe.datasets.check import check
-from unihpe.datasets.check_counts import KNOWN, compared, counted
+from unihpe.datasets.counts import compared
+from unihpe.datasets.counts import counted as counted_by
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import view_of
 from unihpe.datasets.mpi_inf_3dhp.views import test_view as view_of_test
 from unihpe.datasets.mpi_inf_3dhp.views import train_view
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.errors import InputError
+
+
+def counted(name, recorded):
+    return counted_by(get_data_set(name).recording, recorded)
 
 
 def made_up(name, frames_of):
@@ -100,14 +106,17 @@ def test_3dhp_by_the_cameras_that_are_there_and_thinned_sets_by_their_step():
     ],
 )
 def test_the_test_set_of_human36m_and_its_variants(frames, step, variant):
-    assert compared_with(KNOWN["human36m"]["test"], frames // step, step) == variant
+    assert (
+        compared_with(get_data_set("human36m").recording.known["test"], frames // step, step)
+        == variant
+    )
 
 
 def compared_with(known, frames, step):
     """The variant that so many frames, so far apart, of 236 views are."""
     part = SimpleNamespace(view=torch.arange(236), frame=torch.arange(236))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unihpe.datasets.check_counts.step_of", lambda part: step)
+        patch.setattr("unihpe.datasets.counts.step_of", lambda part: step)
         return compared(known, part, {"frames": frames, "cameras": 4})[1]
 
 

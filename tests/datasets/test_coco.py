@@ -14,7 +14,7 @@ from unihpe.body.prepare import prepare
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.coco.source import HIDDEN, VISIBLE, CocoSource, read_annotations
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
 from unihpe.recipe import load_recipe
 
@@ -207,7 +207,7 @@ def test_a_recipe_says_how_pictures_are_augmented(tmp_path):
 
     def read(*changes, view="random"):
         data = load_recipe("quick", ('data.name="coco"', f"data.root={folder}", *changes)).data
-        return open_source(data, split=None, view=view).read(
+        return open_source(data, Part(training=view == "random")).read(
             torch.tensor([0]), torch.Generator().manual_seed(0)
         )
 

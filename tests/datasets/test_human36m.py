@@ -362,7 +362,7 @@ def test_the_lens_is_not_opencvs(tmp_path):
 
 
 def without_names(*which):
-    """Rows of S9 lose their names, as MMPose's script leaves out names of pictures it cannot read."""
+    """Rows of S9 lose their names, as MMPose's script names no pictures it cannot read."""
 
     def change(split, arrays):
         if split == "test":

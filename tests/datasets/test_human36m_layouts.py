@@ -1,4 +1,6 @@
-"""Human3.6M's raw release, h36m-fetch's, H36M-Toolbox's and LCN's files, on miniatures written by hand."""
+"""Human3.6M's raw release, h36m-fetch's, H36M-Toolbox's and LCN's files, on miniatures written by
+hand.
+"""
 
 import copy
 import json
@@ -20,11 +22,11 @@ from miniatures import (
     write_raw_h36m,
 )
 from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin_h36m
+from opening import open_recorded
 
 from unihpe.datasets.check import check
 from unihpe.datasets.human36m.mmpose import json_files
 from unihpe.datasets.human36m.reader import found_layout, open_human36m
-from unihpe.datasets.sets import open_recorded
 from unihpe.errors import InputError
 
 WRITERS = {

@@ -22,12 +22,13 @@ from miniatures_packings import (
     write_spin_3dhp,
     write_spin_h36m,
 )
+from opening import open_recorded
 from torch.testing import assert_close
 
-from unihpe.datasets import index, sets, videopose3d
+from unihpe.datasets import index, videopose3d
+from unihpe.datasets.human36m import record
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
-from unihpe.datasets.sets import open_recorded
 from unihpe.errors import InputError
 from unihpe.io import mapped
 
@@ -48,7 +49,7 @@ def built(monkeypatch):
     """How often the set's own files were read."""
     calls = []
     monkeypatch.setattr(
-        sets,
+        record,
         "open_human36m",
         lambda *given, **named: (calls.append(given), open_human36m(*given, **named))[1],
     )

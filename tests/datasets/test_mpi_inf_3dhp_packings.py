@@ -11,12 +11,11 @@ from miniatures_packings import (
     write_pstmo_3dhp,
     write_spin_3dhp,
 )
+from opening import open_recorded, pictures_of
 from torch.testing import assert_close
 
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.datasets.mpi_inf_3dhp.views import view_named
-from unihpe.datasets.pictures import Pictures
-from unihpe.datasets.sets import open_recorded
 from unihpe.errors import InputError
 
 WRITERS = {"mmpose": write_mmpose_3dhp, "pstmo": write_pstmo_3dhp, "spin": write_spin_3dhp}
@@ -124,7 +123,7 @@ def test_names_of_pictures(name, expected, tmp_path):
     )
     picture.parent.mkdir(parents=True)
     picture.touch()
-    assert Pictures("mpi_inf_3dhp", tmp_path).find(view, frame) == picture
+    assert pictures_of("mpi_inf_3dhp", tmp_path).find(view, frame) == picture
 
 
 def test_a_strange_name_and_a_camera_without_a_lens(tmp_path):

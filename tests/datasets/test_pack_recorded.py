@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from miniatures import H36M_CAMERAS, write_3dhp_train, write_mmpose_h36m, write_videopose3d_h36m
+from opening import pictures_of
 from typer.testing import CliRunner
 
 from unihpe.body.boxes import crop_matrix
@@ -15,10 +16,9 @@ from unihpe.cli import app
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import ACTIONS, IRREGULAR, sequence_of, take_of
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
-from unihpe.datasets.pack import PackedPeople
-from unihpe.datasets.pack_recorded import pack_recorded
+from unihpe.datasets.pack import pack_recorded
+from unihpe.datasets.packed import PackedPeople
 from unihpe.datasets.people.source import PeopleSource
-from unihpe.datasets.pictures import Pictures
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
 from unihpe.training.state import read_log
@@ -59,7 +59,7 @@ def mmpose(tmp_path):
 
 def test_crops_show_the_joints_where_the_labels_say(mmpose, tmp_path):
     root, recorded = mmpose
-    done = pack_recorded(recorded, Pictures("human36m", root), tmp_path / "train.pack")
+    done = pack_recorded(recorded, pictures_of("human36m", root), tmp_path / "train.pack")
     packed = PackedPeople(tmp_path / "train.pack")
     assert done.people == len(packed) == len(recorded) == 12 and packed.index.tolist() == list(
         range(12)
@@ -81,7 +81,7 @@ def test_crops_show_the_joints_where_the_labels_say(mmpose, tmp_path):
 
 def test_packing_goes_on_where_it_stopped(mmpose, tmp_path):
     root, recorded = mmpose
-    file, pictures = tmp_path / "train.pack", Pictures("human36m", root)
+    file, pictures = tmp_path / "train.pack", pictures_of("human36m", root)
 
     def stop(count):
         if count == 7:
@@ -124,10 +124,10 @@ def test_pieces_of_other_pictures_or_labels_and_damaged_ones_are_packed_again(mm
     }.items():
         file = tmp_path / f"{name}.pack"
         with pytest.raises(KeyboardInterrupt):
-            pack_recorded(first, Pictures("human36m", where), file, done=stopped_at(7), piece=4)
+            pack_recorded(first, pictures_of("human36m", where), file, done=stopped_at(7), piece=4)
         if damage:
             damage(tmp_path / f"{name}.pack.pieces" / "00000")
-        assert pack_recorded(recorded, Pictures("human36m", root), file, piece=4).kept == 0, name
+        assert pack_recorded(recorded, pictures_of("human36m", root), file, piece=4).kept == 0, name
         assert PackedPeople(file)[0].group == "Photo"
 
 
@@ -136,12 +136,12 @@ def test_pictures_of_another_size_are_refused(mmpose, tmp_path):
     file = sorted((root / "images").rglob("*.jpg"))[0]
     picture = cv2.imread(str(file))
     cv2.imwrite(str(file), picture[:-2])  # 1000 rows for 1002: some extractions level that out
-    pack_recorded(recorded, Pictures("human36m", root), tmp_path / "near.pack")
+    pack_recorded(recorded, pictures_of("human36m", root), tmp_path / "near.pack")
     cv2.imwrite(str(file), picture[::2, ::2])
     with pytest.raises(
         InputError, match=rf"{file.name}: is 500 × 501, its annotation is of 1000 × 1002"
     ):
-        pack_recorded(recorded, Pictures("human36m", root), tmp_path / "far.pack")
+        pack_recorded(recorded, pictures_of("human36m", root), tmp_path / "far.pack")
     assert not (tmp_path / "far.pack").exists()
 
 
@@ -168,7 +168,7 @@ def test_missing_pictures_are_counted_and_named_or_left_out(mmpose, tmp_path):
     root, recorded = mmpose
     for file in sorted((root / "images").rglob("*_000006.jpg"))[:2]:
         file.unlink()
-    pictures = Pictures("human36m", root)
+    pictures = pictures_of("human36m", root)
     with pytest.raises(
         InputError,
         match=r"2 of 12 pictures are not there, nor in a whole video, such as images/S1/S1_TakingPhoto_1.*--skip-missing",
@@ -195,7 +195,7 @@ def test_videos_are_read_frame_by_frame(tmp_path):
     for keypoints in frames.keypoints:
         writer.write(painted(keypoints))
     writer.release()
-    pictures = Pictures("human36m", tmp_path)
+    pictures = pictures_of("human36m", tmp_path)
     for n in (0, 5, 11, 2):  # forwards and back
         view = recorded.views[int(recorded.view[n])]
         picture = pictures.read(view, int(recorded.frame[n]))
@@ -237,7 +237,7 @@ def test_joints_another_set_means_otherwise_are_unknown(tmp_path):
     folder.mkdir(parents=True)
     for n, keypoints in enumerate(frames.keypoints):
         cv2.imwrite(str(folder / f"frame_{n + 1:06d}.jpg"), painted(keypoints, (2048, 2048)))
-    pack_recorded(chosen, Pictures("mpi_inf_3dhp", tmp_path), tmp_path / "train.pack")
+    pack_recorded(chosen, pictures_of("mpi_inf_3dhp", tmp_path), tmp_path / "train.pack")
     person = PackedPeople(tmp_path / "train.pack")[0]
     unknown = np.isnan(person.keypoints[:, 0])
     assert set(np.flatnonzero(unknown)) == {8, 9, 10}  # thorax, nose, head
@@ -267,14 +267,14 @@ def test_pictures_go_by_many_names(tmp_path):
         "s_09_act_12_subact_01_ca_02/s_09_act_12_subact_01_ca_02_000006.jpg",
         "S9/Videos/Photo 1.55011271.mp4",
     ):
-        pictures = Pictures("human36m", tmp_path)
+        pictures = pictures_of("human36m", tmp_path)
         assert pictures.find(view, 5) is None
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".mp4":
             file.write_bytes(b"no video")
             assert pictures.find(view, 5) is None
-            pictures = Pictures("human36m", tmp_path)
+            pictures = pictures_of("human36m", tmp_path)
             write_video(file, 6)
             assert pictures.find(view, 6) is None  # it ends before
         else:
@@ -282,7 +282,7 @@ def test_pictures_go_by_many_names(tmp_path):
         assert pictures.find(view, 5) == file
         file.unlink()
     with pytest.raises(InputError, match="pictures of humaneva cannot be read"):
-        Pictures("humaneva", tmp_path)
+        pictures_of("humaneva", tmp_path)
 
 
 def test_takes_are_told_by_subject():
@@ -326,8 +326,8 @@ def test_the_papers_recipe_trains_on_packed_sets(mmpose, tmp_path):
     folder.mkdir()
     for n, keypoints in enumerate(chosen.read(torch.arange(len(chosen))).keypoints):
         cv2.imwrite(str(folder / f"frame_{n + 1:06d}.jpg"), painted(keypoints, (2048, 2048)))
-    pack_recorded(recorded, Pictures("human36m", root), tmp_path / "h36m" / "train.pack")
-    pack_recorded(chosen, Pictures("mpi_inf_3dhp", other), tmp_path / "3dhp" / "train.pack")
+    pack_recorded(recorded, pictures_of("human36m", root), tmp_path / "h36m" / "train.pack")
+    pack_recorded(chosen, pictures_of("mpi_inf_3dhp", other), tmp_path / "3dhp" / "train.pack")
     small = {
         "data.root": tmp_path / "h36m",
         "mix.0.root": tmp_path / "3dhp",

@@ -1,4 +1,4 @@
-"""3DPW's regressed joints in HybrIK's JSON and MMHuman3D's npz, written here as datasets hold them."""
+"""3DPW's regressed joints in HybrIK's JSON and MMHuman3D's npz, as data sets hold them."""
 
 import json
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from miniatures import people
+from opening import open_recorded
 from torch.testing import assert_close
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.check import check
-from unihpe.datasets.sets import open_recorded
 from unihpe.datasets.threedpw.regressed import open_threedpw17
 from unihpe.errors import InputError
 
@@ -31,15 +31,25 @@ def bodies(count=12):
 def write_hybrik(path, change=None):
     relative, roots = bodies()
     images = [
-        {"id": n, "file_name": f"image_{n:05d}.jpg", "sequence": "downtown_cafe_00" if n < 8 else "flat_packBags_00",
-         "width": SIZE[0], "height": SIZE[1], "cam_param": {"focal": FOCAL, "princpt": CENTRE}}
+        {
+            "id": n,
+            "file_name": f"image_{n:05d}.jpg",
+            "sequence": "downtown_cafe_00" if n < 8 else "flat_packBags_00",
+            "width": SIZE[0],
+            "height": SIZE[1],
+            "cam_param": {"focal": FOCAL, "princpt": CENTRE},
+        }
         for n in range(len(relative))
-    ]  # fmt: skip
+    ]
     notes = [
-        {"image_id": n, "h36m_joints": (pose[LEFT_FIRST] + root).tolist(),
-         "smpl_joint_cam": np.tile(root, (24, 1)).tolist(), "bbox": [1, 2, 3, 4]}
+        {
+            "image_id": n,
+            "h36m_joints": (pose[LEFT_FIRST] + root).tolist(),
+            "smpl_joint_cam": np.tile(root, (24, 1)).tolist(),
+            "bbox": [1, 2, 3, 4],
+        }
         for n, (pose, root) in enumerate(zip(relative, roots, strict=True))
-    ]  # fmt: skip
+    ]
     content = {"images": images, "annotations": notes}
     if change:
         change(content)

@@ -19,9 +19,9 @@ from miniatures_smpl import (
     write_smpl,
     write_spin_threedpw,
 )
+from opening import open_recorded
 
 from unihpe.datasets.check import check
-from unihpe.datasets.sets import open_recorded
 from unihpe.datasets.threedpw import smpl
 from unihpe.datasets.threedpw.posed import open_list, open_threedpw_smpl
 from unihpe.datasets.threedpw.smpl import model_files, read_body
@@ -90,9 +90,13 @@ def test_model_files_under_other_names_and_as_npz(tmp_path):
     assert set(files) == {"m", "f"}
     body = read_body(files["m"])
     parts = {
-        "v_template": body.template, "shapedirs": body.shapes, "posedirs": body.poses, "J_regressor": body.joints,
-        "weights": body.weights, "kintree_table": np.array([body.parents, range(24)]),
-    }  # fmt: skip
+        "v_template": body.template,
+        "shapedirs": body.shapes,
+        "posedirs": body.poses,
+        "J_regressor": body.joints,
+        "weights": body.weights,
+        "kintree_table": np.array([body.parents, range(24)]),
+    }
     np.savez(tmp_path / "smpl" / "SMPL_MALE.npz", **parts)
     files["m"].unlink()
     again = read_body(model_files(tmp_path)["m"])
@@ -108,9 +112,13 @@ def rewritten(path, change):
     """A model file's dict, changed, as a plain pickle."""
     body = read_body(path)
     content = {
-        "v_template": body.template, "shapedirs": body.shapes, "posedirs": body.poses, "J_regressor": body.joints,
-        "weights": body.weights, "kintree_table": np.array([body.parents, range(24)]),
-    }  # fmt: skip
+        "v_template": body.template,
+        "shapedirs": body.shapes,
+        "posedirs": body.poses,
+        "J_regressor": body.joints,
+        "weights": body.weights,
+        "kintree_table": np.array([body.parents, range(24)]),
+    }
     change(content)
     path.write_bytes(pickle.dumps(content))
 
@@ -262,7 +270,9 @@ GIVEN = {
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_a_model_file_cannot_change_the_reader(tmp_path, name):
-    """State set on what a pickle is given, its attributes and its defaults, must die with the pickle."""
+    """State set on what a pickle is given, its attributes and its defaults, must die with the
+    pickle.
+    """
     (words, ours), path = GIVEN[name], tmp_path / "SMPL_MALE.pkl"
     before = dict(vars(ours)), getattr(ours, "__defaults__", None), ours.__doc__
     for state in (

@@ -22,7 +22,6 @@ from test_threedpw17 import write_hybrik
 import unihpe.runs.evaluate
 from unihpe.body.skeleton import get_skeleton
 from unihpe.evaluation.lifting import evaluate_lifting
-from unihpe.evaluation.words import Protocol
 from unihpe.model.checkpoint import Card
 from unihpe.recipe import load_recipe
 
@@ -230,7 +229,7 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     )
     oracle, words = (
         Oracle(source.skeleton, {"any": 0.0}, point),
-        Protocol(name="x", data="x", joints="x"),
+        {"name": "x", "data": "x", "joints": "x"},
     )
     generator = torch.Generator().manual_seed(0)
     report = evaluate_lifting(
@@ -257,7 +256,7 @@ def test_the_flip_test_of_samples_gains_nothing_from_a_second_draw(h36m):
     )
     oracle, words = (
         Drawing(source.skeleton, {}, point=False),
-        Protocol(name="x", data="x", joints="x"),
+        {"name": "x", "data": "x", "joints": "x"},
     )
     found = []
     for flip in (True, False):

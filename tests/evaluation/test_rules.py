@@ -7,20 +7,14 @@ from torch.testing import assert_close
 
 from unihpe.body.metrics import align, mpjpe, pa_mpjpe
 from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets import DATA_SETS, get_data_set
 from unihpe.datasets.human36m.views import second_take
+from unihpe.datasets.mpi_inf_3dhp.protocols import OFFICIAL_JOINTS
+from unihpe.datasets.protocol import EVERY_JOINT, LIMBS, LSP_14, Scored
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import by_group
-from unihpe.evaluation.rules import (
-    LIMBS,
-    LSP_14,
-    OFFICIAL_3DHP,
-    RULES,
-    every_joint,
-    pa_reflected,
-    rules_of,
-    scores,
-)
+from unihpe.evaluation.scores import pa_reflected, scores
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.recipe import build_model, load_recipe
 
@@ -43,15 +37,24 @@ def moved(truth, skeleton, joint, by):
     return guess
 
 
-@pytest.mark.parametrize("rules", RULES, ids=lambda rules: f"{rules.data}-{rules.name}")
-def test_a_perfect_guess_and_one_joint_off(rules):
+NAMED = [(data, rules) for data, one in DATA_SETS.items() for rules in one.protocols]
+
+
+def rules_of(data, name):
+    return get_data_set(data).protocol(name)
+
+
+@pytest.mark.parametrize(
+    ("data", "rules"), NAMED, ids=[f"{data}-{rules.name}" for data, rules in NAMED]
+)
+def test_a_perfect_guess_and_one_joint_off(data, rules):
     """A wrist 300 mm off counts once among the joints that are scored; a joint that is not scored counts nothing."""
-    skeleton = SKELETONS[rules.data]
+    skeleton = SKELETONS[data]
     truth = poses(skeleton)
     perfect = scores(truth.clone(), truth, skeleton, rules)
     off = scores(moved(truth, skeleton, "left_wrist", [300.0, 0.0, 0.0]), truth, skeleton, rules)
     for figure in rules.figures:
-        name, count = figure.name or figure.metric, len(figure.joints) or len(skeleton)
+        name, count = figure.metric, len(figure.joints) or len(skeleton)
         if figure.metric == "MPJPE":
             assert_close(perfect[name], torch.zeros(3))
             assert_close(off[name], torch.full((3,), 300.0 / count))
@@ -126,7 +129,7 @@ def test_joints_that_the_truth_lacks_do_not_count():
     truth[:, H36M.index("spine")] = torch.nan
     guess = torch.nan_to_num(truth) + 0.0
     guess[:, H36M.index("left_wrist")] += torch.tensor([160.0, 0.0, 0.0])
-    found = scores(guess, truth, H36M, every_joint("motion"))
+    found = scores(guess, truth, H36M, EVERY_JOINT)
     assert_close(found["MPJPE"], torch.full((3,), 10.0))
     assert torch.isfinite(found["PA-MPJPE"]).all()
 
@@ -175,15 +178,16 @@ def test_averages():
 
 
 def test_joint_sets_and_words():
-    assert len(LIMBS) == 12 and len(set(LSP_14)) == 14 and set(OFFICIAL_3DHP) <= set(MPI.joints)
-    for rules in RULES:
-        words = rules.words("a layout", "gt", rules.flip, "true", "all 17")
-        assert words.name == rules.name and words.about and "split" in words.data
-    said = rules_of("human36m", "spin-p2").words("x", "gt", False, "true", "all 17")
+    assert len(LIMBS) == 12 and len(set(LSP_14)) == 14 and set(OFFICIAL_JOINTS) <= set(MPI.joints)
+    scored = Scored(layout="a layout", keypoints="gt", focal="true", joints="all 17")
+    for _, rules in NAMED:
+        words = rules.words(scored)
+        assert words["name"] == rules.name and words["about"] and "split" in words["data"]
+    said = rules_of("human36m", "spin-p2").words(scored)
     assert (
-        "every 5th frame" in said.data
-        and "60457274" in said.data
-        and said.joints.startswith("MPJPE over 14: left_hip")
+        "every 5th frame" in said["data"]
+        and "60457274" in said["data"]
+        and said["joints"].startswith("MPJPE over 14: left_hip")
     )
     with pytest.raises(InputError, match=r"has videopose3d, .*every-64th"):
         rules_of("human36m", "p1")

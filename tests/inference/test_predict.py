@@ -15,11 +15,12 @@ from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets import get_data_set
 from unihpe.datasets.motion.source import MotionSource
+from unihpe.datasets.protocol import Scored
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import evaluate_lifting, geometric_median
 from unihpe.evaluation.retrieval import cosines, retrieve
-from unihpe.evaluation.words import motion_protocol
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.results import spread
@@ -55,11 +56,11 @@ def test_prediction_is_evaluation(model, people, trained, motion):
     frames, truth = people
     source = MotionSource(motion.select("test"), "fixed")
     batch = prepare(source.read(torch.arange(0, 240, 6), torch.Generator()), source.skeleton)
-    protocol = motion_protocol("human36m17", 17, "test", 1, "exact", 0, "true")
+    words = get_data_set("motion").default.words(Scored(two_d="exact", focal="true"))
     report = evaluate_lifting(
         model.model,
         [batch],
-        protocol,
+        words,
         generator=torch.Generator(),
         gallery=10,
         skeleton=source.skeleton,

@@ -20,14 +20,29 @@ def change(path, key, make):
 
 
 BAD = {
-    "a bomb": (lambda file, key: file.create_dataset(key, (1 << 40, 1, 17, 3), "f8", chunks=(1, 1, 17, 3)), "not unpacked"),
-    "of another shape, and huge": (lambda file, key: file.create_dataset(key, (1 << 50,), "f8"), "have the shape"),
+    "a bomb": (
+        lambda file, key: file.create_dataset(key, (1 << 40, 1, 17, 3), "f8", chunks=(1, 1, 17, 3)),
+        "not unpacked",
+    ),
+    "of another shape, and huge": (
+        lambda file, key: file.create_dataset(key, (1 << 50,), "f8"),
+        "have the shape",
+    ),
     "text": (lambda file, key: file.create_dataset(key, data=[["walk"]]), "not numbers"),
-    "structured": (lambda file, key: file.create_dataset(key, (3, 1), [("a", "f8")]), "not numbers"),
+    "structured": (
+        lambda file, key: file.create_dataset(key, (3, 1), [("a", "f8")]),
+        "not numbers",
+    ),
     "a group": (lambda file, key: file.create_group(key), "is a group or empty"),
-    "nothing": (lambda file, key: file.create_dataset(key, data=h5py.Empty("f8")), "is a group or empty"),
-    "a dead link": (lambda file, key: file.__setitem__(key, h5py.SoftLink("/none")), "not a readable HDF5"),
-}  # fmt: skip
+    "nothing": (
+        lambda file, key: file.create_dataset(key, data=h5py.Empty("f8")),
+        "is a group or empty",
+    ),
+    "a dead link": (
+        lambda file, key: file.__setitem__(key, h5py.SoftLink("/none")),
+        "not a readable HDF5",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -20,7 +20,7 @@ pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'u
 
 
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
-from unihpe.datasets.pack import PackedPeople, join, pack
+from unihpe.datasets.packed import PackedPeople, join, pack
 from unihpe.rendering.background import Backgrounds, behind, load_backgrounds
 from unihpe.rendering.body import (
     COLUMN,

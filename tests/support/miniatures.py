@@ -13,14 +13,32 @@ import numpy as np
 
 # Rest pose, metres, z up, facing −y: a person's left is +x.
 REST = {
-    "pelvis": (0, 0, 0.95), "right_hip": (-0.13, 0, 0.94), "right_knee": (-0.13, -0.06, 0.50), "right_ankle": (-0.13, 0.02, 0.08),
-    "left_hip": (0.13, 0, 0.94), "left_knee": (0.13, -0.06, 0.50), "left_ankle": (0.13, 0.02, 0.08), "spine": (0, 0, 1.20),
-    "thorax": (0, 0, 1.45), "nose": (0, -0.08, 1.55), "head": (0, -0.02, 1.66), "left_shoulder": (0.17, 0, 1.42),
-    "left_elbow": (0.22, 0.04, 1.14), "left_wrist": (0.23, -0.05, 0.90), "right_shoulder": (-0.17, 0, 1.42),
-    "right_elbow": (-0.22, 0.04, 1.14), "right_wrist": (-0.23, -0.05, 0.90),
-    "left_foot": (0.13, -0.06, 0.04), "right_foot": (-0.13, -0.06, 0.04), "left_toe": (0.13, -0.14, 0.02), "right_toe": (-0.13, -0.14, 0.02),
-    "left_hand": (0.23, -0.08, 0.82), "right_hand": (-0.23, -0.08, 0.82), "neck": (0, 0, 1.48), "head_top": (0, -0.02, 1.72),
-}  # fmt: skip
+    "pelvis": (0, 0, 0.95),
+    "right_hip": (-0.13, 0, 0.94),
+    "right_knee": (-0.13, -0.06, 0.50),
+    "right_ankle": (-0.13, 0.02, 0.08),
+    "left_hip": (0.13, 0, 0.94),
+    "left_knee": (0.13, -0.06, 0.50),
+    "left_ankle": (0.13, 0.02, 0.08),
+    "spine": (0, 0, 1.20),
+    "thorax": (0, 0, 1.45),
+    "nose": (0, -0.08, 1.55),
+    "head": (0, -0.02, 1.66),
+    "left_shoulder": (0.17, 0, 1.42),
+    "left_elbow": (0.22, 0.04, 1.14),
+    "left_wrist": (0.23, -0.05, 0.90),
+    "right_shoulder": (-0.17, 0, 1.42),
+    "right_elbow": (-0.22, 0.04, 1.14),
+    "right_wrist": (-0.23, -0.05, 0.90),
+    "left_foot": (0.13, -0.06, 0.04),
+    "right_foot": (-0.13, -0.06, 0.04),
+    "left_toe": (0.13, -0.14, 0.02),
+    "right_toe": (-0.13, -0.14, 0.02),
+    "left_hand": (0.23, -0.08, 0.82),
+    "right_hand": (-0.23, -0.08, 0.82),
+    "neck": (0, 0, 1.48),
+    "head_top": (0, -0.02, 1.72),
+}
 SWINGING = ("knee", "ankle", "elbow", "wrist", "foot", "toe", "hand")
 
 
@@ -62,14 +80,28 @@ def to_camera(world, place):
 
 
 # ---- Human3.6M
-# ------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 # The names of the 17 by their place among the raw 32; others repeat a joint or end a bone.
 RAW_COLUMNS = {
-    0: "pelvis", 1: "right_hip", 2: "right_knee", 3: "right_ankle", 6: "left_hip", 7: "left_knee", 8: "left_ankle", 12: "spine",
-    13: "thorax", 14: "nose", 15: "head", 17: "left_shoulder", 18: "left_elbow", 19: "left_wrist", 25: "right_shoulder",
-    26: "right_elbow", 27: "right_wrist",
-}  # fmt: skip
+    0: "pelvis",
+    1: "right_hip",
+    2: "right_knee",
+    3: "right_ankle",
+    6: "left_hip",
+    7: "left_knee",
+    8: "left_ankle",
+    12: "spine",
+    13: "thorax",
+    14: "nose",
+    15: "head",
+    17: "left_shoulder",
+    18: "left_elbow",
+    19: "left_wrist",
+    25: "right_shoulder",
+    26: "right_elbow",
+    27: "right_wrist",
+}
 H36M_KEPT = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 H36M_CAMERAS = ["54138969", "55011271", "58860488", "60457274"]
 H36M_LENSES = [
@@ -236,7 +268,9 @@ def h36m_2d(world, subject, longer=0):
 def write_videopose3d_h36m(
     root, change_3d=None, change_2d=None, name="gt", symmetry=None, longer=0
 ):
-    """data_3d_h36m.npz and data_2d_h36m_<name>.npz: S1 and S9, the latter also with a corrupt-free second take."""
+    """data_3d_h36m.npz and data_2d_h36m_<name>.npz: S1 and S9, the latter also with a corrupt-free
+    second take.
+    """
     plan = {"S1": {"Walking 1": 12, "Photo": 5}, "S9": {"Greeting": 7, "Greeting 1": 4}}
     world = {
         s: {a: h36m_world(n, seed) for seed, (a, n) in enumerate(actions.items())}
@@ -274,9 +308,17 @@ def write_mmpose_h36m(root, change=None):
                 [turned(place[:4], axis) for axis in np.eye(3)], axis=1
             )  # camera to world
             cameras[subject, name] = {
-                "R": rotation, "T": np.array(place[4:]).reshape(3, 1) / 1000, "c": np.array([[cx], [cy]]), "f": np.array([[fx], [fy]]),
-                "k": np.array([[k1], [k2], [k3]]), "p": np.array([[py], [px]]), "w": w, "h": h, "name": "camera", "id": name,
-            }  # fmt: skip
+                "R": rotation,
+                "T": np.array(place[4:]).reshape(3, 1) / 1000,
+                "c": np.array([[cx], [cy]]),
+                "f": np.array([[fx], [fy]]),
+                "k": np.array([[k1], [k2], [k3]]),
+                "p": np.array([[py], [px]]),
+                "w": w,
+                "h": h,
+                "name": "camera",
+                "id": name,
+            }
     (root / "annotation_body3d" / "cameras.pkl").write_bytes(pickle.dumps(cameras))
     for split, subject, sequence in (("train", "S1", "TakingPhoto_1"), ("test", "S9", "Greeting")):
         world = h36m_world(11, 3)[:, H36M_KEPT] * 1000.0
@@ -299,13 +341,17 @@ def write_mmpose_h36m(root, change=None):
 
 
 def h36m_rows(frames=6):
-    """Subject, action id, take, the release's name, and world poses (frames, 32, 3), mm, of two recordings."""
+    """Subject, action id, take, the release's name, and world poses (frames, 32, 3), mm, of two
+    recordings.
+    """
     world = [h36m_world(frames, seed) * 1000.0 for seed in (3, 4)]
     return [("S1", 12, 2, "TakingPhoto", world[0]), ("S9", 10, 2, "SittingDown 1", world[1])]
 
 
 def write_raw_h36m(root, two_d=True):
-    """The release: D3_Positions/*.cdf (1, T, 96), mm, world; D2_Positions/*.cdf (1, T, 64) with two frames more."""
+    """The release: D3_Positions/*.cdf (1, T, 96), mm, world; D2_Positions/*.cdf (1, T, 64) with two
+    frames more.
+    """
     import cdflib
 
     def write(path, values):
@@ -339,7 +385,9 @@ def write_raw_h36m(root, two_d=True):
 
 
 def write_fetch_h36m(root):
-    """h36m-fetch: processed/S9/SittingDown-2/annot.h5, rows camera after camera; every frame but the second is kept."""
+    """h36m-fetch: processed/S9/SittingDown-2/annot.h5, rows camera after camera; every frame but
+    the second is kept.
+    """
     import h5py
 
     listed = {12: "TakingPhoto", 10: "SittingDown"}
@@ -384,11 +432,21 @@ def write_pickled_h36m(root, kind):
             for n, pose in enumerate(seen):
                 picture = f"{stem}/{stem}_{n + 1:06d}.jpg"
                 if kind == "toolbox":
-                    content.append({
-                        "image": picture, "joints_2d": project_h36m(pose, lens), "joints_3d_camera": pose, "joints_3d": pose * 0.9,
-                        "joints_vis": np.ones((17, 3)), "subject": int(subject[1:]), "action": action, "subaction": take,
-                        "camera_id": number - 1, "image_id": n + 1, "box": np.array([1.0, 2.0, 3.0, 4.0]),
-                    })  # fmt: skip
+                    content.append(
+                        {
+                            "image": picture,
+                            "joints_2d": project_h36m(pose, lens),
+                            "joints_3d_camera": pose,
+                            "joints_3d": pose * 0.9,
+                            "joints_vis": np.ones((17, 3)),
+                            "subject": int(subject[1:]),
+                            "action": action,
+                            "subaction": take,
+                            "camera_id": number - 1,
+                            "image_id": n + 1,
+                            "box": np.array([1.0, 2.0, 3.0, 4.0]),
+                        }
+                    )
                 else:
                     fx, fy, cx, cy = lens[2:6]
                     flat = np.stack(
@@ -399,21 +457,40 @@ def write_pickled_h36m(root, kind):
                         ],
                         1,
                     )
-                    content.append({
-                        "joint_3d_camera": pose, "joint_3d_image": flat, "action": action, "image_path": picture,
-                        "camera_param": {"fx": fx, "fy": fy, "cx": cx, "cy": cy}, "root_depth": pose[0, 2],
-                    })  # fmt: skip
+                    content.append(
+                        {
+                            "joint_3d_camera": pose,
+                            "joint_3d_image": flat,
+                            "action": action,
+                            "image_path": picture,
+                            "camera_param": {"fx": fx, "fy": fy, "cx": cx, "cy": cy},
+                            "root_depth": pose[0, 2],
+                        }
+                    )
         (root / file).write_bytes(pickle.dumps(content, protocol=2))
     return rows
 
 
 # ---- HumanEva-I
-# -----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 EVA_JOINTS = [
-    "pelvis", "thorax", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
-    "left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle", "head",
-]  # fmt: skip
+    "pelvis",
+    "thorax",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "head",
+]
 EVA_PLACES = {
     "S1": [
         [0.424207, -0.4983646, -0.5802981, 0.4847012, 4062.227, 663.2477, 1528.397],
@@ -434,7 +511,9 @@ EVA_LENSES = [
 
 
 def write_humaneva(root, change_3d=None, change_2d=None, name="gt", longer=0):
-    """data_3d_humaneva15.npz and data_2d_humaneva15_<name>.npz; a chunk of two frames, an unlabelled subject in 2D."""
+    """data_3d_humaneva15.npz and data_2d_humaneva15_<name>.npz; a chunk of two frames, an
+    unlabelled subject in 2D.
+    """
     plan = {
         "Train/S1": {"Walking 1 chunk0": 9, "Jog 1 chunk2": 2},
         "Validate/S2": {"Box 1 chunk0": 8},
@@ -473,11 +552,13 @@ def write_humaneva(root, change_3d=None, change_2d=None, name="gt", longer=0):
 
 
 # ---- pickles as Python 2 wrote them
-# ---------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 class Python2Pickler(pickle._Pickler):
-    """Protocol 2 with byte strings for bytes and text, and numpy 1's module names: what Python 2 wrote."""
+    """Protocol 2 with byte strings for bytes and text, and numpy 1's module names: what Python 2
+    wrote.
+    """
 
     dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
@@ -507,21 +588,60 @@ def dumps_python2(value):
 
 
 # ---- 3DPW
-# -----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 SMPL_JOINTS = [
-    "pelvis", "left_hip", "right_hip", "spine", "left_knee", "right_knee", "spine", "left_ankle", "right_ankle", "thorax",
-    "left_foot", "right_foot", "neck", "left_shoulder", "right_shoulder", "head", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand",
-]  # fmt: skip
+    "pelvis",
+    "left_hip",
+    "right_hip",
+    "spine",
+    "left_knee",
+    "right_knee",
+    "spine",
+    "left_ankle",
+    "right_ankle",
+    "thorax",
+    "left_foot",
+    "right_foot",
+    "neck",
+    "left_shoulder",
+    "right_shoulder",
+    "head",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hand",
+    "right_hand",
+]
 COCO18_JOINTS = [
-    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "right_hip",
-    "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "nose", "nose", "nose", "nose",
-]  # fmt: skip
+    "nose",
+    "neck",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "nose",
+    "nose",
+    "nose",
+    "nose",
+]
 
 
 def threedpw_sequence(frames=10, actors=2, portrait=False):
-    """A sequence's dict: the camera walks along; y is down in this set's worlds or not, nobody says: here z is up."""
+    """A sequence's dict: the camera walks along; y is down in this set's worlds or not, nobody
+    says: here z is up.
+    """
     width, height = (1080, 1920) if portrait else (1920, 1080)
     inner = np.array([[1962.0, 0, width / 2], [0, 1969.0, height / 2], [0, 0, 1]])
     poses = np.tile(np.eye(4), (frames, 1, 1))
@@ -590,19 +710,44 @@ def write_threedpw(root, change=None, nested=False):
 
 
 # ---- MPI-INF-3DHP
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 HP_JOINTS = [
-    "thorax", "thorax", "spine", "spine", "pelvis", "neck", "head", "head_top", "left_shoulder", "left_shoulder", "left_elbow",
-    "left_wrist", "left_hand", "right_shoulder", "right_shoulder", "right_elbow", "right_wrist", "right_hand", "left_hip",
-    "left_knee", "left_ankle", "left_foot", "left_toe", "right_hip", "right_knee", "right_ankle", "right_foot", "right_toe",
-]  # fmt: skip
+    "thorax",
+    "thorax",
+    "spine",
+    "spine",
+    "pelvis",
+    "neck",
+    "head",
+    "head_top",
+    "left_shoulder",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "left_hand",
+    "right_shoulder",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "right_hand",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "left_foot",
+    "left_toe",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "right_foot",
+    "right_toe",
+]
 HP_RELEVANT = [7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 4, 3, 6]
 LOOKING = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 
 def hp_camera(number):
-    """fx, fy, cx, cy and rotation, translation (mm) of one of fourteen cameras around the person."""
+    """fx, fy, cx, cy; rotation, translation (mm) of one of fourteen cameras around the person."""
     a = 0.45 * number
     turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
     return (
@@ -650,10 +795,14 @@ def write_3dhp_train(root, sequences=((1, 1), (2, 2)), frames=6, change=None, lo
             outer = np.eye(4)
             outer[:3, :3], outer[:3, 3] = rotation, translation
             text += [
-                f"name          {n}", "  sensor      10 10", "  size        2048 2048", "  animated    0",
+                f"name          {n}",
+                "  sensor      10 10",
+                "  size        2048 2048",
+                "  animated    0",
                 "  intrinsic   " + " ".join(f"{x:.7g}" for x in inner.ravel()),
-                "  extrinsic   " + " ".join(f"{x:.7g}" for x in outer.ravel()), "  radial      0",
-            ]  # fmt: skip
+                "  extrinsic   " + " ".join(f"{x:.7g}" for x in outer.ravel()),
+                "  radial      0",
+            ]
         arrays = {**cells, "cameras": np.arange(14), "frames": np.arange(frames)}
         if change:
             change(arrays)
@@ -675,9 +824,13 @@ def write_3dhp_test(root, change=None, names=("TS1", "TS6")):
         valid = np.ones((12, 1))
         valid[3] = 0
         arrays = {
-            "annot2": hp_project(seen, lens)[:, None], "annot3": seen[:, None], "univ_annot3": 0.9 * seen[:, None],
-            "valid_frame": valid, "activity_annotation": np.repeat([1.0, 6.0], 6)[:, None], "bb_crop": np.zeros((12, 34)),
-        }  # fmt: skip
+            "annot2": hp_project(seen, lens)[:, None],
+            "annot3": seen[:, None],
+            "univ_annot3": 0.9 * seen[:, None],
+            "valid_frame": valid,
+            "activity_annotation": np.repeat([1.0, 6.0], 6)[:, None],
+            "bb_crop": np.zeros((12, 34)),
+        }
         if change:
             change(arrays)
         with h5py.File(folder / "annot_data.mat", "w") as file:

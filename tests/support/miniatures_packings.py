@@ -44,7 +44,9 @@ HP_LENSES = {
 
 
 def seen_3dhp(key, frames, seed):
-    """Camera points (frames, 17, 3), mm, and pixels, of a training camera's number or a test sequence's name."""
+    """Camera points (frames, 17, 3), mm, and pixels, of a training camera's number or a test
+    sequence's name.
+    """
     world = people(HP_JOINTS, frames, seed) * 1000
     if isinstance(key, int):
         _, rotation, translation = hp_camera(key)
@@ -61,7 +63,9 @@ def box(pixels):
 
 
 def write_mmpose_3dhp(root, frames=5, valid=True):
-    """annotations/mpi_inf_3dhp_{train,test_valid}.npz, cameras_{train,test}.pkl, metres; h of cameras_train is 204, as MMPose has it."""
+    """annotations/mpi_inf_3dhp_{train,test_valid}.npz, cameras_{train,test}.pkl, metres; h of
+    cameras_train is 204, as MMPose has it.
+    """
     folder = root / "annotations"
     folder.mkdir(parents=True, exist_ok=True)
     views = {
@@ -106,7 +110,9 @@ def write_mmpose_3dhp(root, frames=5, valid=True):
 
 
 def write_pstmo_3dhp(root, frames=5):
-    """data_train_3dhp.npz and data_test_3dhp.npz: dicts in 0-d object arrays, poses of one height (univ), mm."""
+    """data_train_3dhp.npz and data_test_3dhp.npz: dicts in 0-d object arrays, poses of one height
+    (univ), mm.
+    """
     train = {}
     for sequence in (1, 2):
         cameras = {}
@@ -127,7 +133,9 @@ def write_pstmo_3dhp(root, frames=5):
 
 
 def spin_row(joints_mm, pixels, left_first):
-    """S (24, 4), metres, relative to the pelvis, and part (24, 3), out of 17 joints in SPIN's left-first order `left_first`."""
+    """S (24, 4), metres, relative to the pelvis, and part (24, 3), out of 17 joints in SPIN's
+    left-first order `left_first`.
+    """
     s, part = np.zeros((24, 4)), np.zeros((24, 3))
     for slot, column in zip(SPIN_SLOTS, left_first, strict=True):
         s[slot] = [*((joints_mm[column] - joints_mm[left_first[0]]) / 1000), 1]
@@ -140,7 +148,7 @@ H36M_LEFT_FIRST = [0, 4, 5, 6, 1, 2, 3, *range(7, 17)]
 
 
 def write_spin_3dhp(root, frames=5):
-    """mpi_inf_3dhp_train.npz (part and S) and mpi_inf_3dhp_valid.npz, in a folder dataset_extras."""
+    """mpi_inf_3dhp_train.npz (part and S) and mpi_inf_3dhp_valid.npz, in dataset_extras."""
     root.mkdir(parents=True, exist_ok=True)
     views = {
         "train": [(f"S1/Seq1/imageFrames/video_{c}/frame_", c, 1) for c in HP_CAMERAS],
@@ -167,7 +175,9 @@ def write_spin_3dhp(root, frames=5):
 
 
 def write_spin_h36m(root):
-    """h36m_train.npz (with part) and h36m_valid_protocol{1,2}.npz (without), every 5th frame of two recordings of 6."""
+    """h36m_train.npz (with part) and h36m_valid_protocol{1,2}.npz (without), every 5th frame of two
+    recordings of 6.
+    """
     root.mkdir(parents=True, exist_ok=True)
     for file, wanted, cameras, with_2d in (
         ("h36m_train", "S1", H36M_CAMERAS, True),
@@ -201,7 +211,9 @@ def write_spin_h36m(root):
 
 
 def write_h36m_coco(root):
-    """annotation_body2d/h36m_coco_{train,test}.json: keypoints_3d in world axes, metres; the categories name the legs wrongly."""
+    """annotation_body2d/h36m_coco_{train,test}.json: keypoints_3d in world axes, metres; the
+    categories name the legs wrongly.
+    """
     folder = root / "annotation_body2d"
     folder.mkdir(parents=True, exist_ok=True)
     wrong = [
@@ -228,12 +240,23 @@ def write_h36m_coco(root):
                 images.append(
                     {"file_name": name, "height": lens[1], "width": lens[0], "id": number}
                 )
-                annotations.append({
-                    "category_id": 1, "image_id": number, "id": number, "iscrowd": 0, "num_keypoints": 17,
-                    "bbox": [*(centre - 100 * scale), 200 * scale, 200 * scale], "area": (200 * scale) ** 2,
-                    "keypoints": np.concatenate([pixels, np.ones((17, 1))], axis=1).ravel().tolist(),
-                    "keypoints_3d": np.concatenate([joints / 1000, np.ones((17, 1))], axis=1).ravel().tolist(),
-                })  # fmt: skip
+                annotations.append(
+                    {
+                        "category_id": 1,
+                        "image_id": number,
+                        "id": number,
+                        "iscrowd": 0,
+                        "num_keypoints": 17,
+                        "bbox": [*(centre - 100 * scale), 200 * scale, 200 * scale],
+                        "area": (200 * scale) ** 2,
+                        "keypoints": np.concatenate([pixels, np.ones((17, 1))], axis=1)
+                        .ravel()
+                        .tolist(),
+                        "keypoints_3d": np.concatenate([joints / 1000, np.ones((17, 1))], axis=1)
+                        .ravel()
+                        .tolist(),
+                    }
+                )
         categories = [{"id": 1, "name": "person", "keypoints": wrong, "skeleton": []}]
         content = {
             "info": {},
@@ -247,7 +270,9 @@ def write_h36m_coco(root):
 
 
 def write_h36m_metadata(root, change=None):
-    """metadata.xml of the release: w0 has 4 × 11 × 6 extrinsics (three angles, centre in mm), then 4 × 9 intrinsics, p_y before p_x."""
+    """metadata.xml of the release: w0 has 4 × 11 × 6 extrinsics (three angles, centre in mm), then
+    4 × 9 intrinsics, p_y before p_x.
+    """
     outer, inner = np.zeros((4, 11, 6)), np.zeros((4, 9))
     for camera, lens in enumerate(H36M_LENSES):
         _, _, fx, fy, cx, cy, k1, k2, k3, px, py = lens
@@ -260,5 +285,6 @@ def write_h36m_metadata(root, change=None):
             outer[camera, int(subject[1:]) - 1] = [-x, y, -z, *place[4:]]
     numbers = " ".join(f"{n:.12g}" for n in [*outer.ravel(), *inner.ravel()])
     ids = "".join(f"<item>{name}</item>" for name in H36M_CAMERAS)
-    text = f"<root><mapping/><dbcameras><index2id>{ids}</index2id></dbcameras><w0>[{numbers}]</w0></root>"
+    cameras = f"<dbcameras><index2id>{ids}</index2id></dbcameras>"
+    text = f"<root><mapping/>{cameras}<w0>[{numbers}]</w0></root>"
     (root / "metadata.xml").write_text(change(text) if change else text, encoding="utf-8")

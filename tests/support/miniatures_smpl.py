@@ -21,7 +21,9 @@ RIGHT_FIRST = [0, 2, 5, 8, 1, 4, 7, *LEFT_FIRST[7:]]
 
 
 def model(seed):
-    """v_template (V, 3), shapedirs (V, 3, 10), posedirs (V, 3, 207), J_regressor (24, V), weights (V, 24), y up, facing +z."""
+    """v_template (V, 3), shapedirs (V, 3, 10), posedirs (V, 3, 207), J_regressor (24, V), weights
+    (V, 24), y up, facing +z.
+    """
     rng = np.random.default_rng(seed)
     rest = people(SMPL_JOINTS, 1)[0]
     rest = np.stack(
@@ -34,9 +36,12 @@ def model(seed):
         weights[v, v // EACH] = 0.8
         weights[v, max(PARENTS[v // EACH], 0)] += 0.2
     return {
-        "v_template": vertices, "shapedirs": rng.normal(0, 0.004, (COUNT, 3, 10)), "posedirs": rng.normal(0, 0.002, (COUNT, 3, 207)),
-        "J_regressor": regressor, "weights": weights,
-    }  # fmt: skip
+        "v_template": vertices,
+        "shapedirs": rng.normal(0, 0.004, (COUNT, 3, 10)),
+        "posedirs": rng.normal(0, 0.002, (COUNT, 3, 207)),
+        "J_regressor": regressor,
+        "weights": weights,
+    }
 
 
 def rotation(axis_angle):
@@ -113,17 +118,27 @@ def write_smpl(root, order=LEFT_FIRST, names=("SMPL_MALE.pkl", "SMPL_FEMALE.pkl"
             np.int32
         )
         matrix = {
-            "data": body["J_regressor"].T[rows, columns], "indices": columns.astype(np.int32), "indptr": indptr,
-            "_shape": (24, COUNT), "maxprint": 50, "format": "csc",
-        }  # fmt: skip
+            "data": body["J_regressor"].T[rows, columns],
+            "indices": columns.astype(np.int32),
+            "indptr": indptr,
+            "_shape": (24, COUNT),
+            "maxprint": 50,
+            "format": "csc",
+        }
         array = {"x": body["shapedirs"], "_dirty_vars": set(), "_itr": None, "_depends_on_deps": {}}
         kept = sys.modules.get("scipy.sparse.csc")
         content = {
             **{key: body[key] for key in ("v_template", "posedirs", "weights")},
-            "shapedirs": stub("chumpy.ch", "Ch")(array), "J_regressor": stub("scipy.sparse.csc", "csc_matrix")(matrix),
-            "J": np.zeros((24, 3)), "f": np.zeros((4, 3), dtype=np.uint32), "bs_style": "lbs", "bs_type": "lrotmin",
-            "kintree_table": np.array([[4294967295, *PARENTS[1:]], list(range(24))], dtype=np.int64),
-        }  # fmt: skip
+            "shapedirs": stub("chumpy.ch", "Ch")(array),
+            "J_regressor": stub("scipy.sparse.csc", "csc_matrix")(matrix),
+            "J": np.zeros((24, 3)),
+            "f": np.zeros((4, 3), dtype=np.uint32),
+            "bs_style": "lbs",
+            "bs_type": "lrotmin",
+            "kintree_table": np.array(
+                [[4294967295, *PARENTS[1:]], list(range(24))], dtype=np.int64
+            ),
+        }
         (folder / name).write_bytes(dumps_python2(content))
         for module, old in (("chumpy.ch", None), ("scipy.sparse.csc", kept)):
             sys.modules.pop(module, None)
@@ -138,7 +153,9 @@ STANDING = np.array([np.pi / 2, 0, 0])
 
 
 def posed_sequence(bodies, frames=6):
-    """A sequence's dict with two people of different gender who bend their knees; and their joints (2, frames, 17, 3), m, camera axes."""
+    """A sequence's dict with two people of different gender who bend their knees; and their joints
+    (2, frames, 17, 3), m, camera axes.
+    """
     content = threedpw_sequence(frames)
     rng = np.random.default_rng(5)
     content["genders"] = ["m", "f"]
@@ -173,7 +190,9 @@ def write_posed_threedpw(root, bodies, split="test"):
 
 
 def write_spin_threedpw(root, bodies):
-    """SPIN's 3dpw_test.npz: imgname, center, scale, pose (root in camera axes), shape, gender; no joints."""
+    """SPIN's 3dpw_test.npz: imgname, center, scale, pose (root in camera axes), shape, gender; no
+    joints.
+    """
     content, truth = posed_sequence(bodies)
     rows = {"imgname": [], "center": [], "scale": [], "pose": [], "shape": [], "gender": []}
     joints = []

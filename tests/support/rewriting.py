@@ -1,4 +1,6 @@
-"""Data sets' files changed in place, whatever their kind, for the tests of bad input: by the names of what is to change."""
+"""Data sets' files changed in place, whatever their kind, for the tests of bad input: by the names
+of what is to change.
+"""
 
 import json
 import pickle
@@ -8,7 +10,9 @@ import numpy as np
 
 
 def rewrite(path, keys, change, function=None):
-    """Change every array that lies under one of the names `keys` in a file; `function`, if given, changes the whole content first."""
+    """Change every array that lies under one of the names `keys` in a file; `function`, if given,
+    changes the whole content first.
+    """
     load, save = KINDS["mat5" if path.name == "annot.mat" else path.suffix]
     content = load(path)
     content = function(content) if function else content
@@ -39,7 +43,9 @@ def walk(value, keys, change, inside=False):
 
 
 def first(value):
-    """The innermost first element of nested lists; an array stays one, so that lists of arrays are gone through."""
+    """The innermost first element of nested lists; an array stays one, so that lists of arrays are
+    gone through.
+    """
     while isinstance(value, list | tuple) and len(value):
         value = value[0]
     return "" if isinstance(value, np.ndarray) else value
@@ -128,6 +134,11 @@ def save_cdf(path, content):
 
 
 KINDS = {
-    ".npz": (load_npz, save_npz), ".pkl": (load_pickle, save_pickle), ".json": (load_json, save_json), ".h5": (load_h5, save_h5),
-    ".mat": (load_h5, save_h5), "mat5": (load_mat, save_mat), ".cdf": (load_cdf, save_cdf),
-}  # fmt: skip
+    ".npz": (load_npz, save_npz),
+    ".pkl": (load_pickle, save_pickle),
+    ".json": (load_json, save_json),
+    ".h5": (load_h5, save_h5),
+    ".mat": (load_h5, save_h5),
+    "mat5": (load_mat, save_mat),
+    ".cdf": (load_cdf, save_cdf),
+}

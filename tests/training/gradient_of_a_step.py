@@ -6,7 +6,7 @@ import sys
 import torch
 from test_training import TINY
 
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.recipe import build_model, load_recipe
 from unihpe.training.freeze import begin_stage
 from unihpe.training.loop import train_step
@@ -25,7 +25,7 @@ def write(motion, out, processes, device):
     recipe = load_recipe(
         "quick", (*TINY, "stage.1.accumulate=2", "stage.1.clip=1e9", f"data.root={motion}")
     )
-    source = open_source(recipe.data, split="train", view="random")
+    source = open_source(recipe.data, Part("train", training=True))
     draw = stage_stream(training_stream(source, recipe.data), [], None)
     model, stage = build_model(recipe), recipe.stage[1]
     optimiser = begin_stage(model, stage, fresh=True)

@@ -1,15 +1,18 @@
 """The best weights of a stage by a held-out part: chosen, kept over a break, and where the part comes from."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from miniatures import write_humaneva
 
+from unihpe.datasets import get_data_set
 from unihpe.datasets.humaneva.reader import open_humaneva
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.train import train_recipe
-from unihpe.runs.validation import has_own_files, validation
+from unihpe.runs.validation import validation
 from unihpe.training.loop import JUDGE, Schedule, train
 from unihpe.training.state import read_log
 from unihpe.training.streams import apart, open_stream, stage_stream, training_stream
@@ -166,10 +169,12 @@ def test_what_is_held_out_is_the_end_of_each_action(tmp_path):
     with pytest.raises(InputError, match="too short to hold out 0.99"):
         train_part.held_out(0.99)
     settings = load_recipe("humaneva", (f"data.root={tmp_path}", "data.held_out=0.3")).data
-    parts = {
-        part: len(open_source(settings, split="train", view="random", part=part))
-        for part in ("whole", "trained", "held out")
+    asked = {
+        "whole": Part("train"),
+        "trained": Part("train", training=True),
+        "held out": Part("train", held_out=True),
     }
+    parts = {name: len(open_source(settings, part)) for name, part in asked.items()}
     assert parts == {"whole": 33, "trained": 21, "held out": 12}
 
 
@@ -214,7 +219,7 @@ def test_a_recipe_draws_apart(tmp_path):
     settings = load_recipe(
         "humaneva", (f"data.root={tmp_path}", "data.apart=4", "data.held_out=0")
     ).data
-    source, seen = open_source(settings, split="train", view="random"), []
+    source, seen = open_source(settings, Part("train", training=True)), []
     read = source.read
     object.__setattr__(
         source,
@@ -252,6 +257,10 @@ def test_frames_are_apart_where_a_reader_mixes_the_views(tmp_path):
 
 def test_where_a_validation_part_has_files_of_its_own(motion_file, tmp_path):
     """Damaged ones are told, absent ones are not missed."""
+
+    def has_own_files(settings, split):
+        return get_data_set(settings.name).has_own_files(Path(settings.root), split)
+
     data = load_recipe("quick", (f"data.root={motion_file}", "data.split=test")).data
     assert not has_own_files(data, "val")
     coco = data.model_copy(update={"name": "coco", "root": str(tmp_path)})

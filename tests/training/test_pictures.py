@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from unihpe.body.batch import Batch, LabelledCrop, Modality, joined
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.pack import pack
+from unihpe.datasets.packed import pack
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
@@ -30,6 +30,8 @@ from unihpe.training.objective import heatmap_losses, known, stage_losses
 from unihpe.training.stage import Stage
 from unihpe.training.state import read_log
 from unihpe.training.streams import open_stream, stage_stream
+
+WORDS = {"name": "rendered-people"}
 
 
 @dataclass(frozen=True)
@@ -408,14 +410,13 @@ def test_models_without_pictures_say_so(motion_file):
 def test_pictures_are_scored_on_every_path(folder, motion_file):
     from unihpe.body.skeleton import get_skeleton
     from unihpe.evaluation.pictures import evaluate_pictures, square
-    from unihpe.evaluation.words import people_protocol
 
     model = build_model(recipe(folder, motion_file)).eval()
     rest = {"skeleton": get_skeleton("human36m17"), "sampler": build_sampler("zero-temperature", 2)}
     report = evaluate_pictures(
         model,
         [batch_of(folder, 8), batch_of(folder, 4)],
-        people_protocol("test", 17, "true"),
+        WORDS,
         generator=torch.Generator().manual_seed(0),
         gallery=10,
         **rest,
@@ -427,7 +428,7 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     assert 0 <= pck[0] <= pck[1] <= pck[2] <= 1 and report["image_to_2d"]["EPE px"] > 0
 
     flipped = evaluate_pictures(
-        model, [batch_of(folder, 8)], people_protocol("test", 17, "true"), generator=torch.Generator(), gallery=0,
+        model, [batch_of(folder, 8)], WORDS, generator=torch.Generator(), gallery=0,
         flip=True, **rest,
     )  # fmt: skip
     tested = {
@@ -467,7 +468,7 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
             "test",
         )
     ).eval()
-    batches, protocol = [batch_of(folder, 4)], people_protocol("test", 17, "true")
+    batches, protocol = [batch_of(folder, 4)], WORDS
     sampled = evaluate_pictures(
         model, batches, protocol, generator=torch.Generator(), gallery=0, **rest
     )
@@ -538,14 +539,13 @@ def test_photographs_alone_train_heat_maps_and_are_not_validated_in_3d(
 def test_joints_that_a_set_lacks_do_not_count(folder, motion_file):
     from unihpe.evaluation.lifting import best
     from unihpe.evaluation.pictures import evaluate_pictures
-    from unihpe.evaluation.words import people_protocol
 
     model, skeleton = build_model(recipe(folder, motion_file)).eval(), get_skeleton("human36m17")
     whole, head = batch_of(folder, 4), skeleton.index("head")
     lacking = replace(whole, pose=whole.pose.clone())
     lacking.pose[:, head] = torch.nan
     protocol, rest = (
-        people_protocol("test", 17, "true"),
+        WORDS,
         {"skeleton": skeleton, "sampler": None, "gallery": 4},
     )
     found = evaluate_pictures(model, [lacking], protocol, generator=torch.Generator(), **rest)

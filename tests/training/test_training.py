@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from unihpe.body.batch import Modality
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
 from unihpe.model.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.recipe import build_model, load_recipe
@@ -305,7 +305,7 @@ def test_every_variant_learns(motion_file, encoder, kind, path, prediction):
     changes += [f"stage.1.decode.{n}.point=0.0" for n in range(4)]
     recipe = tiny(motion_file, *changes, "pose_scale=300.0", "keypoint_scale=0.35")
     stage = recipe.stage[1]
-    draw = training_stream(open_source(recipe.data, split="train", view="random"), recipe.data)
+    draw = training_stream(open_source(recipe.data, Part("train", training=True)), recipe.data)
     model = build_model(recipe)
     batch = draw(64, torch.Generator().manual_seed(0))
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)

@@ -127,3 +127,14 @@ def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None
     normal = rows.mT @ (rows * weights)
     solution, failed = torch.linalg.solve_ex(normal, (rows * weights).mT @ values[..., None])
     return torch.where(failed[..., None] == 0, solution[..., 0], torch.nan).to(pose.dtype)
+
+
+def rotation_of(quaternion: Tensor) -> Tensor:
+    """Rotation matrices (..., 3, 3) of quaternions (w, x, y, z) (..., 4), of any length."""
+    w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)
+    rows = (
+        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
+        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
+        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
+    )  # fmt: skip
+    return torch.stack(rows, dim=-1).view(*quaternion.shape[:-1], 3, 3)

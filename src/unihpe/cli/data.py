@@ -6,28 +6,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from typer import Argument, Option
 
-from unihpe.cli.options import Json, OutFile, Root, Seed, console, named
+from unihpe.cli.options import Json, OutFile, Root, Seed, console, named, require_data
+from unihpe.datasets import DATA_SETS, get_data_set
 from unihpe.errors import InputError
 
 app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_help=True)
-SOURCES = {
-    "motion": (
-        "CMU motion capture as BVH, mocap.cs.cmu.edu",
-        "free to use, not to be resold as data",
-    ),
-    "coco": (
-        "cocodataset.org: train2017, val2017, annotations_trainval2017",
-        "annotations CC BY 4.0; photographs: Flickr's terms",
-    ),
-    "human36m": (
-        "vision.imar.ro/human3.6m; VideoPose3D's and MMPose's packagings",
-        "academic, by agreement",
-    ),
-    "humaneva": ("humaneva.is.tue.mpg.de; VideoPose3D's packaging", "research, by agreement"),
-    "mpi_inf_3dhp": ("vcai.mpi-inf.mpg.de/3dhp-dataset", "research only"),
-    "threedpw": ("virtualhumans.mpi-inf.mpg.de/3DPW", "research only, by agreement"),
-}
 
 
 @app.command("info")
@@ -36,21 +21,19 @@ def data_info() -> None:
     table = Table("name")
     for column in ("where", "terms"):
         table.add_column(column, overflow="fold")  # an address must stay whole
-    for name, row in SOURCES.items():
-        table.add_row(name, *row)
+    for name, data_set in DATA_SETS.items():
+        table.add_row(name, data_set.where, data_set.terms)
     console.print(table)
     console.print("Layouts that can be read: docs/data.md.")
 
 
 @app.command("check")
 def data_check(
-    name: Annotated[str, typer.Argument(help="A data set of `unihpe data info`.")],
+    name: Annotated[str, Argument(help="A data set of `unihpe data info`.")],
     root: Root,
-    layout: Annotated[str | None, typer.Option(help="Which one, if the set has several.")] = None,
+    layout: Annotated[str | None, Option(help="Which one, if the set has several.")] = None,
     json: Json = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Also draw people of the set with their 2D (PNG).")
-    ] = None,
+    sheet: Annotated[Path | None, Option(help="Also draw people with their 2D (PNG).")] = None,
 ) -> None:
     """Check unit, leg order and calibration by a data set's own numbers.
 
@@ -60,8 +43,6 @@ def data_check(
     from unihpe.runs.evaluate import write_report
     from unihpe.show.contact_sheet import draw_contact_sheet
 
-    if name not in SOURCES:
-        raise InputError(f"no data set '{name}'; there are {', '.join(SOURCES)}")
     require_data(root)
     report = check(name, root, layout)
     show_check(report)
@@ -72,12 +53,6 @@ def data_check(
         console.print(f"Look at {sheet}.")
     if report["problems"]:
         raise typer.Exit(1)
-
-
-def require_data(root: Path) -> None:
-    """Raise if there is nothing."""
-    if not root.exists():
-        raise InputError(f"no data at {root}: check --root")
 
 
 def show_check(report: dict[str, Any]) -> None:
@@ -106,55 +81,53 @@ def counts_in_words(counts: dict[str, Any]) -> str:
 @app.command("protocols")
 def data_protocols(
     data: Annotated[
-        str | None, typer.Argument(help="A data set; default: all that have named protocols.")
+        str | None, Argument(help="A data set; default: all that have named protocols.")
     ] = None,
 ) -> None:
     """The protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
-    from unihpe.evaluation.rules import RULES
+    from unihpe.datasets.protocol import Scored
 
-    chosen = [rules for rules in RULES if data in (None, rules.data)]
-    if not chosen:
-        names = ", ".join(dict.fromkeys(rules.data for rules in RULES))
+    having = [data_set for data_set in DATA_SETS.values() if data_set.protocols]
+    chosen = having if data is None else [get_data_set(data)]
+    if not any(data_set.protocols for data_set in chosen):
+        names = ", ".join(data_set.name for data_set in having)
         raise InputError(f"{data} has no named protocols; {names} have")
-    for rules in chosen:
-        asked = "as asked for"
-        words = rules.words("the set", asked, rules.flip, asked, "all that set and model share")
-        console.print(named(f"{rules.data} {rules.name}", rules.about))
-        for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
-            console.print(f"    {part}: {getattr(words, part)}")
+    for data_set in chosen:
+        for protocol in data_set.protocols:
+            words = protocol.words(Scored(flip=protocol.flip))
+            console.print(named(f"{data_set.name} {protocol.name}", protocol.about))
+            for part in ("data", "joints", "root", "alignment", "averaging", "exclusions"):
+                console.print(f"    {part}: {words[part]}")
 
 
 @app.command("pack")
 def data_pack(
-    name: Annotated[str, typer.Argument(help="A data set that was recorded by cameras.")],
+    name: Annotated[str, Argument(help="A data set that was recorded by cameras.")],
     root: Root,
     out: OutFile,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
-    stride: Annotated[int, typer.Option(min=1, help="Every n-th frame of each view.")] = 5,
+    split: Annotated[str, Option(help="train, val or test.")] = "train",
+    stride: Annotated[int, Option(min=1, help="Every n-th frame of each view.")] = 5,
     pictures: Annotated[
-        Path | None, typer.Option(help="Where pictures or videos are, if not in the set's folder.")
+        Path | None, Option(help="Where pictures or videos are, if elsewhere.")
     ] = None,
-    keypoints: Annotated[str, typer.Option(help="Which 2D.")] = "gt",
-    joints: Annotated[
-        str, typer.Option(help="human36m17: regressed joints, if a copy has two kinds.")
-    ] = "",
-    skip_missing: Annotated[
-        bool, typer.Option(help="Leave out people whose picture is missing.")
-    ] = False,
+    keypoints: Annotated[str, Option(help="Which 2D.")] = "gt",
+    joints: Annotated[str, Option(help="Joint set, if a copy has several.")] = "",
+    skip_missing: Annotated[bool, Option(help="Leave out people without a picture.")] = False,
 ) -> None:
     """Pack crops and labels of a recorded set into one file, for training with pictures.
 
     A call that was interrupted continues where it stopped.
     """
     from unihpe.cli.progress import counted
-    from unihpe.datasets.check_counts import step_of
-    from unihpe.datasets.pack_recorded import pack_recorded
+    from unihpe.datasets.counts import step_of
+    from unihpe.datasets.dataset import Reading
+    from unihpe.datasets.pack import pack_recorded
     from unihpe.datasets.pictures import Pictures
-    from unihpe.datasets.sets import open_recorded
 
     require_data(root)
-    files = Pictures(name, pictures or root)
-    whole = open_recorded(name, root, keypoints, split, joints=joints)  # type: ignore[arg-type]
+    recording = get_data_set(name).with_pictures()
+    files = Pictures(recording, pictures or root)
+    whole = recording.open(root, Reading(keypoints, split, joints=joints))
     recorded = whole.select(stride=stride)
     if stride > 1:
         own = step_of(whole)
@@ -171,20 +144,14 @@ def data_pack(
 
 @app.command("render")
 def data_render(
-    motion: Annotated[
-        Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")
-    ],
+    motion: Annotated[Path, Option(help="BVH folder or motion npz that poses the people.")],
     out: OutFile,
-    count: Annotated[int, typer.Option(min=1, help="How many people.")] = 10_000,
-    split: Annotated[str, typer.Option(help="Of the motion: train, val or test.")] = "train",
-    skins: Annotated[Path | None, typer.Option(help="Folder of skin textures.")] = None,
-    backgrounds: Annotated[
-        Path | None, typer.Option(help="Folder of photographs and panoramas.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Also write a contact sheet (PNG) of the first people.")
-    ] = None,
+    count: Annotated[int, Option(min=1, help="How many people.")] = 10_000,
+    split: Annotated[str, Option(help="Of the motion: train, val or test.")] = "train",
+    skins: Annotated[Path | None, Option(help="Folder of skin textures.")] = None,
+    backgrounds: Annotated[Path | None, Option(help="Folder of photographs and panoramas.")] = None,
+    workers: Annotated[int, Option(min=1, help="Processes.")] = 1,
+    sheet: Annotated[Path | None, Option(help="Also draw the first people (PNG).")] = None,
     seed: Seed = 0,
 ) -> None:
     r"""Render people in the poses of motion capture into one file (unihpe\[synthetic])."""
@@ -192,7 +159,7 @@ def data_render(
 
     from unihpe.cli.progress import counted
     from unihpe.datasets.motion.source import open_motion
-    from unihpe.datasets.pack import pack
+    from unihpe.datasets.packed import pack
     from unihpe.rendering.body import SKELETON
     from unihpe.rendering.scene import People, Settings, render
     from unihpe.show.sheets import draw_crops

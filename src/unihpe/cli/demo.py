@@ -27,12 +27,13 @@ def run_demo(
 
     size = options.parse_size(image_size)
     model = load(checkpoint, device)
-    shown = demo(model, out, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
+    shown = demo(model, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
+    files = shown.write(out)
     console.print(
         f"3D poses of {shown.what}: a point estimate and {shown.hypotheses} hypotheses each."
     )
-    over = f"over {shown.people} poses, {shown.given}, known focal length"
+    over = f"over {len(shown.results)} poses, {shown.given}, known focal length"
     for name, value in shown.errors.items():
         console.print(f"{name}: {value:.1f} mm {over}.")
-    console.print(f"Look at {', '.join(str(file) for file in shown.files)}.")
+    console.print(f"Look at {', '.join(str(file) for file in files)}.")
     options.leave_skipped(list(shown.skipped))

@@ -1,1 +1,76 @@
+"""Data sets. Each is a folder here, with its record, and a row of the table `DATA_SETS`.
 
+A set of your own is named `my_module:DATA_SET`, wherever a name is asked for (docs/extending.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unihpe.errors import InputError
+from unihpe.io.outside import import_named
+
+if TYPE_CHECKING:
+    from unihpe.datasets.dataset import DataSet
+
+
+class _Table(Mapping[str, "DataSet"]):
+    """Records by name; each is imported when it is asked for, so that names alone cost nothing."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __getitem__(self, name: str) -> DataSet:
+        if name not in self.names:
+            raise KeyError(name)
+        return _record(f"unihpe.datasets.{name}.record:DATA_SET")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+DEFAULT = "motion"
+DATA_SETS: Mapping[str, DataSet] = _Table(
+    DEFAULT, "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"
+)
+
+
+def _record(name: str) -> DataSet:
+    from unihpe.datasets.dataset import DataSet
+
+    found = import_named(name)
+    if not isinstance(found, DataSet):
+        raise InputError(f"'{name}' is a {type(found).__name__}, not a DataSet")
+    return found
+
+
+def require_name(name: str) -> None:
+    """Raise InputError for a name that is neither in the table nor one of `my_module:DATA_SET`."""
+    if name not in DATA_SETS and ":" not in name:
+        known = ", ".join(DATA_SETS)
+        raise InputError(
+            f"no data set '{name}': known data sets are {known}, and your own as my_module:DATA_SET"
+        )
+
+
+def get_data_set(name: str) -> DataSet:
+    """The record of a data set: one of the table, or `my_module:DATA_SET`.
+
+    Raises:
+        InputError: for an unknown name, listing the known ones, or a module without such a record.
+    """
+    require_name(name)
+    return DATA_SETS[name] if name in DATA_SETS else _record(name)
+
+
+def sets_in(root: Path) -> list[str]:
+    """The data sets of the table that can be opened in a folder (or file), by what lies there."""
+    return [name for name, data_set in DATA_SETS.items() if data_set.lies_in(root)]

@@ -9,18 +9,21 @@ made from the new one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+from torch import Tensor
 
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import box_from_keypoints, crop_matrix, for_opencv
 from unihpe.body.prepare import LEGS, LOWER_BODY, is_in
 from unihpe.body.skeleton import Skeleton
+from unihpe.settings import Settings
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -30,74 +33,57 @@ CUT = (0.1, 0.6)  # of the person's extent
 NO_EDGES: Floats = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
 
 
-class Augmentation(BaseModel):
-    """How much a crop may change; everything uniform within the limits unless said. A table of
-    recipes: [data.augmentation].
+class Augmentation(Settings):
+    """How much a crop may change; everything uniform within the limits unless said.
 
-    Attributes:
-        flip: share of people mirrored.
-        rotation: largest turn, degrees.
-        turned: share of people turned.
-        scale: largest change of the box's size, as a share of it.
-        half_body: share of people whose box is drawn round the upper body alone, or (a quarter of
-            them) the legs.
-        cut_off: share of the other people whom a new edge of the picture cuts, mostly from below;
-            the box is drawn round what
-            is left. Joints beyond the edge keep their labels: those within the crop are to be
-                guessed, as those of rendered
-            people are whom their picture cuts.
-        shift: largest move of the box, as a share of its size.
-        colour: largest change of brightness, contrast and each channel's strength, as a share.
-        grey: share of crops without colour.
-        blurred: share of crops blurred.
-        compressed: share of crops that went through a poor JPEG.
-        cut_out: share of crops with a rectangle missing.
+    A table of recipes: [data.augmentation].
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    flip: float = Field(0.5, ge=0, le=1)
-    rotation: float = Field(30.0, ge=0, le=180)
-    turned: float = Field(0.6, ge=0, le=1)
-    scale: float = Field(0.25, ge=0, lt=1)
+    flip: float = Field(0.5, ge=0, le=1)  # share of people mirrored
+    rotation: float = Field(30.0, ge=0, le=180)  # largest turn, degrees
+    turned: float = Field(0.6, ge=0, le=1)  # share of people turned
+    scale: float = Field(0.25, ge=0, lt=1)  # largest change of the box's size, as a share of it
+    # Share of people whose box is drawn round the upper body alone, or, a quarter of them, the legs.
     half_body: float = Field(0.2, ge=0, le=1)
+    # Share of the other people whom a new edge of the picture cuts, mostly from below; the box is
+    # drawn round what is left. Joints beyond the edge keep their labels: those within the crop are
+    # to be guessed, as those of rendered people are whom their picture cuts.
     cut_off: float = Field(0.2, ge=0, le=1)
-    shift: float = Field(0.08, ge=0)
+    shift: float = Field(0.08, ge=0)  # largest move of the box, as a share of its size
+    # Largest change of brightness, contrast and each channel's strength, as a share.
     colour: float = Field(0.3, ge=0, le=1)
-    grey: float = Field(0.1, ge=0, le=1)
-    blurred: float = Field(0.15, ge=0, le=1)
-    compressed: float = Field(0.2, ge=0, le=1)
-    cut_out: float = Field(0.2, ge=0, le=1)
+    grey: float = Field(0.1, ge=0, le=1)  # share of crops without colour
+    blurred: float = Field(0.15, ge=0, le=1)  # share of crops blurred
+    compressed: float = Field(0.2, ge=0, le=1)  # share of crops that went through a poor JPEG
+    cut_out: float = Field(0.2, ge=0, le=1)  # share of crops with a rectangle missing
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A person cut out of a picture.
+    """A person cut out of a picture."""
 
-    Attributes:
-        picture: (H, W, 3), RGB.
-        keypoints: (J, 2), pixels of the full picture, NaN where unknown.
-        pose: (J, 3), mm, camera axes, absolute; NaN where unknown.
-        box: (4,), pixels of the full picture.
-        size: of the full picture, (2,).
-    """
+    picture: Picture  # (H, W, 3), RGB
+    keypoints: Floats  # (J, 2), pixels of the full picture, NaN where unknown
+    pose: Floats  # (J, 3), mm, camera axes, absolute; NaN where unknown
+    box: Floats  # (4,), pixels of the full picture
+    size: Floats  # of the full picture, (2,)
 
-    picture: Picture
-    keypoints: Floats
-    pose: Floats
-    box: Floats
-    size: Floats
+
+def stacked(crops: Sequence[Crop]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pictures (N, 3, H, W) uint8, and keypoints, poses and boxes in float32."""
+    pictures = torch.from_numpy(np.stack([crop.picture for crop in crops]))
+    labels = zip(*((crop.keypoints, crop.pose, crop.box) for crop in crops), strict=True)
+    keypoints, pose, box = (torch.from_numpy(np.stack(part)).float() for part in labels)
+    return pictures.permute(0, 3, 1, 2).contiguous(), keypoints, pose, box
 
 
 def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Generator) -> Crop:
-    """Another view of the same person; what lies outside the given crop is filled with one colour."""
+    """Another view of the same person; what lies outside the given crop has one colour."""
     mirrored = bool(rng.random() < how.flip)
-    turn = (
-        np.deg2rad(rng.uniform(-how.rotation, how.rotation)) if rng.random() < how.turned else 0.0
-    )
-    linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag(
-        [1 - 2.0 * mirrored, 1]
-    )
+    turns = rng.random() < how.turned
+    turn = np.deg2rad(rng.uniform(-how.rotation, how.rotation)) if turns else 0.0
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    linear = rotation @ np.diag([1 - 2.0 * mirrored, 1])
     centre = crop.size / 2
     keypoints = (crop.keypoints - centre) @ linear.T + centre
     pose = crop.pose.copy()
@@ -113,26 +99,22 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     box[:2] += rng.uniform(-how.shift, how.shift, 2) * box[2:]
     box[2:] *= rng.uniform(1 - how.scale, 1 + how.scale)
     height, width = crop.picture.shape[:2]
-    there = whole_picture_map(linear, centre)
-    to_crop = crop_matrix(box, width, height)
-    matrix = (
-        homogeneous(to_crop)
-        @ there
-        @ np.linalg.inv(homogeneous(crop_matrix(crop.box, width, height)))
-    )
+    whole = homogeneous(np.column_stack([linear, centre - linear @ centre]))  # of its pixels
+    before, to_crop = (crop_matrix(one, width, height) for one in (crop.box, box))
+    matrix = homogeneous(to_crop) @ whole @ np.linalg.inv(homogeneous(before))
     picture = change_pixels(warp(crop.picture, matrix, rng.integers(0, 256, 3)), how, rng)
     return Crop(blackened(picture, edges, to_crop), keypoints, pose, box, crop.size)
 
 
 def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
-    """The box (4,) of the upper body alone, or of the legs, as HRNet's half-body transform; `box` where too little of it is known."""
-    half = np.array(
-        [is_in(joint, "both", LOWER_BODY if legs else LEGS) == legs for joint in skeleton.joints]
-    )
-    inside = within(keypoints, box)
-    if (half & inside).sum() < FEWEST_JOINTS:
-        return box
-    return box_round(keypoints[half & inside], box)
+    """The box (4,) of the upper body alone, or of the legs, as HRNet's half-body transform.
+
+    `box` where too little of it is known.
+    """
+    hidden = LOWER_BODY if legs else LEGS
+    half = np.array([is_in(joint, "both", hidden) == legs for joint in skeleton.joints])
+    chosen = half & within(keypoints, box)
+    return box if chosen.sum() < FEWEST_JOINTS else box_round(keypoints[chosen], box)
 
 
 def within(keypoints: Floats, box: Floats) -> NDArray[np.bool_]:
@@ -144,21 +126,22 @@ def box_round(points: Floats, otherwise: Floats) -> Floats:
     """The padded box (4,) of points (N, 2); `otherwise` where all lie on one spot."""
     if not np.ptp(points, axis=0).any():
         return otherwise
-    return box_from_keypoints(
-        torch.from_numpy(points), torch.ones(len(points), dtype=torch.bool)
-    ).numpy()
+    seen = torch.ones(len(points), dtype=torch.bool)
+    return box_from_keypoints(torch.from_numpy(points), seen).numpy()
 
 
 def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """The box (4,) of what an edge of the picture leaves, and the edges (2, 2), left and top before right and bottom."""
+    """The box (4,) of what an edge of the picture leaves, and the edges (2, 2), left and top before
+    right and bottom."""
     inside = within(keypoints, box)
     below, share = rng.random() < FROM_BELOW, rng.uniform(*CUT)
     axis, end = (1, 1) if below else (0, int(rng.integers(2)))
     if inside.sum() < FEWEST_JOINTS:
         return box, NO_EDGES
-    low, high = keypoints[inside, axis].min(), keypoints[inside, axis].max()
+    along = keypoints[:, axis]
+    low, high = along[inside].min(), along[inside].max()
     line = low + share * (high - low) if end == 0 else high - share * (high - low)
-    left = inside & ((keypoints[:, axis] >= line) if end == 0 else (keypoints[:, axis] <= line))
+    left = inside & ((along >= line) if end == 0 else (along <= line))
     if left.sum() < FEWEST_JOINTS:
         return box, NO_EDGES
     edge = keypoints[left].mean(0)  # somebody cut off reaches to the edge, and so does the box
@@ -169,11 +152,11 @@ def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[F
 
 
 def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
-    """The crop with nothing beyond the edges (2, 2) of the full picture, as a crop that reaches beyond its picture is filled."""
+    """The crop with nothing beyond the edges (2, 2) of the full picture, as a crop that reaches
+    beyond its picture is filled."""
     height, width = picture.shape[:2]
-    (left, top), (right, bottom) = (
-        (edges * matrix[[0, 1], [0, 1]] + matrix[:, 2]).clip(0, [width, height]).round().astype(int)
-    )
+    places = (edges * matrix[[0, 1], [0, 1]] + matrix[:, 2]).clip(0, [width, height])
+    (left, top), (right, bottom) = places.round().astype(int)
     result = np.zeros_like(picture)
     result[top:bottom, left:right] = picture[top:bottom, left:right]
     return result
@@ -184,54 +167,36 @@ def homogeneous(matrix: Floats) -> Floats:
     return np.vstack([matrix, [0.0, 0.0, 1.0]])
 
 
-def whole_picture_map(linear: Floats, centre: Floats) -> Floats:
-    """The map of the full picture's pixels that turns and mirrors about `centre`, (3, 3)."""
-    return homogeneous(np.column_stack([linear, centre - linear @ centre]))
-
-
 def warp(picture: Picture, matrix: Floats, fill: NDArray[np.int64]) -> Picture:
     """`picture` moved by a map (3, 3) of corner-origin pixels; same size."""
-    shifted = for_opencv(matrix[:2])
-    height, width = picture.shape[:2]
+    colour, size = tuple(int(v) for v in fill), picture.shape[1::-1]
     moved = cv2.warpAffine(
-        picture,
-        shifted,
-        (width, height),
-        flags=cv2.INTER_LINEAR,
-        borderValue=tuple(int(v) for v in fill),
+        picture, for_opencv(matrix[:2]), size, flags=cv2.INTER_LINEAR, borderValue=colour
     )
     return np.asarray(moved, dtype=np.uint8)
 
 
 def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
     """Colour or none, blur, a poor JPEG and cut-out, in this order."""
-    gain = (
-        1 + rng.uniform(-how.colour, how.colour, 3) / 2 + rng.uniform(-how.colour, how.colour) / 2
-    )
-    contrast, offset = (
-        1 + rng.uniform(-how.colour, how.colour),
-        255 * rng.uniform(-how.colour, how.colour) / 2,
-    )
+    change = how.colour
+    gain = 1 + rng.uniform(-change, change, 3) / 2 + rng.uniform(-change, change) / 2
+    contrast = np.float32(1 + rng.uniform(-change, change))
+    offset = np.float32(255 * rng.uniform(-change, change) / 2)
     levels = np.arange(256, dtype=np.float32)[:, None]
-    table = (
-        (levels - 128) * np.float32(contrast) * gain.astype(np.float32) + 128 + np.float32(offset)
-    )
-    result = np.asarray(cv2.LUT(picture, table.clip(0, 255).astype(np.uint8)[None]), dtype=np.uint8)
+    table = (levels - 128) * contrast * gain.astype(np.float32) + 128 + offset
+    result = cv2.LUT(picture, table.clip(0, 255).astype(np.uint8)[None])
     if rng.random() < how.grey:
         result = np.repeat(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     if rng.random() < how.blurred:
-        result = np.asarray(
-            cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.5, 2.0))), dtype=np.uint8
-        )
+        result = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.5, 2.0)))
     if rng.random() < how.compressed:
-        data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 70))])[
-            1
-        ]
-        result = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 70))]
+        data = cv2.imencode(".jpg", result, quality)[1]
+        result = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     if rng.random() < how.cut_out:
         height, width = result.shape[:2]
         h, w = int(height * rng.uniform(0.1, 0.4)), int(width * rng.uniform(0.1, 0.4))
         top, left = int(rng.integers(0, height - h)), int(rng.integers(0, width - w))
         result = result.copy()
         result[top : top + h, left : left + w] = rng.integers(0, 256, 3)
-    return result
+    return np.asarray(result, dtype=np.uint8)

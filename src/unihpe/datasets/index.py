@@ -30,31 +30,36 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.human36m.cameras import Human36mCamera
 from unihpe.datasets.recorded import COLUMNS, Recorded, View
 from unihpe.errors import InputError
 from unihpe.io.downloads import cache_folder
 from unihpe.io.files import replacing
 from unihpe.io.mapped import Mapped
 
-READERS = 2  # whoever changes what a reader makes of the same files adds 1, so that indices of before are made again
-MAGIC, FOOTER = (
-    b"unihpe index 2\n".ljust(64),
-    struct.Struct("<QQI"),
-)  # the description's place, length and CRC-32
+# Whoever changes what a reader makes of the same files adds 1, so that indices of before are made
+# again.
+READERS = 3
+MAGIC = b"unihpe index 2\n".ljust(64)
+FOOTER = struct.Struct("<QQI")  # the description's place, length and CRC-32
 WORTH = 1 << 26  # bytes of all files; smaller sets open fast enough
 ARRAYS = (*COLUMNS, "pose", "keypoints", "confidence")
 LENS = ("focal", "centre", "size", "rotation", "translation", "distortion")
-CAMERAS: dict[str, type[Camera]] = {"pinhole": Camera, "human36m": Human36mCamera}
 TYPES = {"float32": torch.float32, "int64": torch.int64}
 ALIGNED = 64  # bytes
 BLOCK = 1 << 16  # rows written or checked at a time
 STAMP = 16  # letters of a name that say which files it is of
 STALE = 600  # seconds without a byte, after which whoever wrote an index is taken for dead
+DAMAGED = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, struct.error,
+)  # fmt: skip
 
 
 def indexed(
-    root: Path, files: Sequence[Path], name: str, build: Callable[[], Recorded]
+    root: Path,
+    files: Sequence[Path],
+    name: str,
+    build: Callable[[], Recorded],
+    lens: type[Camera] = Camera,
 ) -> Recorded:
     """What `build` makes of a set's files, from its index where there is one; large sets get one.
 
@@ -62,37 +67,34 @@ def indexed(
         root: the set's folder.
         files: under it, that `build` reads; none, and it is called without more ado.
         name: of the set and of everything else that the result depends on.
+        lens: the kind of its cameras, where they are not plain ones.
 
     Raises:
         InputError: as `build`.
     """
     if not files or sum(file.stat().st_size for file in files) < WORTH:
         return build()
-    places = [folder / f"{stem}-{stamp(root, files)}.index" for folder, stem in stems(root, name)]
+    # Beside the data, the name holds no path: a folder that is moved keeps its index. In the cache,
+    # folders must not meet.
+    stems = root / ".unihpe" / name, cache_folder() / "index" / f"{name}-{place_of(root)}"
+    made_of = stamp(root, files)
+    places = [stem.with_name(f"{stem.name}-{made_of}.index") for stem in stems]
     for place in places:
         remove_leftovers(place)
-        if (found := load(place)) is not None:
+        if (found := load(place, lens)) is not None:
             return found
     recorded = build()
     for place in places:
         with contextlib.suppress(InputError):
             save(recorded, place)
             remove_others(place)
-            return load(place) or recorded
+            return load(place, lens) or recorded
     return recorded
 
 
-def stems(data: Path, name: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
-    """The folders where the index of a data folder may lie, the better one first, and how its name
-    begins there.
-
-    Beside the data, the name holds no path: a folder that is moved keeps its index. In the cache,
-    folders must not meet.
-    """
-    return (data / ".unihpe", name), (
-        cache_folder() / "index",
-        f"{name}-{digest(str(data.resolve()))[:8]}",
-    )
+def place_of(root: Path) -> str:
+    """A short name for a folder."""
+    return digest(str(root.resolve()))[:8]
 
 
 def stamp(root: Path, files: Sequence[Path]) -> str:
@@ -116,9 +118,9 @@ def remove_others(place: Path) -> None:
 
 
 def remove_leftovers(place: Path) -> None:
-    """Remove what processes that were killed while they saved an index of these files left (`files.replacing`)."""
+    """Remove what processes that were killed while they saved an index of these files left."""
     with contextlib.suppress(OSError):
-        for left in place.parent.glob(f".{versions_of(place)}.*.tmp"):
+        for left in place.parent.glob(f".{versions_of(place)}.*.tmp"):  # see `files.replacing`
             if time.time() - left.stat().st_mtime > STALE:
                 left.unlink()
 
@@ -130,24 +132,18 @@ def versions_of(place: Path) -> str:
 
 
 def save(recorded: Recorded, place: Path) -> None:
-    """Write an index, whole or not at all.
-
-    Raises:
-        InputError: if it cannot be written.
-    """
+    """Write an index, whole or not at all; InputError if it cannot be written."""
     arrays: dict[str, Any] = {}
     with replacing(place) as temporary, temporary.open("wb") as file:
         file.write(MAGIC)
         for name in ARRAYS:
             if (tensor := getattr(recorded, name)) is not None:
                 arrays[name] = write_array(file, tensor, recorded)
-        cameras = {part: getattr(recorded.cameras, part) for part in LENS}
+        parts = {part: getattr(recorded.cameras, part) for part in LENS}
         described = {
             "arrays": arrays,
-            "lens": next(name for name, kind in CAMERAS.items() if type(recorded.cameras) is kind),
-            "cameras": {
-                part: None if value is None else value.tolist() for part, value in cameras.items()
-            },
+            "lens": type(recorded.cameras).__name__,
+            "cameras": {part: None if row is None else row.tolist() for part, row in parts.items()},
             "views": [list(asdict(view).values()) for view in recorded.views],
             "skeleton": recorded.skeleton.name,
             "in_world": recorded.in_world,
@@ -182,27 +178,17 @@ def read_array(mapped: Mapped, place: dict[str, Any]) -> Tensor:
     return tensor
 
 
-def load(place: Path) -> Recorded | None:
+def load(place: Path, lens: type[Camera] = Camera) -> Recorded | None:
     """The set of an index; None where it is absent or damaged."""
     try:
         with place.open("rb") as file:
-            mapped = Mapped(file)
-        return recorded_of(mapped)
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RuntimeError,
-        struct.error,
-        InputError,
-    ):
+            return recorded_of(Mapped(file), lens)
+    except DAMAGED:
         return None
 
 
-def recorded_of(mapped: Mapped) -> Recorded:
-    """A set out of its index; ValueError and the like where it is damaged."""
+def recorded_of(mapped: Mapped, lens: type[Camera]) -> Recorded:
+    """A set out of its index; one of `DAMAGED` where it is that."""
     if mapped.map[: len(MAGIC)] != MAGIC:
         raise ValueError("no index")
     start, length, crc = FOOTER.unpack(mapped.map[-FOOTER.size :])
@@ -211,14 +197,12 @@ def recorded_of(mapped: Mapped) -> Recorded:
         raise ValueError("not whole")
     described = json.loads(text)
     arrays = {name: read_array(mapped, place) for name, place in described["arrays"].items()}
-    lens = [
-        None if value is None else torch.tensor(value)
-        for value in (described["cameras"][part] for part in LENS)
-    ]
+    parts = (described["cameras"][part] for part in LENS)
+    kind = {known.__name__: known for known in (Camera, lens)}[described["lens"]]
     return Recorded(
         skeleton=get_skeleton(described["skeleton"]),
         views=tuple(View(*words) for words in described["views"]),
-        cameras=CAMERAS[described["lens"]](*lens),  # type: ignore[arg-type]
+        cameras=kind(*(None if part is None else torch.tensor(part) for part in parts)),  # type: ignore[arg-type]
         in_world=described["in_world"],
         layout=described["layout"],
         notes=tuple(described["notes"]),

@@ -1,277 +1,199 @@
-"""People with pictures on disk: one file of JPEG crops and their labels, read at random.
+"""Recorded sets into packed sets: the crop of every person with its labels, for training and for
+evaluation from pictures.
 
-Layout: the eight bytes `MAGIC`; the JPEG files one after the other; the label arrays; a JSON
-description, which says where the arrays lie; and the last 16 bytes of the file: where the
-description begins and how long it is (little-endian, unsigned, 8 bytes each).
+Packing goes piece by piece: pieces that are whole are kept when it stops, and the next run goes on
+after them.
 """
 
 from __future__ import annotations
 
-import json
-import mmap
-import struct
-import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from unihpe.body.batch import RENDERED, LabelledCrop
-from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
+from unihpe.body.batch import FEWEST_JOINTS, LabelledCrop
+from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop
 from unihpe.body.camera import Camera
-from unihpe.errors import InputError
-from unihpe.io.files import replacing
-from unihpe.io.mapped import Mapped
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.packed import PackedPeople, join, pack
+from unihpe.datasets.pictures import Pictures, require_size
+from unihpe.datasets.recorded import Recorded
+from unihpe.datasets.source import in_joints
+from unihpe.errors import InputError, listing
 
-MAGIC = b"unihpe1\n"
-QUALITY = 92
-FOOTER = struct.Struct("<QQ")
-# Label arrays, in this order: shape of one person's, and type. Cameras: focal, centre, size (2
-# each), rotation (9), translation (3). Files written before `checksum` and `group` were added do
-# without them. The description holds a CRC-32 of each array; files written before that are not
-# checked.
-LABELS: dict[str, tuple[tuple[int, ...], str]] = {
-    "index": ((), "<i8"),
-    "offset": ((), "<u8"),
-    "length": ((), "<u4"),
-    "keypoints": ((17, 2), "<f4"),
-    "pose": ((17, 3), "<f4"),
-    "visibility": ((17,), "|u1"),
-    "box": ((4,), "<f8"),
-    "camera": ((18,), "<f8"),
-    "checksum": ((), "<u4"),
-    "group": ((), "<u4"),
-}
-LATER = ("checksum", "group")
+PIECE = 2000  # people
+SEEN = 2
 
 
-def pack(
-    people: Iterable[LabelledCrop],
+@dataclass(frozen=True)
+class Done:
+    """What was packed."""
+
+    people: int
+    kept: int  # of them, from pieces that an earlier run left
+    notes: tuple[str, ...]  # who was left out, with counts
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Of N people, as `LabelledCrop` has them of one."""
+
+    index: NDArray[np.int64]
+    keypoints: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    visibility: NDArray[np.uint8]
+    box: NDArray[np.float64]
+    camera: Camera
+    group: tuple[str, ...]
+
+
+def pack_recorded(
+    recorded: Recorded,
+    pictures: Pictures,
     file: Path,
-    settings: Mapping[str, Any],
-    quality: int = QUALITY,
+    *,
+    skip_missing: bool = False,
     done: Callable[[int], None] = lambda count: None,
-) -> None:
-    """Write people into one file; it gets its name only when it is whole.
+    piece: int = PIECE,
+) -> Done:
+    """Pack the people of a recorded set, in human36m17's joints by name (NaN where the set lacks
+    one).
+
+    Boxes hold all joints of the set. Pictures keep their lens's distortion, and so does the 2D of
+    sets that have it.
 
     Args:
-        settings: what the people were made or read with; kept as text.
-        done: told how many are written, after each.
+        recorded: the frames that are wanted.
+        file: where the set goes; pieces lie in a folder beside it until all are done.
+        skip_missing: leave out people whose picture is not there, instead of refusing.
+        done: told how many people are ready.
+        piece: people of one piece.
 
     Raises:
-        InputError: if the file cannot be written, or nobody is given.
+        InputError: for pictures that are not there or cannot be read, or nobody to pack.
     """
-    rows: dict[str, list[Any]] = {name: [] for name in LABELS}
-    groups: dict[str, int] = {}
-    with replacing(file) as temporary, temporary.open("wb") as stream:
-        stream.write(MAGIC)
-        for person in people:
-            data = encoded(person.picture, quality)
-            values = {
-                "index": person.index,
-                "offset": stream.tell(),
-                "length": len(data),
-                "keypoints": person.keypoints,
-                "pose": person.pose,
-                "visibility": person.visibility,
-                "box": person.box,
-                "camera": numbers(person.camera),
-                "checksum": zlib.crc32(data),
-                "group": groups.setdefault(person.group, len(groups)),
-            }
-            for name, value in values.items():
-                rows[name].append(value)
-            stream.write(data)
-            done(len(rows["index"]))
-        if not rows["index"]:
-            raise InputError(f"{file}: nobody to pack")
-        write_labels(stream, rows, list(groups), settings)
-
-
-def write_labels(
-    stream: BinaryIO, rows: Mapping[str, Any], groups: Sequence[str], settings: Mapping[str, Any]
-) -> None:
-    """Everything after the JPEG files."""
-    places, checks = {}, {}
-    for name, (shape, kind) in LABELS.items():
-        data = np.asarray(rows[name], dtype=kind).reshape(-1, *shape).tobytes()
-        places[name], checks[name] = stream.tell(), zlib.crc32(data)
-        stream.write(data)
-    description = {
-        "people": len(rows["index"]),
-        "arrays": places,
-        "checks": checks,
-        "groups": groups,
-        "settings": dict(settings),
+    indices, notes = people_with_pictures(recorded, pictures, skip_missing)
+    notes = (*recorded.notes, *notes)
+    place = str(pictures.root.resolve()).encode()  # the digest tells places, and names none
+    settings = {
+        "layout": recorded.layout,
+        "people": len(indices),
+        "first": int(indices[0]),
+        "last": int(indices[-1]),
+        "notes": list(notes),
+        "pictures": hashlib.sha256(place).hexdigest()[:16],
     }
-    text, start = json.dumps(description, default=str).encode(), stream.tell()
-    stream.write(text + FOOTER.pack(start, len(text)))
-
-
-def join(files: Sequence[Path], file: Path) -> None:
-    """Packed sets one after the other as one, with the settings of the first.
-
-    Raises:
-        InputError: if one of them is not whole, or the file cannot be written.
-    """
-    parts = [PackedPeople(part) for part in files]
-    groups = {
-        name: n
-        for n, name in enumerate(dict.fromkeys(name for part in parts for name in part.groups))
-    }
-    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in LABELS}
-    with replacing(file) as temporary, temporary.open("wb") as stream:
-        stream.write(MAGIC)
-        for path, part in zip(files, parts, strict=True):
-            numbered = np.array([groups[name] for name in part.groups], dtype=np.uint32)
-            moved = {
-                "offset": part.arrays["offset"] + np.uint64(stream.tell() - len(MAGIC)),
-                "group": numbered[part.arrays["group"]],
-            }
-            for name in LABELS:
-                rows[name].append(moved.get(name, part.arrays[name]))
-            with path.open("rb") as pictures:
-                pictures.seek(len(MAGIC))
-                copy(pictures, stream, part.pictures_end - len(MAGIC))
-        write_labels(
-            stream,
-            {name: np.concatenate(value) for name, value in rows.items()},
-            list(groups),
-            parts[0].settings,
-        )
-
-
-def copy(source: BinaryIO, target: BinaryIO, length: int, block: int = 1 << 24) -> None:
-    """`length` bytes of one stream into another."""
-    for start in range(0, length, block):
-        target.write(source.read(min(block, length - start)))
-
-
-def numbers(camera: Camera) -> NDArray[np.float64]:
-    """A camera of leading shape () as the 18 numbers of a packed set; a lens's distortion is not kept."""
-    lens = (
-        camera.focal,
-        camera.centre,
-        camera.size,
-        camera.rotation.reshape(-1),
-        camera.translation,
-    )
-    return torch.cat(lens).double().numpy()
-
-
-def encoded(picture: NDArray[np.uint8], quality: int) -> bytes:
-    """An RGB picture as JPEG; colour at full resolution, since a crop is small."""
-    options = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
-    return cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), options)[1].tobytes()
-
-
-class PackedPeople:
-    """A packed set: `packed[n]` is its n-th person; safe to share between processes that open it
-    themselves.
-
-    Attributes:
-        keypoints, pose, visibility, box, index: the labels of all people, leading axis N (see
-            `LabelledCrop`).
-        groups: the names that `arrays["group"]` numbers.
-        settings: what the set was made with, as text.
-
-    Raises:
-        InputError: if the file is not a packed set, or not whole.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        try:
-            with file.open("rb") as stream:
-                self.mapped = Mapped(stream, mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: cannot be read ({error})") from error
-        try:
-            self.data = np.frombuffer(self.mapped.map, dtype=np.uint8)
-            description = self.described()
-            self.arrays = {name: self.array(name, description) for name in LABELS}
-            self.pictures_end = min(int(place) for place in description["arrays"].values())
-        except (ValueError, KeyError, TypeError, struct.error) as error:
-            raise InputError(f"{file}: not a packed set, or not whole: pack it again") from error
-        self.settings: dict[str, Any] = description["settings"]
-        self.groups: list[str] = description.get("groups", [RENDERED])
-        self.index, self.keypoints, self.pose = (
-            self.arrays[name] for name in ("index", "keypoints", "pose")
-        )
-        self.visibility, self.box = self.arrays["visibility"], self.arrays["box"]
-        self.checked = "checksum" in description["arrays"]
-        self.release()
-
-    def described(self) -> dict[str, Any]:
-        """The description at the end of the file."""
-        if bytes(self.data[: len(MAGIC)]) != MAGIC:
-            raise ValueError("no packed set")
-        start, length = FOOTER.unpack(bytes(self.data[-FOOTER.size :]))
-        if start + length + FOOTER.size != len(self.data):
-            raise ValueError("not whole")
-        found: dict[str, Any] = json.loads(bytes(self.data[start : start + length]))
-        return found
-
-    def array(self, name: str, description: dict[str, Any]) -> NDArray[Any]:
-        """One label array, a view of the file."""
-        (shape, kind), count = LABELS[name], int(description["people"])
-        if name in LATER and name not in description["arrays"]:
-            return np.zeros(count, dtype=kind)
-        start = int(description["arrays"][name])
-        size = count * int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
-        numbers = self.data[start : start + size]
-        check = description.get("checks", {}).get(name)
-        if check is not None and zlib.crc32(numbers.data) != check:
-            raise ValueError("damaged")
-        return np.asarray(numbers.view(kind).reshape(count, *shape))
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def release(self) -> None:
-        """Give the memory of people that were read back to the system."""
-        self.mapped.release()
-
-    def __getitem__(self, n: int) -> LabelledCrop:
-        if not -len(self) <= n < len(self):
-            raise IndexError(f"{n}: the set holds {len(self)} people")
-        return LabelledCrop(
-            self.picture(n),
-            self.keypoints[n].copy(),
-            self.pose[n].copy(),
-            self.visibility[n].copy(),
-            self.box[n].copy(),
-            self.camera(n),
-            int(self.index[n]),
-            self.groups[int(self.arrays["group"][n])],
-        )
-
-    def camera(self, n: int) -> Camera:
-        """The camera that saw person n."""
-        lens = torch.from_numpy(self.arrays["camera"][n].copy())
-        return Camera(lens[:2], lens[2:4], lens[4:6], lens[6:15].view(3, 3), lens[15:])
-
-    def picture(self, n: int) -> NDArray[np.uint8]:
-        """The crop of person n, (256, 192, 3), RGB.
-
-        Raises:
-            InputError: where its bytes are not those that were written.
-        """
-        offset, length = int(self.arrays["offset"][n]), int(self.arrays["length"][n])
-        data = np.asarray(self.data[offset : offset + length])
-        whole = not self.checked or zlib.crc32(data.tobytes()) == int(self.arrays["checksum"][n])
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if whole else None
-        if picture is None or picture.shape != (CROP_HEIGHT, CROP_WIDTH, 3):
-            raise InputError(
-                f"{self.file}: the picture of person {n} is damaged: pack the set again"
+    folder = file.with_name(f"{file.name}.pieces")
+    parts, kept, ready = [], 0, 0
+    for number, chosen in enumerate(indices.split(piece)):
+        part = folder / f"{number:05d}"
+        parts.append(part)
+        wanted, labels = settings | {"piece": number, "of": piece}, labels_of(recorded, chosen)
+        if holds(part, wanted, labels):
+            kept += len(chosen)
+            done(ready + len(chosen))
+        else:
+            people, more = (
+                packed_people(recorded, pictures, labels),
+                partial(report_more, done, ready),
             )
-        return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
+            pack(people, part, wanted, done=more)
+        ready += len(chosen)
+    join(parts, file)
+    if (written := len(PackedPeople(file))) != len(indices):
+        raise InputError(f"{file}: holds {written} people, not {len(indices)}: pack it again")
+    shutil.rmtree(folder)
+    return Done(len(indices), kept, notes)
+
+
+def report_more(done: Callable[[int], None], before: int, count: int) -> None:
+    """Tell how many people are ready, those of earlier pieces among them."""
+    done(before + count)
+
+
+def people_with_pictures(
+    recorded: Recorded, pictures: Pictures, skip_missing: bool
+) -> tuple[Tensor, tuple[str, ...]]:
+    """The indices that can be packed, and notes about those that cannot."""
+    rows = range(len(recorded))
+    there = torch.tensor([pictures.find(*recorded.at(n)) is not None for n in rows])
+    lost = (~there).nonzero()[:, 0].tolist()
+    if lost and not (skip_missing and bool(there.any())):
+        names = [pictures.names(*recorded.at(n))[0] for n in lost[:3]]
+        raise InputError(
+            f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, nor in a whole"
+            f" video, such as {listing(names)}; extract them, name their folder with --pictures, or"
+            " leave them out with --skip-missing"
+        )
+    enough = there.clone()
+    for some in torch.arange(len(recorded)).split(100_000):
+        seen = recorded.read(some).confidence > 0
+        enough[some] &= seen.sum(1) >= FEWEST_JOINTS
+    notes = [f"{len(lost)} people without picture left out"] if lost else []
+    if few := int((there & ~enough).sum()):
+        notes.append(f"{few} people with fewer than {FEWEST_JOINTS} joints left out")
+    if not bool(enough.any()):
+        raise InputError(f"{pictures.root}: nobody to pack ({', '.join(notes)})")
+    return enough.nonzero()[:, 0], tuple(notes)
+
+
+def holds(part: Path, settings: dict[str, Any], labels: Labels) -> bool:
+    """Whether a piece is there already: of the same pictures, with these labels, and undamaged."""
+    if not part.is_file():
+        return False
+    try:
+        packed = PackedPeople(part)
+        for n in range(len(packed)):
+            packed.picture(n)
+    except InputError:
+        return False
+    names = ("index", "keypoints", "pose", "visibility", "box")
+    pairs = ((getattr(packed, name), getattr(labels, name)) for name in names)
+    same = all(np.array_equal(*pair, equal_nan=True) for pair in pairs)
+    return packed.settings == settings and same
+
+
+def labels_of(recorded: Recorded, indices: Tensor) -> Labels:
+    """The labels of some people, in human36m17's joints."""
+    own = recorded.read(indices)
+    frames = in_joints(recorded, get_skeleton("human36m17")).read(indices, torch.Generator())
+    assert frames.pose is not None
+    keypoints = torch.where(frames.confidence[..., None] > 0, frames.keypoints, torch.nan).numpy()
+    inside = np.all((keypoints >= 0) & (keypoints < frames.camera.size[:, None].numpy()), axis=-1)
+    return Labels(
+        indices.numpy(),
+        keypoints,
+        frames.pose.numpy(),
+        np.where(inside, SEEN, 0).astype(np.uint8),
+        box_from_keypoints(own.keypoints, own.confidence > 0).double().numpy(),
+        frames.camera,
+        frames.group,
+    )
+
+
+def packed_people(recorded: Recorded, pictures: Pictures, labels: Labels) -> Iterator[LabelledCrop]:
+    """People one after the other, read from their pictures."""
+    for n, index in enumerate(labels.index.tolist()):
+        view, frame = recorded.at(index)
+        whole, camera = pictures.read(view, frame), labels.camera.select(torch.tensor(n))
+        require_size(whole, camera.size, pictures, view, frame)
+        picture = crop(whole, labels.box[n], CROP_WIDTH, CROP_HEIGHT)
+        marks = labels.keypoints[n], labels.pose[n], labels.visibility[n], labels.box[n]
+        seen_by = of_picture(camera, whole.shape[1], whole.shape[0])
+        yield LabelledCrop(picture, *marks, seen_by, index, labels.group[n])
+
+
+def of_picture(camera: Camera, width: int, height: int) -> Camera:
+    """The camera with the size that its picture has, without distortion, which packed sets do not
+    keep."""
+    size = torch.tensor([float(width), float(height)])
+    return Camera(camera.focal, camera.centre, size, camera.rotation, camera.translation)

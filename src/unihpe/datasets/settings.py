@@ -2,74 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets import DATA_SETS, DEFAULT, get_data_set, require_name
 from unihpe.datasets.augment import Augmentation
-from unihpe.datasets.coco.source import CocoSource, read_annotations
-from unihpe.datasets.in_joints import in_joints
-from unihpe.datasets.motion.source import MotionSource, TwoD, View, open_motion
-from unihpe.datasets.people.source import PeopleSource
-from unihpe.datasets.sets import open_recorded
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.settings import Settings
 
+TwoD = Literal["exact", "detected", "both"]
+
 
 class DataSettings(Settings):
-    """The data: where it is and how it is shown.
+    """The data: which, where it is and how training sees it."""
 
-    Attributes:
-        name: of the data set: "motion"; a recorded set; or "people", a folder of packed rendered
-            people (train.pack, val.pack, test.pack); or "coco", photographs with 2D only.
-        root: its file or folder; usually given on the command line.
-        rig: names the joints of a BVH rig.
-        skeleton: the joints that are trained on.
-        split: the part that is trained on.
-        held_out: the last share, in time, of what each person of a recorded set does of each
-            action: not trained on, but validated with, in the place of the split 'val'. Of [data]
-            alone: nothing else is validated with.
-        apart: of the people of one view, in order of frames, a batch has one of so many at most, so
-            that neighbouring frames are no
-            false negatives of the contrastive losses: 25 is half a second at 50 Hz; 0 draws freely.
-        two_d, balance, body_scale: see `MotionSource`.
-        with_pose: of people; false withholds their 3D.
-        keypoints: which 2D of a recorded set, see `open_recorded`.
-        unknown_focal, joint_dropout, part_dropout, flip: see `prepare`.
-        augmentation: of pictures.
-        licence, description: of the data, for the checkpoint's card.
-    """
-
-    name: Literal[
-        "motion", "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"
-    ] = "motion"
-    root: str = ""
-    rig: str = ""
-    skeleton: str = "human36m17"
-    split: str = "train"
+    name: str = DEFAULT  # of the data set: one of `unihpe data info`, or my_module:DATA_SET
+    root: str = ""  # its file or folder; usually given on the command line
+    rig: str = ""  # TOML that names the joints of a BVH rig
+    skeleton: str = "human36m17"  # the joints that are trained on
+    split: str = "train"  # the part that is trained on
+    # The last share, in time, of what each person of a recorded set does of each action: not
+    # trained on, but validated with, in the place of the split "val". Of [data] alone.
     held_out: float = Field(0.0, ge=0, lt=1)
+    # Of the people of one view, in order of frames, a batch has one of so many at most, so that
+    # neighbouring frames are no false negatives of the contrastive losses: 25 is half a second at
+    # 50 Hz; 0 draws freely.
     apart: int = Field(0, ge=0)
-    two_d: TwoD = "both"
-    with_pose: bool = True
-    keypoints: str = "gt"
+    two_d: TwoD = "both"  # of virtual cameras: "both" is half of the people each
+    with_pose: bool = True  # of packed people; false withholds their 3D
+    keypoints: str = "gt"  # which 2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …
+    # Training weight of the frames of a group of motions: size^(−balance).
     balance: float = Field(0.0, ge=0, le=1)
-    body_scale: float = Field(0.0, ge=0, lt=1)
-    unknown_focal: float = Field(0.5, ge=0, le=1)
-    joint_dropout: float = Field(0.0, ge=0, lt=1)
-    part_dropout: float = Field(0.0, ge=0, le=1)
-    flip: float = Field(0.0, ge=0, le=1)
-    augmentation: Augmentation = Augmentation()
-    description: str = ""
+    body_scale: float = Field(0.0, ge=0, lt=1)  # random size of people, uniform within 1 ± this
+    unknown_focal: float = Field(0.5, ge=0, le=1)  # share of people whose focal length is assumed
+    joint_dropout: float = Field(0.0, ge=0, lt=1)  # chance of each 2D joint to be left out
+    part_dropout: float = Field(0.0, ge=0, le=1)  # share of people of whom 2D of a part is left out
+    flip: float = Field(0.0, ge=0, le=1)  # share of people mirrored
+    augmentation: Augmentation = Augmentation()  # of pictures
+    description: str = ""  # of the data, for the checkpoint's card
     licence: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def is_known(cls, name: str) -> str:
+        require_name(name)
+        return name
 
     @model_validator(mode="after")
     def fits_its_set(self) -> DataSettings:
-        if self.held_out and self.name in ("motion", "people", "coco"):
+        if self.held_out and self.name in DATA_SETS and not DATA_SETS[self.name].recording:
             raise ValueError(
-                f"held_out is a share of a recorded set; {self.name} has a split 'val' of its own: leave it out"
+                f"held_out is a share of a recorded set; {self.name} has a split 'val' of its own:"
+                " leave it out"
             )
         if self.apart and self.balance:
             raise ValueError("apart draws all people alike: set balance to 0")
@@ -82,51 +70,28 @@ class MixSettings(DataSettings):
     share: float = Field(gt=0, lt=1)
 
 
-def open_source(
-    data: DataSettings,
-    *,
-    split: str | None,
-    view: View,
-    two_d: TwoD | None = None,
-    stride: int = 1,
-    part: Literal["whole", "trained", "held out"] = "whole",
-) -> Source:
-    """The recipe's data as a source.
+@dataclass(frozen=True)
+class Part:
+    """Which people of a data set are asked for, and what for."""
 
-    Args:
-        part: of a recorded set whose settings hold a part out.
+    split: str | None = None  # None takes all
+    stride: int = 1  # every n-th frame of each view or motion
+    training: bool = False  # with all that makes people vary, and without what is held out
+    held_out: bool = False  # only what is held out
+    two_d: Literal["exact", "detected"] | None = None  # of virtual cameras; None: as the settings
+
+
+def open_source(data: DataSettings, part: Part) -> Source:
+    """A part of the recipe's data, or of an evaluation's.
 
     Raises:
         InputError: if no root is named or it cannot be read.
     """
+    data_set = get_data_set(data.name)
     if not data.root:
         raise InputError(
-            "the recipe names no data: add --set data.root=FOLDER (docs/data.md says where to get some)"
+            f"the recipe names no data: add --set data.root=FOLDER ({data_set.remedy})"
         )
-    root = Path(data.root)
-    if not root.exists():
-        raise InputError(
-            f"no data at {root}: check data.root (docs/data.md says where to get some)"
-        )
-    random_view = view == "random"
-    if data.name == "people":
-        return PeopleSource(
-            root / f"{split}.pack", data.augmentation if random_view else None, data.with_pose
-        )
-    if data.name == "coco":
-        return CocoSource(read_annotations(root, split), data.augmentation if random_view else None)
-    if data.name != "motion":
-        recorded = open_recorded(data.name, root, data.keypoints, split, stride)
-        if data.held_out and part != "whole":
-            recorded = recorded.held_out(data.held_out)[part == "held out"]
-        return in_joints(recorded, get_skeleton(data.skeleton))
-    motion = open_motion(root, Path(data.rig) if data.rig else None).converted(
-        get_skeleton(data.skeleton)
-    )
-    return MotionSource(
-        motion.select(split, stride),
-        view,
-        two_d or data.two_d,
-        balance=data.balance if random_view else 0.0,
-        body_scale=data.body_scale if random_view else 0.0,
-    )
+    if not Path(data.root).exists():
+        raise InputError(f"no data at {data.root}: check data.root ({data_set.remedy})")
+    return data_set.open(data, part)

@@ -19,7 +19,8 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.mapped import LARGE, Mapped, stacked
@@ -271,3 +272,10 @@ def assemble(
         notes=notes,
         maps=maps + pose_maps,
     )
+
+
+def first_2d(root: Path, set_name: str) -> str:
+    """The true 2D of a set, else whichever 2D file there is, else none: projected 3D."""
+    prefix = f"data_2d_{set_name}_"
+    present = [file.stem.removeprefix(prefix) for file in sorted(root.glob(f"{prefix}*.npz"))]
+    return "gt" if "gt" in present else next(iter(present), "exact")

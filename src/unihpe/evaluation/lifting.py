@@ -10,22 +10,21 @@ from unihpe.body.batch import Batch, Modality
 from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.protocol import EVERY_JOINT, Protocol, Words
 from unihpe.diffusion.sampling import Sampler
 from unihpe.evaluation.retrieval import pair_cosines, retrievals
-from unihpe.evaluation.rules import Rules, every_joint, scores
-from unihpe.evaluation.words import Protocol
+from unihpe.evaluation.scores import scores
 from unihpe.inference.answer import Draw, answer
 from unihpe.model.unihpe import UniHPE
 
 Report = dict[str, Any]  # ready for JSON
-EVERY_JOINT = every_joint("")
 
 
 class Tally:
     """Errors, embeddings and true poses of people who come in batches."""
 
-    def __init__(self, skeleton: Skeleton, rules: Rules) -> None:
-        self.skeleton, self.rules = skeleton, rules
+    def __init__(self, skeleton: Skeleton, protocol: Protocol) -> None:
+        self.skeleton, self.protocol = skeleton, protocol
         self.groups: list[str] = []
         self._poses: list[Tensor] = []
         self._embeddings: dict[Modality, list[Tensor]] = {}
@@ -41,7 +40,7 @@ class Tally:
         assert batch.pose is not None
         truth = batch.pose.cpu()
         for name, pose in estimates.items():
-            for figure, values in scores(pose.cpu(), truth, self.skeleton, self.rules).items():
+            for figure, values in scores(pose.cpu(), truth, self.skeleton, self.protocol).items():
                 self._errors.setdefault(f"{figure} {name}", []).append(values)
         for kind, embedding in embeddings.items():
             self._embeddings.setdefault(kind, []).append(embedding.cpu())
@@ -51,7 +50,7 @@ class Tally:
     def errors(self) -> dict[str, dict[str, float]]:
         """Means of each figure by group, and over all."""
         whole = {name: torch.cat(parts) for name, parts in self._errors.items()}
-        averaging = self.rules.averaging
+        averaging = self.protocol.averaging
         return {name: by_group(values, self.groups, averaging) for name, values in whole.items()}
 
     def agreement(self, generator: torch.Generator, gallery: int) -> tuple[Report, Report]:
@@ -65,7 +64,7 @@ class Tally:
 def evaluate_lifting(
     model: UniHPE,
     batches: Iterable[Batch],
-    protocol: Protocol,
+    words: Words,
     *,
     generator: torch.Generator,
     sampler: Sampler | None = None,
@@ -73,7 +72,7 @@ def evaluate_lifting(
     gallery: int = 2000,
     skeleton: Skeleton,
     flip: bool = False,
-    rules: Rules = EVERY_JOINT,
+    protocol: Protocol = EVERY_JOINT,
 ) -> Report:
     """2D → 3D over batches that carry 3D poses.
 
@@ -83,10 +82,10 @@ def evaluate_lifting(
         samples: hypotheses for each pose; adds their mean, geometric median and best. The best
             (marked *) needs ground truth: it is a bound, not a prediction.
         flip: adds the flip test.
-        rules: which figures are measured, over which joints, and how they are averaged.
+        protocol: which figures are measured, over which joints, and how they are averaged.
         gallery: people among whom is retrieved, evenly spaced over the data; 0 leaves it out.
     """
-    tally, draw = Tally(skeleton, rules), Draw(sampler, generator, samples)
+    tally, draw = Tally(skeleton, protocol), Draw(sampler, generator, samples)
     kinds, target = (Modality.POSE_2D, Modality.POSE_3D), Modality.POSE_3D
     kind = "point" if model.has_point_estimate(target) else "sample"
     for batch in batches:
@@ -103,7 +102,7 @@ def evaluate_lifting(
         tally.add(batch, made.embeddings, estimates)
     pairs, directions = tally.agreement(generator, gallery)
     return {
-        "protocol": protocol.model_dump(),
+        "protocol": words,
         "poses": len(tally.groups),
         "errors_mm": tally.errors(),
         "cosine_2d_3d": pairs["2d–3d"],

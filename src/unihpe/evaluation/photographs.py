@@ -10,14 +10,15 @@ from unihpe.body.batch import Batch, Modality
 from unihpe.body.boxes import from_box
 from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.protocol import Words
 from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import Report
 from unihpe.evaluation.pictures import FLAT_PATHS, THRESHOLDS, in_words, renamed
-from unihpe.evaluation.words import Protocol
 from unihpe.inference.answer import Draw, answer
 from unihpe.model.unihpe import UniHPE
 
+VISIBLE = 1.0  # confidence from which on a joint counts as seen; others are marked, but hidden
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 LIMBS = [f"{side}_{part}" for side in ("left", "right") for part in PARTS]
 
@@ -26,11 +27,10 @@ LIMBS = [f"{side}_{part}" for side in ("left", "right") for part in PARTS]
 def evaluate_photographs(
     model: UniHPE,
     batches: Iterable[Batch],
-    protocol: Protocol,
+    words: Words,
     *,
     skeleton: Skeleton,
     reference: Tensor,
-    visible: float,
     sampler: Sampler,
     generator: torch.Generator,
     flip: bool = False,
@@ -43,8 +43,6 @@ def evaluate_photographs(
     Args:
         reference: (people,), pixels: PCK's length of each person, the larger side of the annotated
             box.
-        visible: the confidence from which on a joint counts as seen; joints below it are scored in
-            a figure of their own.
         sampler, flip: as `evaluate_pictures` has them.
 
     Raises:
@@ -66,7 +64,7 @@ def evaluate_photographs(
         confidence.append(batch.confidence[:, columns].cpu())
         box.append(batch.box.cpu())
     points, seen, boxes = torch.cat(truth), torch.cat(confidence), torch.cat(box)
-    weight = (seen >= visible).float()[..., None]
+    weight = (seen >= VISIBLE).float()[..., None]
     mean = (points * weight).sum(0) / weight.sum(0).clamp_min(1)
     rows = {name: torch.cat(parts) for name, parts in estimates.items()}
     rows["mean pose"] = mean.expand_as(points)
@@ -75,9 +73,9 @@ def evaluate_photographs(
         return {name: scored(row, points, boxes, reference, counted) for name, row in rows.items()}
 
     return {
-        "protocol": protocol.model_dump(),
+        "protocol": words,
         "people": len(points),
-        "visible": table(seen >= visible),
+        "visible": table(seen >= VISIBLE),
         "marked": table(seen > 0),
     }
 

@@ -9,10 +9,10 @@ from unihpe.body.batch import Batch, Modality
 from unihpe.body.boxes import from_box, side
 from unihpe.body.metrics import epe_2d, pck_2d
 from unihpe.body.skeleton import Skeleton
+from unihpe.datasets.protocol import EVERY_JOINT, Words
 from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.lifting import EVERY_JOINT, Report, Tally
-from unihpe.evaluation.words import Protocol
+from unihpe.evaluation.lifting import Report, Tally
 from unihpe.inference.answer import FUSED, HEAT_MAPS, Draw, answer
 from unihpe.model.unihpe import UniHPE
 
@@ -27,7 +27,7 @@ FLAT_PATHS = {"image": "image_to_2d", HEAT_MAPS: "heat_maps"}
 def evaluate_pictures(
     model: UniHPE,
     batches: Iterable[Batch],
-    protocol: Protocol,
+    words: Words,
     *,
     skeleton: Skeleton,
     generator: torch.Generator,
@@ -64,7 +64,7 @@ def evaluate_pictures(
                 rows.setdefault(label, []).append(score)
     pairs, directions = tally.agreement(generator, gallery)
     return {
-        "protocol": protocol.model_dump(),
+        "protocol": words,
         "poses": len(tally.groups),
         "errors_mm": tally.errors(),
         **{

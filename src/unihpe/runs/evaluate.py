@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from unihpe.body.batch import Batch
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.check_counts import KNOWN, Split, frames_apart, what_is_absent
-from unihpe.datasets.coco.source import VISIBLE, CocoSource
-from unihpe.datasets.in_joints import InJoints, in_joints
-from unihpe.datasets.people.source import PeopleSource
-from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.sets import open_recorded
-from unihpe.datasets.settings import DataSettings, open_source
-from unihpe.datasets.source import Source
+from unihpe.datasets import get_data_set
+from unihpe.datasets.counts import Split, frames_apart, what_is_absent
+from unihpe.datasets.dataset import Reading
+from unihpe.datasets.protocol import Protocol, Scored
+from unihpe.datasets.settings import DataSettings, Part, open_source
+from unihpe.datasets.source import Source, in_joints
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.batches import prepared
 from unihpe.evaluation.lifting import Report, evaluate_lifting
 from unihpe.evaluation.photographs import evaluate_photographs
 from unihpe.evaluation.pictures import evaluate_pictures
-from unihpe.evaluation.rules import Rules, every_joint, rules_of
-from unihpe.evaluation.words import (
-    Protocol,
-    motion_protocol,
-    people_protocol,
-    photographs_protocol,
-    recorded_protocol,
-)
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model
-from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import parse_recipe
 
 
@@ -59,148 +47,85 @@ def evaluate_checkpoint(
     seed: int = 0,
     device: str = "cpu",
 ) -> Report:
-    """Evaluate a checkpoint on a data set.
+    """Evaluate a checkpoint on a data set: lifting, or the paths from pictures where it has some.
 
     Args:
-        protocol: a named one of a recorded set (`evaluation.rules`), which says split, stride and
-            figures; without it, every joint of the frames asked for.
+        protocol: one of the data set's named ones, which says split, stride and figures; without
+            it, every joint of the frames asked for.
 
     Raises:
         InputError: for an unreadable checkpoint or data, joints that do not agree, an unknown
             protocol.
     """
     model, card = load_model(checkpoint, device)
-    recipe = parse_recipe(card.recipe, f"{checkpoint} (its recipe)")
-    settings = recipe.data.model_copy(
-        update={
-            "name": data,
-            "root": str(root),
-            "rig": str(rig or ""),
-            "keypoints": keypoints,
-            "with_pose": True,  # withheld in training, perhaps; errors need it
-        }
-    )
-    noise, generator = (
-        torch.Generator().manual_seed(s) for s in (seed, seed + 1)
-    )  # samples must not change the data
-    focal = "true" if focal_known else "assumed √(W² + H²)"
+    recipe, data_set = parse_recipe(card.recipe, f"{checkpoint} (its recipe)"), get_data_set(data)
+    place = {"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
+    # 3D may have been withheld in training; errors need it
+    settings = recipe.data.model_copy(update=place | {"with_pose": True})
     if protocol is None:
-        rules = every_joint(data)
-        source = open_source(settings, split=split, view="fixed", two_d=two_d, stride=stride)
-        words = protocol_of(source, data, split, stride, two_d, seed, focal)
+        rules = replace(data_set.default, split=split, stride=stride)
+        source = open_source(settings, Part(split, stride, two_d=two_d))
+        scored = Scored(layout=source.layout)
     else:
-        rules = rules_of(data, protocol)
-        source, words = open_by_rules(settings, rules, flip, focal)
+        rules = data_set.protocol(protocol)
+        source, scored = open_by_protocol(settings, rules)
     card.require_skeleton(source.skeleton.name, str(root))
-    batches = prepared(source, noise, device, focal_known)
-    lifting = {"samples": samples, "rules": rules}
-    how = {
-        "generator": generator,
-        "sampler": build_sampler(sampler, steps, generator),
-        "flip": flip,
-    }
-    report = evaluate_source(model, source, batches, words, gallery, lifting, how)
-    about = {
-        "checkpoint": str(checkpoint),
-        "trained_on": card.data,
-        "training_samples": card.samples,
-        "seed": seed,
-    }
-    return {**about, **report}
+    scored = replace(
+        scored,
+        data=data_set.name,
+        skeleton=source.skeleton.name,
+        count=len(source.skeleton),
+        joints=scored_joints(source),
+        keypoints=keypoints,
+        two_d=two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}",
+        flip=flip,
+        focal="true" if focal_known else "assumed √(W² + H²)",
+        notes="; ".join(source.notes) or "none",
+    )
+    # hypotheses must not change the data
+    noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))
+    what = model, prepared(source, noise, device, focal_known), rules.words(scored)
+    draw = build_sampler(sampler, steps, generator)
+    how: dict[str, Any] = {"generator": generator, "sampler": draw, "flip": flip}
+    how["skeleton"] = source.skeleton
+    if not source.has_pose:
+        report = evaluate_photographs(*what, reference=source.sizes(), **how)
+    elif source.has_pictures:
+        report = evaluate_pictures(*what, gallery=gallery, **how)
+    else:
+        report = evaluate_lifting(*what, protocol=rules, samples=samples, gallery=gallery, **how)
+    about = {"checkpoint": str(checkpoint), "trained_on": card.data}
+    return {**about, "training_samples": card.samples, "seed": seed, **report}
 
 
-def evaluate_source(
-    model: UniHPE,
-    source: Source,
-    batches: Iterator[Batch],
-    words: Protocol,
-    gallery: int,
-    lifting: dict[str, Any],
-    how: dict[str, Any],
-) -> Report:
-    """The evaluation that a source's kind calls for, of its people in `batches`.
-
-    Args:
-        lifting: what `evaluate_lifting` is given besides.
-        how: generator, sampler and flip test, for all.
-    """
-    rest = {"skeleton": source.skeleton, **how}
-    if isinstance(source, CocoSource):
-        low, high = source.annotations.corners.split(2, dim=1)
-        size = (high - low).amax(1)
-        return evaluate_photographs(model, batches, words, reference=size, visible=VISIBLE, **rest)
-    if isinstance(source, PeopleSource):
-        return evaluate_pictures(model, batches, words, gallery=gallery, **rest)
-    return evaluate_lifting(model, batches, words, gallery=gallery, **lifting, **rest)
-
-
-def open_by_rules(
-    settings: DataSettings, rules: Rules, flip: bool, focal: str
-) -> tuple[Source, Protocol]:
-    """The people that a named protocol scores, in the model's joints, and the protocol in words.
+def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source, Scored]:
+    """The people that a named protocol scores, in the model's joints, and what their copy is.
 
     Raises:
         InputError: where the copy of the set does not have the joints that the protocol is about.
     """
-    recorded = open_recorded(
-        rules.data,  # type: ignore[arg-type]
-        Path(settings.root),
-        settings.keypoints,
-        rules.split,
-        rules.stride,
-        wanted=rules.wants,
-        truth=rules.truth,
-        joints=rules.joints_from,
-    )
-    if rules.joints_from and recorded.skeleton.name != rules.joints_from:
-        beside = (
-            "; put HybrIK's or MMHuman3D's file, or SMPL, beside it (docs/data.md)"
-            if rules.data == "threedpw"
-            else ""
-        )
+    recording, split = get_data_set(settings.name).recording, protocol.split
+    if recording is None:
+        raise InputError(f"protocol {protocol.name}: {settings.name} is no recorded set")
+    joints = protocol.joints_from
+    reading = Reading(settings.keypoints, split, truth=protocol.truth, joints=joints)
+    recorded = recording.open(Path(settings.root), reading, protocol.stride, protocol.wants)
+    if joints and recorded.skeleton.name != joints:
         raise InputError(
-            f"protocol {rules.name} is about the joints {rules.joints_from}; {settings.root} ({recorded.layout}) has"
-            f" {recorded.skeleton.name}{beside}"
+            f"protocol {protocol.name} is about the joints {joints}; {settings.root}"
+            f" ({recorded.layout}) has {recorded.skeleton.name}{recording.remedy}"
         )
-    source = in_joints(recorded, get_skeleton(settings.skeleton))
-    known = KNOWN[rules.data].get(rules.split, Split())
-    words = rules.words(
-        recorded.layout,
-        settings.keypoints,
-        flip,
-        focal,
-        scored_joints(source),
-        frames_apart(known, recorded),
-        [*what_is_absent(known, recorded, rules.cameras), *recorded.notes],
-    )
-    return source, words
+    known = recording.known.get(split, Split())
+    lacks = (*what_is_absent(known, recorded, protocol.cameras), *recorded.notes)
+    scored = Scored(layout=recorded.layout, step=frames_apart(known, recorded), lacks=lacks)
+    return in_joints(recorded, get_skeleton(settings.skeleton)), scored
 
 
 def scored_joints(source: Source) -> str:
     """All joints that can be scored, in words: those that the set and the model have."""
-    if not isinstance(source, InJoints) or len(shared := source.shared) == len(source.skeleton):
+    if len(source.shared) == len(source.skeleton):
         return f"all {len(source.skeleton)}"
-    return f"the {len(shared)} that set and model share: {', '.join(shared)}"
-
-
-def protocol_of(
-    source: Source, data: str, split: str, stride: int, two_d: str, seed: int, focal: str
-) -> Protocol:
-    """What is measured where no protocol is named, in words."""
-    joints = source.skeleton.name, len(source.skeleton)
-    match source:
-        case CocoSource():
-            return photographs_protocol(split, source.annotations.notes)
-        case PeopleSource():
-            return people_protocol(split, joints[1], focal)
-        case Recorded():
-            return recorded_protocol(data, source.layout, *joints, split, stride, focal)
-        case InJoints(source=Recorded(layout=layout)):
-            return recorded_protocol(
-                data, f"{layout}, joints by name", *joints, split, stride, focal
-            )
-        case _:
-            return motion_protocol(*joints, split, stride, two_d, seed, focal)
+    return f"the {len(source.shared)} that set and model share: {', '.join(source.shared)}"
 
 
 def write_report(path: Path, report: Report) -> None:

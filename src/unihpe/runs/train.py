@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unihpe.datasets.settings import open_source
+from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
 from unihpe.model.build import load_public_weights
 from unihpe.model.checkpoint import MODEL_FILE, Card, load_into, save_checkpoint
@@ -45,7 +45,7 @@ def train_recipe(
         InputError: for data that cannot be read, a folder that holds another run, a checkpoint that
             does not fit.
     """
-    source = open_source(recipe.data, split=recipe.data.split, view="random", part="trained")
+    source = open_source(recipe.data, Part(recipe.data.split, training=True))
     if source.skeleton.name != recipe.data.skeleton:
         raise InputError(
             f"the data has the joints of {source.skeleton.name}, the recipe names {recipe.data.skeleton}"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from unihpe.body.batch import FEWEST_JOINTS, evenly_spaced
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, crop
 from unihpe.body.prepare import prepare
-from unihpe.datasets.check_open import EXPECTED
-from unihpe.datasets.coco.source import CocoSource, annotation_files, read_annotations
-from unihpe.datasets.motion.source import MotionSource, open_motion
-from unihpe.datasets.pictures import PICTURES, Pictures, near_the_beginning
+from unihpe.datasets import get_data_set
+from unihpe.datasets.pictures import Pictures, near_the_beginning
 from unihpe.datasets.recorded import Recorded
+from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.picture import Picture
@@ -25,53 +24,46 @@ from unihpe.show.draw import blank, draw_2d, save_png, sheet
 def draw_contact_sheet(
     name: str, root: Path, out: Path, layout: str | None = None, columns: int = 8, rows: int = 4
 ) -> None:
-    """People spread over a set, as PNG: pictures with their 2D drawn on, or stick figures of the 2D where there are none."""
-    if name == "coco":
-        file = root if root.is_file() else annotation_files(root)[0]
-        source: Source = CocoSource(read_annotations(file))
-    elif name == "motion":
-        source = MotionSource(open_motion(root), "fixed")
+    """People evenly spaced over a set, as PNG: pictures with their 2D drawn on, or stick figures of
+    the 2D where there are none."""
+    recording = get_data_set(name).recording
+    if recording is None:
+        data = DataSettings(name=name, root=str(root))
+        source: Source = get_data_set(name).open(data, Part(two_d="exact"))
+        chosen, pictures = evenly_spaced(len(source), columns * rows).tolist(), None
     else:
-        source = EXPECTED[name].open(root, layout, False)
-    pictures = Pictures(name, root) if name in PICTURES else None
-    chosen = evenly_spaced(len(source), columns * rows)
-    if pictures is not None and isinstance(source, Recorded):
-        chosen = torch.tensor(
-            [near_the_beginning(source, pictures, row) for row in chosen.tolist()]
+        source = recorded = recording.open_best(root, layout, verify=False)
+        chosen = evenly_spaced(len(source), columns * rows).tolist()
+        if pictures := Pictures(recording, root) if recording.pictures else None:
+            chosen = [near_the_beginning(recorded, pictures, row) for row in chosen]
+    generator = torch.Generator().manual_seed(0)
+    frames = source.read(torch.tensor(chosen), generator)
+    enough = ((frames.confidence > 0).sum(1) >= FEWEST_JOINTS).tolist()
+    if not any(enough):
+        raise InputError(
+            f"{root}: nobody to draw: of {len(chosen)} people none has {FEWEST_JOINTS} joints in 2D"
         )
-    frames = source.read(chosen, torch.Generator().manual_seed(0))
-    enough = (frames.confidence > 0).sum(1) >= FEWEST_JOINTS
-    if not bool(enough.all()):
-        if not bool(enough.any()):
-            raise InputError(
-                f"{root}: nobody to draw: of {len(chosen)} people none has {FEWEST_JOINTS} joints in 2D"
-            )
-        chosen = chosen[enough]
-        frames = source.read(chosen, torch.Generator().manual_seed(0))
+    if not all(enough):
+        chosen = [row for row, stays in zip(chosen, enough, strict=True) if stays]
+        frames = source.read(torch.tensor(chosen), generator.manual_seed(0))
     batch = prepare(frames, source.skeleton)
     tiles = []
-    for n, row in enumerate(chosen.tolist()):
+    for n, row in enumerate(chosen):
         paper = blank(CROP_WIDTH, CROP_HEIGHT)
         if batch.image is not None:
             paper = np.ascontiguousarray(batch.image[n].permute(1, 2, 0).numpy())
-        elif pictures is not None and isinstance(source, Recorded) and batch.box is not None:
-            paper = cropped(source, pictures, row, batch.box[n].double().numpy())
+        elif pictures is not None and batch.box is not None:
+            paper = cropped(recorded, pictures, row, batch.box[n].double().numpy())
         spots = batch.keypoints[n].numpy() * CROP_HEIGHT / 2 + [CROP_WIDTH / 2, CROP_HEIGHT / 2]
-        tiles.append(
-            (draw_2d(paper, spots, batch.confidence[n].numpy(), source.skeleton), frames.group[n])
-        )
+        drawn = draw_2d(paper, spots, batch.confidence[n].numpy(), source.skeleton)
+        tiles.append((drawn, frames.group[n]))
     lines = [tiles[k : k + columns] for k in range(0, len(tiles), columns)]
     save_png(out, sheet(lines, f"{name}, {len(source)} people"))
 
 
-def cropped(
-    source: Recorded, pictures: Pictures, row: int, box: np.ndarray[Any, np.dtype[np.float64]]
-) -> Picture:
+def cropped(source: Recorded, pictures: Pictures, row: int, box: NDArray[np.float64]) -> Picture:
     """The picture of one person about its box; blank where it is not there or cannot be read."""
-    view, frame = source.views[int(source.view[row])], int(source.frame[row])
-    if pictures.find(view, frame) is None:
-        return blank(CROP_WIDTH, CROP_HEIGHT)
     try:
-        return crop(pictures.read(view, frame), box, CROP_WIDTH, CROP_HEIGHT)
+        return crop(pictures.read(*source.at(row)), box, CROP_WIDTH, CROP_HEIGHT)
     except InputError:
         return blank(CROP_WIDTH, CROP_HEIGHT)

@@ -1,6 +1,4 @@
-"""The demo: pictures of people, or 2D keypoints, become 3D poses, with the error shown where the truth is known."""
-
-from __future__ import annotations
+"""The demo: pictures of people, or 2D keypoints, become 3D poses; measured where truth is known."""
 
 import zipfile
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import root_relative
-from unihpe.body.virtual_cameras import fixed_cameras
+from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.motion.source import MotionSource, open_motion
 from unihpe.datasets.people.source import PeopleSource
 from unihpe.export.json import write_json
@@ -28,158 +26,127 @@ from unihpe.show.sheets import in_crops, write_pictures
 
 HYPOTHESES = 20
 FROM_PRIOR = 256  # poses drawn where no file is named
-FROM_MOTION = 1000  # at most, evenly spread
+FROM_MOTION = 1000  # frames at most, evenly spaced
 DISTANCE = 5000.0  # mm, from the virtual camera to a pose of the prior
+FOCAL, SIZE = 1145.0, 1000.0  # of that camera, pixels
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What the demo did.
+class Demo:
+    """What the model made of some people."""
 
-    Attributes:
-        what: in words.
-        people: how many.
-        hypotheses: for each of them.
-        errors: MPJPE and PA-MPJPE in mm; empty without ground truth.
-        files: what was written.
-        skipped: who was left out, in words.
-        given: what the model was given, in words.
-    """
+    what: str  # who they are, in words
+    results: Results
+    truth: Tensor | None = None  # their poses (N, J, 3), mm, root-relative, where they are known
+    photo: Callable[[str], Picture] | None = None  # a picture by its name in the results
+    given: str = "exact 2D"  # what the model was given, in words
+    skipped: tuple[str, ...] = ()  # who was left out, in words
 
-    what: str
-    people: int
-    hypotheses: int
-    errors: dict[str, float]
-    files: tuple[Path, ...]
-    skipped: tuple[str, ...] = ()
-    given: str = "exact 2D"
+    @property
+    def hypotheses(self) -> int:
+        """How many each person has."""
+        return 0 if self.results.samples is None else len(self.results.samples)
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """MPJPE and PA-MPJPE, mm; empty without ground truth."""
+        if self.truth is None:
+            return {}
+        scores = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe}
+        return {
+            name: float(score(self.results.pose, self.truth).mean())
+            for name, score in scores.items()
+        }
+
+    def write(self, out: Path) -> list[Path]:
+        """Write a sheet, a page, JSON and NPZ, all called `demo`, and say where they are."""
+        title = f"unihpe: {'2D' if self.photo is None else 'picture'} to 3D, {self.what}"
+        pictures = write_pictures(out, "demo", title, self.results, self.truth, photo=self.photo)
+        write_json(out / "demo.json", self.results)
+        write_npz(out / "demo.npz", self.results)
+        return [*pictures, out / "demo.json", out / "demo.npz"]
 
 
 def demo(
     predictor: Predictor,
-    out: Path,
     path: Path | None = None,
     *,
     rig: Path | None = None,
     image_size: tuple[float, float] | None = None,
     skeleton: str | None = None,
     seed: int = 0,
-) -> Shown:
-    """Show what the model makes of the package's rendered people, of a picture, a motion (BVH,
-    motion npz), or a keypoint file.
+) -> Demo:
+    """What the model makes of a picture, a motion (BVH, motion npz) or a keypoint file.
 
-    A model without an image encoder lifts poses of its own prior instead of looking at people.
+    Without a path, of the package's rendered people; a model without an image encoder lifts poses
+    of its own prior.
 
     Raises:
         InputError: for a file that cannot be read.
     """
     if path is None:
-        return (
-            from_prior(predictor, out, seed)
-            if predictor.model.image_encoder is None
-            else from_people(predictor, out, seed)
-        )
+        blind = predictor.model.image_encoder is None
+        return from_prior(predictor, seed) if blind else from_people(predictor, seed)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
-        return from_picture(predictor, out, path, seed)
+        picture = read_picture(path)  # of one person, who fills it
+        results = predictor.predict(picture, samples=HYPOTHESES, seed=seed, name=path.name)
+        return Demo(path.name, results, photo=lambda name: picture)
     if is_motion(path):
-        return from_motion(predictor, out, path, rig, seed)
+        return from_motion(predictor, path, rig, seed)
     file, skipped = predictor.liftable(read_keypoints(path, skeleton, image_size))
     results = predictor.lift_file(file, samples=HYPOTHESES, seed=seed)
-    return replace(
-        finish(out, f"{len(results)} people of {path.name}", results, None), skipped=tuple(skipped)
-    )
+    return Demo(f"{len(results)} people of {path.name}", results, skipped=tuple(skipped))
 
 
 def is_motion(path: Path) -> bool:
     """Whether a path holds motion capture rather than keypoints."""
-    if path.is_dir():
-        return any(file.suffix.lower() == ".bvh" for file in path.rglob("*"))
-    if path.suffix.lower() == ".bvh":
-        return True
-    if path.suffix != ".npz":
-        return False
-    return zipfile.is_zipfile(path) and "poses.npy" in zipfile.ZipFile(path).namelist()
+    if path.suffix == ".npz":
+        return zipfile.is_zipfile(path) and "poses.npy" in zipfile.ZipFile(path).namelist()
+    files = path.rglob("*") if path.is_dir() else [path]
+    return any(file.suffix.lower() == ".bvh" for file in files)
 
 
-def from_people(predictor: Predictor, out: Path, seed: int) -> Shown:
-    """The package's rendered people, whom training never saw: picture to 2D and 3D, beside the truth."""
-    source = PeopleSource(
-        Path(str(resources.files("unihpe").joinpath("checkpoints", "people.pack")))
-    )
+def from_people(predictor: Predictor, seed: int) -> Demo:
+    """The package's rendered people, whom training never saw: from their pictures alone."""
+    folder = resources.files("unihpe").joinpath("checkpoints")
+    source = PeopleSource(Path(str(folder.joinpath("people.pack"))))
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
     results = predictor.predict_crops(frames, samples=HYPOTHESES, seed=seed)
     results = in_crops(results, frames.box)
     results = replace(results, estimate=f"{results.estimate}; from pictures")
-    crops = {
-        name: image.permute(1, 2, 0).numpy()
-        for name, image in zip(results.image, frames.image, strict=True)
-    }
+    crops = dict(zip(results.image, frames.image.permute(0, 2, 3, 1).numpy(), strict=True))
+    what = f"{len(frames)} pictures of rendered people"
     truth = root_relative(frames.pose, source.skeleton)
-    shown = finish(
-        out, f"{len(frames)} pictures of rendered people", results, truth, crops.__getitem__
-    )
-    return replace(shown, given="from the picture alone")
+    return Demo(what, results, truth, crops.__getitem__, "from the picture alone")
 
 
-def from_picture(predictor: Predictor, out: Path, path: Path, seed: int) -> Shown:
-    """A picture of one person, who fills it."""
-    picture = read_picture(path)
-    results = predictor.predict(picture, samples=HYPOTHESES, seed=seed, name=path.name)
-    return finish(out, path.name, results, None, lambda name: picture)
-
-
-def from_prior(predictor: Predictor, out: Path, seed: int) -> Shown:
+def from_prior(predictor: Predictor, seed: int) -> Demo:
     """Poses that the model draws from its own prior, seen by a virtual camera and lifted back."""
     truth = predictor.sample(FROM_PRIOR, seed=seed)
-    size = torch.tensor([1000.0, 1000.0]).expand(len(truth), 2)
-    camera = Camera.simple(size, torch.full((len(truth),), 1145.0))
+    size = torch.full((len(truth), 2), SIZE)
+    camera = Camera.simple(size, torch.full((len(truth),), FOCAL))
     keypoints = camera.project(truth + torch.tensor([0.0, 0.0, DISTANCE]))
-    results = predictor.lift(
-        keypoints, size, predictor.skeleton.name, focal=1145.0, samples=HYPOTHESES, seed=seed + 1
-    )
-    return finish(out, f"{len(truth)} poses drawn from the model's own pose prior", results, truth)
+    what = f"{len(truth)} poses drawn from the model's own pose prior"
+    return Demo(what, lifted(predictor, keypoints, camera, predictor.skeleton, seed + 1), truth)
 
 
-def from_motion(predictor: Predictor, out: Path, path: Path, rig: Path | None, seed: int) -> Shown:
+def from_motion(predictor: Predictor, path: Path, rig: Path | None, seed: int) -> Demo:
     """Frames of a motion, seen by the four fixed virtual cameras."""
     source = MotionSource(open_motion(path, rig), "fixed")
     people = evenly_spaced(len(source), FROM_MOTION)
     frames = source.read(people, torch.Generator().manual_seed(seed))
     assert frames.pose is not None
-    truth = root_relative(frames.pose, source.skeleton)
-    results = predictor.lift(
-        frames.keypoints,
-        frames.camera.size,
-        source.skeleton.name,
-        focal=float(fixed_cameras(people[:1] % 4).focal[0, 0]),
-        samples=HYPOTHESES,
-        seed=seed,
-    )
-    return finish(
-        out, f"{len(people)} frames of {path.name}, seen by four virtual cameras", results, truth
-    )
+    results = lifted(predictor, frames.keypoints, frames.camera, source.skeleton, seed)
+    what = f"{len(people)} frames of {path.name}, seen by four virtual cameras"
+    return Demo(what, results, root_relative(frames.pose, source.skeleton))
 
 
-def finish(
-    out: Path,
-    what: str,
-    results: Results,
-    truth: Tensor | None,
-    photo: Callable[[str], Picture] | None = None,
-) -> Shown:
-    """Write everything, and measure where the truth is known."""
-    errors = {}
-    if truth is not None:
-        errors = {
-            "MPJPE": float(mpjpe(results.pose, truth).mean()),
-            "PA-MPJPE": float(pa_mpjpe(results.pose, truth).mean()),
-        }
-    title = f"unihpe: {'2D' if photo is None else 'picture'} to 3D, {what}"
-    pictures = write_pictures(out, "demo", title, results, truth, photo=photo)
-    write_json(out / "demo.json", results)
-    write_npz(out / "demo.npz", results)
-    hypotheses = 0 if results.samples is None else len(results.samples)
-    return Shown(
-        what, len(results), hypotheses, errors, (*pictures, out / "demo.json", out / "demo.npz")
+def lifted(
+    predictor: Predictor, keypoints: Tensor, camera: Camera, skeleton: Skeleton, seed: int
+) -> Results:
+    """Keypoints (N, J, 2), pixels, seen by N cameras of one focal length, lifted."""
+    focal = float(camera.focal[0, 0])
+    return predictor.lift(
+        keypoints, camera.size, skeleton.name, focal=focal, samples=HYPOTHESES, seed=seed
     )

@@ -1,6 +1,7 @@
-"""The paper's figures from a trained model: the space (figs. 1 and 6), cosines over training (fig. 5), people (figs. 4, 7 and 9)."""
+"""The paper's figures from a trained model.
 
-from __future__ import annotations
+The space (figs. 1 and 6), cosines over training (fig. 5), people (figs. 4, 7 and 9).
+"""
 
 from itertools import pairwise
 from pathlib import Path
@@ -27,10 +28,10 @@ KINDS = {
     Modality.POSE_2D: ("2D keypoints", "s", "#2563eb"),
     Modality.POSE_3D: ("3D pose", "^", "#3f7d4e"),
 }
-MATCHED, UNMATCHED = "-", ":"
+JOIN, AXES = "#c9ccd1", "#eceef0"  # colours of lines that join people, and of a grid
 COSINE = "validation cosine "  # of a log's rows, then the pair and whether it is matched
+STYLES = {"matched": "-", "unmatched": ":"}
 PAIR_COLOURS = ("#d1495b", "#edae49", "#2563eb")
-CASES = ("best", "median", "worst")
 
 
 def plotting(module: str) -> Any:
@@ -51,7 +52,7 @@ def save(made: Any, path: Path) -> None:
 
 
 def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Frames]:
-    """A model that sees pictures, and people of a packed set, evenly spread.
+    """A model that sees pictures, and people of a packed set, evenly spaced.
 
     Raises:
         InputError: for a model without an image encoder, a set that cannot be read, or joints that
@@ -68,35 +69,21 @@ def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Fr
 
 @torch.no_grad()
 def draw_space(checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
-    """Figs. 1 and 6: t-SNE of all three embeddings of the same people; a line joins what belongs together."""
+    """Figs. 1 and 6: t-SNE of all embeddings of some people; a line joins what belongs together."""
     predictor, frames = open_people(checkpoint, file, people)
     batch = prepare(frames, predictor.skeleton)
-    embeddings = {kind: predictor.model.encode(batch, kind) for kind in KINDS}
-    manifold = plotting("sklearn.manifold")
+    embeddings = torch.cat([predictor.model.encode(batch, kind) for kind in KINDS])
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
-    places = manifold.TSNE(
-        metric="cosine", init="random", perplexity=perplexity, random_state=seed
-    ).fit_transform(torch.cat(list(embeddings.values())).numpy())
+    options = {"metric": "cosine", "init": "random", "random_state": seed}
+    tsne = plotting("sklearn.manifold").TSNE(perplexity=perplexity, **options)
+    places = tsne.fit_transform(embeddings.numpy()).reshape(len(KINDS), len(batch), 2)
     made, axis = figure(7.5, 7.5)
-    triples = places.reshape(len(KINDS), len(batch), 2)
-    for n in range(len(batch)):
-        axis.plot(*triples[[0, 1, 2], n].T, color="#c9ccd1", linewidth=0.6, zorder=1)
-    for (name, marker, colour), spots in zip(KINDS.values(), triples, strict=True):
-        axis.scatter(
-            *spots.T,
-            s=14,
-            marker=marker,
-            color=colour,
-            linewidths=0,
-            alpha=0.85,
-            label=name,
-            zorder=2,
-        )
-    axis.set(
-        xticks=[],
-        yticks=[],
-        title=f"{len(batch)} people in the embedding space (t-SNE, cosine distance)",
-    )
+    axis.plot(*places.transpose(2, 0, 1), color=JOIN, linewidth=0.6, zorder=1)
+    for (name, marker, colour), spots in zip(KINDS.values(), places, strict=True):
+        look = {"s": 14, "marker": marker, "color": colour, "linewidths": 0, "alpha": 0.85}
+        axis.scatter(*spots.T, **look, label=name, zorder=2)
+    title = f"{len(batch)} people in the embedding space (t-SNE, cosine distance)"
+    axis.set(xticks=[], yticks=[], title=title)
     axis.legend(loc="upper right", frameon=False)
     save(made, out)
 
@@ -107,38 +94,27 @@ def draw_cosines(run: Path, out: Path) -> None:
     Raises:
         InputError: if the log holds none.
     """
-    rows = [
-        row for row in read_log(run / "log.jsonl") if any(key.startswith(COSINE) for key in row)
-    ]
+    log = read_log(run / "log.jsonl")
+    rows = [row for row in log if any(key.startswith(COSINE) for key in row)]
     if not rows:
         raise InputError(
             f"{run}: its log holds no cosines; train with pictures and --validate-every N"
         )
     made, axis = figure(7.5, 4.5)
-    pairs = sorted(
-        {
-            key.removeprefix(COSINE).rsplit(" ", 1)[0]
-            for row in rows
-            for key in row
-            if key.startswith(COSINE)
-        }
-    )
+    keys = {key for row in rows for key in row if key.startswith(COSINE)}
+    pairs = sorted({key.removeprefix(COSINE).rsplit(" ", 1)[0] for key in keys})
     for pair, colour in zip(pairs, PAIR_COLOURS, strict=False):
-        for kind, style in (("matched", MATCHED), ("unmatched", UNMATCHED)):
-            points = [
-                (row["samples"], row[key])
-                for row in rows
-                if (key := f"{COSINE}{pair} {kind}") in row
-            ]
-            axis.plot(
-                *zip(*points, strict=True), style, marker=".", color=colour, label=f"{pair}, {kind}"
-            )
+        for kind, style in STYLES.items():
+            key = f"{COSINE}{pair} {kind}"
+            points = [(row["samples"], row[key]) for row in rows if key in row]
+            look = {"marker": ".", "color": colour, "label": f"{pair}, {kind}"}
+            axis.plot(*zip(*points, strict=True), style, **look)
     for row, following in pairwise(rows):
         if row["stage"] != following["stage"]:
-            axis.axvline(row["samples"], color="#c9ccd1", linewidth=0.8)
+            axis.axvline(row["samples"], color=JOIN, linewidth=0.8)
     axis.set(xlabel="training samples", ylabel="cosine", ylim=(-0.1, 1.0))
     axis.legend(frameon=False, fontsize="small")
-    axis.grid(color="#eceef0")
+    axis.grid(color=AXES)
     save(made, out)
 
 
@@ -146,32 +122,19 @@ def draw_cosines(run: Path, out: Path) -> None:
 def draw_people(
     checkpoint: str, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
 ) -> None:
-    """Figs. 4, 7 and 9: the best, the middle and the worst of some people by image → 3D MPJPE; grey is the truth."""
+    """Figs. 4, 7 and 9: the best, median and worst people by image → 3D MPJPE, over the truth."""
     predictor, frames = open_people(checkpoint, file, people)
-    assert frames.pose is not None and frames.image is not None
-    assert frames.box is not None
+    assert frames.pose is not None and frames.image is not None and frames.box is not None
     results = in_crops(predictor.predict_crops(frames, seed=seed), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
-    errors = mpjpe(results.pose, truth)
+    errors, crops = mpjpe(results.pose, truth), frames.image.permute(0, 2, 3, 1).numpy()
     order = errors.argsort().tolist()
     middle = (len(order) - each) // 2
-    chosen = dict(
-        zip(CASES, (order[:each], order[middle : middle + each], order[-each:]), strict=True)
-    )
-    lines = [
-        [
-            panel
-            for n in case
-            for panel in row_of(
-                results,
-                n,
-                truth,
-                f"{name}: MPJPE {errors[n]:.0f} mm",
-                frames.image[n].permute(1, 2, 0).numpy(),
-            )[:2]
-        ]
-        for name, case in chosen.items()
-    ]
-    save_png(
-        out, sheet(lines, f"Image to 2D and 3D on {len(order)} rendered people; grey is the truth")
-    )
+    cases = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
+    lines = []
+    for name, case in cases.items():
+        captions = [(n, f"{name}: MPJPE {errors[n]:.0f} mm") for n in case]
+        rows = [row_of(results, n, truth, caption, crops[n])[:2] for n, caption in captions]
+        lines.append([panel for row in rows for panel in row])
+    title = f"Image to 2D and 3D on {len(order)} rendered people; grey is the truth"
+    save_png(out, sheet(lines, title))

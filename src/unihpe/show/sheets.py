@@ -76,6 +76,7 @@ def in_crops(results: Results, box: Tensor) -> Results:
         keypoints=results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2],
         image_size=torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2),
         image=tuple(f"person {n}" for n in range(len(results))),
+        person=("0",) * len(results),
     )
 
 

@@ -10,10 +10,7 @@ from torch import Tensor
 
 from unihpe.body.batch import Batch, chosen, joined
 from unihpe.body.prepare import prepare
-from unihpe.datasets.in_joints import InJoints
-from unihpe.datasets.people.source import PeopleSource
-from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.settings import DataSettings, open_source
+from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.training.loop import Draw
@@ -55,13 +52,13 @@ def alternating(counts: Sequence[int]) -> Tensor:
 
 def open_stream(data: DataSettings) -> Stream:
     """The training stream of a table of the recipe."""
-    return training_stream(open_source(data, split=data.split, view="random", part="trained"), data)
+    return training_stream(open_source(data, Part(data.split, training=True)), data)
 
 
 def training_stream(source: Source, data: DataSettings) -> Stream:
     """Batches drawn from a source by its weights or, where the settings ask for it, apart; prepared for training."""
-    blind = source.without_pictures() if isinstance(source, PeopleSource) else source
-    pick = apart(in_time(source), data.apart) if data.apart else by_weights(source.weights())
+    blind = source.without_pictures()
+    pick = apart(source.in_time(), data.apart) if data.apart else by_weights(source.weights())
 
     def draw(size: int, generator: torch.Generator, pictures: bool = True) -> Batch:
         return prepare(
@@ -87,14 +84,6 @@ def by_weights(weights: Tensor) -> Callable[[int, torch.Generator], Tensor]:
         return torch.searchsorted(cumulative, position).clamp_max(len(cumulative) - 1)
 
     return pick
-
-
-def in_time(source: Source) -> Tensor:
-    """The indices (N,) of a source, those of one view side by side and in time, as far as it knows views."""
-    recorded = source.source if isinstance(source, InJoints) else source
-    if not isinstance(recorded, Recorded):
-        return torch.arange(len(source))  # packed people: in the order they were packed in
-    return (recorded.view * (recorded.frame.max() + 1) + recorded.frame).argsort(stable=True)
 
 
 def apart(order: Tensor, distance: int) -> Callable[[int, torch.Generator], Tensor]:

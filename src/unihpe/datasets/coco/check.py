@@ -1,4 +1,5 @@
-"""Is this folder COCO? Nothing in 3D to prove, but boxes that should hold their joints, and pictures of the stated size."""
+"""Is this folder COCO? Nothing in 3D to prove, but boxes that should hold their joints, and
+pictures of the stated size."""
 
 from __future__ import annotations
 
@@ -31,24 +32,22 @@ def check_coco(root: Path) -> dict[str, Any]:
     files = [root] if root.is_file() else annotation_files(root)
     if not files:
         raise InputError(
-            f"{root}: no person_keypoints*.json (nor in annotations/); name COCO's folder, or the file itself"
+            f"{root}: no person_keypoints*.json (nor in annotations/); name COCO's folder, or the"
+            " file itself"
         )
-    parts = [read_annotations(file, with_pictures=False) for file in files]
-    problems = [
-        line for file, part in zip(files, parts, strict=True) for line in coco_problems(file, part)
-    ]
-    pictures, partial = dict[Path, bool](), list[str]()
-    for file, part in zip(files, parts, strict=True):
+    parts = {file: read_annotations(file, with_pictures=False) for file in files}
+    pictures, notes, partial, problems = dict[Path, bool](), list[str](), list[str](), list[str]()
+    for file, part in parts.items():
         there = {picture: picture.is_file() for picture in part.pictures}
         pictures |= there
-        if not all(there.values()):
-            partial.append(
-                f"partial: {file.name}: {len(there) - sum(there.values())} of {len(there)} pictures are not there"
-            )
-    seen = torch.cat([part.confidence for part in parts])
+        problems += coco_problems(file, part)
+        notes += [f"{file.name}: {note}" for note in part.notes]
+        if lost := len(there) - sum(there.values()):
+            partial.append(f"partial: {file.name}: {lost} of {len(there)} pictures are not there")
+    seen = torch.cat([part.confidence for part in parts.values()])
     return {
         "layout": f"COCO person keypoints: {', '.join(file.name for file in files)}",
-        "frames": sum(len(part) for part in parts),
+        "frames": len(seen),
         "partial": bool(partial),
         "pictures": {"looked_for": len(pictures), "found": sum(pictures.values())},
         "subjects": [],
@@ -59,14 +58,7 @@ def check_coco(root: Path) -> dict[str, Any]:
         "reprojection_px": None,
         "joints_visible": round(float((seen == VISIBLE).float().mean()), 4),
         "joints_hidden": round(float((seen == HIDDEN).float().mean()), 4),
-        "notes": [
-            *(
-                f"{file.name}: {note}"
-                for file, part in zip(files, parts, strict=True)
-                for note in part.notes
-            ),
-            *partial,
-        ],
+        "notes": [*notes, *partial],
         "problems": problems,
     }
 
@@ -81,12 +73,10 @@ def coco_problems(file: Path, people: Annotations) -> list[str]:
     share = float((inside & marked).sum() / marked.sum())
     if share < INSIDE_BOX:
         problems.append(
-            f"{file.name}: only {share:.0%} of the joints lie in their boxes; boxes or joints are of another picture"
+            f"{file.name}: only {share:.0%} of the joints lie in their boxes; boxes or joints are"
+            " of another picture"
         )
-    sizes = {
-        path: tuple(size)
-        for path, size in zip(people.pictures, people.size.int().tolist(), strict=True)
-    }
+    sizes = dict(zip(people.pictures, people.size.int().tolist(), strict=True))
     there = [path for path in sorted(sizes) if path.is_file()]
     for path in there[:: max(1, len(there) // OPENED)]:
         try:
@@ -94,9 +84,10 @@ def coco_problems(file: Path, people: Annotations) -> list[str]:
         except InputError as error:
             problems.append(str(error))
             continue
-        if (width, height) != sizes[path]:
+        if [width, height] != sizes[path]:
             stated = " × ".join(str(side) for side in sizes[path])
             problems.append(
-                f"{path.name} is {width} × {height}, its annotation says {stated}; use the picture as released"
+                f"{path.name} is {width} × {height}, its annotation says {stated}; use the picture"
+                " as released"
             )
     return problems

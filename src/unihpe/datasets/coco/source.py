@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +24,30 @@ from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_corners, crop
 from unihpe.body.camera import Camera, default_focal
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.augment import Augmentation, Crop, augment
+from unihpe.datasets.augment import Augmentation, Crop, augment, stacked
+from unihpe.datasets.source import Source
 from unihpe.errors import InputError, one_line
 from unihpe.io.picture import read_picture
 
 HIDDEN, VISIBLE = (
     0.5,
     1.0,
-)  # confidence of a joint that is marked but hidden (v = 1), and of one that is seen (v = 2)
-CONFIDENCE = (0.0, HIDDEN, VISIBLE)
-YEAR = "2017"
-SPLITS = {
-    "train": f"train{YEAR}",
-    "val": f"val{YEAR}",
-    "test": f"val{YEAR}",
-}  # COCO's own test set has no public labels
+)  # confidence of a joint that is marked but hidden, and of one that is seen
+CONFIDENCE = (0.0, HIDDEN, VISIBLE)  # by COCO's v: 0, 1, 2
+# COCO's own test set has no public labels.
+SPLITS = {"train": "train2017", "val": "val2017", "test": "val2017"}
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """The people of an annotation file.
+    """The people of an annotation file."""
 
-    Attributes:
-        pictures: path of each person's picture, length N.
-        keypoints: (N, 17, 2), COCO's joints, pixels, NaN where not marked.
-        confidence: (N, 17), `CONFIDENCE` by COCO's v.
-        corners: (N, 4), left, top, right, bottom of the annotated box.
-        size: of the pictures, (N, 2).
-        notes: who was left out, with counts.
-    """
-
-    pictures: tuple[Path, ...]
-    keypoints: Tensor
-    confidence: Tensor
-    corners: Tensor
-    size: Tensor
-    notes: tuple[str, ...]
+    pictures: tuple[Path, ...]  # path of each person's picture, length N
+    keypoints: Tensor  # (N, 17, 2), COCO's joints, pixels, NaN where not marked
+    confidence: Tensor  # (N, 17), `CONFIDENCE` by COCO's v
+    corners: Tensor  # (N, 4), left, top, right, bottom of the annotated box
+    size: Tensor  # of the pictures, (N, 2)
+    notes: tuple[str, ...]  # who was left out, with counts
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -66,19 +55,11 @@ class Annotations:
     def select(self, chosen: Tensor, note: str) -> Annotations:
         """The people of `chosen` (N,) bool, and a note with the number of the others."""
         lost = int((~chosen).sum())
-        rows = {
-            name: getattr(self, name)[chosen]
-            for name in ("keypoints", "confidence", "corners", "size")
-        }
-        pictures = tuple(
-            path for path, stays in zip(self.pictures, chosen.tolist(), strict=True) if stays
-        )
-        return replace(
-            self,
-            pictures=pictures,
-            notes=(*self.notes, f"{lost} {note}") if lost else self.notes,
-            **rows,
-        )
+        names = ("keypoints", "confidence", "corners", "size")
+        rows = {name: getattr(self, name)[chosen] for name in names}
+        pictures = tuple(compress(self.pictures, chosen.tolist()))
+        notes = (*self.notes, f"{lost} {note}") if lost else self.notes
+        return replace(self, pictures=pictures, notes=notes, **rows)
 
 
 def read_annotations(
@@ -108,13 +89,12 @@ def read_annotations(
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"no {error} in it" if isinstance(error, KeyError) else one_line(error, 120)
         raise InputError(
-            f"{file}: not COCO's person keypoints ({reason}); take person_keypoints_*.json as released"
+            f"{file}: not COCO's person keypoints ({reason}); take person_keypoints_*.json as"
+            " released"
         ) from error
     folders, names = picture_folders(file), [row["file"] for row in rows]
-    folder = next(
-        (folder for folder in folders if any((folder / name).is_file() for name in names[:100])),
-        None,
-    )
+    holds = (one for one in folders if any((one / name).is_file() for name in names[:100]))
+    folder = next(holds, None)
     if folder is None and with_pictures:
         places = f"{folders[0]} or {folders[2]}"
         raise InputError(
@@ -127,18 +107,16 @@ def annotation_file(root: Path, split: str | None) -> Path:
     """The annotation file of a folder, or the file itself."""
     if root.is_file():
         return root
-    pattern = (
-        "person_keypoints*.json"
-        if split is None
-        else f"person_keypoints_{SPLITS.get(split, split)}.json"
-    )
+    part = "*" if split is None else f"_{SPLITS.get(split, split)}"
+    pattern = f"person_keypoints{part}.json"
     found = annotation_files(root, pattern)
     if not found and split is not None:  # a small set without splits
         found = sorted(root.glob("person_keypoints.json"))
     if len(found) != 1:
         what = "no" if not found else f"{len(found)} files"
         raise InputError(
-            f"{root}: {what} {pattern} (nor in annotations/); name the annotation file itself, or its folder"
+            f"{root}: {what} {pattern} (nor in annotations/); name the annotation file itself, or"
+            " its folder"
         )
     return found[0]
 
@@ -150,31 +128,23 @@ def annotation_files(root: Path, pattern: str = "person_keypoints*.json") -> lis
 
 def person_of(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
     """One annotation, checked: keypoints (17, 3), corners, picture."""
+    which = f"annotation {note.get('id')}"
     marks = np.asarray(note["keypoints"], dtype=np.float64)
     if marks.size != 51:
-        raise ValueError(
-            f"annotation {note.get('id')} has {marks.size} keypoint numbers, not 3 × 17"
-        )
+        raise ValueError(f"{which} has {marks.size} keypoint numbers, not 3 × 17")
     marks = marks.reshape(17, 3)
     x, y, width, height = (float(value) for value in note["bbox"])
     size = float(image["width"]), float(image["height"])
     if not np.isfinite([*marks.ravel(), x, y, width, height, *size]).all() or min(size) <= 0:
-        raise ValueError(
-            f"annotation {note.get('id')} holds a number that is not finite, or a picture without a size"
-        )
+        raise ValueError(f"{which} holds a number that is not finite, or a picture without a size")
     if not np.isin(marks[:, 2], (0, 1, 2)).all():
-        raise ValueError(f"annotation {note.get('id')} has a visibility other than 0, 1 and 2")
-    corners = (x, y, x + width, y + height)
-    return {
-        "marks": marks,
-        "corners": corners,
-        "size": size,
-        "file": Path(str(image["file_name"])).name,
-    }
+        raise ValueError(f"{which} has a visibility other than 0, 1 and 2")
+    corners, file = (x, y, x + width, y + height), Path(str(image["file_name"])).name
+    return {"marks": marks, "corners": corners, "size": size, "file": file}
 
 
 def picture_folders(file: Path) -> list[Path]:
-    """Where the pictures of an annotation file usually lie; the first that holds one of its first hundred is theirs."""
+    """Where the pictures of an annotation file usually lie."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = file.stem.removeprefix("person_keypoints_")
     return [root / split, root / "images" / split, root / "images", root]
@@ -188,16 +158,10 @@ def kept(
     with_pictures: bool,
 ) -> Annotations:
     """The people that can be used."""
-    there = {
-        name: not with_pictures or (folder / name).is_file()
-        for name in {row["file"] for row in rows}
-    }
-    reasons = {
-        "in a crowd": 0,
-        f"with fewer than {FEWEST_JOINTS} joints": 0,
-        "with an empty box": 0,
-        "without picture": 0,
-    }
+    names = {row["file"] for row in rows}
+    there = {name: not with_pictures or (folder / name).is_file() for name in names}
+    few = f"with fewer than {FEWEST_JOINTS} joints"
+    reasons = dict.fromkeys(("in a crowd", few, "with an empty box", "without picture"), 0)
     chosen = []
     for note, row in zip(notes, rows, strict=True):
         left, top, right, bottom = row["corners"]
@@ -207,16 +171,14 @@ def kept(
             right - left < 1 or bottom - top < 1,
             not there[row["file"]],
         )
-        for reason, applies in zip(reasons, bad, strict=True):
-            if applies:
-                reasons[reason] += 1
-                break
+        if any(bad):
+            reasons[list(reasons)[bad.index(True)]] += 1
         else:
             chosen.append(row)
+    lost = {why: count for why, count in reasons.items() if count}
     if not chosen:
-        raise InputError(
-            f"{file}: nobody in it can be used ({', '.join(f'{n} {why}' for why, n in reasons.items() if n)})"
-        )
+        counts = ", ".join(f"{count} {why}" for why, count in lost.items())
+        raise InputError(f"{file}: nobody in it can be used ({counts})")
     marks = np.stack([row["marks"] for row in chosen])
     return Annotations(
         tuple(folder / row["file"] for row in chosen),
@@ -224,11 +186,11 @@ def kept(
         torch.tensor(CONFIDENCE)[torch.from_numpy(marks[..., 2]).long()],
         torch.tensor([row["corners"] for row in chosen]),
         torch.tensor([row["size"] for row in chosen]),
-        tuple(f"{count} people {why} left out" for why, count in reasons.items() if count),
+        tuple(f"{count} people {why} left out" for why, count in lost.items()),
     )
 
 
-class CocoSource:
+class CocoSource(Source):
     """COCO's people as a source in human36m17's joints: pictures and 2D, poses unknown (NaN).
 
     Args:
@@ -236,14 +198,12 @@ class CocoSource:
     """
 
     def __init__(self, annotations: Annotations, augmentation: Augmentation | None = None) -> None:
-        own = convert(
-            annotations.keypoints, annotations.confidence, get_skeleton("coco17"), self.skeleton
-        )
+        marked = annotations.keypoints, annotations.confidence
+        own = convert(*marked, get_skeleton("coco17"), self.skeleton)
         confidence = torch.where(torch.tensor(own.synthesised), 0.0, own.confidence)
         enough = (confidence > 0).sum(1) >= FEWEST_JOINTS
-        self.annotations = annotations.select(
-            enough, "people with too little but their face left out"
-        )
+        little = "people with too little but their face left out"
+        self.annotations = annotations.select(enough, little)
         self.confidence = confidence[enough]
         self.keypoints = torch.where(self.confidence[..., None] > 0, own.points[enough], torch.nan)
         self.box = box_from_corners(self.annotations.corners)
@@ -256,9 +216,26 @@ class CocoSource:
     def __len__(self) -> int:
         return len(self.annotations)
 
-    def weights(self) -> Tensor:
-        """All people alike, (len,)."""
-        return torch.ones(len(self))
+    @property
+    def layout(self) -> str:
+        return "COCO's people"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.annotations.notes
+
+    @property
+    def has_pictures(self) -> bool:
+        return True
+
+    @property
+    def has_pose(self) -> bool:
+        return False
+
+    def sizes(self) -> Tensor:
+        """The larger side of each annotated box, (len,), pixels."""
+        left_top, right_bottom = self.annotations.corners.view(-1, 2, 2).unbind(1)
+        return (right_bottom - left_top).amax(1)
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); the focal length, which nobody knows, is √(W² + H²).
@@ -267,41 +244,31 @@ class CocoSource:
             InputError: for a picture that cannot be read.
         """
         seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
-        found = [self.varied(n, seed) for n, seed in zip(indices.tolist(), seeds, strict=True)]
-        keypoints = torch.from_numpy(np.stack([crop.keypoints for crop, _ in found])).float()
-        confidence = torch.stack([confidence for _, confidence in found])
+        people = zip(indices.tolist(), seeds, strict=True)
+        image, keypoints, riding, box = stacked([self.varied(n, seed) for n, seed in people])
         size = self.annotations.size[indices]
         return Frames(
             keypoints,
-            confidence,
-            torch.full((*keypoints.shape[:2], 3), torch.nan),
+            riding[..., 2],
+            torch.full_like(riding, torch.nan),
             Camera.simple(size, default_focal(size)),
             ("photograph",) * len(indices),
             indices,
-            image=torch.from_numpy(np.stack([crop.picture for crop, _ in found]))
-            .permute(0, 3, 1, 2)
-            .contiguous(),
-            box=torch.from_numpy(np.stack([crop.box for crop, _ in found])).float(),
+            image=image,
+            box=box,
         )
 
-    def varied(self, n: int, seed: int) -> tuple[Crop, Tensor]:
-        """Person n, augmented if this source does that, and the confidence of the joints."""
+    def varied(self, n: int, seed: int) -> Crop:
+        """Person n, augmented if this source does that.
+
+        The confidence rides along as if it were the depth of a pose, so that mirroring swaps left
+        and right of it too.
+        """
         box = self.box[n].double().numpy()
         picture = crop(read_picture(self.annotations.pictures[n]), box, CROP_WIDTH, CROP_HEIGHT)
-        # the confidence rides along as if it were a pose, so that mirroring swaps left and right of
-        # it too
-        riding = (
-            torch.cat([torch.zeros(len(self.skeleton), 2), self.confidence[n][:, None]], dim=1)
-            .double()
-            .numpy()
-        )
-        one = Crop(
-            picture,
-            self.keypoints[n].double().numpy(),
-            riding,
-            box,
-            self.annotations.size[n].double().numpy(),
-        )
-        if self.augmentation is not None:
-            one = augment(one, self.skeleton, self.augmentation, np.random.default_rng(seed))
-        return one, torch.from_numpy(one.pose[:, 2]).float()
+        riding = torch.nn.functional.pad(self.confidence[n][:, None].double(), (2, 0)).numpy()
+        keypoints, size = self.keypoints[n].double(), self.annotations.size[n].double()
+        one = Crop(picture, keypoints.numpy(), riding, box, size.numpy())
+        if self.augmentation is None:
+            return one
+        return augment(one, self.skeleton, self.augmentation, np.random.default_rng(seed))

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from unihpe.body.camera import Camera
+from unihpe.body.camera import Camera, rotation_of
 from unihpe.datasets.human36m.views import PUBLISHED
-from unihpe.datasets.recorded import rotation_of
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.files import read_text
 

@@ -13,7 +13,8 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import Calibration, published_cameras
 from unihpe.datasets.human36m.views import view_of
-from unihpe.datasets.recorded import CHECKED_POSES, Recorded, require_body
+from unihpe.datasets.proofs import CHECKED_POSES, require_body
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.io.arrays import Array, float32
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unihpe.body.camera import Camera
+from unihpe.body.camera import Camera, rotation_of
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import Recorded, View, rotation_of, with_fitted_intrinsics
+from unihpe.datasets.proofs import with_fitted_intrinsics
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.videopose3d import assemble, read_2d, read_3d, require_bodies, two_d_path
 from unihpe.errors import InputError, listing
 from unihpe.io.files import packaged_toml

@@ -25,6 +25,7 @@ from unihpe.body.virtual_cameras import (
 )
 from unihpe.datasets.motion.bvh import load_folder
 from unihpe.datasets.motion.detector import detect
+from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 
@@ -154,7 +155,7 @@ def on_stage(motion: Motion) -> Motion:
     return replace(motion, poses=torch.cat(moved))
 
 
-class MotionSource:
+class MotionSource(Source):
     """A motion as a `Source`: people seen by virtual cameras.
 
     Args:

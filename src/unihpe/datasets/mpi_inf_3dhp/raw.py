@@ -25,7 +25,8 @@ from unihpe.datasets.mpi_inf_3dhp.views import (
     test_view,
     train_view,
 )
-from unihpe.datasets.recorded import Recorded, View, with_fitted_intrinsics
+from unihpe.datasets.proofs import with_fitted_intrinsics
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import Rows, by_row, stacked
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, Shape, as_floats, float32, require_finite

@@ -11,7 +11,8 @@ import torch
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton
-from unihpe.datasets.recorded import View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array
 from unihpe.io.files import packaged_toml

@@ -1,4 +1,4 @@
-"""Packed people as a `Source`: crops with their 2D and 3D, rendered or of a recorded set, augmented for training."""
+"""Packed people as a `Source`: crops with their 2D and 3D, augmented for training."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from torch import Tensor
 from unihpe.body.batch import Frames, LabelledCrop
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.augment import Augmentation, Crop, augment
-from unihpe.datasets.pack import PackedPeople
+from unihpe.datasets.augment import Augmentation, Crop, augment, stacked
+from unihpe.datasets.packed import PackedPeople
+from unihpe.datasets.source import Source
 
 
-class PeopleSource:
-    """A packed set (`unihpe.datasets.pack`).
+class PeopleSource(Source):
+    """A packed set (`unihpe.datasets.packed`).
 
     Args:
         file: the packed set.
@@ -32,7 +33,7 @@ class PeopleSource:
         with_pose: bool = True,
         with_picture: bool = True,
     ) -> None:
-        self.packed = file if isinstance(file, PackedPeople) else PackedPeople(file)
+        self.packed = PackedPeople(file) if isinstance(file, Path) else file
         self.augmentation, self.with_pose, self.with_picture = augmentation, with_pose, with_picture
 
     @property
@@ -42,9 +43,17 @@ class PeopleSource:
     def __len__(self) -> int:
         return len(self.packed)
 
-    def weights(self) -> Tensor:
-        """All people alike, (len,)."""
-        return torch.ones(len(self))
+    @property
+    def layout(self) -> str:
+        return "packed people"
+
+    @property
+    def has_pictures(self) -> bool:
+        return self.with_picture
+
+    @property
+    def has_pose(self) -> bool:
+        return self.with_pose
 
     def without_pictures(self) -> PeopleSource:
         """The same people, their 2D and 3D only."""
@@ -53,79 +62,38 @@ class PeopleSource:
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
         if not self.with_picture:
-            return self.read_poses(indices)
+            rows = indices.numpy()
+            labels = self.packed.keypoints[rows], self.packed.pose[rows], self.packed.box[rows]
+            return self.frames(indices, *(torch.from_numpy(part).float() for part in labels))
         seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
-        people = [self.packed[n] for n in indices.tolist()]
-        self.packed.release()
-        crops = [
-            self.varied(crop_of(person), seed) for person, seed in zip(people, seeds, strict=True)
-        ]
-        camera = Camera(
-            *(
-                torch.stack(parts).float()
-                for parts in zip(*(lens(person.camera) for person in people), strict=True)
-            )
-        )
-        pose = torch.from_numpy(np.stack([crop.pose for crop in crops])).float()
-        keypoints = torch.from_numpy(np.stack([crop.keypoints for crop in crops])).float()
-        return Frames(
-            keypoints,
-            keypoints.isfinite().all(-1).float(),
-            pose if self.with_pose else torch.full_like(pose, torch.nan),
-            camera,
-            tuple(person.group for person in people),
-            indices,
-            image=torch.from_numpy(np.stack([crop.picture for crop in crops]))
-            .permute(0, 3, 1, 2)
-            .contiguous(),
-            box=torch.from_numpy(np.stack([crop.box for crop in crops])).float(),
-        )
+        people = (self.packed[n] for n in indices.tolist())
+        crops = [self.varied(person, seed) for person, seed in zip(people, seeds, strict=True)]
+        image, keypoints, pose, box = stacked(crops)
+        return self.frames(indices, keypoints, pose, box, image)
 
-    def read_poses(self, indices: Tensor) -> Frames:
-        """The people at `indices` (N,) without their pictures."""
-        rows = indices.numpy()
-        keypoints, pose = (
-            torch.from_numpy(labels[rows]).float()
-            for labels in (self.packed.keypoints, self.packed.pose)
-        )
-        camera = [self.packed.camera(n) for n in rows.tolist()]
-        groups = tuple(self.packed.groups[n] for n in self.packed.arrays["group"][rows].tolist())
-        box = torch.from_numpy(self.packed.box[rows]).float()
+    def frames(
+        self,
+        which: Tensor,
+        keypoints: Tensor,
+        pose: Tensor,
+        box: Tensor,
+        image: Tensor | None = None,
+    ) -> Frames:
+        """People with their cameras and groups."""
+        rows = which.tolist()
+        groups = tuple(self.packed.groups[int(self.packed.arrays["group"][n])] for n in rows)
+        lenses = (self.packed.camera(n) for n in rows)
+        parts = ((c.focal, c.centre, c.size, c.rotation, c.translation) for c in lenses)
+        camera = Camera(*(torch.stack(part).float() for part in zip(*parts, strict=True)))
         self.packed.release()
-        return Frames(
-            keypoints,
-            keypoints.isfinite().all(-1).float(),
-            pose if self.with_pose else torch.full_like(pose, torch.nan),
-            Camera(
-                *(
-                    torch.stack(parts).float()
-                    for parts in zip(*(lens(one) for one in camera), strict=True)
-                )
-            ),
-            groups,
-            indices,
-            box=box,
-        )
+        seen = keypoints.isfinite().all(-1).float()
+        pose = pose if self.with_pose else torch.full_like(pose, torch.nan)
+        return Frames(keypoints, seen, pose, camera, groups, which, image=image, box=box)
 
-    def varied(self, crop: Crop, seed: int) -> Crop:
-        """The crop, augmented if this source does that."""
+    def varied(self, person: LabelledCrop, seed: int) -> Crop:
+        """A person's crop, augmented if this source does that."""
+        labels = person.keypoints, person.pose, person.box, person.camera.size.numpy()
+        crop = Crop(person.picture, *(part.astype(np.float64) for part in labels))
         if self.augmentation is None:
             return crop
         return augment(crop, self.skeleton, self.augmentation, np.random.default_rng(seed))
-
-
-def crop_of(person: LabelledCrop) -> Crop:
-    """A packed person as a crop."""
-    size = person.camera.size.numpy().astype(np.float64)
-    return Crop(
-        person.picture,
-        person.keypoints.astype(np.float64),
-        person.pose.astype(np.float64),
-        person.box,
-        size,
-    )
-
-
-def lens(camera: Camera) -> tuple[Tensor, ...]:
-    """A camera's tensors."""
-    return camera.focal, camera.centre, camera.size, camera.rotation, camera.translation

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.datasets.spin_lists import PIXELS, place_by_box
 from unihpe.datasets.threedpw.regressed import NAME

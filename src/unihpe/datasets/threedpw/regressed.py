@@ -20,7 +20,8 @@ import torch
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton, skeleton
-from unihpe.datasets.recorded import PROJECTED, Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.errors import InputError, one_line
 from unihpe.io.arrays import Array, as_array, as_floats, require_finite

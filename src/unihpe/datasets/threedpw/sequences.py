@@ -21,7 +21,8 @@ from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.matching import matching
-from unihpe.datasets.recorded import Recorded, View, require_body
+from unihpe.datasets.proofs import require_body
+from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import Rows, by_row, stacked
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, as_flags, as_floats, require_finite

@@ -1,0 +1,186 @@
+"""Is all of a set there? Subjects, sequences, cameras and frames of each split, against the copies
+that are known to be about.
+
+Frames are people by camera. What is known of each set is in its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from unihpe.datasets.recorded import Recorded
+from unihpe.errors import listing
+
+if TYPE_CHECKING:
+    from unihpe.datasets.dataset import Recording
+
+PARTIAL, TOO_MANY, UNKNOWN = "partial", "more than known", "no figure to compare with"
+ALIKE = 1e-3  # mm: poses nearer than this are one pose twice
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A copy that counts as whole."""
+
+    frames: int  # of all cameras, at the set's full rate
+    name: str  # which copy that is, for people
+    slack: int = 0  # frames that may be missing or too many where figures are quoted roundly
+    per_camera: bool = False  # whether `frames` is what one camera has
+
+    def of(self, cameras: int) -> int:
+        """The frames of so many cameras."""
+        return self.frames * (cameras if self.per_camera else 1)
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is known of one split of a set; () is not known."""
+
+    wholes: tuple[Whole, ...] = ()  # the copies that are about
+    subjects: tuple[str, ...] = ()
+    cameras: int = 1
+    sequences: tuple[int, ...] = ()  # how many it may have
+    chosen: bool = False  # its frames are those found valid: the gaps between them are no rate
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted."""
+
+    # by name: subjects, sequences, cameras, frames, expected (frames, or None) and variant
+    splits: dict[str, dict[str, Any]]
+    partial: tuple[str, ...]  # what is not there, a line each
+    problems: tuple[str, ...]  # what cannot be, a line each
+
+
+def counted(recording: Recording, recorded: Recorded) -> Counts:
+    """The counts of a set's splits beside the known ones."""
+    splits: dict[str, dict[str, Any]] = {}
+    partial, problems = list[str](), duplicates(recorded)
+    for split in recorded.names("split"):
+        part = recorded.select(lambda view, split=split: view.split == split)  # type: ignore[misc]
+        known, row = recording.known.get(split, Split()), row_of(part, recording.crowded)
+        if split == "train" and any(name in recorded.layout for name in recording.thinned):
+            known = replace(known, wholes=())
+        row["expected"], row["variant"] = compared(known, part, row)
+        splits[split] = row
+        partial += [f"{split} {line}" for line in lacking(known, part, row)]
+        problems += [f"{split} {line}: is something twice in it?" for line in excess(known, row)]
+    partial += [f"no {split} split" for split in recording.known if split not in splits]
+    return Counts(splits, tuple(partial), tuple(problems))
+
+
+def row_of(part: Recorded, crowded: bool) -> dict[str, Any]:
+    """The counts of one split; the people of a crowded set share its sequences."""
+    used = [part.views[n] for n in part.view.unique().tolist()]
+    sequences = {("" if crowded else view.subject, view.sequence) for view in used}
+    return {
+        "subjects": len({view.subject for view in used}),
+        "sequences": len(sequences),
+        "cameras": len({view.camera for view in used}),
+        "frames": len(part),
+    }
+
+
+def lacking(known: Split, part: Recorded, row: dict[str, Any]) -> list[str]:
+    """What a split does not have, the largest alone: frames are missed where nothing larger is."""
+    if absent := what_is_absent(known, part):
+        return absent[:1]
+    if known.sequences and row["sequences"] < min(known.sequences):
+        expected = " or ".join(str(n) for n in known.sequences)
+        return [f"has {row['sequences']} of {expected} sequences"]
+    partial = row["variant"] == PARTIAL
+    return [f"has {row['frames']:,} of {row['expected']:,} frames"] if partial else []
+
+
+def excess(known: Split, row: dict[str, Any]) -> list[str]:
+    """What a split has more of than any known copy."""
+    found = []
+    if known.sequences and row["sequences"] > max(known.sequences):
+        found.append(f"has {row['sequences']} sequences, the set {max(known.sequences)}")
+    if row["variant"] == TOO_MANY:
+        found.append(f"has {row['frames']:,} frames, the largest known copy {row['expected']:,}")
+    return found
+
+
+def compared(known: Split, part: Recorded, row: dict[str, Any]) -> tuple[int | None, str]:
+    """How many frames the nearest known copy has, and its name, `PARTIAL` or another of those."""
+    if not known.wholes:
+        return None, UNKNOWN
+    step, views = frames_apart(known, part), len(part.view.unique())
+    at_rate = "" if step == 1 else f", every {step}th frame"
+    most, cameras = 0, row["cameras"]
+    for whole in known.wholes:
+        frames = whole.of(cameras)
+        slack = whole.slack // step + (0 if step == 1 else views)  # each view begins somewhere
+        most = max(most, frames // step + slack)
+        if abs(row["frames"] - frames / step) <= slack:
+            return frames // step, whole.name + at_rate
+    return (
+        (most, TOO_MANY) if row["frames"] > most else (known.wholes[0].of(cameras) // step, PARTIAL)
+    )
+
+
+def step_of(part: Recorded) -> int:
+    """Frames from one to the next, as most of a set has it: 5 at a tenth of 50 Hz."""
+    steps = part.moments().sort().values.diff()
+    steps = steps[steps > 0]
+    return int(steps.mode().values) if len(steps) else 1
+
+
+def frames_apart(known: Split, part: Recorded) -> int:
+    """`step_of` a split; 1 where its gaps say nothing."""
+    return 1 if known.chosen else step_of(part)
+
+
+def what_is_absent(known: Split, part: Recorded, wanted: Sequence[str] = ()) -> list[str]:
+    """Subjects and cameras that a copy lacks, in words; of cameras, those `wanted`, () for all."""
+    absent = [one for one in known.subjects if one not in part.names("subject")]
+    cameras, of = len(part.names("camera")), len(wanted) or known.cameras
+    found = [f"lacks {listing(absent, 16)}"] if absent else []
+    return [*found, f"has {cameras} of {of} cameras"] if cameras < of else found
+
+
+def duplicates(recorded: Recorded) -> list[str]:
+    """A problem for frames that are there twice: the same view, frame and pose.
+
+    Two people of a picture have two poses.
+    """
+    key, row = recorded.moments(), recorded.pose_row
+    # by pose first, so that the same pose of two people comes together
+    by_pose = recorded.pose.sum((1, 2))[row].argsort()
+    order = by_pose[key[by_pose].sort(stable=True).indices]
+    twice = (key[order].diff() == 0).nonzero()[:, 0]
+    same = alike(recorded.pose, row[order[twice]], row[order[twice + 1]])
+    rows = order[twice[same] + 1]
+    if not len(rows):
+        return []
+    view, frame = recorded.at(int(rows[0]))
+    place = f"{view.subject} {view.sequence}, camera {view.camera}, frame {frame}"
+    return [
+        f"{len(rows)} of {len(recorded)} frames are in the set twice, the first is {place}: leave"
+        " one of each out"
+    ]
+
+
+def repeated(recorded: Recorded) -> list[str]:
+    """A note about poses that repeat the one before them exactly, which people do not do."""
+    key, row = recorded.moments(), recorded.pose_row
+    order = key.sort(stable=True).indices
+    after = (recorded.view[order].diff() == 0) & (key[order].diff() > 0)
+    pairs = after.nonzero()[:, 0]
+    count = int(alike(recorded.pose, row[order[pairs]], row[order[pairs + 1]]).sum())
+    return [f"{count} frames repeat the pose of the frame before them exactly"] if count else []
+
+
+def alike(pose: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Whether poses of these rows are the same, (N,)."""
+    out = torch.ones(len(first), dtype=torch.bool)
+    for rows in torch.arange(len(first)).split(100_000):
+        out[rows] = (pose[first[rows]] - pose[second[rows]]).abs().amax((1, 2)) < ALIKE
+    return out

@@ -1,0 +1,46 @@
+"""HumanEva-I: 3 actors, 3 cameras, 60 Hz; everything about it that the package asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unihpe.datasets.counts import Split
+from unihpe.datasets.dataset import DataSet, Reading, Recording
+from unihpe.datasets.humaneva.reader import open_humaneva
+from unihpe.datasets.protocol import Figure, Protocol
+from unihpe.datasets.recorded import Recorded
+from unihpe.datasets.videopose3d import first_2d
+
+
+def read(root: Path, reading: Reading) -> Recorded:
+    """The set in its one layout, all splits."""
+    return open_humaneva(root, reading.keypoints, reading.verify)
+
+
+ACTIONS = Protocol(
+    "actions",
+    "VideoPose3D's: Walk, Jog and Box of Validate, per subject and action; the mean over subjects of"
+    " the mean over actions",
+    (Figure("MPJPE"), Figure("PA-MPJPE")),
+    split="val",
+    actions=("Walking", "Jog", "Box"),
+    flip=True,
+)
+SUBJECTS = ("S1", "S2", "S3")  # frames: only a round sum is quoted
+RECORDING = Recording(
+    read,
+    ("videopose3d",),
+    median_px=3.0,
+    known={"train": Split((), SUBJECTS, 3), "val": Split((), SUBJECTS, 3)},
+    calibration=lambda layout: "places the set's own, pinholes fitted",
+    best_2d=lambda root, layout: first_2d(root, "humaneva15"),
+)
+DATA_SET = DataSet(
+    "humaneva",
+    "humaneva.is.tue.mpg.de; VideoPose3D's packaging",
+    "research, by agreement",
+    RECORDING.source,
+    lambda root: list(root.glob("data_3d_humaneva15.npz")),
+    RECORDING,
+    protocols=(ACTIONS,),
+)

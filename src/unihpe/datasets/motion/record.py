@@ -1,0 +1,85 @@
+"""Motion capture seen by virtual cameras; everything about it that the package asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from unihpe.body.batch import evenly_spaced
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.dataset import DataSet
+from unihpe.datasets.motion.source import MotionSource, open_motion
+from unihpe.datasets.proofs import CHECKED_POSES, first_leg, legs_of, thigh_length, unit_of
+from unihpe.datasets.protocol import PLAIN, Protocol
+from unihpe.datasets.settings import DataSettings, Part
+from unihpe.datasets.source import Source
+
+WRONG = {
+    "swapped": "left and right legs are exchanged",
+    "mirrored": "everything is seen in a mirror",
+}
+
+
+def open_set(data: DataSettings, part: Part) -> Source:
+    """Motions of a split seen by the fixed cameras or, in training, by random ones."""
+    motion = open_motion(Path(data.root), Path(data.rig) if data.rig else None)
+    return MotionSource(
+        motion.converted(get_skeleton(data.skeleton)).select(part.split, part.stride),
+        "random" if part.training else "fixed",
+        part.two_d or data.two_d,
+        balance=data.balance if part.training else 0.0,
+        body_scale=data.body_scale if part.training else 0.0,
+    )
+
+
+def check_motion(root: Path) -> dict[str, Any]:
+    """What `check` says of motion capture, which has neither cameras nor 2D: those are virtual."""
+    motion = open_motion(root)
+    some, skeleton = motion.poses[evenly_spaced(len(motion), CHECKED_POSES)], motion.skeleton
+    legs, unit = legs_of(some, skeleton)[0], unit_of(some, skeleton)
+    problems = [f"{WRONG[legs]}: knees bend backwards"] if legs in WRONG else []
+    if unit != "mm":
+        problems.append(
+            f"a thigh is {thigh_length(some, skeleton):.4g} mm long: poses must be in millimetres;"
+            " of BVH, correct unit_mm of the rig"
+        )
+    return {
+        "layout": "motion npz" if root.suffix == ".npz" else "BVH",
+        "frames": len(motion),
+        "subjects": sorted(set(motion.groups)),
+        "cameras": [],
+        "joints": list(skeleton.joints),
+        "leg_order": first_leg(skeleton, legs),
+        "unit": unit,
+        "reprojection_px": None,
+        "calibration": "virtual cameras",
+        "notes": [f"{len(motion.names)} motions; splits: {', '.join(sorted(set(motion.splits)))}"],
+        "problems": problems,
+    }
+
+
+def files(root: Path) -> list[Path]:
+    """The BVH files of a folder; or one, or an npz of poses."""
+    if root.is_file():
+        return [root] if root.suffix.lower() in (".bvh", ".npz") else []
+    return [file for file in root.rglob("*") if file.suffix.lower() == ".bvh"]
+
+
+FIXED_CAMERAS = Protocol(
+    "motion-fixed-cameras",
+    texts=PLAIN
+    | {
+        "data": "motion capture, split {split} (motions without a split included), every {stride}th"
+        " frame of each motion, four fixed virtual cameras placed like Human3.6M's, 2D {two_d};"
+        " focal length in the box token: {focal}"
+    },
+)
+DATA_SET = DataSet(
+    "motion",
+    "CMU motion capture as BVH, mocap.cs.cmu.edu",
+    "free to use, not to be resold as data",
+    open_set,
+    files,
+    check=check_motion,
+    default=FIXED_CAMERAS,
+)

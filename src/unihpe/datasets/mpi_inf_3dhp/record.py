@@ -1,0 +1,101 @@
+"""MPI-INF-3DHP: 8 actors before 8 of 14 cameras, a test set of its own; all that the package asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from unihpe.datasets.counts import Split, Whole
+from unihpe.datasets.dataset import DataSet, Reading, Recording
+from unihpe.datasets.mpi_inf_3dhp.protocols import PROTOCOLS
+from unihpe.datasets.mpi_inf_3dhp.reader import Layout, files_of_3dhp, open_mpi_inf_3dhp
+from unihpe.datasets.mpi_inf_3dhp.views import USABLE
+from unihpe.datasets.recorded import Recorded, View
+
+
+def read(root: Path, reading: Reading) -> Recorded:
+    """The set in whichever layout the folder has it."""
+    layout: Any = reading.layout
+    return open_mpi_inf_3dhp(
+        root,
+        layout,
+        truth=reading.truth,  # type: ignore[arg-type]  # checked there
+        verify=reading.verify,
+        split=reading.split,
+        two_d=reading.keypoints,
+    )
+
+
+def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
+    """An index of each split, truth and 2D."""
+    words = reading.keypoints, reading.truth or "held", reading.split or "all"
+    return "-".join(("mpi_inf_3dhp", *words)), files_of_3dhp(root, reading.split)
+
+
+def unit(layout: str) -> str:
+    """The release and P-STMO's files are in mm, MMPose's and SPIN's in metres."""
+    return "m" if "MMPose" in layout or "SPIN" in layout else "mm"
+
+
+def calibration(layout: str) -> str:
+    """Where the lenses of the layouts come from."""
+    if "MMPose" in layout:
+        return "the packing's own"
+    if "P-STMO" in layout or "SPIN" in layout:
+        return "published lenses"
+    halves = {"training set": "the set's own (training)", "test set": "pinholes fitted (test)"}
+    return ", ".join(words for half, words in halves.items() if half in layout)
+
+
+def pictures(view: View, frame: int) -> list[str]:
+    """SPIN's, VIBE's and MMPose's names and the test set's own; frames count from 1."""
+    number = frame + 1
+    if view.split == "test":
+        inner = f"{view.sequence}/imageSequence/img_{number:06d}.jpg"
+        flat = f"images/{view.sequence}_{number:06d}.jpg"
+        return [inner, f"mpi_inf_3dhp_test_set/{inner}", f"test/{inner}", flat]
+    base, file = f"{view.subject}/{view.sequence}", f"video_{view.camera}/frame_{number:06d}.jpg"
+    flat = f"images/{view.subject}_{view.sequence}_Cam{view.camera}_{number:06d}.jpg"
+    inner = f"{base}/imageFrames/{file}"
+    return [inner, f"{base}/{file}", flat, f"train/{inner}"]
+
+
+def videos(view: View, frame: int) -> list[str]:
+    """The training set's own; the test set has pictures."""
+    video = f"{view.subject}/{view.sequence}/imageSequence/video_{view.camera}.avi"
+    return [video, f"train/{video}"] if view.split == "train" else []
+
+
+TEST_COPIES = (
+    Whole(2929, "valid frames, TS6 with 452"),
+    Whole(2869, "valid frames, TS6 with 392 (an earlier release)"),
+    Whole(2876, "valid frames whose joints lie in the picture (ZeDO)", slack=1),
+    Whole(24_888, "all frames, invalid ones too (MMPose's test_all)"),
+)
+FILMED = Whole(sum(USABLE.values()), "frames with video", per_camera=True)
+TESTED = tuple(f"TS{n}" for n in range(1, 7))
+KNOWN = {
+    "train": Split((FILMED,), tuple(f"S{n}" for n in range(1, 9)), 8, (16,)),
+    "test": Split(TEST_COPIES, TESTED, sequences=(6,), chosen=True),
+}
+RECORDING = Recording(
+    read,
+    get_args(Layout),
+    median_px=4.0,
+    known=KNOWN,
+    unit=unit,
+    calibration=calibration,
+    thinned=("SPIN",),
+    pictures=pictures,
+    videos=videos,
+    index=index,
+)
+DATA_SET = DataSet(
+    "mpi_inf_3dhp",
+    "vcai.mpi-inf.mpg.de/3dhp-dataset",
+    "research only",
+    RECORDING.source,
+    lambda root: files_of_3dhp(root, None),
+    RECORDING,
+    protocols=PROTOCOLS,
+)

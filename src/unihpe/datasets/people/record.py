@@ -1,0 +1,43 @@
+"""Packed people: crops and labels in one file a split, rendered or packed of a recorded set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unihpe.datasets.dataset import DataSet
+from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.protocol import PLAIN, Protocol
+from unihpe.datasets.settings import DataSettings, Part
+from unihpe.datasets.source import Source
+from unihpe.errors import InputError
+
+MAKE = "make it: `unihpe data render` renders people, `unihpe data pack` packs a recorded set"
+
+
+def open_set(data: DataSettings, part: Part) -> Source:
+    """The people of a split, augmented in training."""
+    file = Path(data.root) / f"{part.split}.pack"
+    if not file.exists():
+        raise InputError(f"{file}: no packed set there; {MAKE}")
+    return PeopleSource(file, data.augmentation if part.training else None, data.with_pose)
+
+
+RENDERED = Protocol(
+    "rendered-people",
+    texts=PLAIN
+    | {
+        "data": "rendered people, split {split}, every picture as rendered; focal length in the box"
+        " token: {focal}",
+        "joints": "all {count} that the set has, seen or not",
+    },
+)
+DATA_SET = DataSet(
+    "people",
+    "made by `unihpe data render`, or of a recorded set by `unihpe data pack`",
+    "rendered people: free; packed ones: those of their set",
+    open_set,
+    lambda root: sorted(root.glob("*.pack")),
+    has_own_files=lambda root, split: (root / f"{split}.pack").exists(),
+    default=RENDERED,
+    remedy=MAKE,
+)

@@ -1,0 +1,168 @@
+"""Protocols: which poses are measured and how, and the same in words that suffice to redo it.
+
+"Protocol 1" and "2" mean two errors on the same frames in lifting papers, and two sets of cameras
+in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/protocols.py`; the
+sources and where they disagree are described in docs/protocols.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from unihpe.datasets.recorded import View
+
+Metric = Literal[
+    "MPJPE", "PA-MPJPE", "PA-MPJPE, reflections allowed", "N-MPJPE", "3DPCK@150", "AUC"
+]
+Words = dict[str, str]  # a protocol in words, by part
+LIMBS = tuple(
+    f"{side}_{part}"
+    for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+    for side in ("left", "right")
+)
+LSP_14 = (*LIMBS, "thorax", "head")  # in Human3.6M's words; the neck and the top of the head
+MEANS = {
+    "groups": "mean over joints, then over the poses of a group, then the plain mean over groups",
+    "poses": "mean over joints, then over all poses; groups are shown beside",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a protocol: a metric over some joints; () is all of them."""
+
+    metric: Metric
+    joints: tuple[str, ...] = ()
+
+
+ERRORS = (Figure("MPJPE"), Figure("PA-MPJPE"), Figure("N-MPJPE"))
+FOURTEEN = (Figure("MPJPE", LSP_14), Figure("PA-MPJPE", LSP_14))  # the standard of SMPL papers
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a protocol was measured on, for its words."""
+
+    data: str = ""  # the set's name
+    layout: str = "the set"
+    skeleton: str = ""
+    count: int = 0  # joints of the skeleton
+    joints: str = "all that set and model share"  # those that can be scored
+    keypoints: str = "as asked for"  # which 2D of a recorded set
+    two_d: str = ""  # which 2D of virtual cameras
+    flip: bool = False  # the flip test stands beside
+    focal: str = "as asked for"
+    step: int | None = None  # frames from one to the next, as in a copy with fewer; None: `stride`
+    lacks: tuple[str, ...] = ()  # what the copy does not have
+    notes: str = "none"  # what the source left out
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol: rules that decide what is measured."""
+
+    name: str
+    about: str = ""  # whose it is, and what may be compared with it
+    figures: tuple[Figure, ...] = ERRORS
+    split: str = "test"
+    stride: int = 1
+    root: str = "pelvis"  # the joint both poses are moved to; mid_hip is half way between the hips
+    # "groups": the plain mean over the set's groups (actions); "poses": the mean over all poses
+    averaging: Literal["groups", "poses"] = "groups"
+    cameras: tuple[str, ...] = ()  # those that count; () is all
+    actions: tuple[str, ...] = ()
+    condition: Callable[[View], bool] = lambda view: True  # what else decides of a view
+    condition_words: str = ""
+    without: tuple[tuple[str, ...], ...] = ()  # (subject, sequence) or (subject, sequence, camera)
+    why: str = ""  # those are left out
+    flip: bool = False  # whether the published numbers use the flip test
+    truth: str | None = None  # which of the set's 3D, where it has several
+    joints_from: str = ""  # the joint set the data must have, where that is part of the protocol
+    # parts of the words that are not made from the rules: templates of what is `Scored`
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def wants(self, view: View) -> bool:
+        """Whether a view is scored."""
+        sequence = view.subject, view.sequence
+        return (
+            view.split == self.split
+            and (not self.cameras or view.camera in self.cameras)
+            and (not self.actions or view.action in self.actions)
+            and self.condition(view)
+            and sequence not in self.without
+            and (*sequence, view.camera) not in self.without
+        )
+
+    def words(self, scored: Scored) -> Words:
+        """The protocol in words that suffice to redo a number."""
+        left_out = [" ".join(one) for one in self.without]
+        exclusions = f"{', '.join(left_out)}: {self.why}" if left_out else self.why or "none"
+        rules = {
+            "name": self.name,
+            "data": self.views_in_words(scored),
+            "joints": self.figures_in_words(scored.joints),
+            "root": f"{self.root.replace('_', ' ')} at the origin, camera axes",
+            "alignment": self.alignment_in_words(),
+            "averaging": MEANS[self.averaging],
+            "exclusions": "; ".join([exclusions, *(f"the copy: {line}" for line in scored.lacks)]),
+            "about": self.about,
+        }
+        given = {**vars(scored), "split": self.split, "stride": self.stride}
+        return rules | {part: text.format(**given) for part, text in self.texts.items()}
+
+    def views_in_words(self, scored: Scored) -> str:
+        """Which frames of which cameras, and which 2D."""
+        chosen = [f"cameras {', '.join(self.cameras)}" if self.cameras else "all cameras"]
+        chosen += [f"actions {', '.join(self.actions)}"] if self.actions else []
+        chosen += [self.condition_words] if self.condition_words else []
+        step = scored.step or self.stride
+        frames = every(step) if step == 1 else f"{every(step)} of each sequence"
+        frames += f" (the protocol: {every(self.stride)})" if step != self.stride else ""
+        return (
+            f"{scored.layout}, split {self.split}, {frames}, {', '.join(chosen)},"
+            f" 2D {scored.keypoints}, flip test {'beside' if scored.flip else 'no'};"
+            f" focal length in the box token: {scored.focal}"
+        )
+
+    def figures_in_words(self, joints: str) -> str:
+        """Which metric is taken over which joints; `joints` are all that can be scored."""
+        over = {
+            figure.metric: f"{len(figure.joints)}: {', '.join(figure.joints)}"
+            if figure.joints
+            else joints
+            for figure in self.figures
+        }
+        return "; ".join(f"{metric} over {which}" for metric, which in over.items())
+
+    def alignment_in_words(self) -> str:
+        """What each metric removes before it measures."""
+        reflected = any("reflections" in figure.metric for figure in self.figures)
+        reflection = "; a reflection too where said" if reflected else ", no reflection"
+        return (
+            f"MPJPE none; PA-MPJPE rotation, translation and scale{reflection}; N-MPJPE scale only;"
+            " 3DPCK nearer than 150 mm, AUC its mean over 0, 5, …, 150 mm"
+        )
+
+
+def every(step: int) -> str:
+    """Which frames a step takes, in words."""
+    return "every frame" if step == 1 else f"every {step}th frame"
+
+
+PLAIN = {
+    "joints": "all {count} of {skeleton}",
+    "alignment": "MPJPE none; PA-MPJPE rotation, translation and scale (no reflection);"
+    " N-MPJPE scale only",
+}
+# A split as it is: every joint, every camera, groups as the set's scores are usually averaged.
+EVERY_JOINT = Protocol(
+    "every joint",
+    texts=PLAIN
+    | {
+        "name": "{data}-all-joints",
+        "data": "{layout}, split {split}, every {stride}th frame of each sequence, all cameras;"
+        " focal length in the box token: {focal}",
+    },
+)
