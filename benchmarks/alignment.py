@@ -36,7 +36,7 @@ from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.runs.evaluate import evaluate_checkpoint
 from unihpe.runs.start import load_start
 from unihpe.runs.train import card_of, train_recipe
-from unihpe.training.loop import Schedule
+from unihpe.training.state import Schedule
 from unihpe.training.stage import Stage
 
 HEAT_MAPS = "heat maps"

@@ -37,8 +37,7 @@ from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 from unihpe.recipe import Recipe, load_recipe, parse_recipe
 from unihpe.runs.evaluate import evaluate_checkpoint, open_by_protocol
 from unihpe.runs.train import train_recipe
-from unihpe.training.loop import Schedule
-from unihpe.training.state import read_log
+from unihpe.training.state import Schedule, read_log
 from unihpe.training.streams import training_stream
 
 SKELETON = get_skeleton("humaneva15")

@@ -16,7 +16,7 @@ import torch
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.cli import main
-from unihpe.datasets.pack import PackedPeople
+from unihpe.datasets.packed import PackedPeople
 from unihpe.errors import InputError
 from unihpe.model.backbones import build_backbone
 
@@ -155,7 +155,6 @@ def write_npz(folder):
 
 
 def test_a_data_set(folder, monkeypatch, capsys):
-    pytest.importorskip("unihpe.datasets.dataset")
     (folder / "FOLDER").mkdir()
     write_npz(folder / "FOLDER")
     shutil.move(folder / "FOLDER" / "keypoints.json", folder)
@@ -171,7 +170,6 @@ def test_a_data_set(folder, monkeypatch, capsys):
 
 
 def test_a_data_set_without_its_files_says_so(folder, monkeypatch, capsys):
-    pytest.importorskip("unihpe.datasets.dataset")
     (folder / "FOLDER").mkdir()
     run(monkeypatch, commands(data_part())[0], code=2)
     (line,) = capsys.readouterr().err.splitlines()

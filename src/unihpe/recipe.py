@@ -26,11 +26,8 @@ from unihpe.settings import Settings, parse
 from unihpe.training.stage import Stage
 from unihpe.training.streams import Stream
 
-GROUPS = {
-    "losses",
-    "batches",
-    "optimiser",
-}  # tables of a [[stage]] that only put its keys on a line
+# Tables of a [[stage]] that only put keys which belong together on one line.
+GROUPS = ("losses", "batches", "optimiser")
 Setting = tuple[tuple[str, ...], Any]  # where it stands, and its value
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
@@ -68,11 +65,11 @@ class Recipe(Settings):
     def parts_are_there(self) -> Recipe:
         image = self.model.image_encoder
         for stage in self.stage:
-            if image is None and stage.looks:
+            if image is None and stage.needs_pictures:
                 raise ValueError(
                     f"stage {stage.name} needs pictures, and the model has no [model.image_encoder]"
                 )
-            if stage.draws_heatmaps and not (image and image.heatmap_head):
+            if stage.needs_heatmaps and not (image and image.heatmap_head):
                 raise ValueError(
                     f"stage {stage.name} trains heat maps: set heatmap_head = true in [model.image_encoder]"
                 )

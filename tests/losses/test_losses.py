@@ -1,6 +1,7 @@
 """Contrastive losses against naive twins, known values, and the closed form's degenerate points."""
 
 import math
+import re
 import subprocess
 import sys
 from itertools import product
@@ -13,6 +14,7 @@ from torch.testing import assert_close
 
 from unihpe.losses import (
     clamp_log_scale_,
+    heatmap_loss,
     largest_eigenvalue,
     masked_distance,
     masked_mean_square,
@@ -282,6 +284,41 @@ def test_a_batch_without_a_seen_joint_gives_zero_and_no_gradient():
         value = loss(guess, torch.zeros(2, 3, 2), torch.zeros(2, 3, dtype=torch.bool))
         (gradient,) = torch.autograd.grad(value, guess)
         assert value == 0 and (gradient == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 8), (5, 7), (8,)])
+def test_embeddings_that_do_not_fit_are_named(shape):
+    x, other, triplets = torch.ones(5, 8), torch.ones(shape), sample_triplets(5, torch.Generator())
+    named = rf"\(B, D\).*\(5, 8\).*{re.escape(str(shape))}"
+    for loss in (
+        lambda: pair_loss(x, other, 0.1),
+        lambda: triplet_loss(x, x, other, 0.1),
+        *(
+            lambda how=how: triplet_loss(x, other, x, 0.1, triplets=triplets, eigenvalue=how)
+            for how in ("closed", "eigvalsh", "svdvals")
+        ),
+        lambda: multimodal_loss([x, x, x, other], 0.1, triplets),
+    ):
+        with pytest.raises(ValueError, match=named) as caught:
+            loss()
+        assert "\n" not in str(caught.value)
+
+
+def test_triplets_and_poses_that_do_not_fit_are_named():
+    x = torch.ones(5, 8)
+    triplets = sample_triplets(4, torch.Generator())
+    with pytest.raises(ValueError, match=r"are \(5, N, 3\), not \(4, 4, 3\)"):
+        triplet_loss(x, x, x, 0.1, triplets=triplets)
+    with pytest.raises(ValueError, match=r"are \(4, N, 2\), not \(4, 4, 3\)"):
+        multimodal_loss([x[:4], x[:4]], 0.1, triplets)
+    poses, seen = torch.ones(4, 17, 3), torch.ones(4, 17, dtype=torch.bool)
+    for loss in (masked_mean_square, masked_distance):
+        with pytest.raises(ValueError, match=r"are \(4, 17, 3\) and \(1, 17, 3\)"):
+            loss(poses, poses[:1])
+        with pytest.raises(ValueError, match=r"are \(4, 17\) and \(3, 17\)"):
+            loss(poses, poses, seen[:3])
+    with pytest.raises(ValueError, match="shapes must agree"):
+        heatmap_loss(torch.ones(4, 17, 8, 6), torch.ones(1, 17, 8, 6), torch.ones(4, 17))
 
 
 def test_losses_need_torch_alone():

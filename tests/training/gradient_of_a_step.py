@@ -1,7 +1,7 @@
 """Writes the gradient and the batch norms' statistics of one step: python gradient_of_a_step.py MOTION FILE; for test_processes.py."""
 
-import copy
 import sys
+from pathlib import Path
 
 import torch
 from test_training import TINY
@@ -11,7 +11,7 @@ from unihpe.recipe import build_model, load_recipe
 from unihpe.training.freeze import begin_stage
 from unihpe.training.loop import train_step
 from unihpe.training.processes import joined
-from unihpe.training.state import Progress
+from unihpe.training.state import Progress, Run
 from unihpe.training.streams import stage_stream, training_stream
 
 
@@ -30,9 +30,8 @@ def write(motion, out, processes, device):
     model, stage = build_model(recipe), recipe.stage[1]
     optimiser = begin_stage(model, stage, fresh=True)
     optimiser.step = lambda: None
-    train_step(
-        model, copy.deepcopy(model), optimiser, stage, draw, 0, Progress(stage=1), device, processes
-    )
+    run = Run(Path(out), "", device=device, processes=processes)
+    train_step(model, optimiser, stage, draw, run, Progress(stage=1))
     gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
     statistics = torch.cat(
         [value for name, value in model.named_buffers() if "running_mean" in name]

@@ -13,8 +13,8 @@ from unihpe.errors import InputError
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
-from unihpe.training.loop import JUDGE, Schedule, train
-from unihpe.training.state import read_log
+from unihpe.training.loop import BEST_BY, train
+from unihpe.training.state import Run, Schedule, read_log
 from unihpe.training.streams import apart, open_stream, stage_stream, training_stream
 
 TINY = (
@@ -42,12 +42,11 @@ def judged(recipe, out, given):
 
     def validate(model):
         seen.append(copied(model))
-        return {JUDGE: next(left)}
+        return {BEST_BY: next(left)}
 
     draw = stage_stream(open_stream(recipe.data), [], None)
-    model, progress = train(
-        build_model(recipe), recipe.stage, draw, out, seed=0, fingerprint="x", validate=validate, schedule=Schedule(save_every=1000)
-    )  # fmt: skip
+    run = Run(out, "x", schedule=Schedule(save_every=1000))
+    model, progress = train(build_model(recipe), recipe.stage, draw, run, validate=validate)
     return model, progress, seen
 
 
@@ -64,7 +63,7 @@ def test_the_weights_with_the_best_score_are_the_result(motion_file, tmp_path):
     model, progress, seen = judged(tiny(motion_file), tmp_path, scores)
     assert len(seen) == 7 and same(copied(model), seen[3]) and not same(seen[3], seen[-1])
     assert progress.samples == 16 * 16
-    logged = [row[JUDGE] for row in read_log(tmp_path / "log.jsonl") if JUDGE in row]
+    logged = [row[BEST_BY] for row in read_log(tmp_path / "log.jsonl") if BEST_BY in row]
     assert logged == scores
 
 
@@ -128,12 +127,7 @@ def test_choosing_needs_something_to_choose_by(tmp_path):
     with pytest.raises(InputError, match="set data.held_out to a share"):
         judge = recipe.stage[1].model_copy(update={"steps": 1})
         train(
-            build_model(recipe),
-            (judge,),
-            lambda stage, generator: [],
-            tmp_path / "run",
-            seed=0,
-            fingerprint="x",
+            build_model(recipe), (judge,), lambda stage, generator: [], Run(tmp_path / "run", "x")
         )
     with pytest.raises(InputError, match="set check_every"):
         load_recipe("quick", ("stage.0.patience=3",))

@@ -25,10 +25,9 @@ from unihpe.runs.start import load_start
 from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.training.freeze import begin_stage, set_modes
-from unihpe.training.loop import Schedule
 from unihpe.training.objective import heatmap_losses, known, stage_losses
 from unihpe.training.stage import Stage
-from unihpe.training.state import read_log
+from unihpe.training.state import Schedule, read_log
 from unihpe.training.streams import open_stream, stage_stream
 
 WORDS = {"name": "rendered-people"}

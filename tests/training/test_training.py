@@ -17,10 +17,10 @@ from unihpe.model.checkpoint import load_checkpoint, save_checkpoint
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.start import load_start
 from unihpe.runs.train import card_of, train_recipe
-from unihpe.training.loop import Schedule, learning_rate, mixed_precision, step_seed
+from unihpe.training.loop import learning_rate, mixed_precision, step_seed
 from unihpe.training.objective import stage_losses
 from unihpe.training.stage import Stage
-from unihpe.training.state import read_log
+from unihpe.training.state import Schedule, read_log
 from unihpe.training.streams import training_stream
 
 TINY = (
@@ -116,7 +116,7 @@ import sys, torch
 from pathlib import Path
 from unihpe.recipe import load_recipe
 from unihpe.runs.train import train_recipe
-from unihpe.training.loop import Schedule
+from unihpe.training.state import Schedule
 torch.set_num_threads(1)
 changes = tuple(sys.argv[3:])
 out = Path(sys.argv[1])

@@ -36,8 +36,8 @@ def train(
     from unihpe.model.checkpoint import MODEL_FILE
     from unihpe.recipe import load_recipe, with_stages
     from unihpe.runs.train import train_recipe
-    from unihpe.training.loop import Schedule
     from unihpe.training.processes import joined
+    from unihpe.training.state import Schedule
 
     loaded = load_recipe(recipe, tuple(change))
     if stage:

@@ -3,17 +3,15 @@
 Only well-posed pairs exist. A prediction is well posed where x̂₀ follows from it without a division
 by something that vanishes inside the path's range of times:
 
-    epsilon  x̂₀ = (x − σ·ε̂) / α                needs α > 0: not on the linear path, where α(1) = 0
-    v        x̂₀ = (α·x − σ·v̂) / (α² + σ²)      not on VE, where v = z − σ·x₀ grows to 50 and hides
-    z x0       x̂₀ itself flow     x̂₀ = x − t·û                       the linear path's own, u = z
-    − x₀
+    epsilon  x̂₀ = (x − σ·ε̂) / α             needs α > 0: not on the linear path, where α(1) = 0
+    v        x̂₀ = (α·x − σ·v̂) / (α² + σ²)   not on VE, where v = z − σ·x₀ grows to 50 and hides z
+    x0       x̂₀ itself
+    flow     x̂₀ = x − t·û                    the linear path's own, u = z − x₀
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,9 +20,9 @@ from unihpe.diffusion.sde import VE, Linear, Path, over
 from unihpe.errors import InputError
 
 Prediction = Literal["epsilon", "v", "x0", "flow"]
-Network = Callable[[Tensor, Tensor], Tensor]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-EPSILON_START = 0.08  # α/σ where ODE samplers begin with ε-prediction; above, an error of ε̂ counts over twelvefold in x̂₀
+# α/σ where ODE samplers begin with ε-prediction: earlier an error of ε̂ counts over twelvefold in x̂₀
+EPSILON_START = 0.08
 LIMIT = 6.0  # standard deviations of the data that an x̂₀ made from ε̂ may reach
 T_MIN = 1e-5  # the shortest time that is trained on, as in score_sde
 
@@ -58,8 +56,7 @@ class Diffusion:
 
     @property
     def allows_posterior_mean(self) -> bool:
-        """Whether x̂₀ at t = 1, where x carries no information, is an answer: E[x₀], one
-        evaluation.
+        """Whether x̂₀ at t = 1, where x carries no information, is an answer: E[x₀].
 
         Not so for ε-prediction: x̂₀ = (x − σ·ε̂)/α there, and 1/α (152 for VP) or σ (50 for VE)
         magnifies every error.
@@ -96,7 +93,7 @@ class Diffusion:
         return over(alpha, x0) * x0 + over(sigma, x0) * noise
 
     def scaled(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """The network's input: unit variance for VE (data of unit variance), x_t itself elsewhere."""
+        """The network's input: x_t itself, for VE at unit variance (data of unit variance)."""
         if not isinstance(self.path, VE):
             return x_t
         alpha, sigma = self.path.marginal(t)
@@ -114,8 +111,6 @@ class Diffusion:
                 return x0
             case "flow":
                 return noise - x0
-            case _:
-                assert_never(self.prediction)
 
     def denoised(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """x̂₀ (B, ...) from the network's output at x_t (B, ...) and times t (B,) or (1,)."""
@@ -129,10 +124,8 @@ class Diffusion:
                 return output
             case "flow":
                 return x_t - sigma * output
-            case _:
-                assert_never(self.prediction)
 
-    def denoiser(self, network: Network) -> Denoiser:
+    def denoiser(self, network: Denoiser) -> Denoiser:
         """Wrap a network (scaled x_t, t) → output as x̂₀(x_t, t); t is (B,) or (1,)."""
 
         def denoise(x_t: Tensor, t: Tensor) -> Tensor:

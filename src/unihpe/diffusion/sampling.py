@@ -5,11 +5,8 @@ All start from noise x (B, ...) with the standard deviation `path.prior_std` and
 same shape. What each costs is counted in network evaluations (NFE).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,8 +15,19 @@ from unihpe.diffusion.parametrisation import Denoiser, Diffusion, score
 from unihpe.diffusion.sde import VE, Linear, Path, over
 from unihpe.errors import InputError
 
+# (denoiser, diffusion, noise (B, ...)) → data (B, ...)
+Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
 T_END = 1e-3  # where SDE and ODE samplers stop, as in GFPose
 DPM_END = 0.02  # σ/α at which DPM-Solver++ stops and the last x̂₀ is taken
+AUTO = "dpm-solver++"
+DEFAULT_STEPS = {
+    "euler-maruyama": 1000,
+    "zero-temperature": 1000,
+    "probability-flow": 50,
+    "dpm-solver++": 10,
+    "flow-euler": 10,
+    "posterior-mean": 1,
+}
 
 
 def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -27,16 +35,16 @@ def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) 
     return torch.randn(shape, generator=generator, device=generator.device) * path.prior_std
 
 
-def times(path: Path, steps: int, end: float, x: Tensor) -> Tensor:
-    """Evenly spaced times from noise to `end`, (steps + 1,)."""
-    return torch.linspace(path.t_max, end, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
+def even(start: float, end: float, steps: int, like: Tensor) -> Tensor:
+    """Evenly spaced times, (steps + 1,)."""
+    require_steps(steps)
+    return torch.linspace(start, end, steps + 1, device=like.device, dtype=like.dtype)
 
 
-def require_steps(steps: int) -> int:
-    """The number of steps, if there is at least one."""
+def require_steps(steps: int) -> None:
+    """Raise where there is not at least one step."""
     if steps < 1:
         raise InputError(f"a sampler takes at least 1 step, not {steps}")
-    return steps
 
 
 @torch.no_grad()
@@ -46,41 +54,34 @@ def euler_maruyama(
     x: Tensor,
     steps: int = 1000,
     *,
-    generator: torch.Generator,
-    t_end: float = T_END,
+    generator: torch.Generator | None,
 ) -> Tensor:
     """The reverse SDE, the paper's sampler: an honest sample. NFE = steps.
 
-    The last step adds no noise, as in score_sde.
+    The last step adds no noise, as in score_sde. Without a generator no step does, see
+    `zero_temperature`.
     """
     mean = x
-    for now, then in pairwise(times(path, steps, t_end, x)):
+    for now, then in pairwise(even(path.t_max, T_END, steps, x)):
         t, dt = now[None], now - then
         f, g2 = (over(part, x) for part in path.coefficients(t))
-        mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
-        noise = torch.randn(
-            x.shape, generator=generator, device=generator.device, dtype=x.dtype
-        ).to(x.device)
-        x = mean + (g2 * dt).sqrt() * noise
+        x = mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
+        if generator is not None:
+            noise = torch.randn(
+                x.shape, generator=generator, device=generator.device, dtype=x.dtype
+            )
+            x = mean + (g2 * dt).sqrt() * noise.to(x.device)
     return mean
 
 
-@torch.no_grad()
-def zero_temperature(
-    denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000, *, t_end: float = T_END
-) -> Tensor:
+def zero_temperature(denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000) -> Tensor:
     """The reverse SDE with its noise switched off: an estimator, not a sampler. NFE = steps.
 
     This is what the GFPose line of work runs as "deterministic sampling". It is not the
-    probability-flow ODE, which has
-    half the score term: here all noise ends near one point, the posterior's dominant mode, and
-    spread means nothing.
+    probability-flow ODE, which has half the score term: here all noise ends near one point, the
+    posterior's dominant mode, and spread means nothing.
     """
-    for now, then in pairwise(times(path, steps, t_end, x)):
-        t, dt = now[None], now - then
-        f, g2 = (over(part, x) for part in path.coefficients(t))
-        x = x - (f * x - g2 * score(denoise, path, x, t)) * dt
-    return x
+    return euler_maruyama(denoise, path, x, steps, generator=None)
 
 
 @torch.no_grad()
@@ -90,54 +91,33 @@ def probability_flow(
     x: Tensor,
     steps: int = 50,
     *,
-    method: Literal["euler", "heun"] = "heun",
     t_start: float | None = None,
     t_end: float = T_END,
 ) -> Tensor:
-    """The true probability-flow ODE, dx/dt = f·x − ½g²·score: deterministic, and samples the
-    posterior.
+    """The true probability-flow ODE, dx/dt = f·x − ½g²·score, by Heun's method. NFE = 2 · steps.
 
-    NFE = 2 · steps by Heun's method, steps by Euler's. x is noise of the standard deviation
-    σ(t_start).
+    It is deterministic, and samples the posterior. x is noise of the standard deviation σ(t_start).
     """
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
         f, g2 = (over(part, x) for part in path.coefficients(t))
         return f * x - 0.5 * g2 * score(denoise, path, x, t)
 
-    for now, then in pairwise(
-        flow_times(path, steps, path.t_max if t_start is None else t_start, t_end, x)
-    ):
-        first = slope(x, now[None])
-        guess = x + (then - now) * first
-        x = (
-            guess
-            if method == "euler"
-            else x + (then - now) * 0.5 * (first + slope(guess, then[None]))
-        )
+    start = path.t_max if t_start is None else t_start
+    # even in √t, so that steps shorten where σ falls towards 0; VE's σ is geometric in t already
+    power = 1 if isinstance(path, VE) else 2
+    grid = even(start ** (1 / power), t_end ** (1 / power), steps, x) ** power
+    for now, then in pairwise(grid):
+        first, dt = slope(x, now[None]), then - now
+        x = x + dt * 0.5 * (first + slope(x + dt * first, then[None]))
     return x
-
-
-def flow_times(path: Path, steps: int, start: float, end: float, x: Tensor) -> Tensor:
-    """Times for the probability flow, (steps + 1,): even in √t, so that steps shorten where σ falls
-    towards 0.
-
-    VE's are even in t, since its σ is geometric in t already.
-    """
-    if isinstance(path, VE):
-        return torch.linspace(start, end, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
-    roots = torch.linspace(
-        start**0.5, end**0.5, require_steps(steps) + 1, device=x.device, dtype=x.dtype
-    )
-    return roots.square()
 
 
 @torch.no_grad()
 def dpm_solver_pp_2m(
     denoise: Denoiser, path: Path, x: Tensor, steps: int = 10, *, t_start: float | None = None
 ) -> Tensor:
-    """DPM-Solver++(2M) (Lu et al. 2022) on an even grid of log(α/σ), then one last x̂₀. NFE = steps
-    + 1.
+    """DPM-Solver++(2M) (Lu et al. 2022) on an even grid of log(α/σ), then x̂₀. NFE = steps + 1.
 
     It holds for every Gaussian path, sub-VP included: the formula knows α and σ only. The last x̂₀
     is a mean, so that a posterior much narrower than `DPM_END` comes out narrower still: by √½
@@ -149,9 +129,8 @@ def dpm_solver_pp_2m(
     previous = None
     for i in range(steps):
         x0, h = denoise(x, grid[i][None]), log_snr[i + 1] - log_snr[i]
-        corrected = (
-            x0 if previous is None else 1.5 * x0 - 0.5 * previous
-        )  # the grid is even: all h are equal
+        # the grid is even: all h are equal
+        corrected = x0 if previous is None else 1.5 * x0 - 0.5 * previous
         x = sigma[i + 1] / sigma[i] * x - alpha[i + 1] * torch.expm1(-h) * corrected
         previous = x0
     return denoise(x, grid[-1][None])
@@ -159,13 +138,12 @@ def dpm_solver_pp_2m(
 
 def log_snr_times(path: Path, steps: int, x: Tensor, start: float | None = None) -> Tensor:
     """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
-    dense = torch.linspace(
-        path.t_max if start is None else start, T_END, 20_001, dtype=torch.float64
-    )
+    start = path.t_max if start is None else start
+    dense = torch.linspace(start, T_END, 20_001, dtype=torch.float64)
     alpha, sigma = path.marginal(dense)
     log_snr = (alpha / sigma).log()  # rises along `dense`
     end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
-    wanted = torch.linspace(float(log_snr[0]), end, require_steps(steps) + 1, dtype=torch.float64)
+    wanted = even(float(log_snr[0]), end, steps, dense)
     upper = torch.searchsorted(log_snr, wanted).clamp(1, len(dense) - 1)
     # Interpolated, since the bare table would be uneven where steps are nearly as fine as it.
     part = (wanted - log_snr[upper - 1]) / (log_snr[upper] - log_snr[upper - 1])
@@ -183,8 +161,7 @@ def flow_euler(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Ten
         raise InputError(
             "flow-euler follows the linear path only; use dpm-solver++ or probability-flow"
         )
-    grid = torch.linspace(1.0, 0.0, require_steps(steps) + 1, device=x.device, dtype=x.dtype)
-    for now, then in pairwise(grid):
+    for now, then in pairwise(even(1.0, 0.0, steps, x)):
         x = x + (then - now) * (x - denoise(x, now[None])) / now
     return x
 
@@ -200,21 +177,8 @@ def posterior_mean(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor
     return denoise(x, x.new_ones(1))
 
 
-# what it returns from noise: (denoiser, diffusion, noise (B, ...)) → data (B, ...)
-Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
-AUTO = "dpm-solver++"
-DEFAULT_STEPS = {
-    "euler-maruyama": 1000,
-    "zero-temperature": 1000,
-    "probability-flow": 50,
-    "dpm-solver++": 10,
-    "flow-euler": 10,
-    "posterior-mean": 1,
-}
-
-
 def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None = None) -> Sampler:
-    """A sampler by name: (denoiser, diffusion, noise (B, ...)) → data (B, ...).
+    """A sampler by name.
 
     Args:
         name: one of `DEFAULT_STEPS`, or "auto", which is dpm-solver++: with few steps it keeps the
@@ -223,27 +187,25 @@ def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None =
         generator: the randomness of euler-maruyama; no other sampler has any.
 
     Raises:
-        InputError: for an unknown name, naming the known ones; a negative number of steps;
-            euler-maruyama without a
-            generator. From the sampler itself: flow-euler off the linear path, posterior-mean with
-                ε-prediction.
+        InputError: for an unknown name, a negative number of steps, or euler-maruyama without a
+            generator; when it is called, for flow-euler off the linear path, and for posterior-mean
+            with ε-prediction.
     """
     chosen = AUTO if name == "auto" else name
     if chosen not in DEFAULT_STEPS:
         raise InputError(f"no sampler '{name}'; there are auto, {', '.join(DEFAULT_STEPS)}")
-    if name == "euler-maruyama" and generator is None:
+    if chosen == "euler-maruyama" and generator is None:
         raise InputError("euler-maruyama is random: it needs a generator")
-    if steps:
-        require_steps(steps)
+    count = steps or DEFAULT_STEPS[chosen]
+    require_steps(count)
 
     def sampler(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
         path, start = diffusion.path, diffusion.ode_start()
-        late = start != path.t_max
-        begin = x * float(path.marginal(torch.tensor([start]))[1]) / path.prior_std if late else x
-        count = steps or DEFAULT_STEPS[chosen]
+        begin = x
+        if start != path.t_max:
+            begin = x * float(path.marginal(torch.tensor([start]))[1]) / path.prior_std
         match chosen:
             case "euler-maruyama":
-                assert generator is not None
                 return euler_maruyama(denoise, path, x, count, generator=generator)
             case "zero-temperature":
                 return zero_temperature(denoise, path, x, count)
@@ -260,9 +222,8 @@ def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None =
 
 
 def evaluations(name: str, steps: int = 0) -> int:
-    """Network evaluations (NFE) of one run of `build_sampler`'s sampler; 0 steps are its default."""
+    """Network evaluations (NFE) of `build_sampler`'s sampler; 0 steps are its default."""
     chosen = AUTO if name == "auto" else name
     count = steps or DEFAULT_STEPS[chosen]
-    return {"probability-flow": 2 * count, "dpm-solver++": count + 1, "posterior-mean": 1}.get(
-        chosen, count
-    )
+    other = {"probability-flow": 2 * count, "dpm-solver++": count + 1, "posterior-mean": 1}
+    return other.get(chosen, count)

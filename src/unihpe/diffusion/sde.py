@@ -1,19 +1,19 @@
-"""Paths from data (t = 0) to noise (t = 1): the three SDEs of Song et al. (2021), and the line of
-flow matching.
+"""Paths from data (t = 0) to noise (t = 1): the SDEs of Song et al. (2021), flow matching's line.
 
 Every path is Gaussian, x_t = α(t)·x₀ + σ(t)·z, and knows nothing of what x is: any shape with the
 batch first. As an SDE it is dx = f(t)·x dt + g(t) dw, where f = α'/α and g² = (σ²)' − 2f·σ². Each
 has
 
-    prior_std   the standard deviation of the noise at t = 1
-    t_max       the latest time at which its SDE has finite coefficients: where SDE samplers start
+    prior_std           the standard deviation of the noise at t = 1
+    t_max               the latest time at which its SDE has finite coefficients: where samplers of
+                        the SDE start
+    marginal(t)         α and σ at times t (B,), both (B,)
+    coefficients(t)     the drift's factor f and the squared diffusion g² at times t (B,)
 """
-
-from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -40,18 +40,12 @@ class VP:
         """∫₀ᵗ β."""
         return t * self.beta_min + 0.5 * t**2 * (self.beta_max - self.beta_min)
 
-    def beta(self, t: Tensor) -> Tensor:
-        """β(t)."""
-        return self.beta_min + t * (self.beta_max - self.beta_min)
-
     def marginal(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """α and σ at times t (B,), both (B,)."""
         integral = self.integral(t)
         return torch.exp(-0.5 * integral), torch.sqrt(-torch.expm1(-integral))
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Drift factor f (the drift is f·x) and squared diffusion g² at times t (B,)."""
-        beta = self.beta(t)
+        beta = self.beta_min + t * (self.beta_max - self.beta_min)
         return -0.5 * beta, beta
 
 
@@ -60,14 +54,12 @@ class SubVP(VP):
     """Sub-variance preserving, the paper's: σ = 1 − α², so clean data are reached faster."""
 
     def marginal(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """α and σ at times t (B,), both (B,)."""
         integral = self.integral(t)
         return torch.exp(-0.5 * integral), -torch.expm1(-integral)
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Drift factor f (the drift is f·x) and squared diffusion g² at times t (B,)."""
-        beta = self.beta(t)
-        return -0.5 * beta, beta * -torch.expm1(-2 * self.integral(t))
+        f, beta = super().coefficients(t)
+        return f, beta * -torch.expm1(-2 * self.integral(t))
 
 
 @dataclass(frozen=True)
@@ -81,15 +73,12 @@ class VE:
 
     @property
     def prior_std(self) -> float:
-        """Standard deviation of the noise at t = 1."""
         return self.sigma_max
 
     def marginal(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """α and σ at times t (B,), both (B,)."""
         return torch.ones_like(t), self.sigma_min * (self.sigma_max / self.sigma_min) ** t
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Drift factor f (the drift is f·x) and squared diffusion g² at times t (B,)."""
         _, sigma = self.marginal(t)
         return torch.zeros_like(t), 2 * math.log(self.sigma_max / self.sigma_min) * sigma**2
 
@@ -107,27 +96,16 @@ class Linear:
     t_max = 0.99
 
     def marginal(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """α and σ at times t (B,), both (B,)."""
         return 1 - t, t
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Drift factor f (the drift is f·x) and squared diffusion g² at times t (B,), t < 1."""
         return -1 / (1 - t), 2 * t / (1 - t)
 
 
 Path = VP | SubVP | VE | Linear
+PATHS: dict[PathKind, type[Path]] = {"sub_vp": SubVP, "vp": VP, "ve": VE, "linear": Linear}
 
 
 def build_path(kind: PathKind) -> Path:
     """A path by its name, with the usual constants."""
-    match kind:
-        case "sub_vp":
-            return SubVP()
-        case "vp":
-            return VP()
-        case "ve":
-            return VE()
-        case "linear":
-            return Linear()
-        case _:
-            assert_never(kind)
+    return PATHS[kind]()

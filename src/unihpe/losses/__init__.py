@@ -13,11 +13,10 @@ All take tensors, and need torch alone:
     loss.backward()
 """
 
-from unihpe.losses.decoding import masked_distance, masked_mean_square
 from unihpe.losses.eigenvalue import largest_eigenvalue
 from unihpe.losses.heatmaps import heatmap_loss, integral_loss
 from unihpe.losses.pair import pair_loss
-from unihpe.losses.score import point_loss, score_loss
+from unihpe.losses.score import masked_distance, masked_mean_square, point_loss, score_loss
 from unihpe.losses.temperature import clamp_log_scale_
 from unihpe.losses.triplet import multimodal_loss, sample_triplets, triplet_loss
 

@@ -1,7 +1,5 @@
 """L_triplet against every triplet that holds one of the anchor's embeddings (eq. 3)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -9,8 +7,8 @@ from torch import Tensor
 
 from unihpe.losses.eigenvalue import eigenvalue_gradient, largest_eigenvalue
 
-Cosines = tuple[Tensor, Tensor, Tensor]
-BLOCK = 16  # anchors of "all negatives" worked on at a time
+Cosines = tuple[Tensor, ...]  # of three pairs of modalities: ab, ac, bc
+BLOCK = 16  # anchors worked on at a time
 
 
 def all_negatives_loss(cosines: Cosines, temperature: Tensor | float) -> Tensor:
@@ -34,69 +32,57 @@ class AllNegatives(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, ab: Tensor, ac: Tensor, bc: Tensor, tau: Tensor) -> Tensor:
-        total = torch.cat(
-            [
-                torch.stack(
-                    [torch.logsumexp((x / tau).flatten(1), 1) for x in slab_values(ab, ac, bc, n)]
-                ).logsumexp(0)
-                for n in blocks(len(ab), ab)
-            ]
-        )
+        sums = []
+        for n in torch.arange(ab.shape[0], device=ab.device).split(BLOCK):
+            slabs = (slab_of((ab, ac, bc), n, slab)[0] for slab in range(3))
+            block = [torch.logsumexp((values / tau).flatten(1), 1) for values in slabs]
+            sums.append(torch.stack(block).logsumexp(0))
+        total = torch.cat(sums)
         own = largest_eigenvalue(ab.diagonal(), ac.diagonal(), bc.diagonal())
         ctx.save_for_backward(ab, ac, bc, tau, total)
         return (total - own / tau).mean()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        ab, ac, bc, tau, total = ctx.saved_tensors
-        size = len(ab)
-        grads = torch.zeros_like(ab), torch.zeros_like(ac), torch.zeros_like(bc)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        *matrices, tau, total = ctx.saved_tensors
+        size = total.shape[0]
+        grads = [torch.zeros_like(matrix) for matrix in matrices]
         grad_tau = torch.zeros_like(tau)
-        for n in blocks(size, ab):
+        for n in torch.arange(size, device=total.device).split(BLOCK):
             for slab in range(3):
-                values, cosines, places = slab_of(ab, ac, bc, n, slab)
-                share = torch.exp(
-                    values / tau - total[n][:, None, None]
-                )  # softmax weights, (n, B, B)
+                values, cosines, places = slab_of(tuple(matrices), n, slab)
+                # softmax weights, (n, B, B)
+                share = torch.exp(values / tau - total[n][:, None, None])
                 grad_tau = grad_tau - torch.where(share > 0, share * values, 0.0).sum() / tau**2
-                for grad, slope, (row, column) in zip(
-                    grads, eigenvalue_gradient(*cosines), places, strict=True
-                ):
+                slopes = eigenvalue_gradient(*cosines)
+                for grad, slope, (row, column) in zip(grads, slopes, places, strict=True):
                     weight = (share * slope).nan_to_num_(0.0)
-                    grad.view(-1).index_add_(
-                        0, (row * size + column).expand_as(weight).reshape(-1), weight.reshape(-1)
-                    )
-        own_cosines = ab.diagonal(), ac.diagonal(), bc.diagonal()
+                    place = (row * size + column).expand_as(weight)
+                    grad.view(-1).index_add_(0, place.reshape(-1), weight.reshape(-1))
+        own_cosines = [matrix.diagonal() for matrix in matrices]
         for grad, slope in zip(grads, eigenvalue_gradient(*own_cosines), strict=True):
             grad.diagonal().sub_(slope)
-        own = largest_eigenvalue(*own_cosines)
-        grad_tau = grad_tau + own.sum() / tau**2
+        grad_tau = grad_tau + largest_eigenvalue(*own_cosines).sum() / tau**2
         scale = gradients[0] / size
         return (*(scale * grad / tau for grad in grads), scale * grad_tau)
 
 
-def blocks(size: int, like: Tensor) -> tuple[Tensor, ...]:
-    """Anchors in blocks."""
-    anchors: tuple[Tensor, ...] = torch.arange(size, device=like.device).split(BLOCK)
-    return anchors
-
-
-def slab_values(ab: Tensor, ac: Tensor, bc: Tensor, n: Tensor) -> list[Tensor]:
-    """λ₁ over the three slabs of the anchors n, (n, B, B) each; −∞ where a slab gives way to an earlier one."""
-    return [slab_of(ab, ac, bc, n, slab)[0] for slab in range(3)]
-
-
 def slab_of(
-    ab: Tensor, ac: Tensor, bc: Tensor, n: Tensor, slab: int
+    matrices: Cosines, n: Tensor, slab: int
 ) -> tuple[Tensor, Cosines, tuple[tuple[Tensor, Tensor], ...]]:
-    """One slab: its λ₁ (n, B, B), the three cosines, and where in the three matrices each cosine came from."""
-    every = torch.arange(len(ab), device=ab.device)
+    """One slab of the anchors n.
+
+    Returns:
+        λ₁ (n, B, B), −∞ where a slab gives way to an earlier one; the three cosines; and the rows
+        and columns that each of them has in its matrix.
+    """
+    ab, ac, bc = matrices
+    every = torch.arange(ab.shape[0], device=ab.device)
     anchor, second, third = n[:, None, None], every[None, :, None], every[None, None, :]
     i, j, k = ((anchor, second, third), (second, anchor, third), (second, third, anchor))[slab]
-    cosines = ab[i, j], ac[i, k], bc[j, k]
-    a, b, c = torch.broadcast_tensors(*cosines)
-    values = largest_eigenvalue(a, b, c)
-    earlier = (False, i == anchor, (i == anchor) | (j == anchor))[slab]
+    cosines: Cosines = torch.broadcast_tensors(ab[i, j], ac[i, k], bc[j, k])
+    values = largest_eigenvalue(*cosines)
     if slab:
-        values = values.masked_fill(torch.as_tensor(earlier, device=ab.device), -torch.inf)
-    return values, (a, b, c), ((i, j), (i, k), (j, k))
+        earlier = i == anchor if slab == 1 else (i == anchor) | (j == anchor)
+        values = values.masked_fill(earlier, -torch.inf)
+    return values, cosines, ((i, j), (i, k), (j, k))

@@ -9,8 +9,6 @@ included; and float32 loses half its digits there. So φ is an atan2 of sums tha
 the gradient is written out.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -27,7 +25,8 @@ def largest_eigenvalue(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     b = c < 0 up to two signs) it has no single gradient; the returned one is the mean over the
     eigenspace, a valid subgradient, as is 0 at a = b = c = 0. Broadcasts; float32 or float64.
     """
-    result: Tensor = LargestEigenvalue.apply(*torch.broadcast_tensors(a, b, c))  # type: ignore[no-untyped-call]
+    cosines = torch.broadcast_tensors(a, b, c)
+    result: Tensor = LargestEigenvalue.apply(*cosines)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -59,7 +58,10 @@ def angles(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def eigenvalue_gradient(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """∂λ₁/∂(a, b, c) = 2(a·s + b·c, b·s + a·c, c·s + a·b) / (3s² − p) with s = λ₁ − 1: twice v_i·v_j of the eigenvector."""
+    """∂λ₁/∂(a, b, c) = 2(a·s + b·c, b·s + a·c, c·s + a·b) / (3s² − p) with s = λ₁ − 1.
+
+    That is twice v_i·v_j of the eigenvector.
+    """
     p, theta, delta = angles(a, b, c)
     s = 2 * (p / 3).sqrt() * theta.cos()
     # 3s² − p, factored so that it does not cancel where λ₁ is nearly double
@@ -71,7 +73,5 @@ def eigenvalue_gradient(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor
     pairs = ((a, b * c), (b, a * c), (c, a * b))
     simple = [(2 * (x * s + rest) / slope).clamp(-1, 1) for x, rest in pairs]
     at_double = [x.sign() / 3 for x in (a, b, c)]
-    x, y, z = (
-        torch.where(double, there, here) for there, here in zip(at_double, simple, strict=True)
-    )
+    x, y, z = (torch.where(double, *both) for both in zip(at_double, simple, strict=True))
     return x, y, z

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
-from unihpe.losses.decoding import masked_distance
+from unihpe.losses.score import masked_distance, require_same_shape
 
 
 def heatmap_loss(heatmaps: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
     """Mean square error over the joints that are seen, as in HRNet: (B, J, h, w) twice → scalar."""
+    require_same_shape(heatmaps, target)
     error = (heatmaps.float() - target).square().mean((2, 3))  # (B, J)
     seen = confidence > 0
     return torch.where(seen, error, 0.0).sum() / seen.sum().clamp_min(1)

@@ -1,6 +1,4 @@
-"""InfoNCE between two modalities (eq. 1), and the shared temperature's clamp (§4.2)."""
-
-from __future__ import annotations
+"""InfoNCE between two modalities (eq. 1)."""
 
 from typing import Literal
 
@@ -15,21 +13,38 @@ def pair_loss(
     temperature: Tensor | float,
     directions: Literal["both", "one"] = "both",
 ) -> Tensor:
-    """InfoNCE: row n of `source` (B, D) belongs to row n of `target` (B, D), all other rows are
-    negatives.
+    """InfoNCE: row n of `source` (B, D) belongs to row n of `target` (B, D), all others do not.
 
     Eq. 1 as printed looks from source to target only ("one"); "both" is the mean of the two
     directions, as in CLIP. Rows are brought to unit length. Computed in float32 or better, whatever
     the autocast.
+
+    Raises:
+        ValueError: for embeddings of different shapes.
     """
     logits = cosine_matrix(source, target) / temperature  # (B, B)
-    own = torch.arange(len(logits), device=logits.device)
+    own = torch.arange(logits.shape[0], device=logits.device)
     forward = F.cross_entropy(logits, own)
     return forward if directions == "one" else 0.5 * (forward + F.cross_entropy(logits.T, own))
 
 
 def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     """Cosines of all rows of a (B, D) with all of b (B, D): (B, B), never below float32."""
+    require_rows_that_match(a, b)
     with torch.autocast(a.device.type, enabled=False):
-        a, b = (x if x.dtype == torch.float64 else x.float() for x in (a, b))
-        return F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
+        return unit_rows(a) @ unit_rows(b).T
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Rows (B, D) at unit length, in float32 or better."""
+    return F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1)
+
+
+def require_rows_that_match(*embeddings: Tensor) -> None:
+    """Raise where embeddings are not (B, D), all of one batch size and width."""
+    shapes = [tuple(x.shape) for x in embeddings]
+    if len(shapes[0]) != 2 or len(set(shapes)) > 1:
+        raise ValueError(
+            "embeddings must be (B, D), rows that belong together and one width; they are"
+            f" {', '.join(str(shape) for shape in shapes)}"
+        )

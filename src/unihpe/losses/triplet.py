@@ -1,7 +1,5 @@
 """The singular-value InfoNCE over three modalities at once (eqs. 2 and 3, algorithms 1 and 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,15 +9,14 @@ from torch import Tensor
 
 from unihpe.losses.all_negatives import all_negatives_loss
 from unihpe.losses.eigenvalue import largest_eigenvalue
-from unihpe.losses.pair import cosine_matrix
+from unihpe.losses.pair import cosine_matrix, require_rows_that_match, unit_rows
 
 Eigenvalue = Literal["closed", "eigvalsh", "svdvals"]
 Accidental = Literal["keep", "mask"]
 
 
 def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3) -> Tensor:
-    """Algorithm 1, as it must be meant: which row of each modality makes up each triplet, (B, B,
-    modalities).
+    """Algorithm 1, as it must be meant: the rows of each triplet, (B, B, modalities).
 
     Row n holds the triplets of picture n: column 0 the positive (n, n, n), columns 1 … B−1
     negatives (n, π(n), π′(n)) with two fresh permutations for each column. (As printed, the second
@@ -28,10 +25,8 @@ def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3)
     own = torch.arange(batch)
     triplets = own[:, None, None].repeat(1, batch, modalities)
     for m in range(1, modalities):
-        order = torch.rand(batch, batch - 1, generator=generator).argsort(
-            0
-        )  # a permutation in each column
-        triplets[:, 1:, m] = order
+        keys = torch.rand(batch, batch - 1, generator=generator)
+        triplets[:, 1:, m] = keys.argsort(0)  # a permutation in each column
     return triplets
 
 
@@ -58,29 +53,27 @@ def triplet_loss(
             7), for sampled triplets.
         accidental: sampled triplets that are a positive by chance (about one a batch) are kept, as
             in the paper, or masked.
+
+    Raises:
+        ValueError: for embeddings of different shapes, triplets that do not fit them, or none where
+            `eigenvalue` needs them.
     """
-    if eigenvalue == "svdvals" and triplets is not None:
-        return contrast(
-            singular_logits((image, pose_2d, pose_3d), triplets) / temperature, triplets, accidental
-        )
+    embeddings = image, pose_2d, pose_3d
+    if triplets is None and eigenvalue != "closed":
+        raise ValueError(f"all negatives are for the closed form; sample triplets for {eigenvalue}")
+    if triplets is not None and eigenvalue == "svdvals":
+        return contrast(singular_logits(embeddings, triplets) / temperature, triplets, accidental)
+    if triplets is not None and eigenvalue == "eigvalsh":
+        return multimodal_loss(embeddings, temperature, triplets, accidental)
     cosines = (
-        cosine_matrix(image, pose_2d),
-        cosine_matrix(image, pose_3d),
+        *(cosine_matrix(image, x) for x in (pose_2d, pose_3d)),
         cosine_matrix(pose_2d, pose_3d),
     )
     if triplets is None:
-        if eigenvalue != "closed":
-            raise ValueError(
-                "all negatives are for the closed form; sample triplets for eigvalsh and svdvals"
-            )
         return all_negatives_loss(cosines, temperature)
-    i, j, k = triplets.to(image.device).unbind(-1)
-    a, b, c = cosines[0][i, j], cosines[1][i, k], cosines[2][j, k]  # (B, N) each
-    if eigenvalue == "closed":
-        return contrast(largest_eigenvalue(a, b, c) / temperature, triplets, accidental)
-    one = torch.ones_like(a)
-    gram = torch.stack([one, a, b, a, one, c, b, c, one], dim=-1).unflatten(-1, (3, 3))
-    return contrast(torch.linalg.eigvalsh(gram)[..., -1] / temperature, triplets, accidental)
+    i, j, k = rows_of(triplets, embeddings)
+    largest = largest_eigenvalue(cosines[0][i, j], cosines[1][i, k], cosines[2][j, k])  # (B, N)
+    return contrast(largest / temperature, triplets, accidental)
 
 
 def multimodal_loss(
@@ -95,41 +88,37 @@ def multimodal_loss(
         embeddings: k tensors (B, D) whose rows n belong together.
         triplets: from `sample_triplets(..., modalities=k)`, (B, N, k).
     """
-    k = len(embeddings)
-    rows = triplets.to(embeddings[0].device).unbind(-1)
-    columns = [
-        [
-            cosine_matrix(embeddings[m], embeddings[n])[rows[m], rows[n]]
-            if m != n
-            else torch.ones_like(rows[0])
-            for n in range(k)
-        ]
-        for m in range(k)
-    ]
-    dtype = columns[0][-1].dtype
-    gram = torch.stack([torch.stack([x.to(dtype) for x in row], dim=-1) for row in columns], dim=-2)
-    return contrast(torch.linalg.eigvalsh(gram)[..., -1] / temperature, triplets, accidental)
+    rows = rows_of(triplets, embeddings)
+    pairs = list(zip(embeddings, rows, strict=True))
+    gram = [[cosine_matrix(a, b)[i, j] for b, j in pairs] for a, i in pairs]
+    stacked = torch.stack([torch.stack(row, dim=-1) for row in gram], dim=-2)  # (B, N, k, k)
+    return contrast(torch.linalg.eigvalsh(stacked)[..., -1] / temperature, triplets, accidental)
 
 
 def singular_logits(embeddings: Sequence[Tensor], triplets: Tensor) -> Tensor:
-    """σ₁² of the stacked embeddings, as algorithm 2 gathers them: (B, N, 3, D). Kept for table 7's comparison."""
+    """σ₁² of the stacked embeddings, as algorithm 2 gathers them: (B, N, 3, D); for table 7."""
+    rows = rows_of(triplets, embeddings)
     with torch.autocast(embeddings[0].device.type, enabled=False):
-        unit = [
-            F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1) for x in embeddings
-        ]
-        stacked = torch.stack(
-            [x[rows] for x, rows in zip(unit, triplets.to(unit[0].device).unbind(-1), strict=True)],
-            dim=-2,
-        )
-        logits: Tensor = torch.linalg.svdvals(stacked)[..., 0] ** 2
+        gathered = [unit_rows(x)[own] for x, own in zip(embeddings, rows, strict=True)]
+        logits: Tensor = torch.linalg.svdvals(torch.stack(gathered, dim=-2))[..., 0] ** 2
         return logits
+
+
+def rows_of(triplets: Tensor, embeddings: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The rows of each modality that the triplets (B, N, k) take, (B, N) each."""
+    require_rows_that_match(*embeddings)
+    batch, kinds = embeddings[0].shape[0], len(embeddings)
+    if (triplets.shape[0], triplets.shape[-1]) != (batch, kinds):
+        shape = tuple(triplets.shape)
+        raise ValueError(f"triplets of these embeddings are ({batch}, N, {kinds}), not {shape}")
+    return triplets.to(embeddings[0].device).unbind(-1)
 
 
 def contrast(logits: Tensor, triplets: Tensor, accidental: Accidental) -> Tensor:
     """Cross entropy with column 0 as the positive: logits (B, N)."""
+    rows = torch.arange(logits.shape[0], device=logits.device)
     if accidental == "mask":
-        own = torch.arange(len(triplets), device=triplets.device)[:, None, None]
-        chance = (triplets == own).all(-1)
+        chance = (triplets.to(logits.device) == rows[:, None, None]).all(-1)
         chance[:, 0] = False
-        logits = logits.masked_fill(chance.to(logits.device), -torch.inf)
-    return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+        logits = logits.masked_fill(chance, -torch.inf)
+    return F.cross_entropy(logits, torch.zeros_like(rows))

@@ -116,8 +116,8 @@ def check_parts(settings: ImageEncoderSettings, backbone: Backbone | type[Backbo
     """Raise InputError where a backbone lacks what the settings ask of it."""
     if settings.heatmap_head and (finest := backbone.strides[0]) > COARSEST_HEAT:
         raise InputError(
-            f"a heat-map head needs a map of {COARSEST_HEAT} pixels a cell or finer, {settings.kind}"
-            f" has {finest}: choose another kind, or leave out heatmap_head"
+            f"a heat-map head needs a map of {COARSEST_HEAT} pixels a cell or finer,"
+            f" {settings.kind} has {finest}: leave out heatmap_head, or choose another kind"
         )
     if settings.shrink > 1 and not backbone.any_size:
         raise InputError(f"{settings.kind} takes pictures of one size only: leave out shrink")

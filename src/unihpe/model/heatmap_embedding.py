@@ -1,4 +1,4 @@
-"""How heat maps become an embedding: that of the keypoints they show, moved by what is seen there."""
+"""How heat maps become an embedding: that of the keypoints they show, moved by what is there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unihpe.model.heatmaps import sharpened, soft_argmax
-from unihpe.model.pose_encoder import BOX_NUMBERS, linear_layer
+from unihpe.model.pose_encoder import BOX_NUMBERS, double_layer, linear_layer
 
 FAINTEST = 0.1  # height of a heat map, of 1, that shows a joint
 
@@ -58,8 +58,8 @@ class JointReadOut(nn.Module):
     ) -> None:
         super().__init__()
         self.reduce = nn.Linear(sum(channels), reduced)
-        self.stem = linear_layer(joints * (reduced + 3) + BOX_NUMBERS, width, 0.0)
-        self.block = nn.Sequential(linear_layer(width, width, 0.0), linear_layer(width, width, 0.0))
+        self.stem = linear_layer(joints * (reduced + 3) + BOX_NUMBERS, width)
+        self.block = double_layer(width)
         self.project = nn.Linear(width, embedding)
         start_at_nothing(self.project)
 

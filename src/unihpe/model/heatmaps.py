@@ -11,7 +11,7 @@ CELL_CENTRE = 0.5  # cell i covers a stride of pixels from i on: its middle is a
 
 
 class HeatmapHead(nn.Module):
-    """One heat map a joint from the finest map: a 1×1 convolution, named as in the official files."""
+    """One heat map a joint from the finest map: a 1×1 convolution, with its official name."""
 
     def __init__(self, channels: int, joints: int) -> None:
         super().__init__()

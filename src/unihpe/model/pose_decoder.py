@@ -177,7 +177,7 @@ class ResidualBlock(nn.Module):
 
 
 def sinusoid(t: Tensor) -> Tensor:
-    """Sines and cosines of t·999 at geometric periods, as in score_sde: (B,) in [0, 1] → (B, 512)."""
+    """Sines and cosines of t·999 at geometric periods, as in score_sde: (B,) → (B, 512)."""
     half = TIME_CHANNELS // 2
     steps = torch.arange(half, device=t.device, dtype=torch.float32)
     rates = torch.exp(-math.log(TIME_PERIOD) * steps / (half - 1))

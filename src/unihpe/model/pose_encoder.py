@@ -1,11 +1,8 @@
-"""Keypoints to one unit embedding: the paper's transformer and residual MLP (§3.1, B.1, B.2, fig.
-8).
+"""Keypoints to one unit embedding: the paper's transformer and residual MLP (§3.1, B.1, B.2).
 
 Both take 2D joints in box units with a box token, or 3D joints over the model's pose scale without
 one.
 """
-
-from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +12,7 @@ BOX_NUMBERS = 3  # CLIFF's, see `boxes.box_token`
 
 
 class JointInput(nn.Module):
-    """Joints with their confidence as network input; a missing joint becomes a learned mask token."""
+    """Joints with their confidence as network input; a missing joint is a learned mask token."""
 
     def __init__(self, joints: int, coordinates: int) -> None:
         super().__init__()
@@ -29,7 +26,7 @@ class JointInput(nn.Module):
 
 
 class TransformerPoseEncoder(nn.Module):
-    """A transformer over joint tokens, read out at its [CLS] token (B.2)."""
+    """A transformer over joint tokens, read out at its [CLS] token (B.2, fig. 8)."""
 
     def __init__(
         self,
@@ -63,7 +60,7 @@ class TransformerPoseEncoder(nn.Module):
     def forward(self, pose: Tensor, confidence: Tensor, box: Tensor | None = None) -> Tensor:
         """pose (B, J, C), confidence (B, J), box token (B, 3) → unit embedding (B, D)."""
         joints = self.embed_joint(self.joint_input(pose, confidence)) + self.position  # (B, J, W)
-        tokens = [self.cls.expand(len(pose), 1, -1), joints]
+        tokens = [self.cls.expand(pose.shape[0], 1, -1), joints]
         if self.embed_box is not None:
             tokens.insert(1, self.embed_box(require_box(box))[:, None])
         read_out = self.layers(torch.cat(tokens, dim=1))[:, 0]  # (B, W)
@@ -71,7 +68,7 @@ class TransformerPoseEncoder(nn.Module):
 
 
 class MLPPoseEncoder(nn.Module):
-    """All joints at once through residual blocks of linear, batch norm, ReLU and dropout, as in SimpleBaseline (B.1)."""
+    """All joints at once through residual blocks, as in SimpleBaseline (B.1)."""
 
     def __init__(
         self,
@@ -89,10 +86,7 @@ class MLPPoseEncoder(nn.Module):
         self.box_token = box_token
         numbers = joints * self.joint_input.channels + BOX_NUMBERS * box_token
         self.stem = linear_layer(numbers, width, dropout)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(linear_layer(width, width, dropout), linear_layer(width, width, dropout))
-            for _ in range(blocks)
-        )
+        self.blocks = nn.ModuleList(double_layer(width, dropout) for _ in range(blocks))
         self.project = nn.Linear(width, embedding)
 
     def forward(self, pose: Tensor, confidence: Tensor, box: Tensor | None = None) -> Tensor:
@@ -106,11 +100,15 @@ class MLPPoseEncoder(nn.Module):
         return unit(self.project(x))
 
 
-def linear_layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+def linear_layer(inputs: int, outputs: int, dropout: float = 0.0) -> nn.Sequential:
     """Linear, batch norm, ReLU, dropout."""
-    return nn.Sequential(
-        nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout)
-    )
+    linear, norm = nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs)
+    return nn.Sequential(linear, norm, nn.ReLU(), nn.Dropout(dropout))
+
+
+def double_layer(width: int, dropout: float = 0.0) -> nn.Sequential:
+    """Two such layers, the inside of a residual block."""
+    return nn.Sequential(linear_layer(width, width, dropout), linear_layer(width, width, dropout))
 
 
 def require_box(box: Tensor | None) -> Tensor:
@@ -121,5 +119,5 @@ def require_box(box: Tensor | None) -> Tensor:
 
 
 def unit(x: Tensor) -> Tensor:
-    """Unit length along the last axis, in float32 whatever the autocast: cosines need the digits."""
+    """Unit length along the last axis, float32 whatever the autocast: cosines need the digits."""
     return F.normalize(x.float(), dim=-1)

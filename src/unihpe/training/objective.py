@@ -34,7 +34,7 @@ def stage_losses(
     terms: dict[str, Tensor] = {}
     embeddings: dict[Modality, Tensor] = {}
     needed = {modality for modality in stage.embedded if has(batch, modality)}
-    if stage.draws_heatmaps and has(batch, Modality.IMAGE):
+    if stage.needs_heatmaps and has(batch, Modality.IMAGE):
         maps = model.image_maps(batch)
         heatmaps = model.heatmaps(maps)
         terms |= heatmap_losses(heatmaps, batch, stage)

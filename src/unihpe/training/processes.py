@@ -1,12 +1,9 @@
-"""Training by several processes, as torchrun starts them: they share the batches that a step
-accumulates.
+"""Several processes, started by torchrun, train together: they share the batches of each step.
 
-So a recipe gives the same training in one process as in several, but for the rounding of sums, and
-for batch norms' running statistics, which each process takes of its own batches and all then
-average. torchrun ends with its own exit code, 1, whatever went wrong.
+A recipe gives the same training in one process as in several, but for the rounding of sums and for
+batch norms' running statistics, which each process takes of its own batches; all are then averaged.
+torchrun ends with its own exit code, 1, whatever went wrong.
 """
-
-from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +18,7 @@ from torch import Tensor
 from unihpe.errors import InputError, one_line
 from unihpe.training.stage import Stage
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Processes:
 
     @property
     def writes(self) -> bool:
-        """Whether this one writes files and speaks."""
+        """Whether this one writes files and messages."""
         return self.rank == 0
 
     def share(self, batches: int) -> range:
@@ -41,82 +38,80 @@ class Processes:
         return range(self.rank, batches, self.count)
 
     def require_shares(self, stages: Sequence[Stage]) -> None:
-        """Raise for a stage whose batches cannot be shared out evenly."""
+        """Raise for a stage whose batches cannot be shared evenly."""
         for stage in stages:
             if stage.accumulate % self.count:
+                batches = f"{stage.accumulate} batch{'es' * (stage.accumulate > 1)}"
                 raise InputError(
-                    f"stage '{stage.name}' accumulates {stage.accumulate} {'batch' if stage.accumulate == 1 else 'batches'} a step, which"
-                    f" {self.count} processes cannot share evenly: set its accumulate to a multiple of {self.count}"
-                    " (and its batch_size lower, for as many samples a step)"
+                    f"stage '{stage.name}' accumulates {batches} a step, which {self.count}"
+                    " processes cannot share evenly: set its accumulate to a multiple of"
+                    f" {self.count} (and its batch_size lower, for as many samples a step)"
                 )
 
-    def agreed(self, make: Callable[[], Made]) -> Made:
-        """What the first process makes, in all of them: their floats may differ, and decisions must not."""
+    def agreed(self, compute: Callable[[], Result]) -> Result:
+        """What the first process computes, in all: floats may differ, and decisions must not."""
         if self.count == 1:
-            return make()
-        made = [make() if self.writes else None]
-        with together():
-            dist.broadcast_object_list(made)
-        return cast(Made, made[0])
+            return compute()
+        result = [compute() if self.writes else None]
+        with all_present():
+            dist.broadcast_object_list(result)
+        return cast(Result, result[0])
 
     def add_up_gradients(self, trained: Iterable[Tensor]) -> None:
-        """Replace each parameter's gradient by its sum over all processes; one that a process has none of counts as 0."""
-        if self.count == 1:
-            return
-        trained = list(trained)
-        for parameter in trained:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        add_up([parameter.grad for parameter in trained if parameter.grad is not None])
+        """Replace each parameter's gradient by its sum over all processes; None counts as 0."""
+        if self.count > 1:
+            add_up([gradient_of(parameter) for parameter in trained])
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over all processes, in place."""
-        if self.count == 1:
-            return
-        tensors = list(tensors)
-        add_up(tensors)
-        for tensor in tensors:
-            tensor.div_(self.count)
+        if self.count > 1:
+            tensors = list(tensors)
+            add_up(tensors)
+            for tensor in tensors:
+                tensor.div_(self.count)
 
 
 ALONE = Processes()
 
 
+def gradient_of(parameter: Tensor) -> Tensor:
+    """The parameter's gradient, made 0 where it has none."""
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad
+
+
 def add_up(tensors: list[Tensor]) -> None:
-    """Replace each tensor by its sum over all processes, in place and in one message; without
-    tensors, none is sent.
+    """Replace each tensor by its sum over all processes, in place and in one message.
 
     Raises:
         InputError: if another process has ended.
     """
-    if (
-        not tensors
-    ):  # a stage without batch norms in training has no statistics, in all processes alike
+    if not tensors:  # a stage that trains no batch norms has no statistics, in all processes alike
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    with together():
+    with all_present():
         dist.all_reduce(flat)
-    for tensor, part in zip(
-        tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True
-    ):
-        tensor.copy_(part.view_as(tensor))
+    sums = flat.split([tensor.numel() for tensor in tensors])
+    for tensor, total in zip(tensors, sums, strict=True):
+        tensor.copy_(total.view_as(tensor))
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def all_present() -> Iterator[None]:
     """What needs all processes; where one has ended, it says why, and the others that it did."""
     try:
         yield
     except RuntimeError as error:
         raise InputError(
-            f"another of the processes that train together has ended, and said why ({one_line(error, 80)})"
+            "another of the processes that train together has ended, and said why"
+            f" ({one_line(error, 80)})"
         ) from error
 
 
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Processes, str]]:
-    """This process among those that torchrun started, and its own device of that kind; alone if it
-    was started otherwise.
+    """This process among those that torchrun started, and its own device; alone without torchrun.
 
     Raises:
         InputError: for a device that several processes cannot share.
@@ -135,19 +130,14 @@ def joined(device: str) -> Iterator[tuple[Processes, str]]:
 
 
 def own_device(device: str, place: int) -> str:
-    """The device of the process at a place on its machine.
-
-    Raises:
-        InputError: for one GPU by number, another kind, or fewer GPUs than processes.
-    """
+    """The device of the process at this place on its machine: the CPU, or a GPU of its own."""
     if device == "cpu":
         return device
     if device != "cuda":
         raise InputError(
-            f"--device {device}: processes that train together take cpu or cuda, each a GPU of its own"
+            f"--device {device}: processes that train together take cpu or cuda,"
+            " each a GPU of its own"
         )
-    if place >= torch.cuda.device_count():
-        raise InputError(
-            f"--nproc-per-node: more processes than the {torch.cuda.device_count()} GPUs of this machine"
-        )
+    if place >= (gpus := torch.cuda.device_count()):
+        raise InputError(f"--nproc-per-node: more processes than the {gpus} GPUs of this machine")
     return f"cuda:{place}"

@@ -28,9 +28,11 @@ def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Strea
 
     def batches(stage: Stage, generator: torch.Generator) -> list[Batch]:
         counts = [round(share * stage.batch_size) for share, _ in mix]
-        people = data(stage.batch_size - sum(counts), generator, stage.looks)
+        people = data(stage.batch_size - sum(counts), generator, stage.needs_pictures)
         for count, (_, more) in zip(counts, mix, strict=True):
-            people = joined(people, more(count, generator, stage.looks)) if count else people
+            people = (
+                joined(people, more(count, generator, stage.needs_pictures)) if count else people
+            )
         if any(counts) and any(decoding.share < 1 for decoding in stage.decode):
             # such a path takes the first people of the batch, who would all be of `data`
             people = chosen(people, alternating([stage.batch_size - sum(counts), *counts]))
