@@ -58,11 +58,8 @@ def open_threedpw(
     """3DPW in a folder, 24 joints (`smpl24`); index = sequence, then person, then frame.
 
     Frames whose camera pose is marked invalid are left out, as every protocol does, and with
-    "detected" those with fewer than four joints; `notes` counts them.
-
-    Args:
-        root: the folder that holds sequenceFiles, or sequenceFiles itself.
-        split: train, val or test; None is all.
+    "detected" those with fewer than four joints; `notes` counts them. `root` holds sequenceFiles,
+    or is it.
     """
     if split is not None and split not in SPLITS.values():
         raise InputError(f"3DPW has no split '{split}'; there are {', '.join(SPLITS.values())}")
@@ -82,6 +79,9 @@ def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
 def open_people(root: Path, split: str | None, people: People, layout: str) -> Recorded:
     """The people of sequenceFiles, one after the other."""
     files = sequence_files(root, split)
+    if not files:
+        expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
+        raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
     actors = [actor for path, part in files for actor in read_sequence(path, part, people)]
     parts = [part for part, _ in actors if len(part)]
     if not parts:
@@ -94,7 +94,7 @@ def open_people(root: Path, split: str | None, people: People, layout: str) -> R
     return replace(combined(parts, layout), notes=notes)
 
 
-def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
+def sequence_files(root: Path, split: str | None = None) -> list[tuple[Path, str]]:
     """The pickles and their splits; some archives unpack into sequenceFiles twice."""
     wanted = {theirs: ours for theirs, ours in SPLITS.items() if split in (None, ours)}
     for folder in (root / "sequenceFiles" / "sequenceFiles", root / "sequenceFiles", root):
@@ -105,16 +105,7 @@ def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
         ]
         if files:
             return files
-    expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
-    raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
-
-
-def has_sequences(root: Path) -> bool:
-    """Whether a folder holds sequence files."""
-    try:
-        return bool(sequence_files(root, None))
-    except InputError:
-        return False
+    return []
 
 
 def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded, int]]:
