@@ -54,11 +54,14 @@ def checkpoint_file(name: str | Path | None = None) -> Path:
             the package.
 
     Raises:
-        InputError: if the package holds none.
+        InputError: if it is not there.
     """
     if name is not None and str(name) != SHIPPED:
         path = Path(name)
-        return path / MODEL_FILE if path.is_dir() else path
+        path = path / MODEL_FILE if path.is_dir() else path
+        if not path.is_file():
+            raise InputError(f"no checkpoint at {path}")
+        return path
     path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
     if not path.is_file():
         raise InputError("this installation holds no checkpoint; name a file or a run's folder")
