@@ -107,10 +107,10 @@ def read_mediapipe(content: Any, name: str) -> Detections:
     """MediaPipe's 33 landmarks, of one person (legacy) or a list of them (Tasks) a frame."""
     people = []
     for n, frame in enumerate([content] if landmarks_of(content) is not None else content):
-        found = landmarks_of(frame) or []
-        persons = found if found and isinstance(found[0], list) else [found] if found else []
+        marked = landmarks_of(frame) or [[]]
+        persons = marked if isinstance(marked[0], list) else [marked]
         image = frame.get("image", frame.get("frame", n)) if isinstance(frame, dict) else n
-        for k, marks in enumerate(persons):
+        for k, marks in enumerate(filter(None, persons)):
             joints = np.array([[m["x"], m["y"], m.get("visibility", 1.0)] for m in marks])
             people.append(Person(str(image), str(k), joints))
     return Detections(people, skeleton="mediapipe33", shares=True)
