@@ -2,10 +2,11 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -92,32 +93,6 @@ def of_view(
     return by_row(skeleton, rows, pose, keypoints, camera, which, "")
 
 
-def rows_of_names(places: Sequence[Place], rows: int, cameras: Sequence[str]) -> Tensor | None:
-    """The rows (N,) that names belong to, in a table with more rows; None if that is unclear.
-
-    MMPose's scripts write a row for every annotated frame, but no name for one whose video they
-    cannot read. They go through sequences, then cameras, then frames, and a sequence has the same
-    frames of every camera: what one camera has no name for, another tells.
-
-    Args:
-        cameras: the set's, in the packer's order.
-    """
-    frames: dict[Hashable, set[int]] = {}
-    for sequence, _, frame in places:
-        frames.setdefault(sequence, set()).add(frame)
-    written = [
-        (sequence, camera, frame)
-        for sequence, numbers in frames.items()
-        for camera in cameras
-        for frame in sorted(numbers)
-    ]
-    row = {place: n for n, place in enumerate(written)}
-    if len(row) != rows or any(place not in row for place in places):
-        return None
-    named = torch.tensor([row[place] for place in places])
-    return named if bool((named.diff() > 0).all()) else None
-
-
 def with_names(
     count: int,
     places: Iterable[Place],
@@ -126,19 +101,17 @@ def with_names(
     cameras: Sequence[str],
     path: Path,
 ) -> tuple[Array, Array, tuple[str, ...]]:
-    """The 3D and 2D of the rows that have a name, and a note where some have none.
+    """The 3D and 2D of the rows of MMPose's tables that have a name, and a note if some lack one.
 
     Args:
         count: of the names; their `places` are read only where there are more rows.
-
-    Raises:
-        InputError: where the numbers differ, and nothing says which rows are without a name.
+        cameras: the set's, in the packer's order.
     """
     if count < len(poses) == len(points):
         named = rows_of_names(list(places), len(poses), cameras)
         if named is not None:
             note = f"{path.name}: rows without a name left out (videos that could not be read)"
-            return poses[named.numpy()], points[named.numpy()], (note,)
+            return poses[named], points[named], (note,)
     if not count == len(poses) == len(points):
         raise InputError(
             f"{path}: {count} names, {len(poses)} poses and {len(points)} sets of keypoints:"
@@ -146,6 +119,25 @@ def with_names(
             " those are; make the file again from whole videos"
         )
     return poses, points, ()
+
+
+def rows_of_names(places: Sequence[Place], rows: int, cameras: Sequence[str]) -> Array | None:
+    """The rows (N,) that names belong to, in a table with more rows; None if that is unclear.
+
+    MMPose's scripts write a row for every annotated frame, but no name for one whose video they
+    cannot read. They go through sequences, then cameras, then frames, and a sequence has the same
+    frames of every camera: what one camera has no name for, another tells.
+    """
+    frames: dict[Hashable, set[int]] = {}
+    for sequence, _, frame in places:
+        frames.setdefault(sequence, set()).add(frame)
+    row: dict[Place, int] = {}
+    for sequence, numbers in frames.items():
+        for camera, frame in product(cameras, sorted(numbers)):
+            row[sequence, camera, frame] = len(row)
+    named = np.array([row.get(place, -1) for place in places])
+    whole = len(row) == rows and (named >= 0).all() and (np.diff(named) > 0).all()
+    return named if whole else None
 
 
 def combined(parts: Sequence[Recorded], layout: str) -> Recorded:

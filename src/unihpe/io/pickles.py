@@ -123,17 +123,12 @@ def encode_latin(text: str, codec: str) -> bytes:
     return text.encode("latin1")
 
 
-def no_bytes() -> bytes:
-    """The one `bytes` call that old pickles make: for no bytes at all."""
-    return b""
-
-
 FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "_reconstruct"): rebuild_array,
     ("numpy", "_frombuffer"): rebuild_from_buffer,
     ("numpy", "scalar"): rebuild_scalar,
     ("numpy", "dtype"): Type,
-    ("builtins", "bytes"): no_bytes,
+    ("builtins", "bytes"): lambda: b"",  # the one call that old pickles make: for no bytes at all
     ("_codecs", "encode"): encode_latin,
 }
 PLAIN = (set, frozenset, list, dict, tuple, complex, OrderedDict)  # no pickle can alter these
@@ -187,11 +182,7 @@ def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
 def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str, Any]:
     """Some arrays of an npz by name; one that holds a single object (a dict) comes out as that.
 
-    Args:
-        objects: whether there may be such; without, all is arrays of numbers or text.
-
-    Raises:
-        InputError: for a file that is missing, broken or lacks a key.
+    Without `objects` all must be arrays of numbers or text.
     """
     if not path.is_file():
         remedy = "give the folder that holds it, or make it as docs/data.md describes"

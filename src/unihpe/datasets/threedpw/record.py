@@ -10,7 +10,7 @@ from unihpe.datasets.threedpw.posed import list_file
 from unihpe.datasets.threedpw.protocols import PROTOCOLS
 from unihpe.datasets.threedpw.reader import Layout, found_layout, open_layout
 from unihpe.datasets.threedpw.regressed import regressed_files
-from unihpe.datasets.threedpw.sequences import has_sequences, sequence_files
+from unihpe.datasets.threedpw.sequences import sequence_files
 
 
 def read(root: Path, reading: Reading) -> Recorded:
@@ -31,7 +31,7 @@ def pictures(view: View, frame: int) -> list[str]:
 
 def split_files(root: Path) -> list[tuple[Path, str]]:
     """The files of the set's own layout, or of the regressed joints, each with its split."""
-    return sequence_files(root, None) if has_sequences(root) else regressed_files(root)
+    return sequence_files(root) or regressed_files(root)
 
 
 def files(root: Path) -> list[Path]:

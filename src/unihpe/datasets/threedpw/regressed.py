@@ -71,9 +71,7 @@ def regressed_files(root: Path) -> list[tuple[Path, str]]:
 def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
     """3DPW in Human3.6M's 17 joints (`human36m17`); index = file, then the file's order.
 
-    Args:
-        root: the folder that holds 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one
-            such file.
+    `root` is the folder of 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one file.
     """
     files = [(path, part) for path, part in regressed_files(root) if split in (None, part)]
     if not files:
@@ -152,11 +150,7 @@ def read_mmhuman3d(path: Path) -> People:
 
 
 def recorded_of(people: People, path: Path, split: str, first: int, verify: bool) -> Recorded:
-    """The people of one file, in Human3.6M's order and absolute.
-
-    Args:
-        first: the row of the first, behind the files before.
-    """
+    """The people of one file, absolute, in Human3.6M's order; `first` counts those before."""
     source, target = people.stored, get_skeleton("human36m17")
     joints = as_floats(people.joints, (None, len(source), 3), str(path), "joints")
     joints = joints.astype(np.float64)

@@ -58,11 +58,8 @@ def open_threedpw(
     """3DPW in a folder, 24 joints (`smpl24`); index = sequence, then person, then frame.
 
     Frames whose camera pose is marked invalid are left out, as every protocol does, and with
-    "detected" those with fewer than four joints; `notes` counts them.
-
-    Args:
-        root: the folder that holds sequenceFiles, or sequenceFiles itself.
-        split: train, val or test; None is all.
+    "detected" those with fewer than four joints; `notes` counts them. `root` holds sequenceFiles,
+    or is it.
     """
     if split is not None and split not in SPLITS.values():
         raise InputError(f"3DPW has no split '{split}'; there are {', '.join(SPLITS.values())}")
@@ -82,6 +79,9 @@ def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
 def open_people(root: Path, split: str | None, people: People, layout: str) -> Recorded:
     """The people of sequenceFiles, one after the other."""
     files = sequence_files(root, split)
+    if not files:
+        expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
+        raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
     actors = [actor for path, part in files for actor in read_sequence(path, part, people)]
     parts = [part for part, _ in actors if len(part)]
     if not parts:
@@ -94,7 +94,7 @@ def open_people(root: Path, split: str | None, people: People, layout: str) -> R
     return replace(combined(parts, layout), notes=notes)
 
 
-def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
+def sequence_files(root: Path, split: str | None = None) -> list[tuple[Path, str]]:
     """The pickles and their splits; some archives unpack into sequenceFiles twice."""
     wanted = {theirs: ours for theirs, ours in SPLITS.items() if split in (None, ours)}
     for folder in (root / "sequenceFiles" / "sequenceFiles", root / "sequenceFiles", root):
@@ -105,22 +105,17 @@ def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
         ]
         if files:
             return files
-    expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
-    raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
-
-
-def has_sequences(root: Path) -> bool:
-    """Whether a folder holds sequence files."""
-    try:
-        return bool(sequence_files(root, None))
-    except InputError:
-        return False
+    return []
 
 
 def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded, int]]:
     """The people of one sequence file, and how many frames of each are left out."""
     content = sequence_content(path, people.keys)
-    lists = {key: listed(content, key, path) for key in (*PEOPLE, *people.keys)}
+    lists = {key: content[key] for key in (*PEOPLE, *people.keys)}
+    for key, value in lists.items():
+        if not isinstance(value, list | tuple | np.ndarray):
+            kind = type(value).__name__
+            raise InputError(f"{path}: {key} is a {kind}, expected one array per person; {AGAIN}")
     counts = {key: len(values) for key, values in lists.items()}
     if len(set(counts.values())) > 1:
         people_in = f"{counts['jointPositions']} people in 3D, {counts['poses2d']} in 2D"
@@ -145,15 +140,6 @@ def sequence_content(path: Path, keys: Sequence[str]) -> Mapping[str, Any]:
     if missing := [key for key in (*KEYS, *keys) if key not in content]:
         raise InputError(f"{path}: lacks {listing(missing)}; {AGAIN} from the set's site")
     return content
-
-
-def listed(content: Mapping[str, Any], key: str, path: Path) -> list[Any]:
-    """One array per person."""
-    value = content[key]
-    if not isinstance(value, list | tuple | np.ndarray):
-        kind = type(value).__name__
-        raise InputError(f"{path}: {key} is a {kind}, expected one array per person; {AGAIN}")
-    return list(value)
 
 
 def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:

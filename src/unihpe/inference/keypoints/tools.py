@@ -18,13 +18,8 @@ ALPHAPOSE_SETS = {17: "coco17", 26: "halpe26", 136: "halpe26", 133: "coco17"}
 OPENPOSE_SETS = {25: "body25", 18: "coco18"}
 MMPOSE_SETS = {17: "coco17", 26: "halpe26", 16: "mpii16", 133: "coco17"}
 # What MMPose calls its data sets → whose joints they are; the first that the name contains counts.
-MMPOSE_DATA_SETS = {
-    "halpe26": "halpe26",
-    "coco": "coco17",
-    "ochuman": "coco17",
-    "mpii": "mpii16",
-    "h36m": "human36m17",
-}
+MMPOSE_DATA_SETS = {"halpe26": "halpe26", **dict.fromkeys(("coco", "ochuman"), "coco17")}
+MMPOSE_DATA_SETS |= {"mpii": "mpii16", "h36m": "human36m17"}
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark")  # MediaPipe's words
 
 
@@ -112,10 +107,10 @@ def read_mediapipe(content: Any, name: str) -> Detections:
     """MediaPipe's 33 landmarks, of one person (legacy) or a list of them (Tasks) a frame."""
     people = []
     for n, frame in enumerate([content] if landmarks_of(content) is not None else content):
-        found = landmarks_of(frame) or []
-        persons = found if found and isinstance(found[0], list) else [found] if found else []
+        marked = landmarks_of(frame) or [[]]
+        persons = marked if isinstance(marked[0], list) else [marked]
         image = frame.get("image", frame.get("frame", n)) if isinstance(frame, dict) else n
-        for k, marks in enumerate(persons):
+        for k, marks in enumerate(filter(None, persons)):
             joints = np.array([[m["x"], m["y"], m.get("visibility", 1.0)] for m in marks])
             people.append(Person(str(image), str(k), joints))
     return Detections(people, skeleton="mediapipe33", shares=True)
@@ -164,24 +159,22 @@ def read_arrays(path: Path) -> Detections:
 
 Reader = Callable[[Any, str], Detections]  # of a JSON file's content, and the file's name
 # A tool's reader by a key that the content has, or the first of its rows.
-BY_KEY: Mapping[str, Reader] = {
+READERS: Mapping[str, Reader] = {
     "annotations": read_coco,
     "people": read_openpose,
     "instance_info": read_mmpose,
-}
-BY_ROW_KEY: Mapping[str, Reader] = {
-    "image_id": read_alphapose,
     "instances": read_mmpose,
     "keypoint_scores": read_mmpose,
+    "image_id": read_alphapose,
 }
 
 
 def reader_of(content: Any) -> Reader | None:
     """The reader of the tool that wrote a JSON file's content; None where it is unknown."""
-    frames = content if isinstance(content, list) else [content]
-    readers = BY_ROW_KEY if isinstance(content, list) else BY_KEY
-    for key, reader in readers.items():
-        if frames and isinstance(frames[0], dict) and key in frames[0]:
-            return reader
-    marks = [landmarks_of(frame) for frame in (content, *frames)]  # the first may hold nobody
-    return read_mediapipe if not frames or any(own is not None for own in marks) else None
+    rows = content if isinstance(content, list) else [content]
+    if rows and isinstance(rows[0], dict):
+        for key, reader in READERS.items():
+            if key in rows[0]:
+                return reader
+    marks = (landmarks_of(own) is not None for own in (content, *rows))  # a frame may be empty
+    return read_mediapipe if not rows or any(marks) else None
