@@ -158,8 +158,8 @@ def build_image_parts(
     check_parts(settings, backbone)
     channels, at_joints = backbone.channels, None
     if settings.read_out == "joints":
-        at_joints = JointReadOut(channels, joints, embedding=embedding)
-    encoder = ImageEncoder(backbone, embedding, shrink=settings.shrink, joints=at_joints)
+        at_joints = JointReadOut(sum(channels), joints, embedding)
+    encoder = ImageEncoder(backbone, embedding, settings.shrink, at_joints)
     if not settings.heatmap_head:
         return encoder, None
     if settings.heatmaps_from == "finest":

@@ -69,7 +69,9 @@ def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> dict[str, Te
         bells = gaussian_heatmaps(joints, confidence, width, height)
         terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, bells, confidence)
     if stage.integral:
-        loss = integral_loss(soft_argmax(heatmaps), joints, confidence, width / height)
+        assert batch.image is not None
+        high, wide = batch.image.shape[-2:]  # the crop, which may be padded for the backbone
+        loss = integral_loss(soft_argmax(heatmaps), joints, confidence, wide / high)
         terms["integral"] = stage.integral * loss
     return terms
 
