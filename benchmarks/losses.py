@@ -1,6 +1,6 @@
 """Table 7: what the triplet loss costs beside the pair losses, forward and backward.
 
-    python benchmarks/losses.py --json losses.json
+python benchmarks/losses.py --json losses.json
 """
 
 from __future__ import annotations
