@@ -21,7 +21,7 @@ pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'u
 
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.datasets.packed import PackedPeople, join, pack
-from unihpe.rendering.background import Backgrounds, behind, load_backgrounds
+from unihpe.rendering.background import Backgrounds, draw_background, load_backgrounds
 from unihpe.rendering.body import (
     COLUMN,
     SKELETON,
@@ -262,7 +262,7 @@ def test_a_panorama_keeps_its_horizon():
     panorama[:128] = 255  # sky
     x, y = np.meshgrid(np.linspace(-0.3, 0.3, 48), np.linspace(0.5, -0.3, 64))
     rays = np.stack([x, y, np.ones_like(x)], axis=-1).astype(np.float32)
-    view = behind(Backgrounds(panoramas=(panorama,)), rays, np.random.default_rng(0))
+    view = draw_background(Backgrounds(panoramas=(panorama,)), rays, np.random.default_rng(0))
     assert (view[y > 0.03] > 200).all() and (view[y < -0.03] < 50).all()
 
 
