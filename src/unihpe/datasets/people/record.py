@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from unihpe.datasets.dataset import DataSet
-from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.packed import PeopleSource
 from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
