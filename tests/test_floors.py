@@ -18,7 +18,7 @@ ROOT = PACKAGE.parents[1]
 FLOORS = (
     "errors",
     "settings io body diffusion",
-    "losses model",
+    "losses model inputs",
     "datasets rendering",
     "training inference",
     "export evaluation recipe",
@@ -86,7 +86,7 @@ def test_losses_import_nothing_of_the_house():
     assert [place for place, name in own if not name.startswith("unihpe.losses")] == []
 
 
-@pytest.mark.parametrize("room", ["model", "losses", "diffusion", "inference"])
+@pytest.mark.parametrize("room", ["model", "losses", "diffusion", "inputs", "inference"])
 def test_the_method_knows_no_data_rendering_or_training(room):
     own = [(place, name) for path, place, name in imports() if room_of(path) == room]
     upper = ("datasets", "rendering", "training")
