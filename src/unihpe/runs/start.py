@@ -34,11 +34,10 @@ class Start:
 
 
 def load_start(recipe: Recipe, path: Path | str) -> Start:
-    """The checkpoint at `path`, see `checkpoint_file`.
+    """The checkpoint at `path` (see `checkpoint_file`).
 
     Raises:
-        InputError: for one that cannot be read, that has other joints, or whose weights would mean
-            something else in the recipe's model.
+        InputError: if it cannot be read, or has other joints or parts than the recipe.
     """
     file = checkpoint_file(path)
     tensors, card = load_checkpoint(file)
@@ -47,11 +46,10 @@ def load_start(recipe: Recipe, path: Path | str) -> Start:
             f"{file} has the joints of {card.skeleton}, the recipe trains on {recipe.data.skeleton}"
         )
     if recipe.model.image_encoder is None:
-        tensors = {
-            key: value for key, value in tensors.items() if not key.startswith(PICTURE_PARTS)
-        }
-    require_same_meaning(recipe, tensors, card, file)
-    return Start(file, tensors, card)
+        tensors = {key: t for key, t in tensors.items() if not key.startswith(PICTURE_PARTS)}
+    start = Start(file, tensors, card)
+    require_same_meaning(recipe, start)
+    return start
 
 
 def origin_of(start: Start | None, state: Path | None) -> Origin | None:
@@ -71,29 +69,25 @@ def origin_of(start: Start | None, state: Path | None) -> Origin | None:
     return saved
 
 
-def require_same_meaning(
-    recipe: Recipe, tensors: Mapping[str, Tensor], card: Card, file: Path
-) -> None:
+def require_same_meaning(recipe: Recipe, start: Start) -> None:
     """Raise where a checkpoint's weights fit the recipe's model, but would mean something else.
 
     Parts that one of the two lacks do not matter; `load_into` finds what changes shapes.
     """
     theirs, ours = [], []
-    for part, table in card.recipe.get("model", {}).items():
+    for part, table in start.card.recipe.get("model", {}).items():
         settings = getattr(recipe.model, part, None)
-        if not isinstance(settings, Settings) or not table:
-            continue
-        if not any(name.startswith(f"{part}.") for name in tensors):
-            continue
-        table = type(settings)().model_dump() | table  # younger settings had their defaults
-        for name in meaningful_settings(settings, table):
-            if table[name] != (own := getattr(settings, name)):
-                theirs.append(f"model.{part}.{name}={table[name]}".replace("True", "true"))
-                ours.append(str(own).lower())
+        has_weights = any(name.startswith(f"{part}.") for name in start.tensors)
+        if isinstance(settings, Settings) and table and has_weights:
+            table = type(settings)().model_dump() | table  # younger settings had their defaults
+            for name in meaningful_settings(settings, table):
+                if table[name] != (own := getattr(settings, name)):
+                    theirs.append(f"model.{part}.{name}={table[name]}".replace("True", "true"))
+                    ours.append(f"{own}".replace("False", "false"))
     if theirs:
         changes = " ".join(f"--set {change}" for change in theirs)
         raise InputError(
-            f"{file} has {', '.join(theirs)}, the recipe {', '.join(ours)}: add {changes}"
+            f"{start.file} has {', '.join(theirs)}, the recipe {', '.join(ours)}: add {changes}"
         )
 
 
