@@ -32,8 +32,8 @@ from unihpe.body.batch import Batch, Modality
 from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.motion.source import MotionSource, TwoD, open_motion
-from unihpe.datasets.settings import Part, open_source
+from unihpe.datasets.motion.source import MotionSource, open_motion
+from unihpe.datasets.settings import Part, TwoD, open_source
 from unihpe.diffusion.sampling import build_sampler, evaluations
 from unihpe.errors import InputError
 from unihpe.evaluation.batches import prepared

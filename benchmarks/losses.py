@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from lifting import where
 from torch import Tensor
 
 from unihpe.io.files import write_text
-from unihpe.losses import pair_loss, sample_triplets, triplet_loss
+from unihpe.losses import multimodal_loss, pair_loss, sample_triplets, triplet_loss
 
 TEMPERATURE = 0.1
 Three = tuple[Tensor, Tensor, Tensor]  # (B, D) each
@@ -32,14 +32,23 @@ def pairs(x: Three, triplets: Tensor) -> Tensor:
     )
 
 
-def with_triplet(kind: Literal["closed", "eigvalsh", "svdvals"]) -> Loss:
-    """The pair losses and L_triplet on sampled negatives, λ₁ found in one of three ways."""
+def with_triplet(x: Three, triplets: Tensor) -> Tensor:
+    """The pair losses and L_triplet on sampled negatives, λ₁ in closed form."""
+    return pairs(x, triplets) + triplet_loss(*x, TEMPERATURE, triplets=triplets)
 
-    def loss(x: Three, triplets: Tensor) -> Tensor:
-        triplet = triplet_loss(*x, TEMPERATURE, triplets=triplets, eigenvalue=kind)
-        return pairs(x, triplets) + triplet
 
-    return loss
+def with_eigenvalues(x: Three, triplets: Tensor) -> Tensor:
+    """The same with λ₁ of the Gram matrices by `eigvalsh`."""
+    return pairs(x, triplets) + multimodal_loss(x, TEMPERATURE, triplets)
+
+
+def with_singular_values(x: Three, triplets: Tensor) -> Tensor:
+    """The same with σ₁² of the stacked embeddings (B, B, 3, D), as algorithm 2 gathers them."""
+    rows = zip(x, triplets.unbind(-1), strict=True)
+    stacked = torch.stack([F.normalize(one, dim=-1)[own] for one, own in rows], dim=-2)
+    logits = torch.linalg.svdvals(stacked)[..., 0] ** 2 / TEMPERATURE
+    own = torch.zeros(len(triplets), dtype=torch.long)
+    return pairs(x, triplets) + F.cross_entropy(logits, own)
 
 
 def with_all_negatives(x: Three, triplets: Tensor) -> Tensor:
@@ -49,9 +58,9 @@ def with_all_negatives(x: Three, triplets: Tensor) -> Tensor:
 
 LOSSES = {
     "pair": pairs,
-    "pair + triplet, svdvals": with_triplet("svdvals"),
-    "pair + triplet, eigvalsh": with_triplet("eigvalsh"),
-    "pair + triplet, closed form": with_triplet("closed"),
+    "pair + triplet, svdvals": with_singular_values,
+    "pair + triplet, eigvalsh": with_eigenvalues,
+    "pair + triplet, closed form": with_triplet,
     "pair + triplet, closed form, all negatives": with_all_negatives,
 }
 

@@ -1,6 +1,7 @@
 """The README's Python runs as printed, and the documents' links lead somewhere."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,16 @@ def test_names_in_files_exist(page):
         folder = ROOT if file.startswith("benchmarks/") else ROOT / "src" / "unihpe"
         code = (folder / file).read_text(encoding="utf-8")
         assert re.search(rf"\b(def|class) {name}\b|^{name}\b", code, re.MULTILINE), f"{file}:{name}"
+
+
+def test_the_new_import_paths_exist():
+    rows = re.findall(
+        r"^\|.*\| (`unihpe.*) \|$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
+    )
+    names = [name for row in rows for name in re.findall(r"`(unihpe\.[\w.]+)`", row)]
+    assert len(names) > 10
+    for name in names:
+        assert find_spec(name), name
 
 
 def test_the_house_on_paper_has_the_floors_of_the_code():

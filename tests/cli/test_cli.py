@@ -318,3 +318,19 @@ def test_auto_is_a_device_that_is_there(monkeypatch):
         assert usable_device("auto") == expected
     with pytest.raises(InputError, match="device cuda:99: not usable here"):
         usable_device("cuda:99")
+
+
+def test_eval_finds_the_data_set_or_says_which_it_could_be(unihpe, trained, motion_file, tmp_path):
+    """One that is there alone is taken; of several, or none, one line says what to do."""
+    (tmp_path / "x").mkdir()
+    code, _, error = unihpe("eval", trained, "--root", tmp_path / "x")
+    assert code == 2 and "holds no data set" in error and error.count("\n") == 1
+    (tmp_path / "x" / "test.pack").write_bytes(b"")
+    code, text, error = unihpe("eval", trained, "--root", tmp_path / "x")
+    assert code == 2 and "is read as people" in text and "test.pack" in error
+    (tmp_path / "x" / "data_3d_h36m.npz").write_bytes(b"")
+    code, text, error = unihpe("eval", trained, "--root", tmp_path / "x")
+    assert code == 2 and "people or human36m: say which with --data" in error
+    assert error.count("\n") == 1 and not text
+    code, text, error = unihpe("eval", trained, "--root", motion_file, "--stride", 50)
+    assert code == 0 and "is read as" not in text, error

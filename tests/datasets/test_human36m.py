@@ -355,7 +355,7 @@ def test_the_lens_is_not_opencvs(tmp_path):
     assert_close(
         ours, torch.from_numpy(project_h36m(point, H36M_LENSES[1])).float(), atol=1e-3, rtol=0
     )
-    opencv = Camera.project(cameras, torch.from_numpy(point).float().expand(28, 1, 3))[
+    opencv = Camera(**vars(cameras)).project(torch.from_numpy(point).float().expand(28, 1, 3))[
         rows["S1", "55011271"]
     ]
     assert 0.1 < (ours - opencv).norm() < 1

@@ -154,11 +154,12 @@ def naive_triplet(x: list[Tensor], triplets: Tensor, tau: float) -> Tensor:
     return torch.stack(rows).mean()
 
 
-@pytest.mark.parametrize("eigenvalue", ["closed", "eigvalsh", "svdvals"])
+@pytest.mark.parametrize("eigenvalue", ["closed", "eigvalsh"])
 def test_sampled_triplet_loss_is_algorithm_2(eigenvalue):
     x, twin = three(), three()
     triplets = sample_triplets(5, torch.Generator().manual_seed(1))
-    loss = triplet_loss(*x, 0.2, triplets=triplets, eigenvalue=eigenvalue)
+    closed = eigenvalue == "closed"
+    loss = triplet_loss(*x, 0.2, triplets=triplets) if closed else multimodal_loss(x, 0.2, triplets)
     expected = naive_triplet(twin, triplets, 0.2)
     assert_close(loss, expected, atol=1e-9, rtol=0)
     loss.backward()
@@ -293,10 +294,7 @@ def test_embeddings_that_do_not_fit_are_named(shape):
     for loss in (
         lambda: pair_loss(x, other, 0.1),
         lambda: triplet_loss(x, x, other, 0.1),
-        *(
-            lambda how=how: triplet_loss(x, other, x, 0.1, triplets=triplets, eigenvalue=how)
-            for how in ("closed", "eigvalsh", "svdvals")
-        ),
+        lambda: triplet_loss(x, other, x, 0.1, triplets=triplets),
         lambda: multimodal_loss([x, x, x, other], 0.1, triplets),
     ):
         with pytest.raises(ValueError, match=named) as caught:

@@ -10,6 +10,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+ITERATIONS = 20  # of undoing a lens; they converge where its distortion is moderate
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -51,40 +53,32 @@ class Camera:
         """Camera points (..., J, 3), mm, to pixels (..., J, 2); NaN at or behind the camera."""
         depth = points[..., 2:]
         plane = points[..., :2] / torch.where(depth > 0, depth, torch.nan)
-        if self.distortion is not None:
-            plane = distort(plane, self.distortion[..., None, :])
-        return plane * self.focal[..., None, :] + self.centre[..., None, :]
+        return self.bent(plane) * self.focal[..., None, :] + self.centre[..., None, :]
 
     def unproject(self, pixels: Tensor, depth: Tensor) -> Tensor:
         """Pixels (..., J, 2) at depth (..., J) in mm back to camera points (..., J, 3), mm."""
         plane = (pixels - self.centre[..., None, :]) / self.focal[..., None, :]
-        if self.distortion is not None:
-            plane = undistort(plane, self.distortion[..., None, :])
-        return torch.cat([plane, torch.ones_like(plane[..., :1])], dim=-1) * depth[..., None]
+        guess = plane
+        for _ in range(ITERATIONS if self.distortion is not None else 0):
+            guess = guess + plane - self.bent(guess)
+        return torch.cat([guess, torch.ones_like(guess[..., :1])], dim=-1) * depth[..., None]
+
+    def bent(self, plane: Tensor) -> Tensor:
+        """Brown's lens model on image-plane points (..., J, 2)."""
+        if self.distortion is None:
+            return plane
+        k1, k2, p1, p2, k3 = self.distortion[..., None, :].unbind(-1)
+        x, y = plane.unbind(-1)
+        r2 = x * x + y * y
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+        dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+        return torch.stack([x * radial + dx, y * radial + dy], dim=-1)
 
 
 def default_focal(size: Tensor) -> Tensor:
     """CLIFF's focal length where none is known, √(W² + H²): (..., 2) pixels → (...,) pixels."""
     return size.square().sum(-1).sqrt()
-
-
-def distort(plane: Tensor, coefficients: Tensor) -> Tensor:
-    """Brown's lens model on image-plane points (..., 2), with (k1, k2, p1, p2, k3) (..., 5)."""
-    k1, k2, p1, p2, k3 = coefficients.unbind(-1)
-    x, y = plane.unbind(-1)
-    r2 = x * x + y * y
-    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
-    dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
-    return torch.stack([x * radial + dx, y * radial + dy], dim=-1)
-
-
-def undistort(plane: Tensor, coefficients: Tensor, iterations: int = 20) -> Tensor:
-    """The inverse of `distort`, by fixed-point iteration; converges for moderate distortion."""
-    guess = plane
-    for _ in range(iterations):
-        guess = guess + plane - distort(guess, coefficients)
-    return guess
 
 
 def look_at(position: Tensor, target: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ def before_all(
     modules: Annotated[
         list[str],
         typer.Option("--import", metavar="MODULE", help="Import a module of your own first."),
-    ] = [],  # noqa: B006
+    ] = [],
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=show_version)
     ] = False,

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from typer import Argument, Option
 
-from unihpe.cli.options import Json, OutFile, Root, Seed, console, named
-from unihpe.datasets import DATA_SETS
+from unihpe.cli.options import Json, OutFile, Root, Seed, console, named, require_data
+from unihpe.datasets import DATA_SETS, get_data_set
 from unihpe.errors import InputError
 
 app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_help=True)
@@ -28,13 +29,11 @@ def data_info() -> None:
 
 @app.command("check")
 def data_check(
-    name: Annotated[str, typer.Argument(help="A data set of `unihpe data info`.")],
+    name: Annotated[str, Argument(help="A data set of `unihpe data info`.")],
     root: Root,
-    layout: Annotated[str | None, typer.Option(help="Which one, if the set has several.")] = None,
+    layout: Annotated[str | None, Option(help="Which one, if the set has several.")] = None,
     json: Json = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Also draw people of the set with their 2D (PNG).")
-    ] = None,
+    sheet: Annotated[Path | None, Option(help="Also draw people with their 2D (PNG).")] = None,
 ) -> None:
     """Check unit, leg order and calibration by a data set's own numbers.
 
@@ -54,12 +53,6 @@ def data_check(
         console.print(f"Look at {sheet}.")
     if report["problems"]:
         raise typer.Exit(1)
-
-
-def require_data(root: Path) -> None:
-    """Raise if there is nothing."""
-    if not root.exists():
-        raise InputError(f"no data at {root}: check --root")
 
 
 def show_check(report: dict[str, Any]) -> None:
@@ -88,11 +81,10 @@ def counts_in_words(counts: dict[str, Any]) -> str:
 @app.command("protocols")
 def data_protocols(
     data: Annotated[
-        str | None, typer.Argument(help="A data set; default: all that have named protocols.")
+        str | None, Argument(help="A data set; default: all that have named protocols.")
     ] = None,
 ) -> None:
     """The protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
-    from unihpe.datasets import get_data_set
     from unihpe.datasets.protocol import Scored
 
     having = [data_set for data_set in DATA_SETS.values() if data_set.protocols]
@@ -110,28 +102,23 @@ def data_protocols(
 
 @app.command("pack")
 def data_pack(
-    name: Annotated[str, typer.Argument(help="A data set that was recorded by cameras.")],
+    name: Annotated[str, Argument(help="A data set that was recorded by cameras.")],
     root: Root,
     out: OutFile,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
-    stride: Annotated[int, typer.Option(min=1, help="Every n-th frame of each view.")] = 5,
+    split: Annotated[str, Option(help="train, val or test.")] = "train",
+    stride: Annotated[int, Option(min=1, help="Every n-th frame of each view.")] = 5,
     pictures: Annotated[
-        Path | None, typer.Option(help="Where pictures or videos are, if not in the set's folder.")
+        Path | None, Option(help="Where pictures or videos are, if elsewhere.")
     ] = None,
-    keypoints: Annotated[str, typer.Option(help="Which 2D.")] = "gt",
-    joints: Annotated[
-        str, typer.Option(help="human36m17: regressed joints, if a copy has two kinds.")
-    ] = "",
-    skip_missing: Annotated[
-        bool, typer.Option(help="Leave out people whose picture is missing.")
-    ] = False,
+    keypoints: Annotated[str, Option(help="Which 2D.")] = "gt",
+    joints: Annotated[str, Option(help="Joint set, if a copy has several.")] = "",
+    skip_missing: Annotated[bool, Option(help="Leave out people without a picture.")] = False,
 ) -> None:
     """Pack crops and labels of a recorded set into one file, for training with pictures.
 
     A call that was interrupted continues where it stopped.
     """
     from unihpe.cli.progress import counted
-    from unihpe.datasets import get_data_set
     from unihpe.datasets.counts import step_of
     from unihpe.datasets.dataset import Reading
     from unihpe.datasets.pack import pack_recorded
@@ -147,7 +134,7 @@ def data_pack(
         hint = f"; the copy itself has every {own}th: --stride 1 takes all of it" if own > 1 else ""
         taken = f"{len(recorded):,} of {len(whole):,} people"
         console.print(f"{taken}: frames whose number {stride} divides{hint}.")
-    with counted(console, "people", len(recorded)) as done:
+    with counted("people", len(recorded)) as done:
         packed = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)
     for note in packed.notes:
         console.print(f"  {note}")
@@ -157,20 +144,14 @@ def data_pack(
 
 @app.command("render")
 def data_render(
-    motion: Annotated[
-        Path, typer.Option(help="A BVH folder or motion npz whose poses the people take.")
-    ],
+    motion: Annotated[Path, Option(help="BVH folder or motion npz that poses the people.")],
     out: OutFile,
-    count: Annotated[int, typer.Option(min=1, help="How many people.")] = 10_000,
-    split: Annotated[str, typer.Option(help="Of the motion: train, val or test.")] = "train",
-    skins: Annotated[Path | None, typer.Option(help="Folder of skin textures.")] = None,
-    backgrounds: Annotated[
-        Path | None, typer.Option(help="Folder of photographs and panoramas.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Also write a contact sheet (PNG) of the first people.")
-    ] = None,
+    count: Annotated[int, Option(min=1, help="How many people.")] = 10_000,
+    split: Annotated[str, Option(help="Of the motion: train, val or test.")] = "train",
+    skins: Annotated[Path | None, Option(help="Folder of skin textures.")] = None,
+    backgrounds: Annotated[Path | None, Option(help="Folder of photographs and panoramas.")] = None,
+    workers: Annotated[int, Option(min=1, help="Processes.")] = 1,
+    sheet: Annotated[Path | None, Option(help="Also draw the first people (PNG).")] = None,
     seed: Seed = 0,
 ) -> None:
     r"""Render people in the poses of motion capture into one file (unihpe\[synthetic])."""
@@ -191,6 +172,6 @@ def data_render(
         draw_crops([some[n] for n in range(4 * 8)], SKELETON, sheet, columns=8)
         console.print(f"Look at {sheet}.")
     people = render(poses[order], settings, range(count), workers)
-    with counted(console, "people", count) as done:
+    with counted("people", count) as done:
         pack(people, out, asdict(settings), done=done)
     console.print(f"{count} people in {out}.")

@@ -3,40 +3,29 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
-from unihpe.cli.options import (
-    Device,
-    ImageSize,
-    Model,
-    OutFolder,
-    Rig,
-    Seed,
-    SkeletonName,
-    console,
-    leave_skipped,
-    parse_size,
-)
+from unihpe.cli import options
+from unihpe.cli.options import console
+
+WHAT = "A picture, BVH folder, motion npz or keypoint file; default: the package's people."
 
 
 def run_demo(
-    path: Annotated[
-        Path | None,
-        typer.Argument(help="A picture, BVH folder, motion npz or keypoint file; default: people."),
-    ] = None,
-    out: OutFolder = Path("unihpe-demo"),
-    rig: Rig = None,
-    image_size: ImageSize = None,
-    skeleton: SkeletonName = None,
-    checkpoint: Model = "shipped",
-    seed: Seed = 0,
-    device: Device = "auto",
+    path: Annotated[Path | None, Argument(help=WHAT)] = None,
+    out: options.OutFolder = Path("unihpe-demo"),
+    rig: options.Rig = None,
+    image_size: options.ImageSize = None,
+    skeleton: options.SkeletonName = None,
+    checkpoint: options.Model = "shipped",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """See pictures, or 2D keypoints, become 3D poses, with a measured error and pictures."""
     from unihpe import load
     from unihpe.show.demo import demo
 
-    size = parse_size(image_size)
+    size = options.parse_size(image_size)
     model = load(checkpoint, device)
     shown = demo(model, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
     files = shown.write(out)
@@ -47,4 +36,4 @@ def run_demo(
     for name, value in shown.errors.items():
         console.print(f"{name}: {value:.1f} mm {over}.")
     console.print(f"Look at {', '.join(str(file) for file in files)}.")
-    leave_skipped(list(shown.skipped))
+    options.leave_skipped(list(shown.skipped))

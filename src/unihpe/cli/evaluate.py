@@ -1,65 +1,55 @@
 """`unihpe eval`: a checkpoint's errors on a data set."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from rich.table import Table
+from typer import Option
 
-from unihpe.cli.options import (
-    Checkpoint,
-    Device,
-    Flip,
-    Json,
-    Rig,
-    Root,
-    Sampler,
-    Seed,
-    Steps,
-    console,
-    named,
-)
-from unihpe.datasets import DATA_SETS, DEFAULT
+from unihpe.cli import options
+from unihpe.cli.options import console, named
+from unihpe.datasets import DATA_SETS, DEFAULT, sets_in
 from unihpe.errors import InputError
+
+SETS = f"{', '.join(DATA_SETS)}, or my_module:DATA_SET; default: the one that is there."
 
 
 def evaluate(
-    checkpoint: Checkpoint,
-    root: Root,
-    data: Annotated[str, typer.Option(help=f"Data set: {', '.join(DATA_SETS)}.")] = DEFAULT,
+    checkpoint: options.Checkpoint,
+    root: options.Root,
+    data: Annotated[str | None, Option(help=SETS)] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="One of `unihpe data protocols`; it says split and stride.")
+        str | None, Option(help="One of `unihpe data protocols`; it says split and stride.")
     ] = None,
-    rig: Rig = None,
-    split: Annotated[str | None, typer.Option(help="train, val or test; default test.")] = None,
-    stride: Annotated[
-        int | None, typer.Option(min=1, help="Every n-th frame of each motion; default 10.")
-    ] = None,
-    two_d: Annotated[str, typer.Option(help="2D of a motion: exact or detected.")] = "exact",
+    rig: options.Rig = None,
+    split: Annotated[str | None, Option(help="train, val or test; default test.")] = None,
+    stride: Annotated[int | None, Option(min=1, help="Every n-th frame; default 10.")] = None,
+    two_d: Annotated[str, Option(help="2D of a motion: exact or detected.")] = "exact",
     keypoints: Annotated[
-        str, typer.Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")
+        str, Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")
     ] = "gt",
-    unknown_focal: Annotated[
-        bool, typer.Option(help="Assume √(W² + H²) instead of the true focal length.")
-    ] = False,
-    samples: Annotated[int, typer.Option(min=0, help="Hypotheses for each pose.")] = 0,
-    sampler: Sampler = "auto",
-    steps: Steps = 0,
-    gallery: Annotated[int, typer.Option(min=0, help="People in the retrieval gallery.")] = 2000,
-    flip: Flip = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    json: Json = None,
+    unknown_focal: Annotated[bool, Option(help="Assume f = √(W² + H²), not the true f.")] = False,
+    samples: Annotated[int, Option(min=0, help="Hypotheses for each pose.")] = 0,
+    sampler: options.Sampler = "auto",
+    steps: options.Steps = 0,
+    gallery: Annotated[int, Option(min=0, help="People in the retrieval gallery.")] = 2000,
+    flip: options.Flip = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    json: options.Json = None,
 ) -> None:
     """Score a checkpoint; the protocol is printed in words."""
+    from unihpe.model.checkpoint import checkpoint_file
     from unihpe.runs.evaluate import evaluate_checkpoint, write_report
 
     if two_d not in ("exact", "detected"):
         raise InputError(f"--two-d {two_d}: it is exact or detected")
     if protocol is not None and not (split is None and stride is None):
         raise InputError("--protocol says which split and stride: leave --split and --stride out")
+    checkpoint_file(checkpoint)  # before the data: whether there is one
     report = evaluate_checkpoint(
         checkpoint,
-        data,
+        data or data_set_in(root),
         root,
         protocol=protocol,
         rig=rig,
@@ -79,6 +69,20 @@ def evaluate(
     show_report(report)
     if json is not None:
         write_report(json, report)
+
+
+def data_set_in(root: Path) -> str:
+    """The data set in a folder, where it is the only one, or the default one."""
+    options.require_data(root)
+    names = sets_in(root)
+    if DEFAULT in names:
+        return DEFAULT
+    if len(names) == 1:
+        console.print(f"{root} is read as {names[0]}.")
+        return names[0]
+    if names:
+        raise InputError(f"{root} can be read as {' or '.join(names)}: say which with --data")
+    raise InputError(f"{root} holds no data set that is known by its files: name it with --data")
 
 
 def show_report(report: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer import Argument, Option
 
 from unihpe.errors import InputError
 
@@ -25,6 +26,12 @@ def leave_skipped(skipped: list[str]) -> None:
         print(f"left out: {line}", file=sys.stderr)
     if skipped:
         raise typer.Exit(1)
+
+
+def require_data(root: Path) -> None:
+    """Raise if nothing is there."""
+    if not root.exists():
+        raise InputError(f"no data at {root}: check --root")
 
 
 def parse_size(text: str | None) -> tuple[float, float] | None:
@@ -52,28 +59,19 @@ def parse_device(name: str) -> str:
         raise InputError(f"--{error}") from error
 
 
-Checkpoint = Annotated[
-    str, typer.Argument(help="A .safetensors file, a folder of a training run, or shipped.")
-]
-Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.", callback=parse_device)]
-Flip = Annotated[
-    bool, typer.Option("--flip", help="Flip test: the mean with the mirrored estimate.")
-]
+Checkpoint = Annotated[str, Argument(help="A .safetensors file, a training run, or shipped.")]
+Device = Annotated[str, Option(help="auto, cuda, cuda:1, mps or cpu.", callback=parse_device)]
+Flip = Annotated[bool, Option("--flip", help="Flip test: the mean with the mirrored estimate.")]
 ImageSize = Annotated[
-    str | None,
-    typer.Option("--image-size", metavar="WxH", help="In pixels, if the file does not say it."),
+    str | None, Option(metavar="WxH", help="In pixels, if the keypoint file does not say it.")
 ]
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")]
-Model = Annotated[
-    str, typer.Option("--checkpoint", help="A file, a training run, or the shipped model.")
-]
-OutFile = Annotated[Path, typer.Option("-o", "--out", help="The file to write.")]
-OutFolder = Annotated[Path, typer.Option("-o", "--out", help="The folder to write to.")]
-Rig = Annotated[Path | None, typer.Option(help="TOML that names the joints of a BVH rig.")]
-Root = Annotated[Path, typer.Option(help="The data's folder or file.")]
-Sampler = Annotated[str, typer.Option(help="How hypotheses are drawn; see docs/samplers.md.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seed of everything random.")]
-SkeletonName = Annotated[
-    str | None, typer.Option(help="The joint set, if the file's layout does not say it.")
-]
-Steps = Annotated[int, typer.Option(min=0, help="Steps of the sampler; 0: its own default.")]
+Json = Annotated[Path | None, Option("--json", help="Also write the report to this file.")]
+Model = Annotated[str, Option("--checkpoint", help="A file, a training run, or shipped.")]
+OutFile = Annotated[Path, Option("-o", "--out", help="The file to write.")]
+OutFolder = Annotated[Path, Option("-o", "--out", help="The folder to write to.")]
+Rig = Annotated[Path | None, Option(help="TOML that names the joints of a BVH rig.")]
+Root = Annotated[Path, Option(help="The data's folder or file.")]
+Sampler = Annotated[str, Option(help="How hypotheses are drawn; see docs/samplers.md.")]
+Seed = Annotated[int, Option(min=0, max=2**62, help="Seed of everything random.")]
+SkeletonName = Annotated[str | None, Option(help="The joint set, if the layout does not say it.")]
+Steps = Annotated[int, Option(min=0, help="Steps of the sampler; 0: its own default.")]

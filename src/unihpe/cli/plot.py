@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from unihpe.cli.options import Checkpoint, OutFile, Seed, console
 from unihpe.errors import InputError
@@ -12,12 +12,10 @@ FIGURES = ("space", "cosines", "people")
 
 
 def plot(
-    what: Annotated[str, typer.Argument(help=f"{', '.join(FIGURES)}.")],
+    what: Annotated[str, Argument(help=f"{', '.join(FIGURES)}.")],
     of: Checkpoint,
     out: OutFile,
-    people: Annotated[
-        Path | None, typer.Option(help="A packed set of people, such as people/test.pack.")
-    ] = None,
+    people: Annotated[Path | None, Option(help="A packed set, such as people/test.pack.")] = None,
     seed: Seed = 0,
 ) -> None:
     """The paper's figures, as PNG: the space by t-SNE (figs. 1 and 6), cosines over a run's

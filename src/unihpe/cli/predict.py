@@ -59,9 +59,9 @@ def predict(
     Writes JSON, NPZ, a picture and a page.
     """
     from unihpe import load
-    from unihpe.inference.media import predict_keypoints, predict_pictures
+    from unihpe.inference.media import Files, predict_files
 
-    size = parse_size(image_size)
+    files = Files(picture, boxes, keypoints, skeleton, parse_size(image_size))
     options: Options = {
         "focal": focal,
         "sampler": sampler,
@@ -71,21 +71,12 @@ def predict(
     }
     if samples is not None:
         options["samples"] = samples
-    if picture is not None:
-        predictor = load(checkpoint, device)
-        evidence = boxes, keypoints, skeleton, size
-        predicted = predict_pictures(predictor, picture, *evidence, **options)
-        count = f"{len(predicted.results)} people in {len(predicted.pictures)} pictures"
-    elif keypoints is not None:
-        predictor = load(checkpoint, device)
-        predicted = predict_keypoints(predictor, keypoints, skeleton, size, **options)
-        count = f"{len(predicted.results)} people"
-    else:
+    if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    source = picture or keypoints
-    assert source is not None
-    console.print(f"{count} of {source.name}.")
-    write(out, source.name, predicted)
+    predicted, name = predict_files(load(checkpoint, device), files, **options), files.source.name
+    where = f" in {len(predicted.pictures)} pictures" if predicted.pictures else ""
+    console.print(f"{len(predicted.results)} people{where} of {name}.")
+    write(out, name, predicted)
     leave_skipped(predicted.skipped)
 
 

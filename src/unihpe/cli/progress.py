@@ -1,50 +1,37 @@
 """Progress of long work: a bar with rate and time left on a terminal, silence elsewhere."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich import progress as columns
+from rich.progress import Progress, ProgressColumn
 
+from unihpe.cli.options import console
 from unihpe.errors import InputError
 from unihpe.training.stage import Stage
 
 Row = dict[str, Any]
 
 
-def progress(console: Console, *columns: ProgressColumn) -> Progress:
-    """Bars with a description, these columns, and the time left."""
-    shown = TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn()
-    return Progress(*shown, console=console, disable=not console.is_terminal)
+def progress(*more: ProgressColumn) -> Progress:
+    """Bars with a description, more columns, and the time left."""
+    first = columns.TextColumn("{task.description}"), columns.BarColumn()
+    left = columns.TimeRemainingColumn()
+    return Progress(*first, *more, left, console=console, disable=not console.is_terminal)
 
 
 @contextmanager
 def training_report(
-    console: Console, stages: tuple[Stage, ...], tensorboard: Path | None
+    stages: tuple[Stage, ...], tensorboard: Path | None
 ) -> Iterator[Callable[[Row], None]]:
     """A function for the training loop to hand its log rows to."""
-    rate = TextColumn("{task.fields[rate]}")
-    with ExitStack() as stack:
-        write = stack.enter_context(tensorboard_writer(tensorboard)) if tensorboard else None
-        bar = stack.enter_context(
-            progress(console, MofNCompleteColumn(), rate, TimeElapsedColumn())
-        )
-        tasks = {
-            stage.name: bar.add_task(stage.name, total=stage.steps, rate="") for stage in stages
-        }
-        people = {stage.name: stage.step_samples for stage in stages}
+    count, time = columns.MofNCompleteColumn(), columns.TimeElapsedColumn()
+    rate = columns.TextColumn("{task.fields[rate]}")
+    with tensorboard_writer(tensorboard) as write, progress(count, rate, time) as bar:
+        tasks = {s.name: bar.add_task(s.name, total=s.steps, rate="") for s in stages}
+        people = {s.name: s.step_samples for s in stages}
 
         def report(row: Row) -> None:
             stage, task = row["stage"], tasks[row["stage"]]
@@ -53,15 +40,17 @@ def training_report(
             score = f" · {row['validation mpjpe']:.1f} mm" if "validation mpjpe" in row else ""
             text = f"{stage} · loss {row['loss']:.3f}{score}"
             bar.update(task, completed=row["step"], rate=rate, description=text)
-            if write is not None:
-                write(row)
+            write(row)
 
         yield report
 
 
 @contextmanager
-def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
-    """Log rows as TensorBoard scalars."""
+def tensorboard_writer(folder: Path | None) -> Iterator[Callable[[Row], None]]:
+    """Log rows as TensorBoard scalars; without a folder, nowhere."""
+    if folder is None:
+        yield lambda row: None
+        return
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -80,16 +69,16 @@ def tensorboard_writer(folder: Path) -> Iterator[Callable[[Row], None]]:
 
 
 @contextmanager
-def download_report(console: Console, name: str) -> Iterator[Callable[[int, int | None], None]]:
+def download_report(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """A function for a download to hand its byte counts to."""
-    with progress(console, DownloadColumn(), TransferSpeedColumn()) as bar:
+    with progress(columns.DownloadColumn(), columns.TransferSpeedColumn()) as bar:
         task = bar.add_task(name, total=None)
         yield lambda have, whole: bar.update(task, completed=have, total=whole)
 
 
 @contextmanager
-def counted(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
+def counted(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """A function to say how many of `total` are done."""
-    with progress(console, MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+    with progress(columns.MofNCompleteColumn(), columns.TimeElapsedColumn()) as bar:
         task = bar.add_task(name, total=total)
         yield lambda done: bar.update(task, completed=done)

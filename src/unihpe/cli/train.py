@@ -2,31 +2,29 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from unihpe.cli.options import Device, OutFolder, console
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A name of `unihpe recipes`, or a .toml file.")],
+    recipe: Annotated[str, Argument(help="A name of `unihpe recipes`, or a .toml file.")],
     out: OutFolder,
     change: Annotated[
-        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")
-    ] = [],  # noqa: B006
-    start: Annotated[
-        str | None, typer.Option("--from", help="Begin with this checkpoint; shipped is ours.")
-    ] = None,
+        list[str], Option("--set", metavar="KEY=VALUE", help="Change one setting.")
+    ] = [],
+    start: Annotated[str | None, Option("--from", help="Begin with this checkpoint.")] = None,
     stage: Annotated[
-        list[str], typer.Option(metavar="NAME", help="Run this stage only; may be repeated.")
-    ] = [],  # noqa: B006
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the folder's run.")] = False,
+        list[str], Option(metavar="NAME", help="Run this stage only; may be repeated.")
+    ] = [],
+    resume: Annotated[bool, Option("--resume", help="Continue the folder's run.")] = False,
     validate_every: Annotated[
-        int, typer.Option(min=0, help="Steps between validations; 0: at each stage's end.")
+        int, Option(min=0, help="Steps between validations; 0: at each stage's end.")
     ] = 0,
     tensorboard: Annotated[
-        bool, typer.Option(help="Also log for TensorBoard (unihpe\\[plots]).")
+        bool, Option(help="Also log for TensorBoard (unihpe\\[plots]).")
     ] = False,
-    half: Annotated[bool, typer.Option(help="Store the weights as float16.")] = False,
+    half: Annotated[bool, Option(help="Store the weights as float16.")] = False,
     device: Device = "auto",
 ) -> None:
     """Train a recipe: all its stages in order, or those that are named.
@@ -47,7 +45,7 @@ def train(
     with joined(device) as (processes, own):
         console.quiet = not processes.writes
         board = out if tensorboard and processes.writes else None
-        with training_report(console, loaded.stage, board) as report:
+        with training_report(loaded.stage, board) as report:
             train_recipe(
                 loaded,
                 out,

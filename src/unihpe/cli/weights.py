@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from typer import Argument, Option
 
 from unihpe.cli.options import console
 
@@ -24,14 +25,10 @@ def weights_list() -> None:
 
 @app.command("download")
 def weights_download(
-    names: Annotated[list[str], typer.Argument(help="See `unihpe weights list`.")],
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder; default $UNIHPE_CACHE or ~/.cache/unihpe.")
-    ] = None,
-    mirror: Annotated[
-        str | None, typer.Option(help="Address of a folder that holds the same files.")
-    ] = None,
-    offline: Annotated[bool, typer.Option(help="Never use the network.")] = False,
+    names: Annotated[list[str], Argument(help="See `unihpe weights list`.")],
+    cache: Annotated[Path | None, Option(help="Default: $UNIHPE_CACHE or ~/.cache/unihpe.")] = None,
+    mirror: Annotated[str | None, Option(help="Address of a folder with the same files.")] = None,
+    offline: Annotated[bool, Option(help="Never use the network.")] = False,
 ) -> None:
     """Fetch weight files, checked and resumable; prints where they are."""
     from unihpe.cli.progress import download_report
@@ -39,6 +36,6 @@ def weights_download(
     from unihpe.model.backbones import public_file
 
     for name in names:
-        with download_report(console, name) as progress:
+        with download_report(name) as progress:
             path = download(public_file(name), cache, mirror, offline, progress)
         print(path)

@@ -43,7 +43,7 @@ class Augmentation(Settings):
     rotation: float = Field(30.0, ge=0, le=180)  # largest turn, degrees
     turned: float = Field(0.6, ge=0, le=1)  # share of people turned
     scale: float = Field(0.25, ge=0, lt=1)  # largest change of the box's size, as a share of it
-    # Share of people whose box is drawn round the upper body alone, or, a quarter of them, the legs.
+    # Share of people whose box holds the upper body alone, or, a quarter of them, the legs.
     half_body: float = Field(0.2, ge=0, le=1)
     # Share of the other people whom a new edge of the picture cuts, mostly from below; the box is
     # drawn round what is left. Joints beyond the edge keep their labels: those within the crop are

@@ -68,9 +68,6 @@ def indexed(
         files: under it, that `build` reads; none, and it is called without more ado.
         name: of the set and of everything else that the result depends on.
         lens: the kind of its cameras, where they are not plain ones.
-
-    Raises:
-        InputError: as `build`.
     """
     if not files or sum(file.stat().st_size for file in files) < WORTH:
         return build()

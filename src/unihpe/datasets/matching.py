@@ -1,4 +1,7 @@
-"""Files by a pattern, without silence about folders that may not be read: `Path.glob` passes them over, and half a set looks whole."""
+"""Files by a pattern, without silence about folders that may not be read.
+
+`Path.glob` passes them over, and half a set looks whole.
+"""
 
 from __future__ import annotations
 

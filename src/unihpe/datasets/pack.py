@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unihpe.body.batch import FEWEST_JOINTS, LabelledCrop
+from unihpe.body.batch import FEWEST_JOINTS, Frames, LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop
-from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.packed import PackedPeople, join, pack
 from unihpe.datasets.pictures import Pictures, require_size
@@ -43,19 +42,6 @@ class Done:
     notes: tuple[str, ...]  # who was left out, with counts
 
 
-@dataclass(frozen=True)
-class Labels:
-    """Of N people, as `LabelledCrop` has them of one."""
-
-    index: NDArray[np.int64]
-    keypoints: NDArray[np.float32]
-    pose: NDArray[np.float32]
-    visibility: NDArray[np.uint8]
-    box: NDArray[np.float64]
-    camera: Camera
-    group: tuple[str, ...]
-
-
 def pack_recorded(
     recorded: Recorded,
     pictures: Pictures,
@@ -65,8 +51,7 @@ def pack_recorded(
     done: Callable[[int], None] = lambda count: None,
     piece: int = PIECE,
 ) -> Done:
-    """Pack the people of a recorded set, in human36m17's joints by name (NaN where the set lacks
-    one).
+    """Pack the people of a recorded set, in human36m17's joints by name (NaN where it lacks one).
 
     Boxes hold all joints of the set. Pictures keep their lens's distortion, and so does the 2D of
     sets that have it.
@@ -77,9 +62,6 @@ def pack_recorded(
         skip_missing: leave out people whose picture is not there, instead of refusing.
         done: told how many people are ready.
         piece: people of one piece.
-
-    Raises:
-        InputError: for pictures that are not there or cannot be read, or nobody to pack.
     """
     indices, notes = people_with_pictures(recorded, pictures, skip_missing)
     notes = (*recorded.notes, *notes)
@@ -97,16 +79,13 @@ def pack_recorded(
     for number, chosen in enumerate(indices.split(piece)):
         part = folder / f"{number:05d}"
         parts.append(part)
-        wanted, labels = settings | {"piece": number, "of": piece}, labels_of(recorded, chosen)
-        if holds(part, wanted, labels):
+        wanted, people = settings | {"piece": number, "of": piece}, labelled(recorded, chosen)
+        if holds(part, wanted, people):
             kept += len(chosen)
             done(ready + len(chosen))
         else:
-            people, more = (
-                packed_people(recorded, pictures, labels),
-                partial(report_more, done, ready),
-            )
-            pack(people, part, wanted, done=more)
+            crops, more = cut_out(recorded, pictures, people), partial(report_more, done, ready)
+            pack(crops, part, wanted, done=more)
         ready += len(chosen)
     join(parts, file)
     if (written := len(PackedPeople(file))) != len(indices):
@@ -146,7 +125,7 @@ def people_with_pictures(
     return enough.nonzero()[:, 0], tuple(notes)
 
 
-def holds(part: Path, settings: dict[str, Any], labels: Labels) -> bool:
+def holds(part: Path, settings: dict[str, Any], people: Frames) -> bool:
     """Whether a piece is there already: of the same pictures, with these labels, and undamaged."""
     if not part.is_file():
         return False
@@ -156,44 +135,45 @@ def holds(part: Path, settings: dict[str, Any], labels: Labels) -> bool:
             packed.picture(n)
     except InputError:
         return False
-    names = ("index", "keypoints", "pose", "visibility", "box")
-    pairs = ((getattr(packed, name), getattr(labels, name)) for name in names)
-    same = all(np.array_equal(*pair, equal_nan=True) for pair in pairs)
+    same = all(
+        np.array_equal(getattr(packed, name), label, equal_nan=True)
+        for name, label in labels_of(people).items()
+    )
     return packed.settings == settings and same
 
 
-def labels_of(recorded: Recorded, indices: Tensor) -> Labels:
-    """The labels of some people, in human36m17's joints."""
+def labelled(recorded: Recorded, indices: Tensor) -> Frames:
+    """Some people in human36m17's joints; 2D that is missing is NaN, boxes are of the set's own."""
     own = recorded.read(indices)
+    box = box_from_keypoints(own.keypoints, own.confidence > 0).double()
     frames = in_joints(recorded, get_skeleton("human36m17")).read(indices, torch.Generator())
-    assert frames.pose is not None
-    keypoints = torch.where(frames.confidence[..., None] > 0, frames.keypoints, torch.nan).numpy()
-    inside = np.all((keypoints >= 0) & (keypoints < frames.camera.size[:, None].numpy()), axis=-1)
-    return Labels(
-        indices.numpy(),
-        keypoints,
-        frames.pose.numpy(),
-        np.where(inside, SEEN, 0).astype(np.uint8),
-        box_from_keypoints(own.keypoints, own.confidence > 0).double().numpy(),
-        frames.camera,
-        frames.group,
-    )
+    keypoints = torch.where(frames.confidence[..., None] > 0, frames.keypoints, torch.nan)
+    return replace(frames, keypoints=keypoints, box=box)
 
 
-def packed_people(recorded: Recorded, pictures: Pictures, labels: Labels) -> Iterator[LabelledCrop]:
+def labels_of(people: Frames) -> dict[str, NDArray[Any]]:
+    """The labels of people as a packed set has them; visible is what lies in the picture."""
+    assert people.pose is not None and people.box is not None
+    inside = (people.keypoints >= 0) & (people.keypoints < people.camera.size[:, None])
+    return {
+        "index": people.index.numpy(),
+        "keypoints": people.keypoints.numpy(),
+        "pose": people.pose.numpy(),
+        "visibility": np.where(inside.all(-1), SEEN, 0).astype(np.uint8),
+        "box": people.box.numpy(),
+    }
+
+
+def cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[LabelledCrop]:
     """People one after the other, read from their pictures."""
-    for n, index in enumerate(labels.index.tolist()):
+    labels = labels_of(people)
+    for n, index in enumerate(people.index.tolist()):
         view, frame = recorded.at(index)
-        whole, camera = pictures.read(view, frame), labels.camera.select(torch.tensor(n))
+        whole, camera = pictures.read(view, frame), people.camera.select(torch.tensor(n))
         require_size(whole, camera.size, pictures, view, frame)
-        picture = crop(whole, labels.box[n], CROP_WIDTH, CROP_HEIGHT)
-        marks = labels.keypoints[n], labels.pose[n], labels.visibility[n], labels.box[n]
-        seen_by = of_picture(camera, whole.shape[1], whole.shape[0])
-        yield LabelledCrop(picture, *marks, seen_by, index, labels.group[n])
-
-
-def of_picture(camera: Camera, width: int, height: int) -> Camera:
-    """The camera with the size that its picture has, without distortion, which packed sets do not
-    keep."""
-    size = torch.tensor([float(width), float(height)])
-    return Camera(camera.focal, camera.centre, size, camera.rotation, camera.translation)
+        of_one = {name: label[n] for name, label in labels.items()} | {"index": index}
+        picture = crop(whole, of_one["box"], CROP_WIDTH, CROP_HEIGHT)
+        # the size that the picture has; packed sets keep no distortion
+        size = torch.tensor([float(whole.shape[1]), float(whole.shape[0])])
+        seen_by = replace(camera, size=size)
+        yield LabelledCrop(picture, camera=seen_by, group=people.group[n], **of_one)

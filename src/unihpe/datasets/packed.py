@@ -62,9 +62,6 @@ def pack(
     Args:
         settings: what the people were made or read with; kept as text.
         done: told how many are written, after each.
-
-    Raises:
-        InputError: if the file cannot be written, or nobody is given.
     """
     rows: dict[str, list[Any]] = {name: [] for name in LABELS}
     groups: dict[str, int] = {}
@@ -114,11 +111,7 @@ def write_labels(
 
 
 def join(files: Sequence[Path], file: Path) -> None:
-    """Packed sets one after the other as one, with the settings of the first.
-
-    Raises:
-        InputError: if one of them is not whole, or the file cannot be written.
-    """
+    """Packed sets one after the other as one, with the settings of the first."""
     parts = [PackedPeople(part) for part in files]
     names = dict.fromkeys(name for part in parts for name in part.groups)
     numbers = {name: n for n, name in enumerate(names)}
@@ -161,9 +154,6 @@ class PackedPeople:
     `keypoints`, `pose`, `visibility`, `box` and `index` are the labels of all people, leading axis
     N (see `LabelledCrop`); `groups` the names that `arrays["group"]` numbers; `settings` what the
     set was made with, as text. Processes each open it themselves.
-
-    Raises:
-        InputError: if the file is not a packed set, or not whole.
     """
 
     def __init__(self, file: Path) -> None:
@@ -234,11 +224,7 @@ class PackedPeople:
         return Camera(row[:2], row[2:4], row[4:6], row[6:15].view(3, 3), row[15:])
 
     def picture(self, n: int) -> NDArray[np.uint8]:
-        """The crop of person n, (256, 192, 3), RGB.
-
-        Raises:
-            InputError: where its bytes are not those that were written.
-        """
+        """The crop of person n, (256, 192, 3), RGB."""
         offset, length = int(self.arrays["offset"][n]), int(self.arrays["length"][n])
         data = np.asarray(self.data[offset : offset + length])
         whole = not self.checked or zlib.crc32(data.tobytes()) == int(self.arrays["checksum"][n])

@@ -18,7 +18,7 @@ SLACK = 2  # pixels
 
 
 class Pictures:
-    """The pictures of a recorded set, which has some, under the folder that their names begin at."""
+    """The pictures of a recorded set that has some; names begin at the folder `root`."""
 
     def __init__(self, recording: Recording, root: Path) -> None:
         assert recording.pictures is not None
@@ -41,11 +41,7 @@ class Pictures:
         return None
 
     def read(self, view: View, frame: int) -> Picture:
-        """The picture of a frame, RGB (H, W, 3). Frames of a video are fast in rising order.
-
-        Raises:
-            InputError: where it is not there, or cannot be read.
-        """
+        """The picture of a frame, RGB (H, W, 3). Frames of a video are fast in rising order."""
         if (file := self.find(view, frame)) is None:
             usual = self.root / self.names(view, frame)[0]
             raise InputError(f"{usual}: not there, nor under another known name")
@@ -99,9 +95,6 @@ class Video:
     def read(self, file: Path, frame: int) -> Picture:
         """A frame, counted from 0, RGB; decoded from the beginning, since seeking is not exact in
         every container.
-
-        Raises:
-            InputError: where the video cannot be read, or ends before.
         """
         if file != self.file or frame < self.next:
             self.capture.open(str(file))

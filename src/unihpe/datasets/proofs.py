@@ -72,7 +72,7 @@ def legs_of(pose: Tensor, skeleton: Skeleton) -> tuple[Legs, float]:
 
 
 def left_by_knees(place: dict[str, Tensor], skeleton: Skeleton) -> Tensor:
-    """A person's left by the bend of the knees, (N, 3), whatever sides are called; zero for straight legs."""
+    """A person's left by the bend of the knees alone, (N, 3); zero where the legs are straight."""
     hips = (place["left_hip"] + place["right_hip"]) / 2
     up = (place["left_shoulder"] + place["right_shoulder"]) / 2 - hips
     forward = torch.zeros_like(hips)
@@ -105,7 +105,7 @@ def first_leg(skeleton: Skeleton, legs: Legs) -> str:
 
 
 def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> None:
-    """Raise for poses (N, J, 3) that are not in the layout's unit, m or mm, or whose legs are swapped."""
+    """Raise for poses (N, J, 3) that are not in the unit (m or mm), or whose legs are swapped."""
     some = pose[evenly_spaced(len(pose), CHECKED_POSES)]
     if (found := unit_of(some, skeleton)) != unit:
         raise InputError(

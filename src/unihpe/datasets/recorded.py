@@ -96,7 +96,7 @@ class Recorded:
             mapped.release()
 
     def rows(self, tensor: Tensor, which: Tensor) -> Tensor:
-        """Rows of one of the large tensors; of those in files few at a time: a page comes with each."""
+        """Rows of a large tensor; of one in a file few at a time, as a page comes with each."""
         if not self.maps:
             return tensor[which]
         parts = []
@@ -134,11 +134,7 @@ class Recorded:
     def select(
         self, wanted: Callable[[View], bool] = lambda view: True, stride: int = 1
     ) -> Recorded:
-        """The views that are wanted, every `stride`-th frame of each, counted from its frame 0.
-
-        Raises:
-            InputError: if nothing is left.
-        """
+        """Every `stride`-th frame, from 0, of the views wanted; InputError where none is left."""
         chosen = torch.tensor([wanted(view) for view in self.views], dtype=torch.bool)
         keep = chosen[self.view] & (self.frame % stride == 0)
         if not bool(keep.any()):
@@ -156,13 +152,10 @@ class Recorded:
         return replace(self, **columns)
 
     def held_out(self, share: float) -> tuple[Recorded, Recorded]:
-        """All but the last `share`, in time, of what each person does of each action; and that part.
+        """All but the last `share` of what each person does of each action; and that last part.
 
         Cameras alike, and one cut in time for each person and action: frames next to it are
         neighbours, no others are. A frame at least is in the last part.
-
-        Raises:
-            InputError: if that is everything.
         """
         last = self.over() > 1 - share
         if bool(last.all()):

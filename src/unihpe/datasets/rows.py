@@ -2,10 +2,11 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,13 +40,6 @@ class Rows:
             numbers.append(known[id(view)])
         frames = torch.tensor([frame for _, frame in rows])
         return cls(tuple(places), torch.tensor(numbers), frames)
-
-    @classmethod
-    def in_turn(cls, views: Sequence[View], frames: Sequence[Tensor]) -> Self:
-        """Views one after the other, with the frames of each."""
-        lengths = torch.tensor([len(frame) for frame in frames])
-        view = torch.arange(len(views)).repeat_interleave(lengths)
-        return cls(tuple(views), view, torch.cat(list(frames)).long())
 
 
 def by_row(
@@ -90,30 +84,13 @@ def by_row(
     )
 
 
-def rows_of_names(places: Sequence[Place], rows: int, cameras: Sequence[str]) -> Tensor | None:
-    """The rows (N,) that names belong to, in a table with more rows; None if that is unclear.
-
-    MMPose's scripts write a row for every annotated frame, but no name for one whose video they
-    cannot read. They go through sequences, then cameras, then frames, and a sequence has the same
-    frames of every camera: what one camera has no name for, another tells.
-
-    Args:
-        cameras: the set's, in the packer's order.
-    """
-    frames: dict[Hashable, set[int]] = {}
-    for sequence, _, frame in places:
-        frames.setdefault(sequence, set()).add(frame)
-    written = [
-        (sequence, camera, frame)
-        for sequence, numbers in frames.items()
-        for camera in cameras
-        for frame in sorted(numbers)
-    ]
-    row = {place: n for n, place in enumerate(written)}
-    if len(row) != rows or any(place not in row for place in places):
-        return None
-    named = torch.tensor([row[place] for place in places])
-    return named if bool((named.diff() > 0).all()) else None
+def of_view(
+    skeleton: Skeleton, view: View, frame: Tensor, pose: Tensor, keypoints: Tensor, camera: Camera
+) -> Recorded:
+    """The people of one view, as `by_row` has them; one camera for all of them, or one each."""
+    rows = Rows((view,), torch.zeros_like(frame), frame)
+    which = rows.view if len(camera.focal) == 1 else torch.arange(len(frame))
+    return by_row(skeleton, rows, pose, keypoints, camera, which, "")
 
 
 def with_names(
@@ -124,19 +101,17 @@ def with_names(
     cameras: Sequence[str],
     path: Path,
 ) -> tuple[Array, Array, tuple[str, ...]]:
-    """The 3D and 2D of the rows that have a name, and a note where some have none.
+    """The 3D and 2D of the rows of MMPose's tables that have a name, and a note if some lack one.
 
     Args:
         count: of the names; their `places` are read only where there are more rows.
-
-    Raises:
-        InputError: where the numbers differ, and nothing says which rows are without a name.
+        cameras: the set's, in the packer's order.
     """
     if count < len(poses) == len(points):
         named = rows_of_names(list(places), len(poses), cameras)
         if named is not None:
             note = f"{path.name}: rows without a name left out (videos that could not be read)"
-            return poses[named.numpy()], points[named.numpy()], (note,)
+            return poses[named], points[named], (note,)
     if not count == len(poses) == len(points):
         raise InputError(
             f"{path}: {count} names, {len(poses)} poses and {len(points)} sets of keypoints:"
@@ -144,6 +119,25 @@ def with_names(
             " those are; make the file again from whole videos"
         )
     return poses, points, ()
+
+
+def rows_of_names(places: Sequence[Place], rows: int, cameras: Sequence[str]) -> Array | None:
+    """The rows (N,) that names belong to, in a table with more rows; None if that is unclear.
+
+    MMPose's scripts write a row for every annotated frame, but no name for one whose video they
+    cannot read. They go through sequences, then cameras, then frames, and a sequence has the same
+    frames of every camera: what one camera has no name for, another tells.
+    """
+    frames: dict[Hashable, set[int]] = {}
+    for sequence, _, frame in places:
+        frames.setdefault(sequence, set()).add(frame)
+    row: dict[Place, int] = {}
+    for sequence, numbers in frames.items():
+        for camera, frame in product(cameras, sorted(numbers)):
+            row[sequence, camera, frame] = len(row)
+    named = np.array([row.get(place, -1) for place in places])
+    whole = len(row) == rows and (named >= 0).all() and (np.diff(named) > 0).all()
+    return named if whole else None
 
 
 def combined(parts: Sequence[Recorded], layout: str) -> Recorded:

@@ -6,6 +6,7 @@ pixels, and `metadata`. 2D may be longer than 3D (videos have a few more frames)
 end, as VideoPose3D does.
 """
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,11 +68,7 @@ def as_mapping(value: object, where: object, what: str) -> dict[str, Any]:
 
 
 def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> list[Sequence3D]:
-    """Every sequence of a 3D file, its joints reduced to `wanted` by name.
-
-    Args:
-        joints: the joint set that each number of joints means.
-    """
+    """Every sequence of a 3D file, its joints, which their number tells, reduced to `wanted`."""
     sequences = []
     subjects = as_mapping(load_npz(path, ("positions_3d",))["positions_3d"], path, "positions_3d")
     for subject, by_name in subjects.items():
@@ -149,22 +146,14 @@ def joints_of(metadata: Mapping[str, Any], path: Path) -> Skeleton:
     )
 
 
-def has_sides(skeleton: Skeleton, symmetry: object) -> bool:
-    """Whether the columns a file calls left and right, in pairs, are a skeleton's."""
-    if not isinstance(symmetry, list | tuple | np.ndarray) or len(symmetry) != 2:
-        return False
-    left, right = (whole_numbers(side) for side in symmetry)
+def has_sides(skeleton: Skeleton, symmetry: Any) -> bool:
+    """Whether the columns a file calls left and right are a skeleton's."""
     own = [n for n, joint in enumerate(skeleton.joints) if joint.startswith("left_")]
-    mirrored = [skeleton.mirror[n] for n in left if n < len(skeleton)]
-    return sorted(left) == own and sorted(mirrored) == sorted(right)
-
-
-def whole_numbers(side: object) -> list[int]:
-    """The joint numbers a file lists; none where it lists something else."""
-    if not isinstance(side, list | tuple | np.ndarray):
-        return []
-    numbers = [int(n) for n in side if isinstance(n, int | np.integer)]
-    return numbers if len(numbers) == len(side) else []
+    try:
+        left, right = ([operator.index(n) for n in side] for side in symmetry)
+    except (TypeError, ValueError):
+        return False
+    return sorted(left) == own and sorted(right) == sorted(skeleton.mirror[n] for n in own)
 
 
 @dataclass
@@ -232,10 +221,6 @@ def assemble(
     Args:
         detections: their 2D, which is used up; None projects 3D instead.
         seen: the views and the rows of their cameras, as many for each sequence, one after another.
-        notes: what was left out already.
-
-    Raises:
-        InputError: for 2D that does not fit the 3D, or is not in pixels.
     """
     each = len(seen) // len(sequences)
     lengths = torch.tensor([len(sequence.poses) for sequence in sequences])

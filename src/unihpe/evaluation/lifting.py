@@ -14,7 +14,7 @@ from unihpe.datasets.protocol import EVERY_JOINT, Protocol, Words
 from unihpe.diffusion.sampling import Sampler
 from unihpe.evaluation.retrieval import pair_cosines, retrievals
 from unihpe.evaluation.scores import scores
-from unihpe.inference.answer import Draw, answer
+from unihpe.inference.answer import Answer, Draw, answer
 from unihpe.model.unihpe import UniHPE
 
 Report = dict[str, Any]  # ready for JSON
@@ -30,19 +30,14 @@ class Tally:
         self._embeddings: dict[Modality, list[Tensor]] = {}
         self._errors: dict[str, list[Tensor]] = {}
 
-    def add(
-        self,
-        batch: Batch,
-        embeddings: Mapping[Modality, Tensor],
-        estimates: Mapping[str, Tensor],
-    ) -> None:
-        """One batch, with its 3D estimates (B, J, 3), mm, by name."""
+    def add(self, batch: Batch, made: Answer, estimates: Mapping[str, Tensor]) -> None:
+        """One batch, its answer, and what of it is scored: poses (B, J, 3), mm, by name."""
         assert batch.pose is not None
         truth = batch.pose.cpu()
         for name, pose in estimates.items():
             for figure, values in scores(pose.cpu(), truth, self.skeleton, self.protocol).items():
                 self._errors.setdefault(f"{figure} {name}", []).append(values)
-        for kind, embedding in embeddings.items():
+        for kind, embedding in made.embeddings.items():
             self._embeddings.setdefault(kind, []).append(embedding.cpu())
         self._poses.append(truth)
         self.groups += batch.group
@@ -90,8 +85,7 @@ def evaluate_lifting(
     kind = "point" if model.has_point_estimate(target) else "sample"
     for batch in batches:
         made = answer(model, skeleton, batch, kinds, draw, targets=[target], flip=flip)
-        label = Modality.POSE_2D.label
-        estimates = {name.replace(label, kind): pose for name, pose in made.poses.items()}
+        estimates = {name.replace("2d", kind): pose for name, pose in made.poses.items()}
         if (drawn := made.hypotheses) is not None:
             combined = {
                 f"mean of {samples}": drawn.mean(0),
@@ -99,7 +93,7 @@ def evaluate_lifting(
                 f"best of {samples}*": best(drawn, batch),
             }
             estimates |= {n: root_relative(pose, skeleton) for n, pose in combined.items()}
-        tally.add(batch, made.embeddings, estimates)
+        tally.add(batch, made, estimates)
     pairs, directions = tally.agreement(generator, gallery)
     return {
         "protocol": words,

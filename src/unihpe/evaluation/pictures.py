@@ -57,7 +57,7 @@ def evaluate_pictures(
     for batch in batches:
         made = answer(model, skeleton, batch, tuple(Modality), draw, flip=flip)
         estimates = {renamed(name, PATHS): pose for name, pose in made.poses.items()}
-        tally.add(batch, made.embeddings, estimates)
+        tally.add(batch, made, estimates)
         for name, points in made.keypoints.items():
             rows = flat.setdefault(renamed(name, FLAT_PATHS), {})
             for label, score in scores_2d(points, batch).items():

@@ -18,9 +18,6 @@ def scores(
 ) -> dict[str, Tensor]:
     """The figures of each pose: guess and truth (N, J, 3), mm → (N,) by metric, mm or %; a joint
     that is NaN in the truth does not count.
-
-    Raises:
-        InputError: where a joint that the protocol scores is none of the skeleton's.
     """
     guess, truth = (pose - origin(pose, skeleton, protocol.root) for pose in (guess, truth))
     found: dict[str, Tensor] = {}

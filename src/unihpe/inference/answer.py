@@ -79,35 +79,32 @@ def answer(
     """
     draw = draw or Draw()
     batches = [batch, mirrored_batch(batch, skeleton)] if flip else [batch]
-    heatmap_keypoints: dict[str, Tensor] = {}
-    embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
-    if Modality.IMAGE in kinds:
-        embeddings, heatmap_keypoints = _encode_pictures(model, skeleton, batches)
-    if Modality.POSE_2D in kinds:
-        for own, seen in zip(embeddings, batches, strict=True):
-            own[Modality.POSE_2D] = model.encode(seen, Modality.POSE_2D)
+    encoded, heatmap_keypoints = _encode(model, skeleton, batches, kinds)
     views = [
         _View(model, skeleton, own, seen.box_token, draw, in_mirror=seen is not batch)
-        for own, seen in zip(embeddings, batches, strict=True)
+        for own, seen in zip(encoded, batches, strict=True)
     ]
+    embeddings = encoded[0]
     poses: dict[str, Tensor] = {}
     keypoints: dict[str, Tensor] = {}
     for target in targets:
         made = poses if target is Modality.POSE_3D else keypoints
-        for source in embeddings[0]:
-            if source is not target and (draw.sampler or model.has_point_estimate(target)):
-                ways = [partial(view.estimate, source, target) for view in views]
-                made |= _flip_tested(source.label, ways, draw.generator)
-        if made is poses and len(embeddings[0]) > 1 and model.has_point_estimate(target):
-            made |= _flip_tested(FUSED, [view.fused for view in views], draw.generator)
+        sources = [source for source in embeddings if source is not target]
+        names = {source.label: [source] for source in sources}
+        if len(sources) > 1 and model.has_point_estimate(target):
+            names[FUSED] = sources
+        for name, evidence in names.items():
+            if model.has_point_estimate(target) or draw.sampler:
+                ways = [partial(view.estimate, evidence, target) for view in views]
+                made |= _flip_tested(name, ways, draw.generator)
     hypotheses = None
     sampled = Modality.POSE_3D in targets and model.can_be_sampled(Modality.POSE_3D)
     if sampled and draw.samples and draw.sampler:  # of 2D where it is given, else of the picture
-        hypotheses = views[0].sample(max(embeddings[0]), Modality.POSE_3D, draw.samples)
+        hypotheses = views[0].sample(max(embeddings), Modality.POSE_3D, draw.samples)
     if Modality.POSE_3D in kinds:
-        embeddings[0][Modality.POSE_3D] = model.encode(batch, Modality.POSE_3D)
+        embeddings[Modality.POSE_3D] = model.encode(batch, Modality.POSE_3D)
     poses = {name: root_relative(pose, skeleton) for name, pose in poses.items()}
-    return Answer(embeddings[0], poses, keypoints | heatmap_keypoints, hypotheses)
+    return Answer(embeddings, poses, keypoints | heatmap_keypoints, hypotheses)
 
 
 @dataclass(frozen=True)
@@ -121,16 +118,15 @@ class _View:
     draw: Draw
     in_mirror: bool
 
-    def estimate(self, source: Modality, target: Modality) -> Tensor:
-        """The point estimate; one sample where the decoder has none."""
+    def estimate(self, sources: Sequence[Modality], target: Modality) -> Tensor:
+        """The point estimate, of several sources fused; one sample where the decoder has none."""
         if not self.model.has_point_estimate(target):
-            return self.sample(source, target, 1)[0]
-        pose = self.model.estimate(self.embeddings[source], source, target, self.box_token)
-        return self.skeleton.mirrored(pose) if self.in_mirror else pose
-
-    def fused(self) -> Tensor:
-        """The 3D point estimate of all kinds of evidence."""
-        pose = self.model.fuse(self.embeddings, Modality.POSE_3D, self.box_token)
+            return self.sample(sources[0], target, 1)[0]
+        own = {source: self.embeddings[source] for source in sources}
+        if len(own) > 1:
+            pose = self.model.fuse(own, target, self.box_token)
+        else:
+            pose = self.model.estimate(own[sources[0]], sources[0], target, self.box_token)
         return self.skeleton.mirrored(pose) if self.in_mirror else pose
 
     def sample(self, source: Modality, target: Modality, count: int) -> Tensor:
@@ -172,25 +168,39 @@ def _through_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
     return sample
 
 
+def _encode(
+    model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch], kinds: Collection[Modality]
+) -> tuple[list[dict[Modality, Tensor]], dict[str, Tensor]]:
+    """Embeddings of each batch's pictures and 2D; and the 2D (B, J, 2) of heat maps, if any."""
+    embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
+    keypoints: dict[str, Tensor] = {}
+    if Modality.IMAGE in kinds:
+        rows = torch.arange(len(batches[0])).split(PICTURES)
+        some = [[chosen(batch, part) for batch in batches] for part in rows]
+        images, flat = zip(*(_encode_pictures(model, skeleton, part) for part in some), strict=True)
+        embeddings = [{Modality.IMAGE: image} for image in _rows(images).values()]
+        keypoints = _rows(flat)
+    if Modality.POSE_2D in kinds:
+        for own, batch in zip(embeddings, batches, strict=True):
+            own[Modality.POSE_2D] = model.encode(batch, Modality.POSE_2D)
+    return embeddings, keypoints
+
+
 def _encode_pictures(
     model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch]
-) -> tuple[list[dict[Modality, Tensor]], dict[str, Tensor]]:
-    """Embeddings of each batch's pictures, and the 2D (B, J, 2) of the heat maps, if any.
+) -> tuple[dict[int, Tensor], dict[str, Tensor]]:
+    """The pictures' embeddings by batch; and the 2D of their heat maps.
 
     The second batch, if there is one, is the first in a mirror; of heat maps, the flip test is the
     mean of the maps.
     """
-    embeddings, keypoints = [], []
-    for rows in torch.arange(len(batches[0])).split(PICTURES):
-        encoded = [model.encode_image(chosen(batch, rows)) for batch in batches]
-        embeddings.append({n: embedding for n, (embedding, _) in enumerate(encoded)})
-        maps = [heatmaps for _, heatmaps in encoded if heatmaps is not None]
-        if len(maps) > 1:
-            maps[1] = (maps[0] + maps[1][:, list(skeleton.mirror)].flip(-1)) / 2
-        names = (HEAT_MAPS, HEAT_MAPS + FLIP_TEST)
-        keypoints.append({name: soft_argmax(m) for name, m in zip(names, maps, strict=False)})
-    images = _rows(embeddings)
-    return [{Modality.IMAGE: images[n]} for n in range(len(batches))], _rows(keypoints)
+    encoded = [model.encode_image(batch) for batch in batches]
+    maps = [heatmaps for _, heatmaps in encoded if heatmaps is not None]
+    if len(maps) > 1:
+        maps[1] = (maps[0] + maps[1][:, list(skeleton.mirror)].flip(-1)) / 2
+    names = (HEAT_MAPS, HEAT_MAPS + FLIP_TEST)
+    keypoints = {name: soft_argmax(own) for name, own in zip(names, maps, strict=False)}
+    return {n: embedding for n, (embedding, _) in enumerate(encoded)}, keypoints
 
 
 def _rows(parts: Sequence[Mapping[Key, Tensor]]) -> dict[Key, Tensor]:

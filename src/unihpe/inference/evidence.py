@@ -1,6 +1,6 @@
 """What people hand in, checked and made ready for a model: keypoints, poses, boxes, pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +34,8 @@ class Evidence:
     batch: Batch
     kinds: tuple[Modality, ...]  # that the batch holds; the crops may still be in `pixels`
     camera: Camera
+    image: tuple[str, ...]  # names of pictures and people, for the results
+    person: tuple[str, ...]
     focal_given: bool = True
     keypoints: Converted | None = None  # as given, in the model's joints and pixels
     pixels: Picture | None = None  # the picture, of which `parts` cuts out the boxes
@@ -52,41 +54,59 @@ class Evidence:
 
 def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: float | None) -> Evidence:
     """2D keypoints, in a model's joints; people who cannot be lifted are refused."""
-    camera = checked_camera(people.image_size, focal)
-    joints = _liftable(people, skeleton)
+    camera, joints = checked_camera(people.image_size, focal), _liftable(people, skeleton)
     n, group = torch.arange(len(people)), ("",) * len(people)
     frames = Frames(joints.points, joints.confidence, None, camera, group, n)
-    return Evidence(
-        prepare(frames, skeleton), (Modality.POSE_2D,), camera, focal is not None, joints
-    )
+    batch, names = prepare(frames, skeleton), (people.image, people.person)
+    return Evidence(batch, (Modality.POSE_2D,), camera, *names, focal is not None, joints)
 
 
 def from_picture(
-    pixels: Picture,
+    picture: PictureLike,
     boxes: Numbers | None,
-    keypoints: Keypoints | None,
+    people: Keypoints | None,
     skeleton: Skeleton,
     focal: float | None,
+    name: str = "picture",
 ) -> Evidence:
     """The people in boxes of a picture, or round their keypoints, or one who fills it."""
-    kinds: tuple[Modality, ...] = (Modality.IMAGE,)
-    joints = None if keypoints is None else _liftable(keypoints, skeleton)
+    pixels, kinds = checked_picture(picture), tuple(Modality)[:2]
+    joints = None if people is None else _liftable(people, skeleton)
+    box = checked_boxes(_corners(joints) if boxes is None and joints else boxes, pixels)
+    count, size = len(box), torch.tensor(pixels.shape[1::-1], dtype=torch.float32)
+    camera = checked_camera(size.expand(count, 2), focal)
+    empty = torch.zeros(count, len(skeleton), 2)
+    batch = Batch(empty, empty[..., 0], box_token(box, camera.size, camera.focal[:, 0]), box=box)
     if joints is not None:
-        kinds, boxes = (*kinds, Modality.POSE_2D), _corners(joints) if boxes is None else boxes
-    height, width = pixels.shape[:2]
-    box = checked_boxes(boxes, width, height)
-    size = torch.tensor([float(width), float(height)]).expand(len(box), 2)
-    camera, empty = checked_camera(size, focal), torch.zeros(len(box), len(skeleton), 2)
-    token = box_token(box, camera.size, camera.focal[:, 0])
-    batch = Batch(empty, empty[..., 0], token, box=box)
-    if joints is not None:
-        if len(joints.points) != len(box):
+        if len(joints.points) != count:
             marked = f"keypoints of {len(joints.points)} people"
-            raise InputError(f"{len(box)} boxes and {marked}: give one box for each")
+            raise InputError(f"{count} boxes and {marked}: give one box for each")
         seen = joints.confidence[..., None] > 0
         points = torch.where(seen, to_box(joints.points, box), 0.0)
         batch = replace(batch, keypoints=points, confidence=joints.confidence)
-    return Evidence(batch, kinds, camera, focal is not None, joints, pixels)
+    kinds, names = kinds if joints else kinds[:1], ((name,) * count, numbered(count))
+    return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels)
+
+
+def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
+    """3D poses (N, J, 3) or (J, 3), mm, in a model's joints."""
+    poses, joints = floats(pose, "poses"), len(skeleton)
+    poses = poses[None] if poses.ndim == 2 else poses
+    if poses.ndim != 3 or poses.shape[1:] != (joints, 3):
+        wanted = f"(N, {joints}, 3), the joints of {skeleton.name}"
+        raise InputError(f"poses must be {wanted}; not {tuple(poses.shape)}")
+    if bool(torch.isinf(poses).any()):
+        raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
+    empty, names = torch.zeros_like(poses), numbered(len(poses))
+    pose = root_relative(poses, skeleton)
+    batch = Batch(empty[..., :2], empty[..., 0], empty[:, 0], pose=pose)
+    camera = Camera.simple(torch.ones(len(poses), 2))  # nobody sees them
+    return Evidence(batch, (Modality.POSE_3D,), camera, names, names)
+
+
+def numbered(people: int) -> tuple[str, ...]:
+    """Names for people without any."""
+    return tuple(str(n) for n in range(people))
 
 
 def checked_keypoints(
@@ -115,55 +135,39 @@ def checked_keypoints(
     seen = torch.where(torch.isnan(points).any(-1), 0.0, seen.nan_to_num(0.0).clamp(0, 1))
     points = torch.where(seen[..., None] > 0, points, torch.nan)
     size, people = floats(image_size, "image_size"), len(points)
-    whole = bool((torch.isfinite(size) & (size > 0)).all())
-    if size.shape not in ((2,), (people, 2)) or not whole:
+    if size.shape not in ((2,), (people, 2)) or not bool((size.isfinite() & (size > 0)).all()):
         what = "(width, height) in pixels, both above 0, once or for each person"
         raise InputError(f"image_size must be {what}")
-    names = tuple(str(n) for n in range(people))
-    return Keypoints(skeleton, points, seen, names, ("0",) * people, size.expand(people, 2))
+    names = numbered(people), ("0",) * people
+    return Keypoints(skeleton, points, seen, *names, size.expand(people, 2))
 
 
-def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, list[str]]:
-    """People in a model's joints, and why each cannot be lifted; "" for those who can."""
+def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:
+    """People in a model's joints; and, by their rows, why some cannot be lifted."""
     converted = convert(people.keypoints, people.confidence, people.skeleton, skeleton)
     size, seen = people.image_size, converted.confidence > 0
     points = torch.where(seen[..., None], converted.points, torch.nan)
-    far = ((points - size[:, None] / 2).abs() > FARTHEST * size[:, None]).any(-1).any(-1)
+    far = ((points - size[:, None] / 2).abs() > FARTHEST * size[:, None]).flatten(1).any(1)
     sides = points.nan_to_num(-torch.inf).amax(1) - points.nan_to_num(torch.inf).amin(1)
-    extents = sides.amax(1) / size.amax(1)
-    reasons = []
-    rows = zip(seen.sum(1).tolist(), far.tolist(), extents.tolist(), strict=True)
-    for count, is_far, extent in rows:
+    small = (sides.amax(1) <= SMALLEST_EXTENT * size.amax(1)).tolist()
+    reasons = {}
+    for n, (count, is_far) in enumerate(zip(seen.sum(1).tolist(), far.tolist(), strict=True)):
         if count < FEWEST_JOINTS:
-            reasons.append(f"{count} joints seen, at least {FEWEST_JOINTS} are needed")
+            reasons[n] = f"{count} joints seen, at least {FEWEST_JOINTS} are needed"
         elif is_far:
-            reasons.append(f"a joint lies more than {FARTHEST} pictures away from the picture")
-        else:
-            reasons.append("" if extent > SMALLEST_EXTENT else "all joints lie on one spot")
+            reasons[n] = f"a joint lies more than {FARTHEST} pictures away from the picture"
+        elif small[n]:
+            reasons[n] = "all joints lie on one spot"
     return converted, reasons
 
 
-def _liftable(people: Keypoints, skeleton: Skeleton) -> Converted:
-    joints, reasons = lifting_reasons(people, skeleton)
-    for person, reason in enumerate(reasons):
-        if reason:
-            raise InputError(f"person {person}: {reason}; leave them out")
-    return joints
-
-
-def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
-    """3D poses (N, J, 3) or (J, 3), mm, in a model's joints."""
-    poses, joints = floats(pose, "poses"), len(skeleton)
-    poses = poses[None] if poses.ndim == 2 else poses
-    if poses.ndim != 3 or poses.shape[1:] != (joints, 3):
-        wanted = f"(N, {joints}, 3), the joints of {skeleton.name}"
-        raise InputError(f"poses must be {wanted}; not {tuple(poses.shape)}")
-    if bool(torch.isinf(poses).any()):
-        raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
-    empty, poses = torch.zeros(len(poses), joints, 3), root_relative(poses, skeleton)
-    batch = Batch(empty[..., :2], empty[..., 0], empty[:, 0], pose=poses)
-    camera = checked_camera(torch.ones(len(poses), 2), None)  # nobody sees them
-    return Evidence(batch, (Modality.POSE_3D,), camera)
+def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int], list[str]]:
+    """Who can be lifted, by row; and who cannot, in words. It is refused if nobody can."""
+    _, reasons = lifting_reasons(people, skeleton)
+    skipped = [f"{people.image[n]}, person {people.person[n]}: {reasons[n]}" for n in reasons]
+    if len(skipped) == len(people):
+        raise InputError(f"nobody to lift: {skipped[0]}")
+    return [n for n in range(len(people)) if n not in reasons], skipped
 
 
 def checked_picture(picture: PictureLike) -> Picture:
@@ -176,11 +180,11 @@ def checked_picture(picture: PictureLike) -> Picture:
     return picture
 
 
-def checked_boxes(boxes: Numbers | None, width: int, height: int) -> Tensor:
+def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
     """Padded boxes (N, 4) from corners (N, 4) or (4,); without any, the picture as it is."""
+    height, width = (float(side) for side in pixels.shape[:2])
     if boxes is None:
-        whole = torch.tensor([[0.0, 0.0, float(width), float(height)]])
-        return box_from_corners(whole, padding=1.0)
+        return box_from_corners(torch.tensor([[0.0, 0.0, width, height]]), padding=1.0)
     corners = floats(boxes, "boxes")
     corners = corners[None] if corners.shape == (4,) else corners
     if corners.ndim != 2 or corners.shape[1] != 4 or not len(corners):
@@ -189,7 +193,7 @@ def checked_boxes(boxes: Numbers | None, width: int, height: int) -> Tensor:
     box = box_from_corners(corners)
     for n, (left, top, right, bottom) in enumerate(corners.tolist()):
         if right <= 0 or bottom <= 0 or left >= width or top >= height:
-            raise InputError(f"box {n} lies outside the {width} × {height} picture")
+            raise InputError(f"box {n} lies outside the {width:g} × {height:g} picture")
         if min(right - left, bottom - top) < SMALLEST_BOX:
             size = f"{right - left:.3g} × {bottom - top:.3g} pixels"
             raise InputError(f"box {n} is {size}: boxes are pixels of the picture, at least 1 × 1")
@@ -218,6 +222,13 @@ def floats(values: Numbers, what: str) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device="cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise InputError(f"{what} must be an array of numbers ({one_line(error, 80)})") from error
+
+
+def _liftable(people: Keypoints, skeleton: Skeleton) -> Converted:
+    joints, reasons = lifting_reasons(people, skeleton)
+    if reasons:
+        raise InputError(f"person {min(reasons)}: {reasons[min(reasons)]}; leave them out")
+    return joints
 
 
 def _corners(joints: Converted) -> Tensor:

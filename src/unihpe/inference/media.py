@@ -3,19 +3,19 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
 from unihpe.errors import InputError
-from unihpe.inference.keypoints.read import Keypoints, in_pixels, read_detections, read_keypoints
+from unihpe.inference.evidence import Evidence, from_picture, liftable_rows
+from unihpe.inference.keypoints.read import DAMAGED, in_pixels, read_detections, read_keypoints
 from unihpe.inference.keypoints.tools import Detections, Person, Size
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
 from unihpe.io.picture import pictures_in, read_picture
 
 HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
-DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 Corners = list[list[float]]  # left, top, right, bottom of each box, pixels
 
 
@@ -28,57 +28,52 @@ class Predicted:
     pictures: dict[str, Path]  # by the names that results have for them
 
 
-def predict_keypoints(
-    predictor: Predictor,
-    path: Path,
-    skeleton: str | None,
-    size: Size | None,
-    **options: Unpack[Options],
-) -> Predicted:
-    """Everybody in a keypoint file who can be lifted."""
-    people, skipped = predictor.liftable(read_keypoints(path, skeleton, size))
-    options.setdefault("samples", default_samples(len(people)))
+@dataclass(frozen=True)
+class Files:
+    """What people hand in: pictures, or keypoints, or both."""
+
+    picture: Path | None  # or a folder of them
+    boxes: Path | None
+    keypoints: Path | None
+    skeleton: str | None  # of the keypoints, where their layout does not tell
+    size: Size | None  # of the pictures, where the keypoint file does not tell
+
+    @property
+    def source(self) -> Path | None:
+        """What results are named after."""
+        return self.picture or self.keypoints
+
+
+def predict_files(predictor: Predictor, files: Files, **options: Unpack[Options]) -> Predicted:
+    """Everybody in the pictures, or in the keypoint file, who can be lifted.
+
+    Raises:
+        InputError: for a file that cannot be read, or if nobody is left; of several pictures, each
+            that cannot be used is skipped.
+    """
+    if files.picture is not None:
+        return _predict_pictures(predictor, files.picture, files, **options)
+    assert files.keypoints is not None
+    people = read_keypoints(files.keypoints, files.skeleton, files.size)
+    people, skipped = predictor.liftable(people)
+    options.setdefault("samples", HYPOTHESES if len(people) <= FEW else 0)
     return Predicted(predictor.lift_file(people, **options), skipped, {})
 
 
-def predict_pictures(
-    predictor: Predictor,
-    path: Path,
-    boxes: Path | None,
-    keypoints: Path | None,
-    skeleton: str | None,
-    size: Size | None,
-    **options: Unpack[Options],
+def _predict_pictures(
+    predictor: Predictor, path: Path, files: Files, **options: Unpack[Options]
 ) -> Predicted:
-    """Every picture that can be read, and everybody in it who can be lifted.
-
-    Raises:
-        InputError: for a file of boxes or keypoints that cannot be read, or if nothing is left.
-    """
-    files, known = pictures_in(path), {} if boxes is None else read_boxes(boxes)
-    marks = {} if keypoints is None else _by_picture(read_detections(keypoints, skeleton), path)
-    count = sum(
-        len(marks[file.name].people) if file.name in marks else len(known.get(file.name, [0]))
-        for file in files
-    )
-    options.setdefault("samples", default_samples(count))
-    parts, skipped, pictures = [], [], {}
-    for file in files:
-        if boxes is not None and not known.get(file.name):  # a detector that found nobody writes []
-            skipped.append(f"{file.name}: no box for it in {boxes}")
-            continue
-        if keypoints is not None and file.name not in marks:
-            skipped.append(f"{file.name}: no keypoints for it in the keypoint file")
-            continue
+    boxes = {} if files.boxes is None else read_boxes(files.boxes)
+    detections = {} if files.keypoints is None else _by_picture(files, files.keypoints)
+    paths, parts, skipped, pictures = pictures_in(path), [], [], {}
+    by_name = boxes if files.keypoints is None else {n: d.people for n, d in detections.items()}
+    people = sum(len(by_name.get(file.name, [file])) for file in paths)
+    options.setdefault("samples", HYPOTHESES if people <= FEW else 0)
+    for file in paths:
         try:
-            pixels, people = read_picture(file), None
-            if keypoints is not None:
-                height, width = pixels.shape[:2]
-                people = in_pixels(
-                    marks[file.name], keypoints, size or (float(width), float(height))
-                )
-            given, left = _evidence(predictor, known.get(file.name), people)
-            parts.append(predictor.predict(pixels, **given, name=file.name, **options))
+            own = boxes.get(file.name), detections.get(file.name)
+            given, left = _evidence(predictor, file, *own, files, options.get("focal"))
+            parts.append(predictor.answer(given, **options))
             pictures[file.name] = file
             skipped += left
         except InputError as error:
@@ -89,45 +84,44 @@ def predict_pictures(
     return Predicted(Results.join(parts), skipped, pictures)
 
 
-def default_samples(people: int) -> int:
-    """Hypotheses for each person where nobody says how many: none for many people."""
-    return HYPOTHESES if people <= FEW else 0
-
-
-def _by_picture(found: Detections, path: Path) -> dict[str, Detections]:
+def _by_picture(files: Files, path: Path) -> dict[str, Detections]:
     """The people of each picture, by its name; a file that names no picture is about the one."""
-    names = [Path(person.image).name for person in found.people]
-    if path.is_file() and path.name not in names and len(set(names)) == 1:
-        names = [path.name] * len(names)
+    detections = read_detections(path, files.skeleton)
+    names = [Path(person.image).name for person in detections.people]
+    alone = files.picture if files.picture is not None and files.picture.is_file() else None
+    if alone is not None and alone.name not in names and len(set(names)) == 1:
+        names = [alone.name] * len(names)
     people: dict[str, list[Person]] = {}
-    for name, person in zip(names, found.people, strict=True):
+    for name, person in zip(names, detections.people, strict=True):
         people.setdefault(name, []).append(person)
-    return {name: replace(found, people=own) for name, own in people.items()}
+    return {name: replace(detections, people=own) for name, own in people.items()}
 
 
 def _evidence(
-    predictor: Predictor, boxes: Corners | None, people: Keypoints | None
-) -> tuple[dict[str, Any], list[str]]:
-    """What `Predictor.predict` takes beside a picture, of those who can be lifted; and who cannot.
-
-    Raises:
-        InputError: if boxes and keypoints are of different numbers of people, or nobody can be
-            lifted.
-    """
-    if people is None:
-        return {"boxes": boxes}, []
+    predictor: Predictor,
+    picture: Path,
+    boxes: Corners | None,
+    detections: Detections | None,
+    files: Files,
+    focal: float | None,
+) -> tuple[Evidence, list[str]]:
+    """The people in a picture who can be lifted, if they are to be; and who cannot, in words."""
+    if files.boxes is not None and not boxes:  # a detector that saw nobody writes []
+        raise InputError(f"no box for it in {files.boxes}")
+    if files.keypoints is None or detections is None:
+        if files.keypoints is not None:
+            raise InputError("no keypoints for it in the keypoint file")
+        return from_picture(picture, boxes, None, predictor.skeleton, focal, picture.name), []
+    pixels = read_picture(picture)
+    size = files.size or (float(pixels.shape[1]), float(pixels.shape[0]))
+    people = in_pixels(detections, files.keypoints, size)
     if boxes is not None and len(boxes) != len(people):
         marked = f"keypoints of {len(people)} people"
         raise InputError(f"{len(boxes)} boxes and {marked}: give one box for each")
-    rows, skipped = predictor.liftable_rows(people)
-    kept = people.select(rows)
-    return {
-        "boxes": None if boxes is None else [boxes[n] for n in rows],
-        "keypoints": kept.keypoints,
-        "confidence": kept.confidence,
-        "skeleton": kept.skeleton.name,
-        "person": kept.person,
-    }, skipped
+    rows, skipped = liftable_rows(people, predictor.skeleton)
+    people, boxes = people.select(rows), [boxes[n] for n in rows] if boxes else None
+    given = from_picture(pixels, boxes, people, predictor.skeleton, focal, picture.name)
+    return replace(given, person=people.person), skipped
 
 
 def read_boxes(path: Path) -> dict[str, Corners]:
@@ -142,20 +136,20 @@ def read_boxes(path: Path) -> dict[str, Corners]:
     boxes: dict[str, Corners] = {}
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        if isinstance(content, dict) and "annotations" in content:
-            names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
-            for note in content["annotations"]:
-                if not note.get("iscrowd"):
-                    x, y, width, height = (float(value) for value in note["bbox"])
-                    box = [x, y, x + width, y + height]
-                    boxes.setdefault(names[note["image_id"]], []).append(box)
+        if "annotations" not in content:
+            for name, corners in content.items():
+                four = np.asarray(corners, dtype=np.float64).reshape(len(corners), 4)
+                boxes[Path(name).name] = four.tolist()
             return boxes
-        for name, corners in content.items():
-            four = np.asarray(corners, dtype=np.float64).reshape(len(corners), 4)
-            boxes[Path(str(name)).name] = four.tolist()
+        names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
+        for note in content["annotations"]:
+            if not note.get("iscrowd"):
+                x, y, width, height = (float(value) for value in note["bbox"])
+                box = [x, y, x + width, y + height]
+                boxes.setdefault(names[note["image_id"]], []).append(box)
         return boxes
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except DAMAGED as error:
+    except (*DAMAGED, RecursionError) as error:
         known = '{"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
         raise InputError(f"{path}: no boxes as we know them; write {known}") from error

@@ -1,13 +1,20 @@
 """Results: poses with named joints, units and axes (layout of the files: docs/formats.md)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from unihpe.body.boxes import from_box
+from unihpe.body.camera import place
+from unihpe.body.conversions import Converted
+from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.inference.answer import FLIP_TEST, FUSED, Answer
+from unihpe.inference.evidence import Evidence
 
 VERSION = 1
 AXES = "camera: x right, y down, z forward; relative to the root joint"
@@ -45,29 +52,63 @@ class Results:
 
     def select(self, rows: Sequence[int]) -> Self:
         """Some of the people."""
-        chosen = torch.tensor(rows, dtype=torch.long)
-        names = {name: tuple(getattr(self, name)[n] for n in rows) for name in ("image", "person")}
-        return self._each(lambda own, axis: own[0].index_select(axis, chosen), [self], names)
+        columns = {name: getattr(self, name) for name in BY_PERSON}
+        made: dict[str, Any] = {
+            name: None if own is None else own[list(rows)] for name, own in columns.items()
+        }
+        made["samples"] = None if self.samples is None else self.samples[:, list(rows)]
+        made["paths"] = {name: pose[list(rows)] for name, pose in self.paths.items()}
+        made |= {name: tuple(getattr(self, name)[n] for n in rows) for name in ("image", "person")}
+        return replace(self, **made)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """The people of several results of one model, one after the other."""
-        names = {name: sum((getattr(p, name) for p in parts), ()) for name in ("image", "person")}
-        return parts[0]._each(lambda own, axis: torch.cat(own, axis), parts, names)
+        columns = {name: [getattr(p, name) for p in parts] for name in (*BY_PERSON, "samples")}
+        made: dict[str, Any] = {
+            name: None if own[0] is None else torch.cat(own, dim=1 if name == "samples" else 0)
+            for name, own in columns.items()
+        }
+        paths = parts[0].paths
+        made["paths"] = {name: torch.cat([part.paths[name] for part in parts]) for name in paths}
+        names = {name: [getattr(p, name) for p in parts] for name in ("image", "person")}
+        made |= {name: tuple(chain.from_iterable(own)) for name, own in names.items()}
+        return replace(parts[0], **made)
 
-    def _each(
-        self,
-        make: Callable[[list[Tensor], int], Tensor],
-        parts: Sequence[Self],
-        names: dict[str, tuple[str, ...]],
-    ) -> Self:
-        """Every tensor made anew of those of some results, along its axis of people."""
-        made: dict[str, Any] = dict(names)
-        for name in (*BY_PERSON, "samples"):
-            own = [getattr(part, name) for part in parts]
-            made[name] = None if own[0] is None else make(own, 1 if name == "samples" else 0)
-        paths = {name: make([part.paths[name] for part in parts], 0) for name in self.paths}
-        return replace(self, **made, paths=paths)
+
+def results_of(
+    made: Answer, given: Evidence, skeleton: Skeleton, flip: bool, words: str
+) -> Results:
+    """An answer in people's units, placed before the camera."""
+    tested, camera, joints = FLIP_TEST if flip else "", given.camera, given.keypoints
+    ways = [*(kind.label for kind in given.kinds), *([FUSED] if FUSED in made.poses else [])]
+    paths = {way: made.poses[way + tested].cpu() for way in ways}
+    if joints is None:
+        assert given.batch.box is not None
+        points = made.keypoints[ways[0] + tested].cpu()
+        points, sure = from_box(points, given.batch.box), torch.ones(points.shape[:2])
+        joints = Converted(points, sure, (False,) * len(skeleton))
+    pose, samples = paths[given.kinds[-1].label], made.hypotheses
+    if samples is not None:
+        rooted = root_relative(samples.flatten(0, 1), skeleton)
+        samples = rooted.unflatten(0, samples.shape[:2]).cpu()
+    return Results(
+        skeleton=skeleton,
+        pose=pose,
+        keypoints=joints.points,
+        confidence=joints.confidence,
+        synthesised=joints.synthesised,
+        translation=place(pose, joints.points, camera, joints.confidence),
+        image_size=camera.size,
+        focal=camera.focal[:, 0],
+        focal_source="given" if given.focal_given else "assumed √(W² + H²)",
+        image=given.image,
+        person=given.person,
+        samples=samples,
+        spread=None if samples is None else spread(samples),
+        estimate=f"{words}, mean with the mirrored one" if flip else words,
+        paths=paths if len(ways) > 1 else {},
+    )
 
 
 def spread(samples: Tensor) -> Tensor:

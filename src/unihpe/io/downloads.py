@@ -1,6 +1,5 @@
 """Fetching files so that a cache folder never holds a wrong or half a file."""
 
-import contextlib
 import hashlib
 import http.client
 import os
@@ -10,6 +9,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from unihpe.errors import InputError, one_line
@@ -17,8 +17,7 @@ from unihpe.errors import InputError, one_line
 ATTEMPTS = 3
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 20
-AGENT = "unihpe"  # some hosts refuse urllib's own name
-PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE, SERVER_ERROR = 206, 416, 500
+AGENT = {"User-Agent": "unihpe"}  # some hosts refuse urllib's own name
 # called with the bytes there are so far and, where the server says so, those of the whole file
 Progress = Callable[[int, int | None], None]
 
@@ -50,8 +49,7 @@ def download(
     offline: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """The path of a file in the cache; fetched if it is not there yet, checked either way where a
-    hash is published.
+    """The path of a file in the cache, fetched if it is not there, checked where a hash is known.
 
     A broken download leaves `….part` in the cache, and the next call goes on from there. The final
     name appears only when the file is whole and checked. Not meant for two processes that fetch the
@@ -79,8 +77,9 @@ def download(
             f"{wanted.name} is not in the cache: `unihpe weights download {wanted.name}`, or put it"
             f" at {path} (from {wanted.url})"
         )
-    copy = f"{mirror.rstrip('/')}/{urllib.parse.quote(wanted.file)}" if mirror else None
-    address = wanted.url if copy is None else copy
+    address = wanted.url
+    if mirror is not None:
+        address = f"{mirror.rstrip('/')}/{urllib.parse.quote(wanted.file)}"
     if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
         raise InputError(f"{address}: not an http or https address; give the mirror as https://…")
     part = path.with_name(f"{path.name}.part")
@@ -89,26 +88,19 @@ def download(
         fetch(address, part, resume=bool(wanted.sha256), progress=progress)
         finish(part, path, wanted.sha256, address)
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"cannot write {path}: {reason}; choose a folder with $UNIHPE_CACHE"
-        ) from error
+        what = f"cannot write {path}: {error.strerror or error}"
+        raise InputError(f"{what}; choose a folder with $UNIHPE_CACHE") from error
     return path
 
 
 def finish(part: Path, path: Path, sha256: str, address: str) -> None:
-    """Check a whole download and give it its name; a wrong one is removed.
-
-    Raises:
-        InputError: if the hash is wrong.
-    """
+    """Check a whole download and give it its name; a wrong one is removed, an InputError."""
     stamp_of(part).unlink(missing_ok=True)
     if not matches(part, sha256):
-        found = sha256_of(part)
         part.unlink()
         raise InputError(
-            f"{address}: its SHA-256 is {found[:16]}…, published is {sha256}: not the published"
-            " file, so nothing was kept; try again, or another mirror"
+            f"{address}: its SHA-256 does not begin with {sha256}: not the published file, so"
+            " nothing was kept; try again, or another mirror"
         )
     with part.open("rb+") as file:
         os.fsync(file.fileno())
@@ -125,7 +117,7 @@ def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) 
     Raises:
         InputError: if it cannot be had.
     """
-    faults = urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError
+    faults = BrokenOffError, http.client.HTTPException, ConnectionError, TimeoutError
     fault: Exception | None = None
     for attempt in range(ATTEMPTS):
         time.sleep(attempt)
@@ -134,11 +126,11 @@ def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) 
         except urllib.error.HTTPError as error:
             error.close()
             fault = error
-            if error.code == RANGE_NOT_SATISFIABLE and part.exists():
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.exists():
                 part.unlink()  # longer than the file now is, or whole but never renamed
-            elif error.code < SERVER_ERROR:
+            elif error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 break  # asking again will not help
-        except (*faults, BrokenOffError) as error:
+        except (urllib.error.URLError, *faults) as error:
             fault = error
     reason = one_line(getattr(fault, "reason", None) or fault)
     raise InputError(
@@ -148,15 +140,10 @@ def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) 
 
 
 def receive(address: str, part: Path, *, resume: bool, progress: Progress | None) -> None:
-    """One attempt at `fetch`.
-
-    Raises:
-        BrokenOffError: if fewer bytes came than the server announced.
-    """
-    headers = {"User-Agent": AGENT, **range_headers(part, resume)}
-    request = urllib.request.Request(address, headers=headers)
+    """One attempt at `fetch`; BrokenOffError if fewer bytes came than the server announced."""
+    request = urllib.request.Request(address, headers=AGENT | range_headers(part, resume))
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        continued = answer.status == PARTIAL_CONTENT
+        continued = answer.status == HTTPStatus.PARTIAL_CONTENT
         done = part.stat().st_size if continued else 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length is not None else None
@@ -185,12 +172,11 @@ def range_headers(part: Path, resume: bool) -> dict[str, str]:
     They are bound to the version of the file that `part` began with, if that is known: with
     If-Range a server sends the whole file if it is another version by now.
     """
-    stamp = ""
-    with contextlib.suppress(OSError, ValueError):
-        stamp = stamp_of(part).read_text(encoding="utf-8")
-    if not part.is_file() or part.stat().st_size == 0 or not (stamp or resume):
+    note, done = stamp_of(part), part.stat().st_size if part.is_file() else 0
+    stamp = note.read_text(encoding="utf-8") if note.is_file() else ""
+    if not done or not (stamp or resume):
         return {}
-    return {"Range": f"bytes={part.stat().st_size}-"} | ({"If-Range": stamp} if stamp else {})
+    return {"Range": f"bytes={done}-"} | ({"If-Range": stamp} if stamp else {})
 
 
 def note_stamp(part: Path, stamp: str) -> None:
@@ -208,10 +194,7 @@ def stamp_of(part: Path) -> Path:
 
 def matches(path: Path, sha256: str) -> bool:
     """Whether the file's SHA-256 begins with the published digits; with none published, always."""
-    return not sha256 or sha256_of(path).startswith(sha256)
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal."""
+    if not sha256:
+        return True
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest().startswith(sha256)

@@ -16,15 +16,7 @@ from unihpe.io.pickles import BROKEN, require_no_bomb
 def read_hdf5(
     path: Path, shapes: Mapping[str, Shape], optional: Mapping[str, Shape], remedy: str
 ) -> dict[str, Array]:
-    """Arrays of an HDF5 file by name, of the wanted shapes.
-
-    Args:
-        optional: arrays that may be absent.
-        remedy: said where an array is missing.
-
-    Raises:
-        InputError: for a file that cannot be read, or holds something else under these names.
-    """
+    """Arrays of an HDF5 file by name, of the wanted shapes; those of `optional` may be absent."""
     h5py = extra("h5py", "data", f"{path}: reading it needs h5py")
     try:
         with h5py.File(path, "r") as file:

@@ -49,9 +49,6 @@ def stacked(parts: Iterable[Array], large: bool) -> tuple[Tensor, tuple[Mapped, 
     in an unnamed temporary file ($TMPDIR).
 
     Parts are taken one at a time, so that whoever gives them can let go of each.
-
-    Raises:
-        InputError: where the folder for temporary files has no room.
     """
     if not large:
         return torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts])), ()

@@ -187,11 +187,7 @@ def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
 def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str, Any]:
     """Some arrays of an npz by name; one that holds a single object (a dict) comes out as that.
 
-    Args:
-        objects: whether there may be such; without, all is arrays of numbers or text.
-
-    Raises:
-        InputError: for a file that is missing, broken or lacks a key.
+    Without `objects` all must be arrays of numbers or text.
     """
     if not path.is_file():
         remedy = "give the folder that holds it, or make it as docs/data.md describes"

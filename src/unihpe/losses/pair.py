@@ -32,19 +32,13 @@ def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     """Cosines of all rows of a (B, D) with all of b (B, D): (B, B), never below float32."""
     require_rows_that_match(a, b)
     with torch.autocast(a.device.type, enabled=False):
-        return unit_rows(a) @ unit_rows(b).T
-
-
-def unit_rows(x: Tensor) -> Tensor:
-    """Rows (B, D) at unit length, in float32 or better."""
-    return F.normalize(x if x.dtype == torch.float64 else x.float(), dim=-1)
+        a, b = (x if x.dtype == torch.float64 else x.float() for x in (a, b))
+        return F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
 
 
 def require_rows_that_match(*embeddings: Tensor) -> None:
     """Raise where embeddings are not (B, D), all of one batch size and width."""
     shapes = [tuple(x.shape) for x in embeddings]
     if len(shapes[0]) != 2 or len(set(shapes)) > 1:
-        raise ValueError(
-            "embeddings must be (B, D), rows that belong together and one width; they are"
-            f" {', '.join(str(shape) for shape in shapes)}"
-        )
+        found = ", ".join(str(shape) for shape in shapes)
+        raise ValueError(f"embeddings must be (B, D), of one batch and width; they are {found}")

@@ -84,6 +84,6 @@ def masked_mean(values: Tensor, seen: Tensor | None) -> Tensor:
 
 
 def require_same_shape(a: Tensor, b: Tensor) -> None:
-    """Raise where shapes differ, which broadcasting would hide."""
+    """ValueError where shapes differ, which broadcasting would hide."""
     if a.shape != b.shape:
         raise ValueError(f"shapes must agree; they are {tuple(a.shape)} and {tuple(b.shape)}")

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from unihpe.losses.all_negatives import all_negatives_loss
 from unihpe.losses.eigenvalue import largest_eigenvalue
-from unihpe.losses.pair import cosine_matrix, require_rows_that_match, unit_rows
+from unihpe.losses.pair import cosine_matrix, require_rows_that_match
 
-Eigenvalue = Literal["closed", "eigvalsh", "svdvals"]
 Accidental = Literal["keep", "mask"]
 
 
@@ -37,43 +36,29 @@ def triplet_loss(
     temperature: Tensor | float,
     *,
     triplets: Tensor | None = None,
-    eigenvalue: Eigenvalue = "closed",
     accidental: Accidental = "keep",
 ) -> Tensor:
-    """L_triplet: the positive's largest eigenvalue λ₁ against those of negatives; rows n of the
-    three (B, D) belong together.
+    """L_triplet: λ₁ of the positive against that of negatives; rows n of the three (B, D) match.
 
-    λ₁ of the 3 × 3 Gram matrix (= σ₁² of eq. 2's matrix) is 3 where the three agree and 1 where
-    they are orthogonal.
+    λ₁, the largest eigenvalue of the 3 × 3 Gram matrix (= σ₁² of eq. 2's matrix), is 3 where the
+    three agree and 1 where they are orthogonal.
 
     Args:
         triplets: from `sample_triplets`; None takes all 3B(B − 1) negatives of each anchor, which
             wants a temperature of 0.1 or less (most of them share a pair and have λ₁ = 2).
-        eigenvalue: how λ₁ is found; "eigvalsh" and "svdvals" are the paper's two variants (table
-            7), for sampled triplets.
         accidental: sampled triplets that are a positive by chance (about one a batch) are kept, as
             in the paper, or masked.
 
     Raises:
-        ValueError: for embeddings of different shapes, triplets that do not fit them, or none where
-            `eigenvalue` needs them.
+        ValueError: for embeddings of different shapes, or triplets that do not fit them.
     """
-    embeddings = image, pose_2d, pose_3d
-    if triplets is None and eigenvalue != "closed":
-        raise ValueError(f"all negatives are for the closed form; sample triplets for {eigenvalue}")
-    if triplets is not None and eigenvalue == "svdvals":
-        return contrast(singular_logits(embeddings, triplets) / temperature, triplets, accidental)
-    if triplets is not None and eigenvalue == "eigvalsh":
-        return multimodal_loss(embeddings, temperature, triplets, accidental)
-    cosines = (
-        *(cosine_matrix(image, x) for x in (pose_2d, pose_3d)),
-        cosine_matrix(pose_2d, pose_3d),
-    )
+    pairs = (image, pose_2d), (image, pose_3d), (pose_2d, pose_3d)
+    ab, ac, bc = (cosine_matrix(x, y) for x, y in pairs)
     if triplets is None:
-        return all_negatives_loss(cosines, temperature)
-    i, j, k = rows_of(triplets, embeddings)
-    largest = largest_eigenvalue(cosines[0][i, j], cosines[1][i, k], cosines[2][j, k])  # (B, N)
-    return contrast(largest / temperature, triplets, accidental)
+        return all_negatives_loss((ab, ac, bc), temperature)
+    i, j, k = rows_of(triplets, (image, pose_2d, pose_3d))
+    logits = largest_eigenvalue(ab[i, j], ac[i, k], bc[j, k]) / temperature  # (B, N)
+    return contrast(logits, triplets, accidental)
 
 
 def multimodal_loss(
@@ -93,15 +78,6 @@ def multimodal_loss(
     gram = [[cosine_matrix(a, b)[i, j] for b, j in pairs] for a, i in pairs]
     stacked = torch.stack([torch.stack(row, dim=-1) for row in gram], dim=-2)  # (B, N, k, k)
     return contrast(torch.linalg.eigvalsh(stacked)[..., -1] / temperature, triplets, accidental)
-
-
-def singular_logits(embeddings: Sequence[Tensor], triplets: Tensor) -> Tensor:
-    """σ₁² of the stacked embeddings, as algorithm 2 gathers them: (B, N, 3, D); for table 7."""
-    rows = rows_of(triplets, embeddings)
-    with torch.autocast(embeddings[0].device.type, enabled=False):
-        gathered = [unit_rows(x)[own] for x, own in zip(embeddings, rows, strict=True)]
-        logits: Tensor = torch.linalg.svdvals(torch.stack(gathered, dim=-2))[..., 0] ** 2
-        return logits
 
 
 def rows_of(triplets: Tensor, embeddings: Sequence[Tensor]) -> tuple[Tensor, ...]:

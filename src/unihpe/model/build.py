@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -17,8 +17,15 @@ from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint, load
 from unihpe.model.heatmap_embedding import JointReadOut
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
-from unihpe.model.pose_decoder import GROUPS, Decoder, DiffusionDecoder, MLPDecoder, ScoreDecoder
-from unihpe.model.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
+from unihpe.model.pose_decoder import (
+    GROUPS,
+    Condition,
+    Decoder,
+    DiffusionDecoder,
+    MLPDecoder,
+    ScoreDecoder,
+)
+from unihpe.model.pose_encoder import JointInput, MLPPoseEncoder, TransformerPoseEncoder
 from unihpe.model.unihpe import UniHPE
 from unihpe.settings import Settings, parse
 
@@ -38,10 +45,7 @@ class EncoderSettings(Settings):
     @model_validator(mode="after")
     def heads_divide(self) -> Self:
         if self.kind == "transformer" and self.width % self.heads:
-            raise ValueError(
-                f"a transformer's width must be a multiple of its heads: {self.width} is none of"
-                f" {self.heads}"
-            )
+            raise ValueError(f"a transformer's width must be a multiple of its {self.heads} heads")
         return self
 
 
@@ -60,9 +64,7 @@ class DecoderSettings(Settings):
     @model_validator(mode="after")
     def groups_divide(self) -> Self:
         if self.kind == "diffusion" and self.width % GROUPS:
-            raise ValueError(
-                f"a score network's width must be a multiple of {GROUPS}, not {self.width}"
-            )
+            raise ValueError(f"a score network's width must be a multiple of {GROUPS}")
         return self
 
 
@@ -141,66 +143,53 @@ def build_model(
             build_decoder(settings.decoder_2d, joints, 2, embedding),
             build_decoder(settings.decoder_3d, joints, 3, embedding),
         )
-        image, head = None, None
-        if settings.image_encoder is not None:
-            image = build_image_encoder(settings.image_encoder, joints, embedding)
-            head = build_heatmap_head(settings.image_encoder, image.backbone, joints)
-        for part in (image, head):
-            if part is not None:  # as pictures come, which is faster
-                part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return UniHPE(
-            *parts,
-            pose_scale=pose_scale,
-            keypoint_scale=keypoint_scale,
-            image_encoder=image,
-            heatmap_head=head,
-        )
+        image = settings.image_encoder
+        seeing = (None, None) if image is None else build_image_parts(image, joints, embedding)
+        for part in filter(None, seeing):  # channels last, as pictures come, is faster
+            part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return UniHPE(*parts, *seeing, pose_scale=pose_scale, keypoint_scale=keypoint_scale)
 
 
-def build_image_encoder(
+def build_image_parts(
     settings: ImageEncoderSettings, joints: int, embedding: int
-) -> ImageEncoder:
-    """The image encoder with random weights; public ones are loaded by `load_public_weights`."""
+) -> tuple[ImageEncoder, HeatmapHead | BranchesHead | None]:
+    """The image encoder and, where the settings ask for one, the heat-map head; random weights."""
     backbone = build_backbone(settings.kind)
     check_parts(settings, backbone)
-    at_joints = None
+    channels, at_joints = backbone.channels, None
     if settings.read_out == "joints":
-        at_joints = JointReadOut(backbone.channels, joints, embedding=embedding)
-    return ImageEncoder(backbone, embedding, shrink=settings.shrink, joints=at_joints)
-
-
-def build_heatmap_head(
-    settings: ImageEncoderSettings, backbone: Backbone, joints: int
-) -> HeatmapHead | BranchesHead | None:
-    """The heat-map head, where the settings ask for one."""
+        at_joints = JointReadOut(channels, joints, embedding=embedding)
+    encoder = ImageEncoder(backbone, embedding, shrink=settings.shrink, joints=at_joints)
     if not settings.heatmap_head:
-        return None
+        return encoder, None
     if settings.heatmaps_from == "finest":
-        return HeatmapHead(backbone.channels[0], joints)
-    return BranchesHead(backbone.channels, joints)
+        return encoder, HeatmapHead(channels[0], joints)
+    return encoder, BranchesHead(channels, joints)
 
 
 def build_encoder(
     settings: EncoderSettings, joints: int, coordinates: int, embedding: int
 ) -> TransformerPoseEncoder | MLPPoseEncoder:
     """A pose encoder; the 2D one has the box token (B.2)."""
-    shared: dict[str, Any] = {"box_token": coordinates == 2, "embedding": embedding}
-    shared |= {"width": settings.width, "dropout": settings.dropout}
+    joint_input = JointInput(joints, coordinates, box_token=coordinates == 2)
+    width, depth, dropout = settings.width, settings.depth, settings.dropout
     if settings.kind == "mlp":
-        return MLPPoseEncoder(joints, coordinates, blocks=settings.depth, **shared)
-    own = settings.model_dump(include={"depth", "heads", "feedforward"})
-    return TransformerPoseEncoder(joints, coordinates, **own, **shared)
+        return MLPPoseEncoder(joint_input, embedding, width, depth, dropout)
+    inner = settings.heads, settings.feedforward
+    return TransformerPoseEncoder(joint_input, embedding, width, depth, *inner, dropout)
 
 
 def build_decoder(
     settings: DecoderSettings, joints: int, coordinates: int, embedding: int
 ) -> Decoder:
     """A pose decoder."""
-    own = settings.model_dump(exclude={"kind", "path", "prediction"})
-    if settings.kind == "mlp":
-        return MLPDecoder(joints, coordinates, embedding=embedding, **own)
-    network = ScoreDecoder(joints, coordinates, embedding=embedding, **own)
-    return DiffusionDecoder(network, Diffusion(build_path(settings.path), settings.prediction))
+    tokens = {"modality_token": settings.modality_token, "box_token": settings.box_token}
+    condition, shape = Condition(embedding, **tokens), (joints, coordinates)
+    network = MLPDecoder if settings.kind == "mlp" else ScoreDecoder
+    built = network(condition, shape, settings.width, settings.blocks, settings.dropout)
+    if isinstance(built, MLPDecoder):
+        return built
+    return DiffusionDecoder(built, Diffusion(build_path(settings.path), settings.prediction))
 
 
 def load_public_weights(

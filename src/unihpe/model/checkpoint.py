@@ -42,10 +42,8 @@ class Card(BaseModel):
 
     def require_skeleton(self, name: str, what: str) -> None:
         """Raise InputError where `what` has other joints."""
-        if name != self.skeleton:
-            raise InputError(
-                f"{what} has the joints of {name}, the checkpoint those of {self.skeleton}"
-            )
+        if name != (own := self.skeleton):
+            raise InputError(f"{what} has the joints of {name}, the checkpoint those of {own}")
 
 
 def checkpoint_file(name: str | Path | None = None) -> Path:
@@ -56,17 +54,17 @@ def checkpoint_file(name: str | Path | None = None) -> Path:
             the package.
 
     Raises:
-        InputError: if the package holds none.
+        InputError: if it is not there.
     """
     if name is not None and str(name) != SHIPPED:
         path = Path(name)
-        return path / MODEL_FILE if path.is_dir() else path
+        path = path / MODEL_FILE if path.is_dir() else path
+        if not path.is_file():
+            raise InputError(f"no checkpoint at {path}")
+        return path
     path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
     if not path.is_file():
-        raise InputError(
-            "this installation holds no checkpoint; name one (a .safetensors file or a training"
-            " folder)"
-        )
+        raise InputError("this installation holds no checkpoint; name a file or a run's folder")
     return path
 
 
@@ -162,8 +160,7 @@ def load_into(
         )
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape:
-            raise InputError(
-                f"{path}: {name} is {tuple(tensor.shape)}, the model needs"
-                f" {tuple(wanted[name].shape)}: another skeleton or width"
-            )
+            shape, needed = tuple(tensor.shape), tuple(wanted[name].shape)
+            what = f"{name} is {shape}, the model needs {needed}"
+            raise InputError(f"{path}: {what}: another skeleton or width")
     model.load_state_dict(wanted | dict(tensors))

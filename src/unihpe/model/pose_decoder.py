@@ -24,7 +24,7 @@ class Condition(nn.Module):
 
     def __init__(self, embedding: int, *, modality_token: bool, box_token: bool) -> None:
         super().__init__()
-        self.scale = math.sqrt(embedding)
+        self.width, self.scale = embedding, math.sqrt(embedding)
         tokens = torch.zeros(len(Modality), embedding)
         self.modality = nn.Parameter(tokens) if modality_token else None
         self.embed_box = nn.Linear(BOX_NUMBERS, embedding) if box_token else None
@@ -51,8 +51,7 @@ class Condition(nn.Module):
 
 
 class ScoreDecoder(nn.Module):
-    """GFPose's score network, conditioned on an embedding: two residual blocks, condition and time
-    added in each layer.
+    """GFPose's score network: residual blocks, condition and time added in each layer.
 
     The condition enters each layer through its own projection. Since projections are linear, the
     part that does not depend on time is computed once and reused for every step or noise draw:
@@ -60,30 +59,21 @@ class ScoreDecoder(nn.Module):
     """
 
     def __init__(
-        self,
-        joints: int,
-        coordinates: int,
-        *,
-        box_token: bool,
-        modality_token: bool = True,
-        width: int = 1024,
-        blocks: int = 2,
-        dropout: float = 0.0,
-        embedding: int = 1024,
+        self, condition: Condition, shape: tuple[int, int], width: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
-        self.shape = (joints, coordinates)
-        self.condition = Condition(embedding, modality_token=modality_token, box_token=box_token)
+        self.shape, self.condition = shape, condition  # shape: joints and coordinates
+        numbers, embedding = math.prod(shape), condition.width
         self.time = nn.Sequential(
             nn.Linear(TIME_CHANNELS, TIME_CHANNELS), nn.SiLU(), nn.Linear(TIME_CHANNELS, embedding)
         )
-        self.stem = nn.Linear(joints * coordinates, width)
+        self.stem = nn.Linear(numbers, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
         # one slice for the stem, one for each layer
         self.project = nn.Linear(embedding, (2 * blocks + 1) * width)
         self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
         self.activate = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
-        self.head = nn.Linear(width, joints * coordinates)
+        self.head = nn.Linear(width, numbers)
 
     def prepare(
         self,
@@ -126,28 +116,17 @@ class DiffusionDecoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """Embedding straight to pose, through residual blocks; trained by mean square error (B.1, eq.
-    5)."""
+    """Embedding straight to pose, through residual blocks (B.1)."""
 
     def __init__(
-        self,
-        joints: int,
-        coordinates: int,
-        *,
-        box_token: bool,
-        modality_token: bool = True,
-        width: int = 1024,
-        blocks: int = 3,
-        dropout: float = 0.0,
-        embedding: int = 1024,
+        self, condition: Condition, shape: tuple[int, int], width: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
-        self.shape = (joints, coordinates)
-        self.condition = Condition(embedding, modality_token=modality_token, box_token=box_token)
-        self.stem = nn.Linear(embedding, width)
+        self.shape, self.condition = shape, condition
+        self.stem = nn.Linear(condition.width, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, joints * coordinates)
+        self.head = nn.Linear(width, math.prod(shape))
 
     def forward(self, embedding: Tensor, modality: Modality, box: Tensor | None = None) -> Tensor:
         """Unit embedding (B, D), box token (B, 3) → pose (B, J, C)."""

@@ -14,9 +14,9 @@ BOX_NUMBERS = 3  # CLIFF's, see `boxes.box_token`
 class JointInput(nn.Module):
     """Joints with their confidence as network input; a missing joint is a learned mask token."""
 
-    def __init__(self, joints: int, coordinates: int) -> None:
+    def __init__(self, joints: int, coordinates: int, *, box_token: bool) -> None:
         super().__init__()
-        self.channels = coordinates + 1
+        self.joints, self.channels, self.box_token = joints, coordinates + 1, box_token
         self.mask_token = nn.Parameter(torch.zeros(joints, self.channels))
 
     def forward(self, pose: Tensor, confidence: Tensor) -> Tensor:
@@ -30,22 +30,19 @@ class TransformerPoseEncoder(nn.Module):
 
     def __init__(
         self,
-        joints: int,
-        coordinates: int,
-        *,
-        box_token: bool,
-        width: int = 256,
-        depth: int = 3,
-        heads: int = 8,
-        feedforward: int = 512,
-        dropout: float = 0.1,
-        embedding: int = 1024,
+        joint_input: JointInput,
+        embedding: int,
+        width: int,
+        depth: int,
+        heads: int,
+        feedforward: int,
+        dropout: float,
     ) -> None:
         super().__init__()
-        self.joint_input = JointInput(joints, coordinates)
-        self.embed_joint = nn.Linear(self.joint_input.channels, width)
-        self.embed_box = nn.Linear(BOX_NUMBERS, width) if box_token else None
-        self.position = nn.Parameter(torch.empty(joints, width))
+        self.joint_input = joint_input
+        self.embed_joint = nn.Linear(joint_input.channels, width)
+        self.embed_box = nn.Linear(BOX_NUMBERS, width) if joint_input.box_token else None
+        self.position = nn.Parameter(torch.empty(joint_input.joints, width))
         self.cls = nn.Parameter(torch.empty(1, 1, width))
         layer = nn.TransformerEncoderLayer(
             width, heads, feedforward, dropout, activation="gelu", batch_first=True, norm_first=True
@@ -71,20 +68,11 @@ class MLPPoseEncoder(nn.Module):
     """All joints at once through residual blocks, as in SimpleBaseline (B.1)."""
 
     def __init__(
-        self,
-        joints: int,
-        coordinates: int,
-        *,
-        box_token: bool,
-        width: int = 1024,
-        blocks: int = 3,
-        dropout: float = 0.0,
-        embedding: int = 1024,
+        self, joint_input: JointInput, embedding: int, width: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
-        self.joint_input = JointInput(joints, coordinates)
-        self.box_token = box_token
-        numbers = joints * self.joint_input.channels + BOX_NUMBERS * box_token
+        self.joint_input, self.box_token = joint_input, joint_input.box_token
+        numbers = joint_input.joints * joint_input.channels + BOX_NUMBERS * self.box_token
         self.stem = linear_layer(numbers, width, dropout)
         self.blocks = nn.ModuleList(double_layer(width, dropout) for _ in range(blocks))
         self.project = nn.Linear(width, embedding)

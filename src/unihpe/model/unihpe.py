@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unihpe.body.batch import Batch, Modality
-from unihpe.diffusion.sampling import Sampler
+from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
 from unihpe.model.heatmap_embedding import ShownJoints, keypoints_of
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
@@ -30,13 +30,13 @@ class UniHPE(nn.Module):
         encoder_3d: pose (B, J, 3) over `pose_scale`, confidence (B, J) → unit embedding (B, D).
         decoder_2d: makes keypoints (B, J, 2) over `keypoint_scale`.
         decoder_3d: makes poses (B, J, 3) over `pose_scale`.
+        image_encoder: None for a model without pictures.
+        heatmap_head: the backbone's maps → heat maps (B, J, 64, 48); for pre-training, for table
+            3's HRNet rows, and for an image encoder that reads at the joints.
         pose_scale: one standard deviation of the training poses, mm.
         keypoint_scale: one standard deviation of the training keypoints, box units.
         temperature: τ₀ of the contrastive losses; the log-scale log(1/τ) is learned and shared by
             them (appendix A).
-        image_encoder: None for a model without pictures.
-        heatmap_head: the backbone's maps → heat maps (B, J, 64, 48); for pre-training, for table
-            3's HRNet rows, and for an image encoder that reads at the joints.
     """
 
     pose_scale: Tensor
@@ -48,12 +48,12 @@ class UniHPE(nn.Module):
         encoder_3d: nn.Module,
         decoder_2d: Decoder,
         decoder_3d: Decoder,
+        image_encoder: ImageEncoder | None = None,
+        heatmap_head: HeatmapHead | BranchesHead | None = None,
         *,
         pose_scale: float,
         keypoint_scale: float,
         temperature: float = 1 / 14,
-        image_encoder: ImageEncoder | None = None,
-        heatmap_head: HeatmapHead | BranchesHead | None = None,
     ) -> None:
         super().__init__()
         self.encoder_2d, self.encoder_3d = encoder_2d, encoder_3d
@@ -81,8 +81,7 @@ class UniHPE(nn.Module):
         return cast(Tensor, x)
 
     def encode_image(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """The batch's pictures as unit embeddings (B, D) and, where the model has a head for them,
-        heat maps (B, J, h, w): one pass."""
+        """The batch's pictures as unit embeddings (B, D), and heat maps where there is a head."""
         maps = self.image_maps(batch)
         heatmaps = None if self.heatmap_head is None else self.heatmaps(maps)
         return self.encode_maps(maps, batch.box_token, heatmaps), heatmaps
@@ -121,8 +120,8 @@ class UniHPE(nn.Module):
         return self.keypoint_scale if target is Modality.POSE_2D else self.pose_scale
 
     def target(self, batch: Batch, target: Modality) -> tuple[Tensor, Tensor]:
-        """What a decoder should make of the batch, in its own unit (B, J, C), 0 where it is not
-        known, and which joints are (B, J) bool."""
+        """What a decoder should make of the batch, in its own unit (B, J, C), and which joints of
+        it are known, (B, J) bool."""
         if target is Modality.POSE_2D:
             return batch.keypoints / self.keypoint_scale, batch.confidence > 0
         if batch.pose is None:
@@ -171,15 +170,13 @@ class UniHPE(nn.Module):
             trust: weight of each kind, up to a common factor.
         """
         decoder = self.decoder(target)
-        if isinstance(decoder, DiffusionDecoder):
-            decoder.diffusion.require_posterior_mean()
         ask = decoder if isinstance(decoder, MLPDecoder) else decoder.network.prepare
         total = sum(trust[source] for source in embeddings)
         answers = [trust[s] / total * ask(x, s, box) for s, x in embeddings.items()]
         answer = torch.stack(answers).sum(0)
         if isinstance(decoder, DiffusionDecoder):
-            x = answer.new_zeros(answer.shape[0], *decoder.shape)
-            answer = decoder.denoiser(answer)(x, x.new_ones(1))
+            noise = answer.new_zeros(answer.shape[0], *decoder.shape)
+            answer = posterior_mean(decoder.denoiser(answer), decoder.diffusion, noise)
         return answer.float() * self.scale(target)
 
     @torch.no_grad()
@@ -202,10 +199,10 @@ class UniHPE(nn.Module):
         decoder, people = self.decoder(target), embedding.shape[0]
         if isinstance(decoder, MLPDecoder):
             raise ValueError("an MLP decoder has one answer, and cannot be sampled")
-        noise = torch.randn((samples * people, *decoder.shape), generator=generator)
-        noise = noise.to(embedding.device) * decoder.diffusion.path.prior_std
+        noise = prior_noise(decoder.diffusion.path, (samples * people, *decoder.shape), generator)
         prepared = decoder.network.prepare(embedding, source, box, drop).repeat(samples, 1)
-        poses = sampler(decoder.denoiser(prepared), decoder.diffusion, noise)
+        denoise = decoder.denoiser(prepared)
+        poses = sampler(denoise, decoder.diffusion, noise.to(embedding.device))
         return cast(Tensor, poses.unflatten(0, (samples, people))) * self.scale(target)
 
 

@@ -14,8 +14,7 @@ from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
-from unihpe.datasets.motion.source import MotionSource, open_motion
-from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.keypoints.read import read_keypoints
@@ -109,7 +108,8 @@ def is_motion(path: Path) -> bool:
 def from_people(predictor: Predictor, seed: int) -> Demo:
     """The package's rendered people, whom training never saw: from their pictures alone."""
     folder = resources.files("unihpe").joinpath("checkpoints")
-    source = PeopleSource(Path(str(folder.joinpath("people.pack"))))
+    data = DataSettings(name="people", root=str(folder.joinpath("people.pack")))
+    source = open_source(data, Part())
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
     results = predictor.predict_crops(frames, samples=HYPOTHESES, seed=seed)
@@ -133,7 +133,8 @@ def from_prior(predictor: Predictor, seed: int) -> Demo:
 
 def from_motion(predictor: Predictor, path: Path, rig: Path | None, seed: int) -> Demo:
     """Frames of a motion, seen by the four fixed virtual cameras."""
-    source = MotionSource(open_motion(path, rig), "fixed")
+    data = DataSettings(name="motion", root=str(path), rig=str(rig or ""))
+    source = open_source(data, Part(two_d="exact"))
     people = evenly_spaced(len(source), FROM_MOTION)
     frames = source.read(people, torch.Generator().manual_seed(seed))
     assert frames.pose is not None

@@ -24,11 +24,7 @@ OPENED = 50  # pictures that are opened
 
 
 def check_coco(root: Path) -> dict[str, Any]:
-    """What `check` says of COCO's photographs, with those of its keys that mean something here.
-
-    Raises:
-        InputError: if they cannot be read at all.
-    """
+    """What `check` says of COCO's photographs, with those of its keys that mean something here."""
     files = [root] if root.is_file() else annotation_files(root)
     if not files:
         raise InputError(

@@ -73,17 +73,13 @@ def read_annotations(
             file, or a folder with one person_keypoints*.json and its pictures in it or in images/.
         split: train, val or test (COCO's val); None takes the only file there is.
         with_pictures: False also takes people whose picture is not there.
-
-    Raises:
-        InputError: where there is no such file, it is not COCO's layout, or no picture of it is
-            there.
     """
     file = annotation_file(root, split)
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
         images = {image["id"]: image for image in content["images"]}
-        people = [note for note in content["annotations"] if "keypoints" in note]
-        rows = [person_of(note, images[note["image_id"]]) for note in people]
+        notes = [note for note in content["annotations"] if "keypoints" in note]
+        rows = [person_of(note, images[note["image_id"]]) for note in notes]
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -100,7 +96,7 @@ def read_annotations(
         raise InputError(
             f"{folders[-1]}: the pictures of {file.name} are not there; put them into {places}"
         )
-    return kept(file, folder or folders[0], people, rows, with_pictures)
+    return usable(file, folder or folders[0], rows, with_pictures)
 
 
 def annotation_file(root: Path, split: str | None) -> Path:
@@ -140,7 +136,8 @@ def person_of(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
     if not np.isin(marks[:, 2], (0, 1, 2)).all():
         raise ValueError(f"{which} has a visibility other than 0, 1 and 2")
     corners, file = (x, y, x + width, y + height), Path(str(image["file_name"])).name
-    return {"marks": marks, "corners": corners, "size": size, "file": file}
+    crowd = bool(note.get("iscrowd"))
+    return {"marks": marks, "corners": corners, "size": size, "file": file, "crowd": crowd}
 
 
 def picture_folders(file: Path) -> list[Path]:
@@ -150,12 +147,8 @@ def picture_folders(file: Path) -> list[Path]:
     return [root / split, root / "images" / split, root / "images", root]
 
 
-def kept(
-    file: Path,
-    folder: Path,
-    notes: list[dict[str, Any]],
-    rows: list[dict[str, Any]],
-    with_pictures: bool,
+def usable(
+    file: Path, folder: Path, rows: list[dict[str, Any]], with_pictures: bool
 ) -> Annotations:
     """The people that can be used."""
     names = {row["file"] for row in rows}
@@ -163,10 +156,10 @@ def kept(
     few = f"with fewer than {FEWEST_JOINTS} joints"
     reasons = dict.fromkeys(("in a crowd", few, "with an empty box", "without picture"), 0)
     chosen = []
-    for note, row in zip(notes, rows, strict=True):
+    for row in rows:
         left, top, right, bottom = row["corners"]
         bad = (
-            bool(note.get("iscrowd")),
+            row["crowd"],
             int((row["marks"][:, 2] > 0).sum()) < FEWEST_JOINTS,
             right - left < 1 or bottom - top < 1,
             not there[row["file"]],
@@ -238,11 +231,7 @@ class CocoSource(Source):
         return (right_bottom - left_top).amax(1)
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
-        """The people at `indices` (N,); the focal length, which nobody knows, is √(W² + H²).
-
-        Raises:
-            InputError: for a picture that cannot be read.
-        """
+        """The people at `indices` (N,); the focal length, which nobody knows, is √(W² + H²)."""
         seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
         people = zip(indices.tolist(), seeds, strict=True)
         image, keypoints, riding, box = stacked([self.varied(n, seed) for n, seed in people])

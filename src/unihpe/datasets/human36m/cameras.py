@@ -34,20 +34,6 @@ class Human36mCamera(Camera):
     With OpenCV's formula pixels would be up to 0.2 px off; this one gives the set's own 2D.
     """
 
-    def project(self, points: Tensor) -> Tensor:
-        """Camera points (..., J, 3) in mm to pixels (..., J, 2); NaN at or behind the camera."""
-        depth = points[..., 2:]
-        plane = points[..., :2] / torch.where(depth > 0, depth, torch.nan)
-        return self.bent(plane) * self.focal[..., None, :] + self.centre[..., None, :]
-
-    def unproject(self, pixels: Tensor, depth: Tensor) -> Tensor:
-        """Pixels (..., J, 2) at depth (..., J) in mm back to camera points (..., J, 3), mm."""
-        plane = (pixels - self.centre[..., None, :]) / self.focal[..., None, :]
-        guess = plane
-        for _ in range(20):
-            guess = guess + plane - self.bent(guess)
-        return torch.cat([guess, torch.ones_like(guess[..., :1])], dim=-1) * depth[..., None]
-
     def bent(self, plane: Tensor) -> Tensor:
         """The lens on image-plane points (..., J, 2)."""
         if self.distortion is None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import published_cameras
 from unihpe.datasets.human36m.mmpose import key_of
-from unihpe.datasets.human36m.tables import require_subjects, rows_of
+from unihpe.datasets.human36m.tables import Table, recorded_of, require_subjects
 from unihpe.datasets.recorded import PROJECTED, Recorded
-from unihpe.datasets.rows import by_row, combined
+from unihpe.datasets.rows import combined
 from unihpe.datasets.spin_lists import is_spin, placed, read_spin
 from unihpe.errors import InputError
 
@@ -48,16 +48,11 @@ def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
     if verify:
         require_subjects(keys, people.pose / 1000, "m", str(path))
     calibration = published_cameras()
-    camera = calibration.rows_of(keys, path)
-    boxed = "it fills their box, and 2D is its projection"
-    how = boxed if people.keypoints is None else "it meets their 2D"
-    return by_row(
-        get_skeleton("human36m17"),
-        rows_of(keys),
-        placed(people, calibration.cameras.select(camera)),
-        None if two_d == "exact" else people.keypoints,
-        calibration.cameras,
-        camera,
-        "",
-        (f"{path.name}: 3D is relative in the list; people stand where {how}",),
-    )
+    cameras = calibration.cameras.select(calibration.rows_of(keys, path))
+    how, points = "it meets their 2D", people.keypoints
+    if points is None:
+        how, points = "it fills their box, and 2D is its projection", people.pose[..., :2]
+    note = f"{path.name}: 3D is relative in the list; people stand where {how}"
+    table = Table(keys, placed(people, cameras).numpy(), points.numpy(), (note,))
+    projected = people.keypoints is None
+    return recorded_of([table], "exact" if projected else two_d, "", path, "mm", verify=False)

@@ -13,8 +13,8 @@ CHALLENGE_CAMERA = ("60457274",)
 
 VIDEOPOSE3D = Protocol(
     "videopose3d",
-    "protocols 1 (MPJPE), 2 (PA) and 3 (N) of Martinez et al. and VideoPose3D, whose numbers use the"
-    " flip test; the paper's lifting rows of table 1 stand beside these",
+    "protocols 1 (MPJPE), 2 (PA) and 3 (N) of Martinez et al. and VideoPose3D, whose numbers use"
+    " the flip test; the paper's lifting rows of table 1 stand beside these",
     without=BROKEN,
     why=BROKEN_WHY,
     flip=True,

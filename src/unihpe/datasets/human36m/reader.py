@@ -7,18 +7,10 @@ published: nothing is added.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.human36m.cameras import (
-    INTRINSICS,
-    Calibration,
-    metadata_file,
-    published_cameras,
-    read_metadata,
-)
+from unihpe.datasets.human36m.cameras import metadata_file
 from unihpe.datasets.human36m.lists import list_files, open_lists
 from unihpe.datasets.human36m.mmpose import (
     camera_files,
@@ -28,23 +20,19 @@ from unihpe.datasets.human36m.mmpose import (
     open_mmpose,
 )
 from unihpe.datasets.human36m.numbered import fetch_files, open_fetch, open_pickles, pickle_files
-from unihpe.datasets.human36m.raw import FEATURES, raw_files, read_raw_2d, read_raw_3d, with_2d
-from unihpe.datasets.human36m.views import raw_skeleton, view_of
+from unihpe.datasets.human36m.sequences import (
+    FEATURES,
+    VIDEOPOSE3D,
+    open_raw,
+    open_videopose3d,
+    raw_files,
+)
 from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.videopose3d import (
-    Detections,
-    Sequence3D,
-    assemble,
-    read_2d,
-    read_3d,
-    require_bodies,
-    two_d_path,
-)
+from unihpe.datasets.videopose3d import two_d_path
 from unihpe.errors import InputError
 
 Layout = Literal["videopose3d", "mmpose", "mmpose2d", "spin", "fetch", "pickles", "raw"]
-VIDEOPOSE3D = "data_3d_h36m.npz"
 
 
 def open_human36m(
@@ -114,48 +102,6 @@ def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
             return [*files, *camera_files(root / "annotation_body3d" / "fps50")]
         case _:
             return files
-
-
-def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
-    """VideoPose3D's files."""
-    path, target = root / VIDEOPOSE3D, get_skeleton("human36m17")
-    sequences = read_3d(path, {32: raw_skeleton(), 17: target}, target)
-    detections = None if two_d == "exact" else read_2d(two_d_path(root, "h36m", two_d))
-    if verify:
-        require_bodies(sequences, target, path)
-    layout = f"Human3.6M, VideoPose3D npz, 2D {two_d}"
-    return in_world(sequences, detections, path, layout, published_cameras())
-
-
-def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
-    """The raw release."""
-    sequences, notes = read_raw_3d(root), tuple[str, ...]()
-    if two_d == "gt":
-        sequences, notes = with_2d(root, sequences)
-    detections = None if two_d == "exact" else read_raw_2d(root, sequences)
-    if verify:
-        require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
-    metadata = metadata_file(root)
-    calibration = read_metadata(metadata) if metadata else published_cameras()
-    layout = f"Human3.6M, raw release{', metadata.xml' if metadata else ''}, 2D {two_d}"
-    in_metres = [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
-    return in_world(in_metres, detections, root, layout, calibration, notes)
-
-
-def in_world(
-    sequences: list[Sequence3D],
-    detections: Detections | None,
-    where: Path,
-    layout: str,
-    calibration: Calibration,
-    notes: tuple[str, ...] = (),
-) -> Recorded:
-    """Sequences in world axes, metres, each seen by four cameras."""
-    keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
-    rows = calibration.rows_of(keys, where).tolist()
-    seen = [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]
-    target = get_skeleton("human36m17")
-    return assemble(sequences, detections, seen, calibration.cameras, target, layout, notes)
 
 
 Find = Callable[[Path], list[Path]]

@@ -19,8 +19,8 @@ def read(root: Path, reading: Reading) -> Recorded:
 
 ACTIONS = Protocol(
     "actions",
-    "VideoPose3D's: Walk, Jog and Box of Validate, per subject and action; the mean over subjects of"
-    " the mean over actions",
+    "VideoPose3D's: Walk, Jog and Box of Validate, per subject and action; the mean over subjects"
+    " of the mean over actions",
     (Figure("MPJPE"), Figure("PA-MPJPE")),
     split="val",
     actions=("Walking", "Jog", "Box"),

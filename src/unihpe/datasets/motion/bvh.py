@@ -16,11 +16,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import BeforeValidator, field_validator
 from torch import Tensor
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
+from unihpe.settings import Settings, parse
 
 Floats = NDArray[np.float64]
 # Trunk and head, in torso lengths (pelvis to mid-shoulder).
@@ -77,10 +78,9 @@ def axis_rotation(axis: int, angle: Floats) -> Floats:
     """Rotations about one axis, angle (T,) in radians → (T, 3, 3)."""
     a, b = (axis + 1) % 3, (axis + 2) % 3
     rotation = np.zeros((len(angle), 3, 3))
-    rotation[:, axis, axis] = 1
+    rotation[:, axis, axis], sine = 1, np.sin(angle)
     rotation[:, a, a] = rotation[:, b, b] = np.cos(angle)
-    rotation[:, b, a] = np.sin(angle)
-    rotation[:, a, b] = -rotation[:, b, a]
+    rotation[:, b, a], rotation[:, a, b] = sine, -sine
     return rotation
 
 
@@ -171,10 +171,8 @@ def as_list(names: Any) -> Any:
 Names = Annotated[list[str], BeforeValidator(as_list)]  # of a file's joints; means their mean
 
 
-class Rig(BaseModel):
+class Rig(Settings):
     """Which joints of a BVH file are which of ours."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     unit_mm: float  # millimetres in one unit of the file
@@ -189,7 +187,7 @@ class Rig(BaseModel):
     def check_joints(cls, joints: dict[str, Any]) -> dict[str, Any]:
         if odd := sorted(joints.keys() ^ LIMBS):
             wanted = ", ".join(sorted(LIMBS))
-            raise ValueError(f"[joints] must name exactly {wanted}; see {', '.join(odd)}")
+            raise ValueError(f"must name exactly {wanted}; see {', '.join(odd)}")
         return joints
 
     def missing(self, positions: Container[str]) -> list[str]:
@@ -260,13 +258,10 @@ def shipped_rigs() -> list[Rig]:
 def read_rig(path: Path) -> Rig:
     """A rig from a TOML file; an InputError says what is wrong with it."""
     try:
-        return Rig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {place}: {first['msg']}") from error
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a readable rig ({error})") from error
+    return parse(Rig, fields, str(path))
 
 
 def choose_rig(path: Path, positions: dict[str, Floats]) -> Rig:

@@ -25,11 +25,11 @@ from unihpe.body.virtual_cameras import (
 )
 from unihpe.datasets.motion.bvh import load_folder
 from unihpe.datasets.motion.detector import detect
+from unihpe.datasets.settings import TwoD
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 
-TwoD = Literal["exact", "detected", "both"]
 View = Literal["fixed", "random"]
 NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split")
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
@@ -155,29 +155,19 @@ def on_stage(motion: Motion) -> Motion:
     return replace(motion, poses=torch.cat(moved))
 
 
+@dataclass(eq=False)
 class MotionSource(Source):
-    """A motion as a `Source`: people seen by virtual cameras.
+    """A motion's people, seen by virtual cameras."""
 
-    Args:
-        motion: the poses.
-        view: "fixed", four cameras placed like Human3.6M's: index = 4·frame + camera; or "random",
-            a new camera at each read, and half of the poses mirrored.
-        two_d: "exact", "detected" (`detector.detect`), or "both": half of the people each.
-        balance: training weight of a group's frames, size^(−balance): 0 draws frames alike, 1
-            draws groups alike.
-        body_scale: random size of the person, uniform within 1 ± this ("random" view only).
-    """
-
-    def __init__(
-        self,
-        motion: Motion,
-        view: View,
-        two_d: TwoD = "exact",
-        balance: float = 0.0,
-        body_scale: float = 0.0,
-    ) -> None:
-        self.motion, self.view, self.two_d = motion, view, two_d
-        self.balance, self.body_scale = balance, body_scale
+    motion: Motion
+    # "fixed": four cameras placed like Human3.6M's, index = 4·frame + camera; "random": a new one
+    # at each read, and half of the poses mirrored.
+    view: View
+    two_d: TwoD = "exact"  # or "detected" (`detector.detect`), or "both": half of the people each
+    # Training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws groups
+    # alike.
+    balance: float = 0.0
+    body_scale: float = 0.0  # random size, uniform within 1 ± this ("random" view only)
 
     @property
     def skeleton(self) -> Skeleton:

@@ -24,7 +24,6 @@ import torch
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.mpi_inf_3dhp.raw import Part, joined
 from unihpe.datasets.mpi_inf_3dhp.views import (
     CAMERAS,
     Truth,
@@ -35,7 +34,7 @@ from unihpe.datasets.mpi_inf_3dhp.views import (
     view_named,
 )
 from unihpe.datasets.recorded import Recorded, View
-from unihpe.datasets.rows import Rows, by_row, with_names
+from unihpe.datasets.rows import Rows, by_row, combined, of_view, with_names
 from unihpe.datasets.spin_lists import is_spin, placed, read_spin
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import as_array, as_flags, as_floats, float32, require_finite
@@ -134,8 +133,7 @@ def open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
         raise InputError(f"{path}: data is no dict of sequences; {AGAIN}")
     recordings = pstmo_recordings(content, split, path)
     parts = [part_of(view, recording, wanted, path) for view, recording in recordings]
-    lenses = published_lenses([part.view for part in parts], path)
-    return joined(parts, lenses, wanted.joints, "MPI-INF-3DHP, P-STMO npz, univ_annot3")
+    return combined(parts, "MPI-INF-3DHP, P-STMO npz, univ_annot3")
 
 
 def pstmo_recordings(
@@ -158,7 +156,7 @@ def pstmo_recordings(
             yield train_view(int(match[1]), int(match[2]), str(camera)), recording
 
 
-def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Part:
+def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Recorded:
     """The people of one view; of the test set, its valid frames."""
     where = f"{path}: {view.subject} {view.sequence}, camera {view.camera}"
     if not isinstance(recording, dict) or not {"data_2d", "data_3d"} <= recording.keys():
@@ -173,8 +171,9 @@ def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Part:
     require_finite(poses[use], where)
     wanted.require_body(poses[use], source, where, "mm")
     columns = wanted.joints.select_from(source)
-    pose, keypoints = (array[use][:, columns] for array in (poses, points[..., :2]))
-    return Part(view, np.flatnonzero(use), pose, keypoints)
+    pose, keypoints = (float32(array[use][:, columns]) for array in (poses, points[..., :2]))
+    frame, lens = torch.from_numpy(np.flatnonzero(use)), published_lenses([view], path)
+    return of_view(wanted.joints, view, frame, pose, keypoints, lens)
 
 
 def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:

@@ -7,7 +7,7 @@ intrinsics: a pinhole per sequence is fitted, as everybody does. Pictures are no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from unihpe.body.camera import Camera
-from unihpe.body.skeleton import Skeleton, get_skeleton
+from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.mpi_inf_3dhp.views import (
     CAMERA_COUNT,
     FAST,
@@ -27,7 +27,7 @@ from unihpe.datasets.mpi_inf_3dhp.views import (
 )
 from unihpe.datasets.proofs import with_fitted_intrinsics
 from unihpe.datasets.recorded import Recorded, View
-from unihpe.datasets.rows import Rows, by_row, stacked
+from unihpe.datasets.rows import combined, of_view
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, Shape, as_floats, float32, require_finite
 from unihpe.io.extra import extra
@@ -43,31 +43,6 @@ ACTIVITIES = (
 )
 CALIBRATION = {"size": 2, "intrinsic": 16, "extrinsic": 16}  # numbers behind each keyword
 GET_AGAIN = "get the file again from the set's site"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One view's people."""
-
-    view: View
-    frame: Array  # (N,), counted from 0
-    pose: Array  # (N, J, 3), mm, camera axes
-    keypoints: Array  # (N, J, 2), pixels
-
-
-def joined(
-    parts: Sequence[Part],
-    cameras: Camera,
-    target: Skeleton,
-    layout: str,
-    notes: tuple[str, ...] = (),
-) -> Recorded:
-    """Views one after the other; view n was seen by camera n."""
-    frames = [torch.from_numpy(part.frame) for part in parts]
-    rows = Rows.in_turn([part.view for part in parts], frames)
-    pose = float32(*(part.pose for part in parts))
-    points = float32(*(part.keypoints for part in parts))
-    return by_row(target, rows, pose, points, cameras, rows.view, layout, notes)
 
 
 def train_folders(root: Path) -> dict[tuple[int, int], Path]:
@@ -102,21 +77,23 @@ def open_train(root: Path, folders: Mapping[tuple[int, int], Path], wanted: Want
     if strange := [str(n) for n in wanted.cameras if not 0 <= n < CAMERA_COUNT]:
         known = f"0 to {CAMERA_COUNT - 1}"
         raise InputError(f"MPI-INF-3DHP has the cameras {known}, not {listing(strange)}")
-    parts, calibrations, notes = [], [], list[str]()
+    parts, notes = [], list[str]()
     for (subject, sequence), folder in folders.items():
-        of_sequence, cut = train_parts(folder / "annot.mat", subject, sequence, wanted)
+        of_sequence, cut = train_parts(folder, subject, sequence, wanted)
         parts += of_sequence
-        calibrations.append(read_calibration(folder / "camera.calibration", wanted.cameras))
         notes += [f"S{subject}/Seq{sequence}: {cut} frames without video cut"] if cut else []
     fast = [f"S{s}/Seq{q}" for s, q in FAST if (s, q) in folders]
     notes += [f"50 frames a second: {', '.join(fast)}; the others 25"] if fast else []
     if absent := [f"S{s}/Seq{q}" for s, q in USABLE if (s, q) not in folders]:
         notes.append(f"not in the folder: {listing(absent, 16)}")
-    return joined(parts, stacked(calibrations), wanted.joints, "training set", tuple(notes))
+    return replace(combined(parts, "training set"), notes=tuple(notes))
 
 
-def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tuple[list[Part], int]:
+def train_parts(
+    folder: Path, subject: int, sequence: int, wanted: Wanted
+) -> tuple[list[Recorded], int]:
     """The views of one sequence, and how many frames were cut from each."""
+    path, calibration = folder / "annot.mat", folder / "camera.calibration"
     source, truth, usable = get_skeleton("mpi_inf_3dhp28"), wanted.truth, USABLE[subject, sequence]
     content, keys = load_mat(path), ("annot2", truth or METRIC)
     if missing := set(keys) - content.keys():
@@ -126,9 +103,9 @@ def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tupl
         if len(value) != CAMERA_COUNT:
             counts = f"{len(value)} cameras, expected {CAMERA_COUNT}"
             raise InputError(f"{path}: {key} has {counts}; {GET_AGAIN}")
-    parts, cut = [], 0
+    parts, cut, cameras = [], 0, read_calibration(calibration, wanted.cameras)
     columns = wanted.joints.select_from(source)
-    for camera in wanted.cameras:
+    for n, camera in enumerate(wanted.cameras):
         where = f"{path}: camera {camera}"
         points, poses = (
             as_floats(cells[key][camera], (None, size * len(source)), where, key).reshape(
@@ -144,7 +121,8 @@ def train_parts(path: Path, subject: int, sequence: int, wanted: Wanted) -> tupl
         require_finite(poses, where)
         wanted.require_body(poses, wanted.joints, where, "mm")
         view = train_view(subject, sequence, str(camera))
-        parts.append(Part(view, np.arange(len(poses)), poses, points))
+        frame, seen_by = torch.arange(len(poses)), cameras.select(torch.tensor([n]))
+        parts.append(of_view(wanted.joints, view, frame, float32(poses), float32(points), seen_by))
     return parts, cut
 
 
@@ -190,29 +168,29 @@ def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Record
     """The test set's valid frames; lenses are fitted to annot3, whichever truth is read."""
     if not folders:
         raise InputError(f"{root}: no TS1 to TS6/annot_data.mat; give the test set's folder")
-    truth = wanted.truth or METRIC
-    parts: dict[str, list[Part]] = {truth: [], METRIC: []}
-    notes = list[str]()
+    truth, source = wanted.truth or METRIC, get_skeleton("mpi_inf_3dhp17")
+    parts: dict[str, list[Recorded]] = {truth: [], METRIC: []}
+    columns, notes = wanted.joints.select_from(source), list[str]()
     for name, folder in folders.items():
         content = read_test(folder / "annot_data.mat", truth)
         valid = content["valid_frame"].ravel() > 0
         notes.append(f"{name}: {int(valid.sum())} valid of {len(valid)} frames")
-        columns = wanted.joints.select_from(get_skeleton("mpi_inf_3dhp17"))
-        for key, of_truth in parts.items() if valid.any() else ():
-            pose, points = (content[k][valid][:, columns] for k in (key, "annot2"))
-            of_truth.append(Part(test_view(name), np.flatnonzero(valid), pose, points))
-        if valid.any():
-            pose = parts[truth][-1].pose
-            require_finite(pose, str(folder))
-            wanted.require_body(pose, wanted.joints, str(folder), "mm")
+        if not valid.any():
+            continue
+        frame, camera = torch.from_numpy(np.flatnonzero(valid)), torch.tensor([TEST_SIZES[name]])
+        for key, of_truth in parts.items():
+            poses, points = (content[k][valid][:, columns] for k in (key, "annot2"))
+            if key == truth:
+                require_finite(poses, str(folder))
+                wanted.require_body(poses, wanted.joints, str(folder), "mm")
+            seen = (float32(poses), float32(points), Camera.simple(camera))
+            of_truth.append(of_view(wanted.joints, test_view(name), frame, *seen))
     if not parts[truth]:
         raise InputError(f"{root}: no frame of the test set is marked valid; get the files again")
     if absent := [name for name in TEST_SIZES if name not in folders]:
         notes.append(f"not in the folder: {listing(absent)}")
-    sizes = torch.tensor([TEST_SIZES[part.view.sequence] for part in parts[truth]])
-    metric = joined(parts[METRIC], Camera.simple(sizes), wanted.joints, "test set")
-    cameras = with_fitted_intrinsics(metric).cameras
-    recorded = joined(parts[truth], cameras, wanted.joints, "test set", tuple(notes))
+    fitted = with_fitted_intrinsics(combined(parts[METRIC], "test set")).cameras
+    recorded = replace(combined(parts[truth], "test set"), cameras=fitted, notes=tuple(notes))
     return by_activity(recorded, folders)
 
 

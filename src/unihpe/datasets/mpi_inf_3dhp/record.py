@@ -1,4 +1,4 @@
-"""MPI-INF-3DHP: 8 actors before 8 of 14 cameras, a test set of its own; all that the package asks."""
+"""MPI-INF-3DHP: 8 actors, 14 cameras, a test set of its own; all that the package asks for."""
 
 from __future__ import annotations
 

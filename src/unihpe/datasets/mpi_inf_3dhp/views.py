@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -97,5 +97,4 @@ def published_lenses(views: Sequence[View], where: Path) -> Camera:
         raise InputError(f"{where}: {what}; there are {', '.join(LENSES)}")
     numbers = torch.tensor([LENSES[key] for key in keys])
     size = torch.tensor([TEST_SIZES.get(view.sequence, TRAIN_SIZE) for view in views])
-    eye = torch.eye(3).expand(len(views), 3, 3)
-    return Camera(numbers[:, :2], numbers[:, 2:], size, eye, torch.zeros(len(views), 3))
+    return replace(Camera.simple(size), focal=numbers[:, :2], centre=numbers[:, 2:])

@@ -15,8 +15,8 @@ MAKE = "make it: `unihpe data render` renders people, `unihpe data pack` packs a
 
 
 def open_set(data: DataSettings, part: Part) -> Source:
-    """The people of a split, augmented in training."""
-    file = Path(data.root) / f"{part.split}.pack"
+    """The people of a split, augmented in training; without a split, of the packed set `root`."""
+    file = Path(data.root) / f"{part.split}.pack" if part.split else Path(data.root)
     if not file.exists():
         raise InputError(f"{file}: no packed set there; {MAKE}")
     return PeopleSource(file, data.augmentation if part.training else None, data.with_pose)

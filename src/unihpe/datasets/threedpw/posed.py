@@ -25,7 +25,7 @@ from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.datasets.spin_lists import PIXELS, place_by_box
-from unihpe.datasets.threedpw.regressed import NAME
+from unihpe.datasets.threedpw.regressed import NAME, view_of
 from unihpe.datasets.threedpw.sequences import SIZE, People, open_people
 from unihpe.datasets.threedpw.smpl import (
     FOLDERS,
@@ -102,10 +102,8 @@ def read_bodies(root: Path) -> Bodies:
 def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
     """3DPW's sequenceFiles in Human3.6M's 17 joints (`human36m17`).
 
-    Args:
-        root: the folder that holds sequenceFiles, SMPL's models (in it or in smpl/) and
-            J_regressor_h36m.npy.
-        verify: refuses also bodies that are not those of the files.
+    `root` also holds SMPL's models (in it or in smpl/) and J_regressor_h36m.npy; `verify` refuses
+    bodies that are not those of the files, too.
     """
     bodies = read_bodies(root)
 
@@ -154,12 +152,7 @@ def list_file(root: Path) -> Path | None:
 
 
 def open_list(root: Path, verify: bool = True) -> Recorded:
-    """The list's people in Human3.6M's 17 joints (`human36m17`).
-
-    Args:
-        root: the folder that holds 3dpw_test.npz, SMPL's models (in it or in smpl/) and
-            J_regressor_h36m.npy.
-    """
+    """The list's people in Human3.6M's 17 joints (`human36m17`), in a folder with SMPL as above."""
     path, skeleton = list_file(root), get_skeleton("human36m17")
     if path is None:
         raise InputError(f"{root}: no {FILE} here or in dataset_extras/; get SPIN's list")
@@ -197,8 +190,7 @@ def row_of(name: str, number: int, path: Path) -> tuple[View, int]:
     if match is None:
         picture = f"picture {number}, '{name[:80]}'"
         raise InputError(f"{path}: {picture}, is not named like imageFiles/…/image_00000.jpg")
-    sequence = match["sequence"]
-    return View(sequence, "unknown", sequence, "camera", "test", "test"), int(match["frame"])
+    return view_of(match["sequence"], "test"), int(match["frame"])
 
 
 def joints_of(bodies: Bodies, pose: Tensor, shape: Tensor, genders: Array, where: str) -> Tensor:

@@ -16,16 +16,16 @@ SMPL_14 = Protocol(
 ZEDO_17 = Protocol(
     "zedo-17",
     "ZeDO's, the likely source of the paper's 3DPW rows: 17 regressed joints, 2D projected from"
-    " them, every 35th sample of its file (here all), PA with reflections allowed, which is equal or"
-    " lower than without",
+    " them, every 35th sample of its file (here all), PA with reflections allowed, which is equal"
+    " or lower than without",
     (Figure("MPJPE"), Figure("PA-MPJPE, reflections allowed"), Figure("PA-MPJPE")),
     averaging="poses",
     joints_from="human36m17",
 )
 OVER_LIMBS = Protocol(
     "limbs",
-    "jointPositions, SMPL's own joints, 12 limb joints: hips and shoulders lie elsewhere than in any"
-    " table: not comparable",
+    "jointPositions, SMPL's own joints, 12 limb joints: hips and shoulders lie elsewhere than in"
+    " any table: not comparable",
     (Figure("MPJPE", LIMBS), Figure("PA-MPJPE", LIMBS)),
     averaging="poses",
 )

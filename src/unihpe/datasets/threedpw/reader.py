@@ -6,7 +6,7 @@ from typing import Literal
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.threedpw.posed import has_bodies, list_file, open_list, open_threedpw_smpl
 from unihpe.datasets.threedpw.regressed import open_threedpw17, regressed_files
-from unihpe.datasets.threedpw.sequences import has_sequences, open_threedpw
+from unihpe.datasets.threedpw.sequences import open_threedpw, sequence_files
 from unihpe.errors import InputError
 
 Layout = Literal["sequences", "regressed", "smpl", "spin"]
@@ -18,7 +18,7 @@ def found_layout(root: Path, joints: str = "") -> Layout:
     Args:
         joints: human36m17 prefers what gives the regressed joints; else SMPL's own come first.
     """
-    sequences = has_sequences(root)
+    sequences = bool(sequence_files(root))
     if sequences and joints != "human36m17":
         return "sequences"
     if regressed_files(root):

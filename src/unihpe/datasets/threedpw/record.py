@@ -12,7 +12,7 @@ from unihpe.datasets.threedpw.posed import list_file
 from unihpe.datasets.threedpw.protocols import PROTOCOLS
 from unihpe.datasets.threedpw.reader import Layout, found_layout, open_layout
 from unihpe.datasets.threedpw.regressed import regressed_files
-from unihpe.datasets.threedpw.sequences import has_sequences, sequence_files
+from unihpe.datasets.threedpw.sequences import sequence_files
 
 
 def read(root: Path, reading: Reading) -> Recorded:
@@ -33,13 +33,15 @@ def pictures(view: View, frame: int) -> list[str]:
 
 def split_files(root: Path) -> list[tuple[Path, str]]:
     """The files of the set's own layout, or of the regressed joints, each with its split."""
-    return sequence_files(root, None) if has_sequences(root) else regressed_files(root)
+    return sequence_files(root) or regressed_files(root)
 
 
 def files(root: Path) -> list[Path]:
-    """Those, or SPIN's list."""
-    spin = list_file(root)
-    return [file for file, _ in split_files(root)] or ([spin] if spin else [])
+    """Those of a folder, or SPIN's list."""
+    if root.is_file():
+        return []
+    found = [file for file, _ in split_files(root)]
+    return found or [file for file in [list_file(root)] if file]
 
 
 # Figures of 3DPW are quoted, not published.

@@ -9,8 +9,9 @@ centimetres lies between the two, which moves the person, not the pose.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton, skeleton
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded, View
-from unihpe.datasets.rows import Rows, by_row
+from unihpe.datasets.rows import Rows, by_row, combined
 from unihpe.errors import InputError, one_line
-from unihpe.io.arrays import Array, as_array, as_floats, require_finite
+from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
 from unihpe.io.files import read_text
 from unihpe.io.pickles import load_npz
 
@@ -70,45 +71,33 @@ def regressed_files(root: Path) -> list[tuple[Path, str]]:
 def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
     """3DPW in Human3.6M's 17 joints (`human36m17`); index = file, then the file's order.
 
-    Args:
-        root: the folder that holds 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one
-            such file.
+    `root` is the folder of 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one file.
     """
     files = [(path, part) for path, part in regressed_files(root) if split in (None, part)]
     if not files:
         names = [n for n, part in (HYBRIK | MMHUMAN3D).items() if part == (split or "test")]
         remedy = "get HybrIK's annotations of 3DPW, or MMHuman3D's"
         raise InputError(f"{root}: no {' or '.join(names)}; {remedy}")
-    rows: list[tuple[View, int]] = []
-    poses, lenses = [], []
+    parts, first = [], 0
     for path, part in files:
-        hybrik = path.suffix == ".json"
-        people = read_hybrik(path) if hybrik else read_mmhuman3d(path)
-        pose, lens = checked(people, path, verify)
-        poses.append(pose)
-        lenses.append(lens)
-        rows += rows_of(people.names, part, len(rows))
-    focal, centre, size = torch.from_numpy(np.concatenate(lenses, axis=1)).float()
-    everyone = torch.arange(len(focal))
-    eye = torch.eye(3).expand(len(focal), 3, 3)
-    cameras = Camera(focal, centre, size, eye, torch.zeros(len(focal), 3))
-    kind = "HybrIK's JSON" if hybrik else "MMHuman3D's npz"
-    layout = f"3DPW, 17 joints regressed from SMPL, {kind}, {PROJECTED}"
-    absolute = torch.from_numpy(np.concatenate(poses)).float() * 1000
-    target = get_skeleton("human36m17")
-    recorded = by_row(target, Rows.of(rows), absolute, None, cameras, everyone, layout)
-    return replace(recorded, stored=people.stored)
+        people = read_hybrik(path) if path.suffix == ".json" else read_mmhuman3d(path)
+        parts.append(recorded_of(people, path, part, first, verify))
+        first += len(parts[-1])
+    kind = "MMHuman3D's npz" if people.stored is STORED else "HybrIK's JSON"
+    return combined(parts, f"3DPW, 17 joints regressed from SMPL, {kind}, {PROJECTED}")
 
 
-def rows_of(names: Sequence[str], split: str, first: int) -> list[tuple[View, int]]:
-    """The view and frame of each picture; one of an unknown name has its row as frame."""
-    rows, views = [], dict[str, View]()
-    for row, name in enumerate(names, first):
-        match = NAME.search(name)
-        sequence = match["sequence"] if match else "unknown"
-        view = View(sequence, "unknown", sequence, "camera", split, split)
-        rows.append((views.setdefault(sequence, view), int(match["frame"]) if match else row))
-    return rows
+def row_of(name: str, split: str, row: int) -> tuple[View, int]:
+    """The view and frame of a picture; one of an unknown name has its row as frame."""
+    match = NAME.search(name)
+    sequence, frame = (match["sequence"], int(match["frame"])) if match else ("unknown", row)
+    return view_of(sequence, split), frame
+
+
+@cache
+def view_of(sequence: str, split: str) -> View:
+    """A sequence as a view."""
+    return View(sequence, "unknown", sequence, "camera", split, split)
 
 
 def read_hybrik(path: Path) -> People:
@@ -160,25 +149,29 @@ def read_mmhuman3d(path: Path) -> People:
     return People(names, joints, roots, (lens["f"], lens["c"], size), STORED)
 
 
-def checked(people: People, path: Path, verify: bool) -> tuple[Array, Array]:
-    """Poses (N, 17, 3) in Human3.6M's order, absolute, metres; lenses (3, N, 2), pixels."""
+def recorded_of(people: People, path: Path, split: str, first: int, verify: bool) -> Recorded:
+    """The people of one file, absolute, in Human3.6M's order; `first` counts those before."""
     source, target = people.stored, get_skeleton("human36m17")
     joints = as_floats(people.joints, (None, len(source), 3), str(path), "joints")
     joints = joints.astype(np.float64)
     require_finite(joints, str(path))
     parts = ("focal lengths", "principal points", "picture sizes")
-    lens = [
-        as_floats(value, (None, 2), str(path), what).astype(np.float64)
+    focal, centre, size = (
+        float32(as_floats(value, (None, 2), str(path), what))
         for value, what in zip(people.lens, parts, strict=True)
-    ]
-    lengths = {len(people.roots), len(people.names), *map(len, lens)}
+    )
+    lengths = {len(part) for part in (people.roots, focal, centre, size)} | {len(people.names)}
     if lengths != {len(joints)}:
         raise InputError(f"{path}: its arrays are of different lengths; get it again")
     seen = torch.ones(joints.shape[:2])
-    ordered = convert(torch.from_numpy(joints), seen, source, target).points.numpy()
+    ordered = convert(torch.from_numpy(joints), seen, source, target).points
     if verify:
-        require_body(torch.from_numpy(ordered).float(), target, str(path), "m")
-    root = ordered[:, :1]
-    if float(np.median(np.linalg.norm(root, axis=-1))) < NEAR_ROOT:
-        ordered = ordered - root + people.roots.astype(np.float64)[:, None]
-    return ordered, np.stack(lens)
+        require_body(ordered.float(), target, str(path), "m")
+    root = ordered[:, target.index("pelvis"), None]
+    if float(root.norm(dim=-1).median()) < NEAR_ROOT:
+        ordered = ordered - root + torch.from_numpy(people.roots.astype(np.float64))[:, None]
+    rows = Rows.of([row_of(name, split, row) for row, name in enumerate(people.names, first)])
+    cameras = replace(Camera.simple(size), focal=focal, centre=centre)
+    each = torch.arange(len(ordered))
+    recorded = by_row(target, rows, ordered.float() * 1000, None, cameras, each, "")
+    return replace(recorded, stored=source)

@@ -23,7 +23,7 @@ from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.matching import matching
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import Recorded, View
-from unihpe.datasets.rows import Rows, by_row, stacked
+from unihpe.datasets.rows import combined, of_view
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, as_flags, as_floats, require_finite
 from unihpe.io.pickles import load_pickle
@@ -52,30 +52,14 @@ class People:
     verify: bool = True  # refuse wrong units and swapped legs
 
 
-@dataclass(frozen=True)
-class Actor:
-    """One person of one sequence, the N frames whose camera is known."""
-
-    view: View
-    frame: Tensor  # (N,), counted from 0 in the video
-    pose: Tensor  # (N, J, 3), mm, camera axes
-    keypoints: Tensor  # (N, J, 2), pixels, NaN where missing
-    confidence: Tensor  # (N, J)
-    camera: Camera  # N cameras
-    dropped: int  # frames left out: no known camera, or too few joints detected
-
-
 def open_threedpw(
     root: Path, split: str | None = None, two_d: TwoD = "exact", verify: bool = True
 ) -> Recorded:
     """3DPW in a folder, 24 joints (`smpl24`); index = sequence, then person, then frame.
 
     Frames whose camera pose is marked invalid are left out, as every protocol does, and with
-    "detected" those with fewer than four joints; `notes` counts them.
-
-    Args:
-        root: the folder that holds sequenceFiles, or sequenceFiles itself.
-        split: train, val or test; None is all.
+    "detected" those with fewer than four joints; `notes` counts them. `root` holds sequenceFiles,
+    or is it.
     """
     if split is not None and split not in SPLITS.values():
         raise InputError(f"3DPW has no split '{split}'; there are {', '.join(SPLITS.values())}")
@@ -95,32 +79,22 @@ def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
 def open_people(root: Path, split: str | None, people: People, layout: str) -> Recorded:
     """The people of sequenceFiles, one after the other."""
     files = sequence_files(root, split)
-    everyone = [actor for path, part in files for actor in read_sequence(path, part, people)]
-    actors = [actor for actor in everyone if len(actor.frame)]
-    if not actors:
+    if not files:
+        expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
+        raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
+    actors = [actor for path, part in files for actor in read_sequence(path, part, people)]
+    parts = [part for part, _ in actors if len(part)]
+    if not parts:
         what = f"no frame of {len(files)} sequences has a valid camera"
         raise InputError(f"{root}: {what}; get the files again")
-    pose, keypoints, confidence = (
-        torch.cat([getattr(actor, name) for actor in actors])
-        for name in ("pose", "keypoints", "confidence")
-    )
-    dropped, reason = sum(actor.dropped for actor in everyone), "an invalid camera"
+    dropped, reason = sum(count for _, count in actors), "an invalid camera"
     if people.two_d == "detected":
         reason += f" or fewer than {FEWEST_JOINTS} joints in 2D"
-    recorded = by_row(
-        people.skeleton,
-        Rows.in_turn([actor.view for actor in actors], [actor.frame for actor in actors]),
-        pose,
-        keypoints,
-        stacked([actor.camera for actor in actors]),
-        torch.arange(len(pose)),
-        layout,
-        (f"{dropped} frames left out: {reason}",) if dropped else (),
-    )
-    return replace(recorded, confidence=confidence)
+    notes = (f"{dropped} frames left out: {reason}",) if dropped else ()
+    return replace(combined(parts, layout), notes=notes)
 
 
-def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
+def sequence_files(root: Path, split: str | None = None) -> list[tuple[Path, str]]:
     """The pickles and their splits; some archives unpack into sequenceFiles twice."""
     wanted = {theirs: ours for theirs, ours in SPLITS.items() if split in (None, ours)}
     for folder in (root / "sequenceFiles" / "sequenceFiles", root / "sequenceFiles", root):
@@ -131,20 +105,11 @@ def sequence_files(root: Path, split: str | None) -> list[tuple[Path, str]]:
         ]
         if files:
             return files
-    expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
-    raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
+    return []
 
 
-def has_sequences(root: Path) -> bool:
-    """Whether a folder holds sequence files."""
-    try:
-        return bool(sequence_files(root, None))
-    except InputError:
-        return False
-
-
-def read_sequence(path: Path, split: str, people: People) -> list[Actor]:
-    """The people of one sequence file."""
+def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded, int]]:
+    """The people of one sequence file, and how many frames of each are left out."""
     content = sequence_content(path, people.keys)
     lists = {key: listed(content, key, path) for key in (*PEOPLE, *people.keys)}
     counts = {key: len(values) for key, values in lists.items()}
@@ -210,8 +175,8 @@ def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
 
 def read_actor(
     view: View, person: Mapping[str, Any], cameras: Camera, people: People, where: str
-) -> Actor:
-    """One person's usable frames."""
+) -> tuple[Recorded, int]:
+    """One person's usable frames, and how many others there are."""
     use, frames = as_flags(person["campose_valid"], where, "campose_valid"), len(cameras.focal)
     world = people.joints(person, use, where)
     if len(world) != frames:
@@ -230,9 +195,9 @@ def read_actor(
         keypoints, confidence = detected(person["poses2d"], frames, where)
     keep = torch.from_numpy(use) & ((confidence > 0).sum(1) >= FEWEST_JOINTS)
     rows = keep.nonzero()[:, 0]
-    pose, keypoints, confidence = (part[rows] for part in (pose, keypoints, confidence))
-    dropped = int((~keep).sum())
-    return Actor(view, rows, pose, keypoints, confidence, cameras.select(rows), dropped)
+    camera, dropped = cameras.select(rows), int((~keep).sum())
+    recorded = of_view(people.skeleton, view, rows, pose[rows], keypoints[rows], camera)
+    return replace(recorded, confidence=confidence[rows]), dropped
 
 
 def detected(detections: object, frames: int, where: str) -> tuple[Tensor, Tensor]:

@@ -197,10 +197,8 @@ def dense(value: object, path: Path, depth: int = 0) -> object:
 
 
 def from_runs(state: Mapping[str, Any], axis: int) -> Array:
-    """A compressed sparse matrix whose runs lie along `axis`, as (runs, others).
-
-    Sizes are checked before memory is taken.
-    """
+    """A compressed sparse matrix whose runs lie along `axis`, as (runs, others)."""
+    # sizes are checked before memory is taken
     shape = state["_shape"] if "_shape" in state else state["shape"]
     count, others = int(shape[axis]), int(shape[1 - axis])
     if min(count, others) < 0 or max(count, others, count * others) > MOST_CELLS:
@@ -231,10 +229,7 @@ class Surface:
     def joints(self, pose: Tensor, shape: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Regressed joints (N, K, 3) and the body's own (N, 24, 3), metres.
 
-        Args:
-            pose: axis and angle of each joint, (N, 72).
-            shape: (N, 10).
-            place: added to all, (N, 3), metres.
+        `pose` (N, 72) is axis times angle of each joint, `shape` (N, 10); `place` (N, 3) is added.
         """
         pieces = zip(*(part.double().split(PIECE) for part in (pose, shape, place)), strict=True)
         regressed, own = zip(*(self.piece(*parts) for parts in pieces), strict=True)
@@ -281,10 +276,7 @@ def rotations(axis_angle: Tensor) -> Tensor:
 def leg_order_of(regressor: Array, body: BodyModel, hips: tuple[int, int]) -> str:
     """Which leg a regressor (17, V) to Human3.6M's joints has first: files of both kinds exist.
 
-    Rows 1 to 3 are one leg; whose it is, the body's own hips say.
-
-    Args:
-        hips: the columns of the body's left and right hip.
+    Rows 1 to 3 are one leg; whose it is, the body's own left and right `hips` say.
     """
     first = (regressor @ body.template)[1:4].mean(0)
     left, right = (np.linalg.norm(first - (body.joints @ body.template)[hip]) for hip in hips)

@@ -18,7 +18,6 @@ from unihpe.errors import InputError, one_line
 from unihpe.inference.keypoints.tools import Detections, Size, read_arrays, read_openpose, reader_of
 
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
-KNOWN = "COCO, OpenPose, AlphaPose, MMPose and MediaPipe JSON (docs/formats.md)"
 GIVE_SIZE = "give --image-size WIDTHxHEIGHT"
 
 
@@ -38,15 +37,11 @@ class Keypoints:
 
     def select(self, rows: Sequence[int]) -> Self:
         """Some of the people."""
-        chosen = list(rows)
-        return replace(
-            self,
-            keypoints=self.keypoints[chosen],
-            confidence=self.confidence[chosen],
-            image=tuple(self.image[n] for n in rows),
-            person=tuple(self.person[n] for n in rows),
-            image_size=self.image_size[chosen],
-        )
+        tensors = ("keypoints", "confidence", "image_size")
+        columns: dict[str, Any] = {name: getattr(self, name)[list(rows)] for name in tensors}
+        names = (tuple(of[n] for n in rows) for of in (self.image, self.person))
+        columns["image"], columns["person"] = names
+        return replace(self, **columns)
 
 
 def read_keypoints(
@@ -59,8 +54,8 @@ def read_keypoints(
         image_size: width and height in pixels, where the file does not hold them.
 
     Raises:
-        InputError: for a file that cannot be read or understood, a wrong number of joints,
-            coordinates that are infinite, a missing or empty picture size, or nobody in it.
+        InputError: for a file that cannot be read or understood, or holds nobody, a wrong number
+            of joints, infinite coordinates, or no picture size.
     """
     if image_size is not None and not (min(image_size) > 0 and np.isfinite(image_size).all()):
         size = f"{image_size[0]:g}x{image_size[1]:g}"
@@ -109,23 +104,18 @@ def in_pixels(found: Detections, path: Path, image_size: Size | None) -> Keypoin
 
 
 def _read(path: Path) -> Detections:
-    if path.is_dir():
-        return _read_openpose_folder(path)
     if path.suffix in (".npy", ".npz"):
         return read_arrays(path)
-    content = _read_json(path)
-    reader = reader_of(content)
-    if content != [] and reader is None:
-        raise InputError(f"{path}: not a known keypoint layout; known are {KNOWN}")
-    return reader(content, path.stem) if reader else Detections([])
-
-
-def _read_openpose_folder(path: Path) -> Detections:
-    """All frames, in the order of their names."""
+    if not path.is_dir():
+        content = _read_json(path)
+        if (reader := reader_of(content)) is None:
+            known = "COCO, OpenPose, AlphaPose, MMPose and MediaPipe JSON (docs/formats.md)"
+            raise InputError(f"{path}: not a known keypoint layout; known are {known}")
+        return reader(content, path.stem)
     contents = {file: _read_json(file) for file in sorted(path.glob("*.json"))}
     if not contents:
         raise InputError(f"{path}: no .json files in it")
-    if not all(isinstance(content, dict) and "people" in content for content in contents.values()):
+    if not all(reader_of(content) is read_openpose for content in contents.values()):
         raise InputError(f"{path}: a folder must hold OpenPose files (one JSON a frame)")
     frames = [read_openpose(content, file.stem) for file, content in contents.items()]
     return replace(frames[0], people=[person for frame in frames for person in frame.people])
@@ -138,8 +128,7 @@ def _read_json(path: Path) -> Any:
         where = f"line {error.lineno}: {error.msg}"
         raise InputError(f"{path}: not whole JSON ({where}); copy or write it again") from error
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.__class__.__name__
-        raise InputError(f"{path}: not a readable text file ({reason})") from error
+        raise InputError(f"{path}: not a readable text file ({one_line(error, 80)})") from error
 
 
 def _checked(found: Detections, path: Path, given: str | None) -> Detections:

@@ -1,4 +1,4 @@
-"""The layouts of the field's tools, a reader each: what a JSON file or array holds → `Detections`."""
+"""The layouts of the field's tools, a reader each: what a file holds → `Detections`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -184,4 +184,4 @@ def reader_of(content: Any) -> Reader | None:
         if frames and isinstance(frames[0], dict) and key in frames[0]:
             return reader
     marks = [landmarks_of(frame) for frame in (content, *frames)]  # the first may hold nobody
-    return read_mediapipe if any(own is not None for own in marks) else None
+    return read_mediapipe if not frames or any(own is not None for own in marks) else None

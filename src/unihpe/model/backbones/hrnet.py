@@ -79,12 +79,7 @@ class BasicBlock(nn.Module):
 
 
 class FusionModule(nn.Module):
-    """Parallel branches, then every output adds up what comes to it from all branches.
-
-    Args:
-        channels: of each branch, finest first.
-        blocks: basic blocks a branch.
-    """
+    """Parallel branches of basic blocks, then each output adds up what comes from all of them."""
 
     def __init__(self, channels: list[int], blocks: int) -> None:
         super().__init__()
@@ -132,11 +127,11 @@ class HRNet(Backbone):
         inputs = [STEM, *[stem] * (plan.bottlenecks - 1)]
         self.layer1 = nn.Sequential(*[Bottleneck(c, plan.bottleneck) for c in inputs])
         self.transition1 = transition([stem], every[:2])
-        self.stage2 = stage(every[:2], plan.blocks, plan.modules[0])
+        self.stage2 = fusion(every[:2], plan.blocks, plan.modules[0])
         self.transition2 = transition(every[:2], every[:3])
-        self.stage3 = stage(every[:3], plan.blocks, plan.modules[1])
+        self.stage3 = fusion(every[:3], plan.blocks, plan.modules[1])
         self.transition3 = transition(every[:3], every)
-        self.stage4 = stage(every, plan.blocks, plan.modules[2])
+        self.stage4 = fusion(every, plan.blocks, plan.modules[2])
         self.apply(start_convolution)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
@@ -178,10 +173,7 @@ def strided(inputs: int, outputs: int, *last: nn.Module) -> nn.Sequential:
 
 
 def path(channels: list[int], source: int, target: int) -> nn.Module:
-    """From one branch to another's size and channels.
-
-    Up by nearest neighbours, down by strided convolutions.
-    """
+    """From one branch to another's size and channels: up by nearest neighbours, or strided down."""
     before, after = channels[source], channels[target]
     if source == target:
         return nn.Identity()
@@ -194,10 +186,7 @@ def path(channels: list[int], source: int, target: int) -> nn.Module:
 
 
 def transition(before: list[int], after: list[int]) -> nn.ModuleList:
-    """What leads into each branch of the next stage.
-
-    That is nothing, a change of channels or, for the new branch, half the size.
-    """
+    """What leads into each branch of the next stage: nothing, other channels, or half the size."""
     ways: list[nn.Module] = []
     for branch, channels in enumerate(after):
         if branch >= len(before):
@@ -215,8 +204,8 @@ def widen(ways: nn.ModuleList, maps: list[Tensor]) -> list[Tensor]:
     return [way(maps[min(branch, len(maps) - 1)]) for branch, way in enumerate(ways)]
 
 
-def stage(channels: list[int], blocks: int, modules: int) -> nn.Sequential:
-    """Fusion modules in a row."""
+def fusion(channels: list[int], blocks: int, modules: int) -> nn.Sequential:
+    """A stage: fusion modules in a row."""
     return nn.Sequential(*[FusionModule(channels, blocks) for _ in range(modules)])
 
 

@@ -49,15 +49,9 @@ class Weights:
 def fill(
     network: HRNet, weights: Weights, head: nn.Module | None = None, start: Start = "identity"
 ) -> None:
-    """Fill a network, and if given its heat-map head, with what a file holds.
+    """Fill a network, and if given its heat-map head, with what a file holds, or change nothing.
 
-    Args:
-        head: a `HeatmapHead`; the file must have one for as many joints. Whether they are the same
-            joints, `Weights.joints` says.
-        start: how the layers start that a COCO file lacks, see `hrnet.start_coarse_fuse_layers`.
-
-    Raises:
-        InputError: for weights of another network or head; nothing is changed then.
+    Whether the head is for the same joints as the file's, `Weights.joints` says.
     """
     backbone, lacks_coarse = match_backbone(network, weights)
     matched = None if head is None else match_head(head, weights)
@@ -69,11 +63,7 @@ def fill(
 
 
 def read_weights(path: Path) -> Weights:
-    """Read a file and find out which layout it has.
-
-    Raises:
-        InputError: for a file that cannot be read or is no HRNet.
-    """
+    """Read a file and find out which layout it has."""
     tensors = {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
     if any(name.startswith("backbone.") for name in tensors):
         layout = "MMPose"
@@ -95,10 +85,9 @@ def read_weights(path: Path) -> Weights:
 
 
 def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
-    """The skeleton of a file's heat-map head, "" where nobody says which.
+    """The skeleton of a file's heat-map head, where its name or layout says which; "" elsewhere.
 
-    Public files say it, and the official code's heads. The number of joints alone does not: COCO
-    and Human3.6M both have 17, in another order.
+    The number of joints alone does not: COCO and Human3.6M both have 17, in another order.
     """
     if not head:
         return ""
@@ -111,21 +100,15 @@ def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pth file that holds tensors and plain values.
-
-    Raises:
-        InputError: for a missing, damaged or refused file.
-    """
+    """The tensors of a .safetensors file, or of a .pth file that holds tensors and plain values."""
     if not path.is_file():
         raise InputError(f"no weights at {path}")
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
-            reason = one_line(error, 200)
-            raise InputError(
-                f"{path}: not a whole safetensors file ({reason}); download it again"
-            ) from error
+            what = f"not a whole safetensors file ({one_line(error, 200)})"
+            raise InputError(f"{path}: {what}; download it again") from error
     content = read_pickle(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -143,9 +126,6 @@ def read_pickle(path: Path) -> Any:
 
     Besides torch's own list only NumPy's plain arrays are read: MMPose writes such (joint weights,
     colours) beside the tensors.
-
-    Raises:
-        InputError: for what the reader refuses.
     """
     with torch.serialization.safe_globals(numpy_arrays()):
         try:
@@ -178,13 +158,7 @@ def reason_of(error: Exception) -> str:
 
 
 def match_backbone(network: HRNet, weights: Weights) -> tuple[dict[str, Tensor], bool]:
-    """A whole state for the network, and whether the file lacks the coarse fuse layers.
-
-    Those stay as they are.
-
-    Raises:
-        InputError: naming the first tensor that is missing, left over or of another shape.
-    """
+    """A whole state for the network, and whether the file lacks the coarse fuse layers."""
     check_width(network, weights)
     coarse, what = coarse_fuse_prefixes(network), f"HRNet {network.width}"
     wanted, given = network.state_dict(), weights.backbone
@@ -201,11 +175,7 @@ def match_backbone(network: HRNet, weights: Weights) -> tuple[dict[str, Tensor],
 
 
 def check_width(network: HRNet, weights: Weights) -> None:
-    """Say where weights are of another HRNet, before tensors are listed that do not fit.
-
-    Raises:
-        InputError: if they are.
-    """
+    """Raise where weights are of another HRNet, before tensors are listed that do not fit."""
     first = weights.backbone.get("stage2.0.branches.0.0.conv1.weight")
     channels = first.shape[0] if first is not None and first.ndim else 0
     if channels == network.plan.channels:
@@ -219,16 +189,10 @@ def check_width(network: HRNet, weights: Weights) -> None:
 
 
 def match_head(head: nn.Module, weights: Weights) -> dict[str, Tensor]:
-    """A whole state for the heat-map head.
-
-    Raises:
-        InputError: if the file has none, or one for other joints.
-    """
+    """A whole state for the heat-map head."""
     if not weights.head:
-        raise InputError(
-            f"{weights.path}: no heat-map head in it ({weights.layout});"
-            " give COCO or MMPose weights"
-        )
+        what = f"{weights.path}: no heat-map head in it ({weights.layout})"
+        raise InputError(f"{what}; give COCO or MMPose weights")
     wanted = head.state_dict()
     check_names(weights, wanted, weights.head, wanted, "a heat-map head of one layer")
     for name, tensor in weights.head.items():
@@ -247,11 +211,7 @@ def check_names(
     allowed: Mapping[str, Tensor],
     what: str,
 ) -> None:
-    """Nothing may be missing or left over.
-
-    Raises:
-        InputError: naming the first.
-    """
+    """Raise where a tensor is missing or left over, naming the first."""
     missing = [name for name in needed if name not in given]
     left_over = [name for name in given if name not in allowed]
     if first := (missing + left_over)[:1]:

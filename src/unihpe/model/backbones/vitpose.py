@@ -21,9 +21,6 @@ class ViTPose(Backbone):
     Args:
         variant: one of `WIDTHS`.
         vit: transformers' VitPoseBackbone, where it is not to be made anew.
-
-    Raises:
-        InputError: if transformers is not installed.
     """
 
     strides = (16,)
@@ -56,11 +53,7 @@ class ViTPose(Backbone):
 
 
 def transformers() -> Any:
-    """The transformers library, imported only where it is needed.
-
-    Raises:
-        InputError: if it is not installed, or too old for ViTPose.
-    """
+    """The transformers library, imported only where it is needed."""
     try:
         library = importlib.import_module("transformers")
         _ = library.VitPoseBackbone
@@ -87,9 +80,7 @@ def new_vit(width: int, size: tuple[int, int]) -> Any:
 def pretrained_vit(folder: Path) -> Any:
     """The backbone in a folder with config.json and model.safetensors.
 
-    Raises:
-        InputError: if the folder is not such a model, lacks tensors, or holds a ViTPose+ model,
-            which has one set of experts a data set instead of one backbone.
+    ViTPose+ models are refused: they have a set of experts for each data set.
     """
     library = transformers()
     if not (folder / "config.json").is_file():

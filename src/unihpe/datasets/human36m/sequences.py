@@ -1,24 +1,41 @@
-"""Human3.6M's raw release: one CDF per sequence with the 3D in world axes, and one per sequence and
-camera with the 2D.
+"""Human3.6M as whole sequences in world axes: VideoPose3D's files, and the raw release.
 
+The release has one CDF per sequence with the 3D, and one per sequence and camera with the 2D.
 `S9/MyPoseFeatures/D3_Positions/Directions 1.cdf` holds `Pose` (1, T, 96): 32 joints, mm, world
 axes; `S9/MyPoseFeatures/D2_Positions/Directions 1.54138969.cdf` (1, T, 64): pixels, with the lens's
 distortion.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.human36m.cameras import INTRINSICS
-from unihpe.datasets.human36m.views import raw_skeleton
+from unihpe.datasets.human36m.cameras import (
+    INTRINSICS,
+    Calibration,
+    metadata_file,
+    published_cameras,
+    read_metadata,
+)
+from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.matching import matching
-from unihpe.datasets.videopose3d import Detections, Sequence3D
+from unihpe.datasets.recorded import Recorded
+from unihpe.datasets.videopose3d import (
+    Detections,
+    Sequence3D,
+    assemble,
+    read_2d,
+    read_3d,
+    require_bodies,
+    two_d_path,
+)
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
 
+VIDEOPOSE3D = "data_3d_h36m.npz"
 FEATURES = "MyPoseFeatures"
 
 
@@ -80,3 +97,45 @@ def positions(path: Path, coordinates: int) -> Array:
     numbers = as_floats(flat, (None, 32 * coordinates), str(path), "Pose")
     columns = get_skeleton("human36m17").select_from(raw_skeleton())
     return numbers.reshape(-1, 32, coordinates)[:, columns]
+
+
+def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
+    """VideoPose3D's files."""
+    path, target = root / VIDEOPOSE3D, get_skeleton("human36m17")
+    sequences = read_3d(path, {32: raw_skeleton(), 17: target}, target)
+    detections = None if two_d == "exact" else read_2d(two_d_path(root, "h36m", two_d))
+    if verify:
+        require_bodies(sequences, target, path)
+    layout = f"Human3.6M, VideoPose3D npz, 2D {two_d}"
+    return in_world(sequences, detections, path, layout, published_cameras())
+
+
+def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
+    """The raw release."""
+    sequences, notes = read_raw_3d(root), tuple[str, ...]()
+    if two_d == "gt":
+        sequences, notes = with_2d(root, sequences)
+    detections = None if two_d == "exact" else read_raw_2d(root, sequences)
+    if verify:
+        require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
+    metadata = metadata_file(root)
+    calibration = read_metadata(metadata) if metadata else published_cameras()
+    layout = f"Human3.6M, raw release{', metadata.xml' if metadata else ''}, 2D {two_d}"
+    in_metres = [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
+    return in_world(in_metres, detections, root, layout, calibration, notes)
+
+
+def in_world(
+    sequences: list[Sequence3D],
+    detections: Detections | None,
+    where: Path,
+    layout: str,
+    calibration: Calibration,
+    notes: tuple[str, ...] = (),
+) -> Recorded:
+    """Sequences in world axes, metres, each seen by four cameras."""
+    keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
+    rows = calibration.rows_of(keys, where).tolist()
+    seen = [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]
+    target = get_skeleton("human36m17")
+    return assemble(sequences, detections, seen, calibration.cameras, target, layout, notes)
