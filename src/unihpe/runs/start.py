@@ -53,11 +53,7 @@ def load_start(recipe: Recipe, path: Path | str) -> Start:
 
 
 def origin_of(start: Start | None, state: Path | None) -> Origin | None:
-    """What a run begins from: the checkpoint that is given or that its saved state says.
-
-    Raises:
-        InputError: if the state says another than is given.
-    """
+    """What a run begins from: the checkpoint that is given, which its saved state must not deny."""
     given = None if start is None else start.origin
     if state is None or not state.exists():
         return given
@@ -97,9 +93,9 @@ def meaningful_settings(ours: Settings, theirs: Mapping[str, Any]) -> tuple[str,
         case ImageEncoderSettings():
             head = ("heatmap_head", *(("heatmaps_from",) if ours.heatmap_head else ()))
             return ("kind", "shrink", "read_out", *(head if theirs["heatmap_head"] else ()))
-        case EncoderSettings():
-            return ("kind", "heads") if ours.kind == "transformer" else ("kind",)
-        case DecoderSettings():
-            return ("kind", "path", "prediction") if ours.kind == "diffusion" else ("kind",)
+        case EncoderSettings() if ours.kind == "transformer":
+            return ("kind", "heads")
+        case DecoderSettings() if ours.kind == "diffusion":
+            return ("kind", "path", "prediction")
         case _:
-            return ()
+            return ("kind",)

@@ -145,10 +145,8 @@ def read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
     if not isinstance(state, dict) or not state.keys() >= STATE_KEYS:
-        raise InputError(
-            f"{path}: a torch file, but no training state of this unihpe;"
-            " put the run's own there, or choose another folder"
-        )
+        what = "a torch file, but no training state of this unihpe"
+        raise InputError(f"{path}: {what}; choose another folder")
     return state
 
 
