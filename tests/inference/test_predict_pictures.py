@@ -1,4 +1,4 @@
-"""Pictures in, 2D and 3D out: units, boxes, folders with broken files; with an untrained model, which is as good for that."""
+"""Pictures in, 2D and 3D out: units, boxes, broken files; an untrained model is good for that."""
 
 import json
 from io import BytesIO
@@ -12,7 +12,7 @@ from torch.testing import assert_close
 import unihpe
 from unihpe.body.batch import Modality
 from unihpe.errors import InputError
-from unihpe.inference.media import read_boxes
+from unihpe.inputs.boxes import read_boxes
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.recipe import build_model, load_recipe, parse_recipe
 
@@ -108,7 +108,7 @@ def test_the_flip_test_answers_a_mirrored_picture_with_the_mirrored_person(model
 
 
 def modality_ok(here, there):
-    """The 2D differs by the move and by the box token, which knows where in the picture the box lies."""
+    """The 2D differs by the move and by the box token, which knows where the box lies."""
     move = there.keypoints.mean((0, 1)) - here.keypoints.mean((0, 1))
     return bool((move - torch.tensor([100.0, 60.0])).abs().max() < 40) and Modality.IMAGE == 0
 
@@ -277,7 +277,10 @@ def test_a_folder_with_keypoints(unihpe, tmp_path, checkpoint, photo):
 
 
 def three_people(tmp_path, photo):
-    """A folder of a.png and b.png, and COCO's file of them: person 7 with one joint, 8 and 9 whole; 3 in a picture of its own."""
+    """A folder of a.png and b.png, and COCO's file of them.
+
+    Person 7 has one joint, 8 and 9 are whole, 3 is in a picture of its own.
+    """
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "b.png"):
@@ -535,8 +538,8 @@ def test_thousands_of_people_come_in_parts(model, photo, monkeypatch):
     whole = model.predict(photo, boxes, points, flip=True)
     lifted, embedded = model.lift(points, (400, 300)), model.embed(picture=photo, boxes=boxes)
     monkeypatch.setattr("unihpe.inference.answer.PICTURES", 2)
-    monkeypatch.setattr("unihpe.inference.evidence.CROPS", 3)
-    monkeypatch.setattr("unihpe.inference.evidence.CHUNK", 3)
+    monkeypatch.setattr("unihpe.inputs.evidence.CROPS", 3)
+    monkeypatch.setattr("unihpe.inputs.evidence.CHUNK", 3)
     parts = model.predict(photo, boxes, points, flip=True)
     for name, pose in whole.paths.items():
         assert_close(parts.paths[name], pose, atol=0.01, rtol=0)

@@ -1,4 +1,4 @@
-"""People's pictures: every kind comes out as RGB the right way up, and what is no picture says so."""
+"""People's pictures: every kind comes out as RGB and upright, and what is no picture says so."""
 
 import struct
 import zlib

@@ -147,6 +147,16 @@ def test_checkpoints_import_nothing(toy):
     assert torch.equal(loaded.encode_image(batch)[0], model.encode_image(batch)[0])
 
 
+@pytest.mark.parametrize("function", ["os:abort", "sys:exit", "pathlib:Path"])
+def test_checkpoints_call_nothing_but_backbones(tmp_path, function):
+    """Any function of a module that is loaded anyway could be named."""
+    recipe = {"model": settings(function).model_dump()}
+    weights = {"x": torch.zeros(1)}
+    save_checkpoint(tmp_path / "x.safetensors", weights, Card(skeleton="coco17", recipe=recipe))
+    with pytest.raises(InputError, match=f"'{function}' is no Backbone"):
+        load_model(tmp_path / "x.safetensors")
+
+
 def test_pictures_are_fitted_so_that_box_units_stay():
     """What lies at a place of the crop lies at that place of a square picture's heat map too."""
     crop = torch.zeros(1, 1, 256, 192)

@@ -12,6 +12,7 @@ from unihpe.model.checkpoint import (
     FORMAT_VERSION,
     HEADER,
     Card,
+    checkpoint_file,
     load_checkpoint,
     load_into,
     save_checkpoint,
@@ -139,3 +140,22 @@ def test_weights_of_another_model_are_refused(tmp_path):
         load_into(model, {"weight": torch.zeros(4, 3), "other": torch.zeros(4)}, tmp_path)
     with pytest.raises(InputError, match=r"weight is \(5, 3\), the model needs \(4, 3\)"):
         load_into(model, {"weight": torch.zeros(5, 3), "bias": torch.zeros(4)}, tmp_path)
+
+
+def test_the_names_of_checkpoints(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(InputError, match="no checkpoint at .*model.safetensors"):
+        checkpoint_file(tmp_path)
+    path.touch()
+    assert checkpoint_file(tmp_path) == checkpoint_file(str(path)) == path
+    shipped = checkpoint_file()
+    assert shipped.is_file() and shipped == checkpoint_file("shipped")
+    monkeypatch.setattr("unihpe.model.checkpoint.resources.files", lambda package: tmp_path)
+    with pytest.raises(InputError, match="this installation holds no checkpoint; name"):
+        checkpoint_file("shipped")
+
+
+def test_other_joints_are_named():
+    CARD.require_skeleton("human36m17", "data.npz")
+    with pytest.raises(InputError, match="data.npz has the joints of coco17, .* of human36m17"):
+        CARD.require_skeleton("coco17", "data.npz")

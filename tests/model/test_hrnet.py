@@ -274,7 +274,7 @@ def test_features_are_read_where_the_heat_map_points():
     torch.testing.assert_close(
         averaged(maps[1], share)[0, 2], maps[1][0].mean((1, 2))
     )  # a flat map: everywhere alike
-    read_out = JointReadOut(channels, 3, width=16, reduced=4, embedding=8).eval()
+    read_out = JointReadOut(sum(channels), 3, embedding=8, width=16, kept=4).eval()
     torch.nn.init.normal_(read_out.project.weight, generator=seed())
     with torch.no_grad():
         out = read_out(maps, shown_by(heat))
@@ -300,7 +300,7 @@ def test_faint_heat_maps_show_nothing():
 def test_an_encoder_that_reads_at_the_joints_begins_as_the_encoder_of_what_its_heat_maps_show():
     backbone = HRNet("w18_small")
     encoder = ImageEncoder(
-        backbone, 32, shrink=2, joints=JointReadOut(backbone.channels, 17, embedding=32)
+        backbone, 32, shrink=2, joints=JointReadOut(sum(backbone.channels), 17, embedding=32)
     ).eval()
     picture = torch.randn(2, 3, 128, 64, generator=seed())
     shown = shown_by(torch.randn(2, 17, 16, 8, generator=seed()), embedding=32)

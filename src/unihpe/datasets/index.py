@@ -9,8 +9,6 @@ be deleted any time. Checksums of all that it holds are compared when it is open
 made again.
 """
 
-from __future__ import annotations
-
 import contextlib
 import glob
 import hashlib
@@ -73,7 +71,10 @@ def indexed(
         return build()
     # Beside the data, the name holds no path: a folder that is moved keeps its index. In the cache,
     # folders must not meet.
-    stems = root / ".unihpe" / name, cache_folder() / "index" / f"{name}-{place_of(root)}"
+    stems = (
+        root / ".unihpe" / name,
+        cache_folder() / "index" / f"{name}-{digest(str(root.resolve()))[:8]}",
+    )
     made_of = stamp(root, files)
     places = [stem.with_name(f"{stem.name}-{made_of}.index") for stem in stems]
     for place in places:
@@ -87,11 +88,6 @@ def indexed(
             remove_others(place)
             return load(place, lens) or recorded
     return recorded
-
-
-def place_of(root: Path) -> str:
-    """A short name for a folder."""
-    return digest(str(root.resolve()))[:8]
 
 
 def stamp(root: Path, files: Sequence[Path]) -> str:

@@ -3,8 +3,6 @@
 `Path.glob` passes them over, and half a set looks whole.
 """
 
-from __future__ import annotations
-
 from fnmatch import fnmatchcase
 from pathlib import Path
 

@@ -5,8 +5,6 @@ description, which says where the arrays lie; and the last 16 bytes of the file:
 description begins and how long it is (little-endian, unsigned, 8 bytes each).
 """
 
-from __future__ import annotations
-
 import json
 import mmap
 import struct

@@ -1,7 +1,5 @@
 """The people of a source in batches, for scoring."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch
@@ -10,7 +8,7 @@ from unihpe.body.batch import Batch, evenly_spaced
 from unihpe.body.prepare import prepare
 from unihpe.datasets.source import Source
 
-EVALUATION_BATCH = 2048
+EVALUATION_BATCH = 2048  # people; a detector's noise is drawn batch by batch: scores depend on it
 
 
 def prepared(
@@ -20,15 +18,8 @@ def prepared(
     focal_known: bool = True,
     most: int | None = None,
 ) -> Iterator[Batch]:
-    """The people of a source, in order, in batches; a detector's noise is drawn batch by batch, so
-    the size is part of it.
-
-    Args:
-        most: no more people than these, evenly spread; None takes all.
-    """
-    for indices in evenly_spaced(len(source), most or len(source)).split(EVALUATION_BATCH):
-        unknown = 0.0 if focal_known else 1.0
-        frames = source.read(indices, generator)
-        yield prepare(frames, source.skeleton, generator=generator, unknown_focal=unknown).to(
-            device
-        )
+    """The people of a source, or `most` of them evenly spaced, in order."""
+    joints, unknown = source.skeleton, 0.0 if focal_known else 1.0
+    for rows in evenly_spaced(len(source), most or len(source)).split(EVALUATION_BATCH):
+        frames = source.read(rows, generator)
+        yield prepare(frames, joints, generator=generator, unknown_focal=unknown).to(device)

@@ -41,9 +41,7 @@ def evaluate_photographs(
     answer knows more.
 
     Args:
-        reference: (people,), pixels: PCK's length of each person, the larger side of the annotated
-            box.
-        sampler, flip: as `evaluate_pictures` has them.
+        reference: PCK's length of each person, (people,), pixels: the annotated box's larger side.
 
     Raises:
         InputError: for a model without an image encoder.
@@ -53,10 +51,10 @@ def evaluate_photographs(
     columns, draw = [skeleton.index(joint) for joint in LIMBS], Draw(sampler, generator)
     estimates: dict[str, list[Tensor]] = {}
     truth, confidence, box = [], [], []
-    image, flat = Modality.IMAGE, Modality.POSE_2D
     for batch in batches:
         assert batch.box is not None
-        made = answer(model, skeleton, batch, [image], draw, targets=[flat], flip=flip)
+        targets = [Modality.POSE_2D]
+        made = answer(model, skeleton, batch, [Modality.IMAGE], draw, targets=targets, flip=flip)
         for name, points in made.keypoints.items():
             row = in_words(renamed(name, FLAT_PATHS))
             estimates.setdefault(row, []).append(points[:, columns].cpu())

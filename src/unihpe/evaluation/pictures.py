@@ -40,11 +40,7 @@ def evaluate_pictures(
     Joints that are NaN in the truth, of sets that lack them, do not count. EPE is in pixels of the
     full picture; PCK counts joints nearer than a share of the box's larger side, or, as in table 3,
     of a square 1.2 times as large as the person. "heat_maps" is the same from the heat maps, where
-    there are any: table 3's HRNet rows.
-
-    Args:
-        sampler: makes the estimate where the decoder has no point estimate.
-        flip: adds the flip test of every estimate.
+    there are any: table 3's HRNet rows. Arguments are those of `evaluate_lifting`.
 
     Raises:
         InputError: for a model without an image encoder.
@@ -99,10 +95,7 @@ def scores_2d(points: Tensor, batch: Batch) -> dict[str, Tensor]:
 
 
 def square(keypoints: Tensor, seen: Tensor) -> Tensor:
-    """The side of MMPose's box of each person, (N,) pixels: table 3's reference.
-
-    It is 1.2 times the larger extent of the seen joints.
-    """
+    """Table 3's reference, MMPose's box: 1.2 times the extent of the seen joints, (N,) pixels."""
     low = torch.where(seen[..., None], keypoints, torch.inf).amin(1)
     high = torch.where(seen[..., None], keypoints, -torch.inf).amax(1)
     return 1.2 * (high - low).amax(1)

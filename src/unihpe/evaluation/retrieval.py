@@ -28,7 +28,7 @@ def retrieve(
 ) -> Retrieval:
     """Nearest neighbours by cosine: rows of query and gallery (N, D) and poses (N, J, 3) match.
 
-    A tie counts against the query: its own row ranks behind every row that is as near.
+    A tie counts against the query.
     """
     hits = dict.fromkeys(ranks, 0)
     error = 0.0

@@ -38,7 +38,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Answer:
-    """Everything that a model makes of B people."""
+    """Everything that a model makes of B people; flip-tested estimates are named so at the end."""
 
     embeddings: dict[Modality, Tensor]  # (B, D), unit
     poses: dict[str, Tensor]  # 3D of "image", "2d", "fused": (B, J, 3), mm, root-relative
@@ -85,10 +85,8 @@ def answer(
         for own, seen in zip(encoded, batches, strict=True)
     ]
     embeddings = encoded[0]
-    poses: dict[str, Tensor] = {}
-    keypoints: dict[str, Tensor] = {}
+    made: dict[Modality, dict[str, Tensor]] = {Modality.POSE_2D: {}, Modality.POSE_3D: {}}
     for target in targets:
-        made = poses if target is Modality.POSE_3D else keypoints
         sources = [source for source in embeddings if source is not target]
         names = {source.label: [source] for source in sources}
         if len(sources) > 1 and model.has_point_estimate(target):
@@ -96,15 +94,15 @@ def answer(
         for name, evidence in names.items():
             if model.has_point_estimate(target) or draw.sampler:
                 ways = [partial(view.estimate, evidence, target) for view in views]
-                made |= _flip_tested(name, ways, draw.generator)
+                made[target] |= _flip_tested(name, ways, draw.generator)
     hypotheses = None
     sampled = Modality.POSE_3D in targets and model.can_be_sampled(Modality.POSE_3D)
     if sampled and draw.samples and draw.sampler:  # of 2D where it is given, else of the picture
         hypotheses = views[0].sample(max(embeddings), Modality.POSE_3D, draw.samples)
     if Modality.POSE_3D in kinds:
         embeddings[Modality.POSE_3D] = model.encode(batch, Modality.POSE_3D)
-    poses = {name: root_relative(pose, skeleton) for name, pose in poses.items()}
-    return Answer(embeddings, poses, keypoints | heatmap_keypoints, hypotheses)
+    poses = {name: root_relative(pose, skeleton) for name, pose in made[Modality.POSE_3D].items()}
+    return Answer(embeddings, poses, made[Modality.POSE_2D] | heatmap_keypoints, hypotheses)
 
 
 @dataclass(frozen=True)

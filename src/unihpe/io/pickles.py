@@ -123,17 +123,12 @@ def encode_latin(text: str, codec: str) -> bytes:
     return text.encode("latin1")
 
 
-def no_bytes() -> bytes:
-    """The one `bytes` call that old pickles make: for no bytes at all."""
-    return b""
-
-
 FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "_reconstruct"): rebuild_array,
     ("numpy", "_frombuffer"): rebuild_from_buffer,
     ("numpy", "scalar"): rebuild_scalar,
     ("numpy", "dtype"): Type,
-    ("builtins", "bytes"): no_bytes,
+    ("builtins", "bytes"): lambda: b"",  # the one call that old pickles make: for no bytes at all
     ("_codecs", "encode"): encode_latin,
 }
 PLAIN = (set, frozenset, list, dict, tuple, complex, OrderedDict)  # no pickle can alter these

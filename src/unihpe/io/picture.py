@@ -34,13 +34,10 @@ UPRIGHT = {
 
 
 def read_picture(source: PictureFile) -> Picture:
-    """A picture as RGB (H, W, 3), turned as its EXIF says, from a path, bytes or a binary file.
-
-    Grey, 16 bit, CMYK and transparency are brought to RGB.
+    """A picture as RGB (H, W, 3), turned as its EXIF says; any other mode is brought to RGB.
 
     Raises:
-        InputError: for a file that is missing, empty, truncated or no picture, or above 100
-            megapixels.
+        InputError: for a file that is missing, truncated or no picture, or above 100 megapixels.
     """
     name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
     file = BytesIO(source) if isinstance(source, bytes) else source
@@ -66,11 +63,9 @@ def read_picture(source: PictureFile) -> Picture:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF says; as it lies where EXIF says nothing or cannot be read.
-
-    Pillow's own `exif_transpose` also writes the EXIF anew, which fails for a tag of the wrong type
-    that no pixel needs.
-    """
+    """The picture turned as its EXIF says; as it lies where EXIF says nothing or cannot be read."""
+    # Pillow's own `exif_transpose` also writes the EXIF anew, which fails for a tag of the wrong
+    # type that no pixel needs
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     except DAMAGED:
@@ -101,11 +96,7 @@ def _white(mode: str, largest: float) -> float:
 
 
 def pictures_in(path: Path) -> list[Path]:
-    """A picture, or the pictures of a folder, sorted by name.
-
-    Raises:
-        InputError: for a folder without pictures.
-    """
+    """A picture, or the pictures of a folder, sorted by name; InputError if it holds none."""
     if not path.is_dir():
         return [path]
     pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)

@@ -12,7 +12,7 @@ from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
 from unihpe.io.downloads import download
-from unihpe.model.backbones import KINDS, Backbone, Start, build_backbone, public_files
+from unihpe.model.backbones import DEFAULT, KINDS, Backbone, Start, build_backbone, public_files
 from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint, load_into
 from unihpe.model.heatmap_embedding import JointReadOut
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
@@ -71,7 +71,7 @@ class DecoderSettings(Settings):
 class ImageEncoderSettings(Settings):
     """The image encoder."""
 
-    kind: str = "hrnet_w32"  # one of `KINDS`, or my_module:build for one from outside the package
+    kind: str = DEFAULT  # one of `KINDS`, or my_module:build for one from outside the package
     # Where the backbone begins: a file of public weights, or the name of one in the cache
     # (docs/weights.md); empty for random ones. Their heat-map head is taken only where it is of the
     # recipe's joints (COCO's 17 are not Human3.6M's); a head that the file cannot give begins at
@@ -158,8 +158,8 @@ def build_image_parts(
     check_parts(settings, backbone)
     channels, at_joints = backbone.channels, None
     if settings.read_out == "joints":
-        at_joints = JointReadOut(channels, joints, embedding=embedding)
-    encoder = ImageEncoder(backbone, embedding, shrink=settings.shrink, joints=at_joints)
+        at_joints = JointReadOut(sum(channels), joints, embedding)
+    encoder = ImageEncoder(backbone, embedding, settings.shrink, at_joints)
     if not settings.heatmap_head:
         return encoder, None
     if settings.heatmaps_from == "finest":

@@ -1,6 +1,5 @@
 """How heat maps become an embedding: that of the keypoints they show, moved by what is there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,39 +34,29 @@ def keypoints_of(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class JointReadOut(nn.Module):
-    """What a network saw at each joint: where the heat map points, how high it is, and the features
-    there.
+    """What a network saw at each joint: where the heat map points, its height, the features there.
 
     Features are averaged with the sharpened heat map as weights, as part attention does (Kocabas et
     al., PARE, ICCV 2021). The box token comes in as in the 2D encoder: how a pose lies before the
     camera depends on where in the picture it is seen.
 
     Args:
-        channels: of the maps.
-        reduced: numbers that are kept of each joint's features.
+        channels: of all maps together.
+        kept: numbers of each joint's features.
     """
 
     def __init__(
-        self,
-        channels: Sequence[int],
-        joints: int,
-        *,
-        width: int = 1024,
-        reduced: int = 32,
-        embedding: int = 1024,
+        self, channels: int, joints: int, embedding: int, width: int = 1024, kept: int = 32
     ) -> None:
         super().__init__()
-        self.reduce = nn.Linear(sum(channels), reduced)
-        self.stem = linear_layer(joints * (reduced + 3) + BOX_NUMBERS, width)
+        self.reduce = nn.Linear(channels, kept)
+        self.stem = linear_layer(joints * (kept + 3) + BOX_NUMBERS, width)
         self.block = double_layer(width)
         self.project = nn.Linear(width, embedding)
         start_at_nothing(self.project)
 
     def forward(self, maps: list[Tensor], shown: ShownJoints) -> Tensor:
-        """Maps (B, C, h, w), finest first, and what heat maps of the finest's size show → (B, D).
-
-        It is 0 before training.
-        """
+        """Maps (B, C, h, w), finest first, and what heat maps show → (B, D), 0 before training."""
         share = sharpened(shown.heatmaps)
         features = torch.cat([averaged(x.float(), share) for x in maps], dim=-1)  # (B, J, ΣC)
         seen = [self.reduce(features), shown.keypoints, shown.confidence[..., None]]
@@ -83,10 +72,7 @@ def start_at_nothing(layer: nn.Linear) -> None:
 
 
 def averaged(features: Tensor, share: Tensor) -> Tensor:
-    """Features (B, C, h, w) averaged by weights (B, J, H, W) that add up to 1 → (B, J, C).
-
-    H is a multiple of h.
-    """
+    """Features (B, C, h, w) averaged by weights (B, J, n·h, n·w) that add up to 1 → (B, J, C)."""
     height, width = features.shape[-2:]
     pooled = F.adaptive_avg_pool2d(share, (height, width)).flatten(2)
     return pooled / pooled.sum(-1, keepdim=True) @ features.flatten(2).transpose(1, 2)

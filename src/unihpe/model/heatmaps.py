@@ -70,11 +70,7 @@ def box_to_cells(points: Tensor, width: int, height: int) -> Tensor:
 
 
 def gaussian_heatmaps(
-    points: Tensor,
-    confidence: Tensor,
-    width: int = 48,
-    height: int = 64,
-    sigma: float | None = None,
+    points: Tensor, confidence: Tensor, width: int = 48, height: int = 64, sigma: float = 0.0
 ) -> Tensor:
     """Target heat maps (B, J, height, width), float32, 1 at the joint.
 
@@ -85,9 +81,9 @@ def gaussian_heatmaps(
         points: (B, J, 2), box units; outside the box only the bell's flank is seen, or nothing.
         confidence: (B, J); a joint of confidence 0 has an empty map, and a loss should leave it
             out.
-        sigma: in cells; without it 2 for 48 × 64, and in proportion.
+        sigma: in cells; 0 is 2 for 48 × 64, and in proportion.
     """
-    sigma = height / 32 if sigma is None else sigma
+    sigma = sigma or height / 32
     cells = box_to_cells(points.float(), width, height)  # (B, J, 2)
     across = torch.arange(width, device=points.device) - cells[..., :1]  # (B, J, w)
     down = torch.arange(height, device=points.device) - cells[..., 1:]  # (B, J, h)

@@ -30,8 +30,7 @@ class ImageEncoder(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        embedding: int = 1024,
-        *,
+        embedding: int,
         shrink: int = 1,
         joints: JointReadOut | None = None,
     ) -> None:

@@ -76,11 +76,7 @@ class ScoreDecoder(nn.Module):
         self.head = nn.Linear(width, numbers)
 
     def prepare(
-        self,
-        embedding: Tensor,
-        modality: Modality,
-        box: Tensor | None = None,
-        drop: Tensor | None = None,
+        self, embedding: Tensor, modality: Modality, box: Tensor | None, drop: Tensor | None = None
     ) -> Tensor:
         """The time-independent part of every layer, (B, layers · width); see `Condition`."""
         return cast(Tensor, self.project(self.condition(embedding, modality, box, drop)))

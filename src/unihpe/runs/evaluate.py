@@ -1,7 +1,5 @@
 """Evaluate a checkpoint, as the command does."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -49,13 +47,8 @@ def evaluate_checkpoint(
 ) -> Report:
     """Evaluate a checkpoint on a data set: lifting, or the paths from pictures where it has some.
 
-    Args:
-        protocol: one of the data set's named ones, which says split, stride and figures; without
-            it, every joint of the frames asked for.
-
-    Raises:
-        InputError: for an unreadable checkpoint or data, joints that do not agree, an unknown
-            protocol.
+    A named `protocol` says split, stride and figures; without one, every joint of the frames asked
+    for counts. InputError for what cannot be read, joints that differ, an unknown protocol.
     """
     model, card = load_model(checkpoint, device)
     recipe, data_set = parse_recipe(card.recipe, f"{checkpoint} (its recipe)"), get_data_set(data)
@@ -71,16 +64,12 @@ def evaluate_checkpoint(
         source, scored = open_by_protocol(settings, rules)
     card.require_skeleton(source.skeleton.name, str(root))
     scored = replace(
-        scored,
+        described(scored, source),
         data=data_set.name,
-        skeleton=source.skeleton.name,
-        count=len(source.skeleton),
-        joints=scored_joints(source),
         keypoints=keypoints,
         two_d=two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}",
         flip=flip,
         focal="true" if focal_known else "assumed √(W² + H²)",
-        notes="; ".join(source.notes) or "none",
     )
     # hypotheses must not change the data
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))
@@ -121,11 +110,14 @@ def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source
     return in_joints(recorded, get_skeleton(settings.skeleton)), scored
 
 
-def scored_joints(source: Source) -> str:
-    """All joints that can be scored, in words: those that the set and the model have."""
-    if len(source.shared) == len(source.skeleton):
-        return f"all {len(source.skeleton)}"
-    return f"the {len(source.shared)} that set and model share: {', '.join(source.shared)}"
+def described(scored: Scored, source: Source) -> Scored:
+    """What is scored, with the joints that set and model share, and what the source left out."""
+    name, count, shared = source.skeleton.name, len(source.skeleton), source.shared
+    joints = f"all {count}"
+    if len(shared) < count:
+        joints = f"the {len(shared)} that set and model share: {', '.join(shared)}"
+    notes = "; ".join(source.notes) or "none"
+    return replace(scored, skeleton=name, count=count, joints=joints, notes=notes)
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -50,7 +50,9 @@ def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> Terms:
         bells = gaussian_heatmaps(joints, confidence, width, height)
         terms["heatmap"] = stage.heatmap * losses.heatmap_loss(heatmaps, bells, confidence)
     if stage.integral:
-        loss = losses.integral_loss(soft_argmax(heatmaps), joints, confidence, width / height)
+        assert batch.image is not None
+        high, wide = batch.image.shape[-2:]  # the crop, which may be padded for the backbone
+        loss = losses.integral_loss(soft_argmax(heatmaps), joints, confidence, wide / high)
         terms["integral"] = stage.integral * loss
     return terms
 

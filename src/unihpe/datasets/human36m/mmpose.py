@@ -99,10 +99,7 @@ def mmpose_cameras(folder: Path) -> Calibration:
 
 
 def read_cameras(path: Path) -> Calibration:
-    """MMPose's cameras.pkl: (subject, camera name) → R, T, c, f, k, p, w, h.
-
-    R is camera to world, T the centre in metres, p has y first.
-    """
+    """MMPose's cameras.pkl: R is camera to world, T the centre in metres, p has y first."""
     content = load_pickle(path)
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: holds no dict of cameras; {SAME_PLACE}")

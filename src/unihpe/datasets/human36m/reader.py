@@ -10,23 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from unihpe.datasets.human36m import lists, mmpose, numbered, sequences
 from unihpe.datasets.human36m.cameras import metadata_file
-from unihpe.datasets.human36m.lists import list_files, open_lists
-from unihpe.datasets.human36m.mmpose import (
-    camera_files,
-    json_files,
-    mmpose_files,
-    open_json,
-    open_mmpose,
-)
-from unihpe.datasets.human36m.numbered import fetch_files, open_fetch, open_pickles, pickle_files
-from unihpe.datasets.human36m.sequences import (
-    FEATURES,
-    VIDEOPOSE3D,
-    open_raw,
-    open_videopose3d,
-    raw_files,
-)
+from unihpe.datasets.human36m.sequences import FEATURES, VIDEOPOSE3D
 from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import two_d_path
@@ -64,7 +50,7 @@ def open_human36m(
     if layout not in ("videopose3d", "mmpose") and two_d not in ("gt", "exact"):
         raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
     if layout == "spin":
-        return open_lists(root, two_d, verify, split)
+        return lists.open_lists(root, two_d, verify, split)
     return open_files(root, two_d, verify)
 
 
@@ -96,10 +82,10 @@ def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
             return [*files, *flat, *([metadata] if metadata else [])]
         case "mmpose":
             detections = files[0].parent / two_d
-            beside = [detections, *camera_files(files[0].parent)]
+            beside = [detections, *mmpose.camera_files(files[0].parent)]
             return [*files, *(file for file in beside if file.is_file())]
         case "mmpose2d":
-            return [*files, *camera_files(root / "annotation_body3d" / "fps50")]
+            return [*files, *mmpose.camera_files(root / "annotation_body3d" / "fps50")]
         case _:
             return files
 
@@ -107,11 +93,11 @@ def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
 Find = Callable[[Path], list[Path]]
 Open = Callable[[Path, str, bool], Recorded]
 LAYOUTS: dict[Layout, tuple[Find, Open]] = {
-    "videopose3d": (lambda root: matching(root, VIDEOPOSE3D), open_videopose3d),
-    "mmpose": (mmpose_files, open_mmpose),
-    "mmpose2d": (json_files, open_json),
-    "spin": (list_files, open_lists),
-    "fetch": (fetch_files, open_fetch),
-    "pickles": (pickle_files, open_pickles),
-    "raw": (raw_files, open_raw),
+    "videopose3d": (lambda root: matching(root, VIDEOPOSE3D), sequences.open_videopose3d),
+    "mmpose": (mmpose.mmpose_files, mmpose.open_mmpose),
+    "mmpose2d": (mmpose.json_files, mmpose.open_json),
+    "spin": (lists.list_files, lists.open_lists),
+    "fetch": (numbered.fetch_files, numbered.open_fetch),
+    "pickles": (numbered.pickle_files, numbered.open_pickles),
+    "raw": (sequences.raw_files, sequences.open_raw),
 }

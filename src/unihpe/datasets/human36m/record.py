@@ -1,7 +1,5 @@
 """Human3.6M: 11 actors, 4 cameras, 50 Hz; everything about it that the package asks for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, get_args
 

@@ -7,6 +7,7 @@ in as an error of about a pixel. The set says nothing of half pixels: nothing is
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -45,11 +46,9 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
         raise InputError(f"{path}: no calibration of {listing(unknown)}; {expected}")
     if verify:
         require_bodies(sequences, target, path)
-    seen = [
-        (view_of(s.subject, s.name, camera), camera_row(s.subject, camera))
-        for s in sequences
-        for camera in CAMERAS
-    ]
+    rows = {key: row for row, key in enumerate(product(EXTRINSICS, CAMERAS))}
+    views = [view_of(s.subject, s.name, camera) for s in sequences for camera in CAMERAS]
+    seen = [(view, rows[view.subject, view.camera]) for view in views]
 
     def opened(name: str) -> Recorded:
         detections = read_2d(two_d_path(root, "humaneva15", name))
@@ -74,12 +73,6 @@ def view_of(subject: str, sequence: str, camera: str) -> View:
     split, _, person = subject.partition("/")
     action = sequence.split(" ")[0]
     return View(person, action, sequence, camera, SPLITS[split], f"{person} {action}")
-
-
-def camera_row(subject: str, camera: str) -> int:
-    """The row of a camera in `published_extrinsics`."""
-    person = list(EXTRINSICS).index(subject.partition("/")[2])
-    return person * len(CAMERAS) + CAMERAS.index(camera)
 
 
 def published_extrinsics() -> Camera:

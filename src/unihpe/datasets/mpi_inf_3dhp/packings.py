@@ -24,15 +24,8 @@ import torch
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.mpi_inf_3dhp.views import (
-    CAMERAS,
-    Truth,
-    Wanted,
-    published_lenses,
-    test_view,
-    train_view,
-    view_named,
-)
+from unihpe.datasets.mpi_inf_3dhp import views
+from unihpe.datasets.mpi_inf_3dhp.views import Truth, Wanted, published_lenses
 from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import Rows, by_row, combined, of_view, with_names
 from unihpe.datasets.spin_lists import is_spin, placed, read_spin
@@ -77,9 +70,9 @@ def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
     source = get_skeleton("mpi_inf_3dhp17")
     poses = as_floats(content["S"], (None, len(source), 4), where, "3D poses (S)")
     points = as_floats(content["part"], (None, len(source), 3), where, "2D joints (part)")
-    rows = [view_named(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
+    rows = [views.view_named(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
     places = (((view.subject, view.sequence), view.camera, frame) for view, frame in rows)
-    cameras = [str(camera) for camera in CAMERAS]
+    cameras = [str(camera) for camera in views.CAMERAS]
     poses, points, notes = with_names(len(rows), places, poses, points, cameras, path)
     require_finite(poses[..., :3], where)
     wanted.require_body(poses[..., :3], source, where, "m")
@@ -99,9 +92,9 @@ def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
     )
 
 
-def cameras_of(path: Path, views: Sequence[View]) -> Camera:
+def cameras_of(path: Path, seen: Sequence[View]) -> Camera:
     """The lenses of cameras_train.pkl or cameras_test.pkl for these views; else published ones."""
-    published = published_lenses(views, path)
+    published = published_lenses(seen, path)
     if not path.is_file():
         return published
     content = load_pickle(path)
@@ -109,7 +102,7 @@ def cameras_of(path: Path, views: Sequence[View]) -> Camera:
         kind = type(content).__name__
         raise InputError(f"{path}: holds a {kind}, expected a dict of cameras; make it again")
     lenses, absent = [], []
-    for view in views:
+    for view in seen:
         name = f"{view.subject}_{view.sequence}_Cam{view.camera}"
         name = view.sequence if view.split == "test" else name
         camera = content.get(name)
@@ -147,13 +140,13 @@ def pstmo_recordings(
             expected = "S1 Seq1" if split == "train" else "TS1"
             raise InputError(f"{path}: sequence '{name}' is not named like '{expected}'; {AGAIN}")
         if split != "train":
-            yield test_view(str(name)), value
+            yield views.test_view(str(name)), value
             continue
         cameras = value[0] if isinstance(value, list | tuple | np.ndarray) and len(value) else None
         if not isinstance(cameras, dict):
             raise InputError(f"{path}: {name} holds no dict of cameras; {AGAIN}")
         for camera, recording in cameras.items():
-            yield train_view(int(match[1]), int(match[2]), str(camera)), recording
+            yield views.train_view(int(match[1]), int(match[2]), str(camera)), recording
 
 
 def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Recorded:
@@ -182,7 +175,7 @@ def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
     wanted.require_truth(held, path)
     people = read_spin(path, wanted.joints, WORDS)
     wanted.require_body(people.pose.numpy() / 1000, wanted.joints, str(path), "m")
-    rows = Rows.of([view_named(name, path) for name in people.names])
+    rows = Rows.of([views.view_named(name, path) for name in people.names])
     lenses = published_lenses(rows.views, path)
     pose = placed(people, lenses.select(rows.view))
     layout = f"MPI-INF-3DHP, SPIN's list, {held}"

@@ -1,7 +1,5 @@
 """Packed people: crops and labels in one file a split, rendered or packed of a recorded set."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from unihpe.datasets.dataset import DataSet

@@ -1,7 +1,5 @@
 """Packed people as a `Source`: crops with their 2D and 3D, augmented for training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +53,7 @@ class PeopleSource(Source):
     def has_pose(self) -> bool:
         return self.with_pose
 
-    def without_pictures(self) -> PeopleSource:
+    def without_pictures(self) -> "PeopleSource":
         """The same people, their 2D and 3D only."""
         return PeopleSource(self.packed, None, self.with_pose, with_picture=False)
 

@@ -25,17 +25,9 @@ from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.datasets.spin_lists import PIXELS, place_by_box
+from unihpe.datasets.threedpw import smpl
 from unihpe.datasets.threedpw.regressed import NAME, view_of
 from unihpe.datasets.threedpw.sequences import SIZE, People, open_people
-from unihpe.datasets.threedpw.smpl import (
-    FOLDERS,
-    GENDERS,
-    LEFT_FIRST,
-    Surface,
-    leg_order_of,
-    model_files,
-    read_body,
-)
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_array, as_floats, require_numbers
 from unihpe.io.pickles import load_npy, load_npz
@@ -51,10 +43,10 @@ AGREES = 0.02
 class Bodies:
     """A surface for each gender, m and f; which leg the regressor's file has first."""
 
-    surfaces: Mapping[str, Surface]
+    surfaces: Mapping[str, smpl.Surface]
     leg_order: str
 
-    def of(self, gender: object, where: str) -> Surface:
+    def of(self, gender: object, where: str) -> smpl.Surface:
         """The surface of a person; an InputError for a gender without a model."""
         letter = str(np.asarray(gender).item())[:1].lower()
         if letter not in self.surfaces:
@@ -65,37 +57,37 @@ class Bodies:
 
 def regressor_file(root: Path) -> Path | None:
     """The regressor in one of the folders where people keep SMPL."""
-    paths = (root / folder / REGRESSOR for folder in FOLDERS)
+    paths = (root / folder / REGRESSOR for folder in smpl.FOLDERS)
     return next((path for path in paths if path.is_file()), None)
 
 
 def has_bodies(root: Path) -> bool:
     """Whether a folder holds SMPL's models and the regressor."""
-    return bool(model_files(root)) and regressor_file(root) is not None
+    return bool(smpl.model_files(root)) and regressor_file(root) is not None
 
 
 def read_bodies(root: Path) -> Bodies:
     """SMPL's models and the regressor; an InputError says what is missing or does not fit."""
-    files, path = model_files(root), regressor_file(root)
+    files, path = smpl.model_files(root), regressor_file(root)
     if path is None or not files:
         raise InputError(
             f"{root}: no {REGRESSOR}, or no SMPL_MALE.pkl and SMPL_FEMALE.pkl, here or in smpl/:"
             " get SMPL from smpl.is.tue.mpg.de and the regressor from SPIN, VIBE or MMHuman3D"
         )
-    target, smpl = get_skeleton("human36m17"), get_skeleton("smpl24")
+    target, own = get_skeleton("human36m17"), get_skeleton("smpl24")
     loaded = load_npy(path, "get it again")
     regressor = as_floats(loaded, (len(target), None), str(path), "weights")
     require_numbers(regressor, str(path))
-    hips = smpl.index("left_hip"), smpl.index("right_hip")
+    hips = own.index("left_hip"), own.index("right_hip")
     surfaces, order = {}, ""
     for letter, file in files.items():
-        body = read_body(file)
+        body = smpl.read_body(file)
         if len(body.template) != regressor.shape[1]:
             counts = f"{regressor.shape[1]} vertices, {file.name} has {len(body.template)}"
             raise InputError(f"{path}: is for {counts}; take both of SMPL")
-        order = leg_order_of(regressor, body, hips)
-        stored = get_skeleton("human36m17_left_first") if order == LEFT_FIRST else target
-        surfaces[letter] = Surface(body, regressor[target.select_from(stored)])
+        order = smpl.leg_order_of(regressor, body, hips)
+        stored = get_skeleton("human36m17_left_first") if order == smpl.LEFT_FIRST else target
+        surfaces[letter] = smpl.Surface(body, regressor[target.select_from(stored)])
     return Bodies(surfaces, order)
 
 
@@ -141,7 +133,7 @@ def require_same_body(own: Array, file_joints: object, use: Array, where: str) -
     off = float(np.median(np.linalg.norm(own - stored, axis=-1)))
     if off > AGREES:
         what = f"SMPL's joints lie {1000 * off:.0f} mm (median) from its jointPositions"
-        models = " and ".join(GENDERS.values())
+        models = " and ".join(smpl.GENDERS.values())
         raise InputError(f"{where}: {what}: the models are others; take SMPL's own, {models}")
 
 
@@ -176,7 +168,7 @@ def open_list(root: Path, verify: bool = True) -> Recorded:
     low = numbers["center"][:, 1] > SIZE[1]  # lower than a lying picture reaches
     upright[rows.view[low]] = True
     sizes = torch.tensor([SIZE, SIZE[::-1]])[upright[rows.view].long()]
-    cameras, side = Camera.simple(sizes), PIXELS * numbers["scale"][:, 0].float() / BOX
+    cameras, side = Camera.simple(sizes), (PIXELS * numbers["scale"][:, 0]).float() / BOX
     pose = pose + place_by_box(pose, numbers["center"].float(), side, cameras)[:, None]
     note = "people stand where they fill their box; the lens is not in the list"
     layout = f"3DPW, SPIN's list, 17 joints regressed from the user's SMPL, {PROJECTED}"

@@ -111,7 +111,11 @@ def sequence_files(root: Path, split: str | None = None) -> list[tuple[Path, str
 def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded, int]]:
     """The people of one sequence file, and how many frames of each are left out."""
     content = sequence_content(path, people.keys)
-    lists = {key: listed(content, key, path) for key in (*PEOPLE, *people.keys)}
+    lists = {key: content[key] for key in (*PEOPLE, *people.keys)}
+    for key, value in lists.items():
+        if not isinstance(value, list | tuple | np.ndarray):
+            kind = type(value).__name__
+            raise InputError(f"{path}: {key} is a {kind}, expected one array per person; {AGAIN}")
     counts = {key: len(values) for key, values in lists.items()}
     if len(set(counts.values())) > 1:
         people_in = f"{counts['jointPositions']} people in 3D, {counts['poses2d']} in 2D"
@@ -136,15 +140,6 @@ def sequence_content(path: Path, keys: Sequence[str]) -> Mapping[str, Any]:
     if missing := [key for key in (*KEYS, *keys) if key not in content]:
         raise InputError(f"{path}: lacks {listing(missing)}; {AGAIN} from the set's site")
     return content
-
-
-def listed(content: Mapping[str, Any], key: str, path: Path) -> list[Any]:
-    """One array per person."""
-    value = content[key]
-    if not isinstance(value, list | tuple | np.ndarray):
-        kind = type(value).__name__
-        raise InputError(f"{path}: {key} is a {kind}, expected one array per person; {AGAIN}")
-    return list(value)
 
 
 def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:

@@ -13,6 +13,7 @@ from unihpe.model.backbones.public import PublicFile, public_file, public_files
 from unihpe.model.backbones.vitpose import ViTPose
 
 __all__ = [
+    "DEFAULT",
     "KINDS",
     "Backbone",
     "PublicFile",
@@ -22,6 +23,7 @@ __all__ = [
     "public_files",
 ]
 
+DEFAULT = "hrnet_w32"  # the smaller one of the paper
 KINDS: dict[str, tuple[type[Backbone], str]] = {
     "hrnet_w18_small": (HRNet, "w18_small"),
     "hrnet_w32": (HRNet, "w32"),

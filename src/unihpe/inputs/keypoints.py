@@ -15,10 +15,10 @@ from torch import Tensor
 
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError, one_line
-from unihpe.inference.keypoints.tools import Detections, Size, read_arrays, read_openpose, reader_of
+from unihpe.inputs.detections import Detections, Size, read_arrays
+from unihpe.inputs.tools import read_openpose, reader_of
 
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
-GIVE_SIZE = "give --image-size WIDTHxHEIGHT"
 
 
 @dataclass(frozen=True)
@@ -76,29 +76,29 @@ def read_detections(path: Path, skeleton: str | None = None) -> Detections:
         raise InputError(f"{path}: not as its layout says ({reason}); docs/formats.md") from error
 
 
-def in_pixels(found: Detections, path: Path, image_size: Size | None) -> Keypoints:
+def in_pixels(detections: Detections, path: Path, image_size: Size | None) -> Keypoints:
     """The people as tensors, in pixels of their pictures."""
-    sizes = [own for person in found.people if (own := image_size or person.size) is not None]
-    if len(sizes) < len(found.people):
+    people, remedy = detections.people, "give --image-size WIDTHxHEIGHT"
+    sizes = [own for person in people if (own := image_size or person.size) is not None]
+    if len(sizes) < len(people):
         shares = "MediaPipe's coordinates are shares of the picture"
-        raise InputError(
-            f"{path}: {shares if found.shares else 'holds no picture size'}; {GIVE_SIZE}"
-        )
+        lacks = shares if detections.shares else "holds no picture size"
+        raise InputError(f"{path}: {lacks}; {remedy}")
     size = torch.tensor(sizes, dtype=torch.float32)
     if not bool((size > 0).all()):
-        raise InputError(f"{path}: a picture size is not above 0; {GIVE_SIZE}")
-    stacked = np.stack([person.joints for person in found.people])
-    if found.shares:
-        stacked = stacked * np.array([(*one, 1.0) for one in sizes])[:, None]
+        raise InputError(f"{path}: a picture size is not above 0; {remedy}")
+    stacked = np.stack([person.joints for person in people])
+    if detections.shares:
+        stacked = stacked * np.array([(*own, 1.0) for own in sizes])[:, None]
     joints = torch.from_numpy(stacked.astype(np.float32))
     confidence = joints[..., 2].nan_to_num(0.0).clamp(0, 1)
     missing = torch.isnan(joints).any(-1) | (confidence <= 0)
     return Keypoints(
-        get_skeleton(found.skeleton or ""),
+        get_skeleton(detections.skeleton or ""),
         torch.where(missing[..., None], torch.nan, joints[..., :2]),
         torch.where(missing, 0.0, confidence),
-        tuple(person.image for person in found.people),
-        tuple(person.person for person in found.people),
+        tuple(person.image for person in people),
+        tuple(person.person for person in people),
         size,
     )
 
@@ -131,18 +131,18 @@ def _read_json(path: Path) -> Any:
         raise InputError(f"{path}: not a readable text file ({one_line(error, 80)})") from error
 
 
-def _checked(found: Detections, path: Path, given: str | None) -> Detections:
+def _checked(detections: Detections, path: Path, given: str | None) -> Detections:
     """The people with the joints of their set, which is given, told, or known by the count."""
-    if not found.people:
+    if not detections.people:
         raise InputError(f"{path}: nobody in it")
-    own = found.skeleton or found.sets.get(len(found.people[0].joints))
+    own = detections.skeleton or detections.sets.get(len(detections.people[0].joints))
     name = given or own
     if name is None:
         remedy = "name them with --skeleton, for example coco17"
         raise InputError(f"{path}: does not say which joints it holds; {remedy}")
     people, count = [], len(get_skeleton(name))
-    for person in found.people:
-        if own and found.sets.get(len(person.joints)) == own:
+    for person in detections.people:
+        if own and detections.sets.get(len(person.joints)) == own:
             person = replace(person, joints=person.joints[: len(get_skeleton(own))])
         if person.joints.shape != (count, 3):
             joints = f"{person.image} has {len(person.joints)} joints, {name} has {count}"
@@ -151,4 +151,4 @@ def _checked(found: Detections, path: Path, given: str | None) -> Detections:
             remedy = "a missing joint is NaN or has confidence 0"
             raise InputError(f"{path}: {person.image} holds an infinite coordinate; {remedy}")
         people.append(person)
-    return replace(found, people=people, skeleton=name)
+    return replace(detections, people=people, skeleton=name)

@@ -1,4 +1,4 @@
-"""Keypoint files: each tool's own layout, written here by hand, and every way a file can be wrong."""
+"""Keypoint files: each tool's own layout, written by hand, and every way a file can be wrong."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from damaged import PACKED, flipped, write_packed
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
-from unihpe.inference.keypoints.read import read_keypoints
+from unihpe.inputs.keypoints import read_keypoints
 
 XY = np.random.default_rng(0).uniform(50, 400, size=(136, 2)).round(1)
 
@@ -60,19 +60,72 @@ def landmark(n):
 
 LAYOUTS = {
     "coco annotations": (coco(), "coco17", ["a.jpg"], ["7"]),
-    "coco results": ([{"image_id": 3, "category_id": 1, "keypoints": flat(17), "score": 2.1}], "coco17", ["3"], ["0"]),
-    "alphapose 26": ([{"image_id": "b.jpg", "keypoints": flat(26), "score": 1.5, "box": [0, 0, 9, 9], "idx": 4}], "halpe26", ["b.jpg"], ["4"]),
-    "alphapose 136": ([{"image_id": "b.jpg", "keypoints": flat(136), "score": 1.5}], "halpe26", ["b.jpg"], ["0"]),
-    "openpose 25": ({"version": 1.3, "people": [{"person_id": [-1], "pose_keypoints_2d": flat(25, missing=(3,))}]}, "body25", ["k"], ["0"]),
-    "openpose 18": ({"version": 0.1, "people": [{"pose_keypoints": flat(18)}]}, "coco18", ["k"], ["0"]),
+    "coco results": (
+        [{"image_id": 3, "category_id": 1, "keypoints": flat(17), "score": 2.1}],
+        "coco17",
+        ["3"],
+        ["0"],
+    ),
+    "alphapose 26": (
+        [{"image_id": "b.jpg", "keypoints": flat(26), "score": 1.5, "box": [0, 0, 9, 9], "idx": 4}],
+        "halpe26",
+        ["b.jpg"],
+        ["4"],
+    ),
+    "alphapose 136": (
+        [{"image_id": "b.jpg", "keypoints": flat(136), "score": 1.5}],
+        "halpe26",
+        ["b.jpg"],
+        ["0"],
+    ),
+    "openpose 25": (
+        {
+            "version": 1.3,
+            "people": [{"person_id": [-1], "pose_keypoints_2d": flat(25, missing=(3,))}],
+        },
+        "body25",
+        ["k"],
+        ["0"],
+    ),
+    "openpose 18": (
+        {"version": 0.1, "people": [{"pose_keypoints": flat(18)}]},
+        "coco18",
+        ["k"],
+        ["0"],
+    ),
     "mmpose image": ([instance()], "coco17", ["k"], ["0"]),
-    "mmpose video": ([{"frame_id": 5, "instances": [instance(track_id=2), instance()]}], "coco17", ["5", "5"], ["2", "1"]),
-    "mmpose demo": ({"meta_info": {}, "instance_info": [{"frame_id": 1, "instances": [instance(26)]}]}, "halpe26", ["1"], ["0"]),
+    "mmpose video": (
+        [{"frame_id": 5, "instances": [instance(track_id=2), instance()]}],
+        "coco17",
+        ["5", "5"],
+        ["2", "1"],
+    ),
+    "mmpose demo": (
+        {"meta_info": {}, "instance_info": [{"frame_id": 1, "instances": [instance(26)]}]},
+        "halpe26",
+        ["1"],
+        ["0"],
+    ),
     "mmpose wholebody": ([instance(133)], "coco17", ["k"], ["0"]),
-    "mediapipe legacy": ({"pose_landmarks": [landmark(n) for n in range(33)]}, "mediapipe33", ["0"], ["0"]),
-    "mediapipe tasks": ([{"pose_landmarks": [[landmark(n) for n in range(33)]] * 2}], "mediapipe33", ["0", "0"], ["0", "1"]),
-    "mediapipe landmark": ({"poseLandmarks": {"landmark": [landmark(n) for n in range(33)]}}, "mediapipe33", ["0"], ["0"]),
-}  # fmt: skip
+    "mediapipe legacy": (
+        {"pose_landmarks": [landmark(n) for n in range(33)]},
+        "mediapipe33",
+        ["0"],
+        ["0"],
+    ),
+    "mediapipe tasks": (
+        [{"pose_landmarks": [[landmark(n) for n in range(33)]] * 2}],
+        "mediapipe33",
+        ["0", "0"],
+        ["0", "1"],
+    ),
+    "mediapipe landmark": (
+        {"poseLandmarks": {"landmark": [landmark(n) for n in range(33)]}},
+        "mediapipe33",
+        ["0"],
+        ["0"],
+    ),
+}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -255,7 +308,7 @@ def test_flipped_bits_of_an_npy_are_an_input_error_or_a_good_read(tmp_path):
 
 
 def test_skeleton_names_are_the_ones_we_have():
-    from unihpe.inference.keypoints import tools
+    from unihpe.inputs import tools
 
     for table in (
         tools.COCO_SETS,
