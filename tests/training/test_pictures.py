@@ -24,7 +24,7 @@ from unihpe.runs.start import load_start
 from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.training.freeze import begin_stage, set_modes
-from unihpe.training.objective import heatmap_losses, known, stage_losses
+from unihpe.training.objective import heatmap_losses, people_with, stage_losses
 from unihpe.training.stage import Stage
 from unihpe.training.state import Schedule, read_log
 from unihpe.training.streams import open_stream, stage_stream
@@ -250,7 +250,7 @@ def test_pictures_without_3d_are_masked_not_guessed(folder, motion_file):
         whole.box,
         whole.image,
     )
-    assert known(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+    assert people_with(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
     head = Batch(
         whole.keypoints[:4],
         whole.confidence[:4],
@@ -323,7 +323,7 @@ def test_joined_batches_keep_their_rows(folder):
     both = joined(whole, flat)
     assert len(both) == 7 and both.group == whole.group + flat.group
     assert torch.equal(both.image[4:], flat.image) and torch.equal(both.pose[:4], whole.pose)
-    assert known(both, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+    assert people_with(both, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
 
 
 def test_the_heat_map_loss_looks_at_seen_joints(folder):

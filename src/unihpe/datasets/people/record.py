@@ -32,7 +32,7 @@ RENDERED = Protocol(
 DATA_SET = DataSet(
     "people",
     "made by `unihpe data render`, or of a recorded set by `unihpe data pack`",
-    "rendered people: free; packed ones: those of their set",
+    "those of what they were made from",
     open_set,
     lambda root: sorted(root.glob("*.pack")),
     has_own_files=lambda root, split: (root / f"{split}.pack").exists(),
