@@ -1,7 +1,5 @@
 """Files: written whole or not at all, read with a remedy, found by a pattern."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets
@@ -17,12 +15,10 @@ from unihpe.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to `path` at the end, removed if anything
-    goes wrong.
+    """A temporary name beside `path` to write to, renamed to `path` at the end, or removed.
 
     Raises:
-        InputError: if the folder or file cannot be written (no such folder, no permission, disk
-            full).
+        InputError: if it cannot be written (no permission, disk full).
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
