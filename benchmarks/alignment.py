@@ -36,8 +36,8 @@ from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.runs.evaluate import evaluate_checkpoint
 from unihpe.runs.start import load_start
 from unihpe.runs.train import card_of, train_recipe
-from unihpe.training.state import Schedule
 from unihpe.training.stage import Stage
+from unihpe.training.state import Schedule
 
 HEAT_MAPS = "heat maps"
 SHARES = {"align": 1 / 3, "joint": 2 / 3}  # of an arm's pictures

@@ -51,7 +51,9 @@ HP_17 = ((8, 11), (9, 12), (10, 13))
 
 @dataclass(frozen=True)
 class Layout:
-    """What the sweep must know of a layout: its files, the names of 3D and 2D in them, joints and numbers of each, legs, unit."""
+    """What the sweep must know of a layout: its files, the names of 3D and 2D in them, joints and
+    numbers of each, legs, unit.
+    """
 
     data: str
     write: Callable[[Path], object]
@@ -72,64 +74,205 @@ class Layout:
 
 LAYOUTS = {
     "videopose3d": Layout(
-        "human36m", write_videopose3d_h36m, "data_3d_h36m.npz", "positions_3d", (32, 3), ((1, 6), (2, 7), (3, 8)),
-        "positions_2d", two_d_files="data_2d_h36m_gt.npz", longer_2d=0,
+        "human36m",
+        write_videopose3d_h36m,
+        "data_3d_h36m.npz",
+        "positions_3d",
+        (32, 3),
+        ((1, 6), (2, 7), (3, 8)),
+        "positions_2d",
+        two_d_files="data_2d_h36m_gt.npz",
+        longer_2d=0,
     ),
-    "mmpose": Layout("human36m", write_mmpose_h36m, "annotation_body3d/*/h36m_*.npz", "S", (17, 4), H36M_17, "part", (17, 3), table=True),
+    "mmpose": Layout(
+        "human36m",
+        write_mmpose_h36m,
+        "annotation_body3d/*/h36m_*.npz",
+        "S",
+        (17, 4),
+        H36M_17,
+        "part",
+        (17, 3),
+        table=True,
+    ),
     "mmpose2d": Layout(
-        "human36m", write_h36m_coco, "annotation_body2d/*.json", "keypoints_3d", (17, 4), H36M_17, "keypoints", (17, 3), table=True
+        "human36m",
+        write_h36m_coco,
+        "annotation_body2d/*.json",
+        "keypoints_3d",
+        (17, 4),
+        H36M_17,
+        "keypoints",
+        (17, 3),
+        table=True,
     ),
     "spin": Layout(
-        "human36m", write_spin_h36m, "h36m_*.npz", "S", (24, 4), ((0, 5), (1, 4), (2, 3)), "part", (24, 3), table=True, relative=True
+        "human36m",
+        write_spin_h36m,
+        "h36m_*.npz",
+        "S",
+        (24, 4),
+        ((0, 5), (1, 4), (2, 3)),
+        "part",
+        (24, 3),
+        table=True,
+        relative=True,
     ),
     "fetch": Layout(
-        "human36m", write_fetch_h36m, "processed/S*/*/annot.h5", "pose/3d", (32, 3), ((1, 6), (2, 7), (3, 8)), "pose/2d", (32, 2),
-        ((1, 6), (2, 7), (3, 8)), unit="mm", needs="h5py", table=True,
+        "human36m",
+        write_fetch_h36m,
+        "processed/S*/*/annot.h5",
+        "pose/3d",
+        (32, 3),
+        ((1, 6), (2, 7), (3, 8)),
+        "pose/2d",
+        (32, 2),
+        ((1, 6), (2, 7), (3, 8)),
+        unit="mm",
+        needs="h5py",
+        table=True,
     ),
     "toolbox": Layout(
-        "human36m", lambda root: write_pickled_h36m(root, "toolbox"), "*.pkl", "joints_3d_camera", (17, 3), H36M_17, "joints_2d",
-        unit="mm", table=True,
+        "human36m",
+        lambda root: write_pickled_h36m(root, "toolbox"),
+        "*.pkl",
+        "joints_3d_camera",
+        (17, 3),
+        H36M_17,
+        "joints_2d",
+        unit="mm",
+        table=True,
     ),
     "lcn": Layout(
-        "human36m", lambda root: write_pickled_h36m(root, "lcn"), "*.pkl", "joint_3d_camera", (17, 3), H36M_17, "joint_3d_image", (17, 3),
-        unit="mm", table=True,
+        "human36m",
+        lambda root: write_pickled_h36m(root, "lcn"),
+        "*.pkl",
+        "joint_3d_camera",
+        (17, 3),
+        H36M_17,
+        "joint_3d_image",
+        (17, 3),
+        unit="mm",
+        table=True,
     ),
     "raw": Layout(
-        "human36m", write_raw_h36m, "S*/MyPoseFeatures/D3_Positions/*.cdf", "Pose", (32, 3), ((1, 6), (2, 7), (3, 8)), "Pose", (32, 2),
-        ((1, 6), (2, 7), (3, 8)), "S*/MyPoseFeatures/D2_Positions/*.cdf", unit="mm", needs="cdflib", longer_2d=0,
+        "human36m",
+        write_raw_h36m,
+        "S*/MyPoseFeatures/D3_Positions/*.cdf",
+        "Pose",
+        (32, 3),
+        ((1, 6), (2, 7), (3, 8)),
+        "Pose",
+        (32, 2),
+        ((1, 6), (2, 7), (3, 8)),
+        "S*/MyPoseFeatures/D2_Positions/*.cdf",
+        unit="mm",
+        needs="cdflib",
+        longer_2d=0,
     ),
     "humaneva": Layout(
-        "humaneva", write_humaneva, "data_3d_humaneva15.npz", "positions_3d", (15, 3), HP_17, "positions_2d", (15, 2), HP_17,
-        "data_2d_humaneva15_gt.npz", longer_2d=0,
+        "humaneva",
+        write_humaneva,
+        "data_3d_humaneva15.npz",
+        "positions_3d",
+        (15, 3),
+        HP_17,
+        "positions_2d",
+        (15, 2),
+        HP_17,
+        "data_2d_humaneva15_gt.npz",
+        longer_2d=0,
     ),
     "3dhp_train": Layout(
-        "mpi_inf_3dhp", lambda root: write_3dhp_train(root, ((1, 1),)), "S*/Seq*/annot.mat", "annot3", (28, 3),
-        ((18, 23), (19, 24), (20, 25), (21, 26), (22, 27)), "annot2", (28, 2), ((18, 23), (19, 24), (20, 25)), unit="mm", needs="scipy",
+        "mpi_inf_3dhp",
+        lambda root: write_3dhp_train(root, ((1, 1),)),
+        "S*/Seq*/annot.mat",
+        "annot3",
+        (28, 3),
+        ((18, 23), (19, 24), (20, 25), (21, 26), (22, 27)),
+        "annot2",
+        (28, 2),
+        ((18, 23), (19, 24), (20, 25)),
+        unit="mm",
+        needs="scipy",
     ),
     "3dhp_test": Layout(
-        "mpi_inf_3dhp", write_3dhp_test, "mpi_inf_3dhp_test_set/TS*/annot_data.mat", "annot3", (17, 3), HP_17, "annot2", (17, 2), HP_17,
-        unit="mm", needs="h5py",
+        "mpi_inf_3dhp",
+        write_3dhp_test,
+        "mpi_inf_3dhp_test_set/TS*/annot_data.mat",
+        "annot3",
+        (17, 3),
+        HP_17,
+        "annot2",
+        (17, 2),
+        HP_17,
+        unit="mm",
+        needs="h5py",
     ),
     "3dhp_mmpose": Layout(
-        "mpi_inf_3dhp", write_mmpose_3dhp, "annotations/*.npz", "S", (17, 4), HP_17, "part", (17, 3), HP_17, table=True
+        "mpi_inf_3dhp",
+        write_mmpose_3dhp,
+        "annotations/*.npz",
+        "S",
+        (17, 4),
+        HP_17,
+        "part",
+        (17, 3),
+        HP_17,
+        table=True,
     ),
     "3dhp_pstmo": Layout(
-        "mpi_inf_3dhp", write_pstmo_3dhp, "data_*_3dhp.npz", "data_3d", (17, 3), HP_17, "data_2d", (17, 2), HP_17, unit="mm"
+        "mpi_inf_3dhp",
+        write_pstmo_3dhp,
+        "data_*_3dhp.npz",
+        "data_3d",
+        (17, 3),
+        HP_17,
+        "data_2d",
+        (17, 2),
+        HP_17,
+        unit="mm",
     ),
     "3dhp_spin": Layout(
-        "mpi_inf_3dhp", write_spin_3dhp, "mpi_inf_3dhp_*.npz", "S", (24, 4), ((0, 5), (1, 4), (2, 3)), "part", (24, 3), table=True,
+        "mpi_inf_3dhp",
+        write_spin_3dhp,
+        "mpi_inf_3dhp_*.npz",
+        "S",
+        (24, 4),
+        ((0, 5), (1, 4), (2, 3)),
+        "part",
+        (24, 3),
+        table=True,
         relative=True,
     ),
     "3dpw": Layout(
-        "threedpw", write_threedpw, "sequenceFiles/*/*.pkl", "jointPositions", (24, 3), ((1, 2), (4, 5), (7, 8), (10, 11)), "poses2d", (3, 18)
+        "threedpw",
+        write_threedpw,
+        "sequenceFiles/*/*.pkl",
+        "jointPositions",
+        (24, 3),
+        ((1, 2), (4, 5), (7, 8), (10, 11)),
+        "poses2d",
+        (3, 18),
     ),
     "3dpw_hybrik": Layout(
-        "threedpw", lambda root: write_hybrik(root / "3DPW_test_new.json"), "*.json", "h36m_joints", (17, 3), H36M_17, table=True
+        "threedpw",
+        lambda root: write_hybrik(root / "3DPW_test_new.json"),
+        "*.json",
+        "h36m_joints",
+        (17, 3),
+        H36M_17,
+        table=True,
     ),
     "3dpw_mmhuman3d": Layout(
-        "threedpw", lambda root: write_mmhuman3d(root / "pw3d_test.npz"), "*.npz", "keypoints3d17_relative", (17, 4), ((0, 1), (2, 3), (11, 10)),
+        "threedpw",
+        lambda root: write_mmhuman3d(root / "pw3d_test.npz"),
+        "*.npz",
+        "keypoints3d17_relative",
+        (17, 4),
+        ((0, 1), (2, 3), (11, 10)),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +310,9 @@ def files_of(layout, root, two_d=False):
 
 
 def ran(unihpe, layout, root, code, *words):
-    """The check's exit code is `code`; what it says has these words (any of several, where one is a tuple), in one line if it is 2."""
+    """The check's exit code is `code`; what it says has these words (any of several, where one is a
+    tuple), in one line if it is 2.
+    """
     found, out, error = unihpe("data", "check", layout.data, "--root", root)
     assert found == code, (found, out, error)
     if code == 2:

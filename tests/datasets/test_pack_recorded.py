@@ -17,8 +17,7 @@ from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import ACTIONS, IRREGULAR, sequence_of, take_of
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.datasets.pack import pack_recorded
-from unihpe.datasets.packed import PackedPeople
-from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.packed import PackedPeople, PeopleSource
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
 from unihpe.training.state import read_log
@@ -171,7 +170,8 @@ def test_missing_pictures_are_counted_and_named_or_left_out(mmpose, tmp_path):
     pictures = pictures_of("human36m", root)
     with pytest.raises(
         InputError,
-        match=r"2 of 12 pictures are not there, nor in a whole video, such as images/S1/S1_TakingPhoto_1.*--skip-missing",
+        match=r"2 of 12 pictures are not there, nor in a whole video, such as"
+        r" images/S1/S1_TakingPhoto_1.*--skip-missing",
     ):
         pack_recorded(recorded, pictures, tmp_path / "train.pack")
     done = pack_recorded(recorded, pictures, tmp_path / "train.pack", skip_missing=True)

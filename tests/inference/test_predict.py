@@ -281,7 +281,7 @@ def test_unmatched_pairs_never_meet_their_own():
 
 def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):
     from unihpe.body.skeleton import get_skeleton
-    from unihpe.inference.keypoints.read import Keypoints
+    from unihpe.inputs.keypoints import Keypoints
 
     predictor = unihpe.load(trained)
     points = torch.rand(3, 17, 2) * 100

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 import unihpe
 from unihpe.body.batch import Modality
 from unihpe.errors import InputError
-from unihpe.inference.media import read_boxes
+from unihpe.inputs.boxes import read_boxes
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.recipe import build_model, load_recipe, parse_recipe
 
@@ -538,8 +538,8 @@ def test_thousands_of_people_come_in_parts(model, photo, monkeypatch):
     whole = model.predict(photo, boxes, points, flip=True)
     lifted, embedded = model.lift(points, (400, 300)), model.embed(picture=photo, boxes=boxes)
     monkeypatch.setattr("unihpe.inference.answer.PICTURES", 2)
-    monkeypatch.setattr("unihpe.inference.evidence.CROPS", 3)
-    monkeypatch.setattr("unihpe.inference.evidence.CHUNK", 3)
+    monkeypatch.setattr("unihpe.inputs.evidence.CROPS", 3)
+    monkeypatch.setattr("unihpe.inputs.evidence.CHUNK", 3)
     parts = model.predict(photo, boxes, points, flip=True)
     for name, pose in whole.paths.items():
         assert_close(parts.paths[name], pose, atol=0.01, rtol=0)

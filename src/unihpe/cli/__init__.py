@@ -4,6 +4,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer import Option
 
 from unihpe import __version__
 from unihpe.cli import data, demo, evaluate, info, plot, predict, recipes, train, weights
@@ -26,13 +27,8 @@ def show_version(wanted: bool) -> None:
 
 @app.callback()
 def before_all(
-    modules: Annotated[
-        list[str],
-        typer.Option("--import", metavar="MODULE", help="Import a module of your own first."),
-    ] = [],
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=show_version)
-    ] = False,
+    modules: Annotated[list[str], Option("--import", help="A module of yours to import.")] = [],
+    version: Annotated[bool, Option("--version", callback=show_version)] = False,
 ) -> None:
     """One embedding space for a person's picture, 2D keypoints and 3D pose."""
     from unihpe.io.outside import import_outside

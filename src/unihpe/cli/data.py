@@ -80,9 +80,7 @@ def counts_in_words(counts: dict[str, Any]) -> str:
 
 @app.command("protocols")
 def data_protocols(
-    data: Annotated[
-        str | None, Argument(help="A data set; default: all that have named protocols.")
-    ] = None,
+    data: Annotated[str | None, Argument(help="A data set; default: all that have some.")] = None,
 ) -> None:
     """The protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
     from unihpe.datasets.protocol import Scored
@@ -107,12 +105,10 @@ def data_pack(
     out: OutFile,
     split: Annotated[str, Option(help="train, val or test.")] = "train",
     stride: Annotated[int, Option(min=1, help="Every n-th frame of each view.")] = 5,
-    pictures: Annotated[
-        Path | None, Option(help="Where pictures or videos are, if elsewhere.")
-    ] = None,
+    pictures: Annotated[Path | None, Option(help="Their folder, if it is another.")] = None,
     keypoints: Annotated[str, Option(help="Which 2D.")] = "gt",
     joints: Annotated[str, Option(help="Joint set, if a copy has several.")] = "",
-    skip_missing: Annotated[bool, Option(help="Leave out people without a picture.")] = False,
+    skip_missing: Annotated[bool, Option(help="Leave out people without picture.")] = False,
 ) -> None:
     """Pack crops and labels of a recorded set into one file, for training with pictures.
 

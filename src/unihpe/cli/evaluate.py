@@ -18,16 +18,12 @@ def evaluate(
     checkpoint: options.Checkpoint,
     root: options.Root,
     data: Annotated[str | None, Option(help=SETS)] = None,
-    protocol: Annotated[
-        str | None, Option(help="One of `unihpe data protocols`; it says split and stride.")
-    ] = None,
+    protocol: Annotated[str | None, Option(help="One of `unihpe data protocols`.")] = None,
     rig: options.Rig = None,
     split: Annotated[str | None, Option(help="train, val or test; default test.")] = None,
     stride: Annotated[int | None, Option(min=1, help="Every n-th frame; default 10.")] = None,
     two_d: Annotated[str, Option(help="2D of a motion: exact or detected.")] = "exact",
-    keypoints: Annotated[
-        str, Option(help="2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …")
-    ] = "gt",
+    keypoints: Annotated[str, Option(help="2D of a recorded set, such as gt, exact.")] = "gt",
     unknown_focal: Annotated[bool, Option(help="Assume f = √(W² + H²), not the true f.")] = False,
     samples: Annotated[int, Option(min=0, help="Hypotheses for each pose.")] = 0,
     sampler: options.Sampler = "auto",
@@ -107,15 +103,12 @@ def show_report(report: dict[str, Any]) -> None:
             console.print(f"{in_words(name)}: {row}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
     for pair, cosine in cosines.items():
-        console.print(
-            f"cosine {pair}: matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}"
-        )
-    for way, found in report.get("retrieval", {}).items():
-        recall = ", ".join(f"@{k} {share:.3f}" for k, share in found["recall"].items())
-        console.print(
-            f"retrieval {way} among {found['gallery']}: recall {recall};"
-            f" MPJPE of the nearest {found['pose_error']:.1f} mm"
-        )
+        values = f"matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}"
+        console.print(f"cosine {pair}: {values}")
+    for way, scores in report.get("retrieval", {}).items():
+        recall = ", ".join(f"@{k} {share:.3f}" for k, share in scores["recall"].items())
+        nearest = f"MPJPE of the nearest {scores['pose_error']:.1f} mm"
+        console.print(f"retrieval {way} among {scores['gallery']}: recall {recall}; {nearest}")
 
 
 def show_photographs(report: dict[str, Any]) -> None:
@@ -124,7 +117,6 @@ def show_photographs(report: dict[str, Any]) -> None:
     table = Table("", "", *figures, title=f"{report['people']} people")
     for kind in ("visible", "marked"):
         for name, values in report[kind].items():
-            table.add_row(
-                kind, name, *(f"{value:.3f}".rstrip("0").rstrip(".") for value in values.values())
-            )
+            row = (f"{value:.3f}".rstrip("0").rstrip(".") for value in values.values())
+            table.add_row(kind, name, *row)
     console.print(table)

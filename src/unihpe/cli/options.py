@@ -62,9 +62,7 @@ def parse_device(name: str) -> str:
 Checkpoint = Annotated[str, Argument(help="A .safetensors file, a training run, or shipped.")]
 Device = Annotated[str, Option(help="auto, cuda, cuda:1, mps or cpu.", callback=parse_device)]
 Flip = Annotated[bool, Option("--flip", help="Flip test: the mean with the mirrored estimate.")]
-ImageSize = Annotated[
-    str | None, Option(metavar="WxH", help="In pixels, if the keypoint file does not say it.")
-]
+ImageSize = Annotated[str | None, Option(metavar="WxH", help="If the file does not say it.")]
 Json = Annotated[Path | None, Option("--json", help="Also write the report to this file.")]
 Model = Annotated[str, Option("--checkpoint", help="A file, a training run, or shipped.")]
 OutFile = Annotated[Path, Option("-o", "--out", help="The file to write.")]

@@ -3,22 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
-from unihpe.cli.options import (
-    Device,
-    Flip,
-    ImageSize,
-    Model,
-    OutFolder,
-    Sampler,
-    Seed,
-    SkeletonName,
-    Steps,
-    console,
-    leave_skipped,
-    parse_size,
-)
+from unihpe.cli import options
+from unihpe.cli.options import console
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,32 +15,20 @@ if TYPE_CHECKING:
 
 
 def predict(
-    out: OutFolder,
-    picture: Annotated[
-        Path | None, typer.Argument(help="A picture, or a folder of pictures.")
-    ] = None,
-    keypoints: Annotated[
-        Path | None, typer.Option(help="Keypoint file, or a folder of OpenPose files.")
-    ] = None,
-    boxes: Annotated[
-        Path | None,
-        typer.Option(help="JSON with the people's boxes in the pictures (docs/formats.md)."),
-    ] = None,
-    image_size: ImageSize = None,
-    skeleton: SkeletonName = None,
-    checkpoint: Model = "shipped",
-    focal: Annotated[
-        float | None, typer.Option(help="Focal length in pixels; else √(W² + H²) is assumed.")
-    ] = None,
-    samples: Annotated[
-        int | None,
-        typer.Option(min=0, help="Hypotheses for each person; else 20, and none above 8 people."),
-    ] = None,
-    sampler: Sampler = "auto",
-    steps: Steps = 0,
-    flip: Flip = False,
-    seed: Seed = 0,
-    device: Device = "auto",
+    out: options.OutFolder,
+    picture: Annotated[Path | None, Argument(help="A picture, or a folder of pictures.")] = None,
+    keypoints: Annotated[Path | None, Option(help="Keypoint file, or OpenPose's folder.")] = None,
+    boxes: Annotated[Path | None, Option(help="People's boxes, JSON (docs/formats.md).")] = None,
+    image_size: options.ImageSize = None,
+    skeleton: options.SkeletonName = None,
+    checkpoint: options.Model = "shipped",
+    focal: Annotated[float | None, Option(help="In pixels; default √(W² + H²).")] = None,
+    samples: Annotated[int | None, Option(min=0, help="Default 20; 0 above 8 people.")] = None,
+    sampler: options.Sampler = "auto",
+    steps: options.Steps = 0,
+    flip: options.Flip = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Estimate 3D poses from 2D keypoints, from pictures, or from both.
 
@@ -61,23 +37,17 @@ def predict(
     from unihpe import load
     from unihpe.inference.media import Files, predict_files
 
-    files = Files(picture, boxes, keypoints, skeleton, parse_size(image_size))
-    options: Options = {
-        "focal": focal,
-        "sampler": sampler,
-        "steps": steps,
-        "flip": flip,
-        "seed": seed,
-    }
+    files = Files(picture, boxes, keypoints, skeleton, options.parse_size(image_size))
+    how: Options = {"focal": focal, "sampler": sampler, "steps": steps, "flip": flip, "seed": seed}
     if samples is not None:
-        options["samples"] = samples
+        how["samples"] = samples
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    predicted, name = predict_files(load(checkpoint, device), files, **options), files.source.name
+    predicted, name = predict_files(load(checkpoint, device), files, **how), files.source.name
     where = f" in {len(predicted.pictures)} pictures" if predicted.pictures else ""
     console.print(f"{len(predicted.results)} people{where} of {name}.")
     write(out, name, predicted)
-    leave_skipped(predicted.skipped)
+    options.leave_skipped(predicted.skipped)
 
 
 def write(out: Path, name: str, predicted: "Predicted") -> None:

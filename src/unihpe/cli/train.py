@@ -10,20 +10,12 @@ from unihpe.cli.options import Device, OutFolder, console
 def train(
     recipe: Annotated[str, Argument(help="A name of `unihpe recipes`, or a .toml file.")],
     out: OutFolder,
-    change: Annotated[
-        list[str], Option("--set", metavar="KEY=VALUE", help="Change one setting.")
-    ] = [],
+    change: Annotated[list[str], Option("--set", metavar="KEY=VALUE", help="A setting.")] = [],
     start: Annotated[str | None, Option("--from", help="Begin with this checkpoint.")] = None,
-    stage: Annotated[
-        list[str], Option(metavar="NAME", help="Run this stage only; may be repeated.")
-    ] = [],
+    stage: Annotated[list[str], Option(metavar="NAME", help="This one only; repeatable.")] = [],
     resume: Annotated[bool, Option("--resume", help="Continue the folder's run.")] = False,
-    validate_every: Annotated[
-        int, Option(min=0, help="Steps between validations; 0: at each stage's end.")
-    ] = 0,
-    tensorboard: Annotated[
-        bool, Option(help="Also log for TensorBoard (unihpe\\[plots]).")
-    ] = False,
+    validate_every: Annotated[int, Option(min=0, help="In steps; 0: at a stage's end.")] = 0,
+    tensorboard: Annotated[bool, Option(help="Log for TensorBoard (unihpe\\[plots]).")] = False,
     half: Annotated[bool, Option(help="Store the weights as float16.")] = False,
     device: Device = "auto",
 ) -> None:

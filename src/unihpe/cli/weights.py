@@ -26,8 +26,8 @@ def weights_list() -> None:
 @app.command("download")
 def weights_download(
     names: Annotated[list[str], Argument(help="See `unihpe weights list`.")],
-    cache: Annotated[Path | None, Option(help="Default: $UNIHPE_CACHE or ~/.cache/unihpe.")] = None,
-    mirror: Annotated[str | None, Option(help="Address of a folder with the same files.")] = None,
+    cache: Annotated[Path | None, Option(help="Default $UNIHPE_CACHE or ~/.cache/unihpe.")] = None,
+    mirror: Annotated[str | None, Option(help="URL of a folder with the same files.")] = None,
     offline: Annotated[bool, Option(help="Never use the network.")] = False,
 ) -> None:
     """Fetch weight files, checked and resumable; prints where they are."""

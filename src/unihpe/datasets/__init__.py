@@ -3,8 +3,6 @@
 A set of your own is named `my_module:DATA_SET`, wherever a name is asked for (docs/extending.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +20,7 @@ class _Table(Mapping[str, "DataSet"]):
     def __init__(self, *names: str) -> None:
         self.names = names
 
-    def __getitem__(self, name: str) -> DataSet:
+    def __getitem__(self, name: str) -> "DataSet":
         if name not in self.names:
             raise KeyError(name)
         return _record(f"unihpe.datasets.{name}.record:DATA_SET")
@@ -38,12 +36,12 @@ class _Table(Mapping[str, "DataSet"]):
 
 
 DEFAULT = "motion"
-DATA_SETS: Mapping[str, DataSet] = _Table(
+DATA_SETS: Mapping[str, "DataSet"] = _Table(
     DEFAULT, "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"
 )
 
 
-def _record(name: str) -> DataSet:
+def _record(name: str) -> "DataSet":
     from unihpe.datasets.dataset import DataSet
 
     found = import_named(name)
@@ -61,7 +59,7 @@ def require_name(name: str) -> None:
         )
 
 
-def get_data_set(name: str) -> DataSet:
+def get_data_set(name: str) -> "DataSet":
     """The record of a data set: one of the table, or `my_module:DATA_SET`.
 
     Raises:

@@ -7,8 +7,6 @@ optical axis. The box then moves and resizes on its own, as a detector's would; 
 made from the new one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """Is this folder the data set it should be? What its own numbers and pictures say: unit, left and
 right, 2D against 3D, sizes."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,7 @@ from unihpe.body.skeleton import Skeleton, other_side
 from unihpe.datasets import DATA_SETS, get_data_set
 from unihpe.datasets.counts import counted, repeated
 from unihpe.datasets.dataset import Recording
-from unihpe.datasets.pictures import Pictures, near_the_beginning, require_size
+from unihpe.datasets.pictures import Pictures, near_the_beginning
 from unihpe.datasets.proofs import CHECKED_POSES, UNIT_MM, first_leg, legs_of, unit_of
 from unihpe.datasets.recorded import PROJECTED, Recorded
 from unihpe.errors import InputError, listing
@@ -31,24 +29,19 @@ OF_2D = re.compile(r", 2D (\S+)$")  # at the end of a layout that has several
 
 
 def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
-    """What a data set's folder holds, and what is wrong with it.
+    """What a data set's folder holds, and what is wrong with it; InputError if it cannot be read.
 
     Args:
-        name: of the set.
-        root: its folder.
         layout: where a set has several; without it, it is told from the files.
 
     Returns:
         A dict of plain values: layout, frames (people by camera), splits (of each: subjects,
         sequences, cameras, frames, expected frames or None, and which known variant that is),
-        partial (whether something of the set is not there; the notes say what), subjects, cameras,
-        joints, leg_order ("right first", "left first" or "unclear": what the geometry says of the
-        files), unit (of 3D in the files), reprojection_px (median, p99, max; None without 2D),
-        calibration, pictures (looked_for, found), notes, problems (one line each; empty is good).
-        Of sets that are not recorded, those that mean something.
-
-    Raises:
-        InputError: if the files cannot be read at all.
+        partial (whether something is not there; the notes say what), subjects, cameras, joints,
+        leg_order ("right first", "left first" or "unclear": what the geometry says of the files),
+        unit (of 3D in the files), reprojection_px (median, p99, max; None without 2D), calibration,
+        pictures (looked_for, found), notes, problems (one line each; empty is good). Of sets that
+        are not recorded, those that mean something.
     """
     data_set = get_data_set(name) if name in DATA_SETS or ":" in name else None
     if data_set and data_set.recording:
@@ -98,17 +91,6 @@ def check_recorded(recording: Recording, root: Path, layout: str | None) -> dict
     }
 
 
-def limit_px(layout: str, usual: float) -> float:
-    """The largest median re-projection error, pixels, that is no problem in a layout.
-
-    `usual` is that of true 2D.
-    """
-    if UNIVERSAL in layout:
-        return FAR
-    two_d = OF_2D.search(layout)
-    return max(usual, DETECTED) if two_d and two_d[1] not in ("gt", "exact") else usual
-
-
 def checked_unit(recorded: Recorded, documented: str) -> tuple[str, Recorded]:
     """The unit of the files by their bones, and the set in millimetres whatever is documented."""
     some = recorded.pose[evenly_spaced(len(recorded.pose), CHECKED_POSES)]
@@ -142,7 +124,9 @@ def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | No
         return {"median": 0.0, "p99": 0.0, "max": 0.0}, []
     if recorded.keypoints is None:
         return None, []
-    limit, skeleton = limit_px(recorded.layout, usual), recorded.skeleton
+    skeleton, two_d = recorded.skeleton, OF_2D.search(recorded.layout)
+    detected = two_d is not None and two_d[1] not in ("gt", "exact")
+    limit = FAR if UNIVERSAL in recorded.layout else max(usual, DETECTED * detected)
     rows = evenly_spaced(len(recorded), MOST)
     frames = recorded.read(rows)
     errors = distances(frames, list(range(len(skeleton))))
@@ -252,7 +236,7 @@ def opened(pictures: Pictures, recorded: Recorded, rows: list[int]) -> list[str]
         view, frame = recorded.at(first)
         size = recorded.cameras.size[recorded.camera[first]]
         try:
-            require_size(pictures.read(view, frame), size, pictures, view, frame)
+            pictures.read_sized(view, frame, size)
         except InputError as error:
             return [str(error)]
     return []

@@ -4,8 +4,6 @@ that are known to be about.
 Frames are people by camera. What is known of each set is in its record.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -58,7 +56,7 @@ class Counts:
     problems: tuple[str, ...]  # what cannot be, a line each
 
 
-def counted(recording: Recording, recorded: Recorded) -> Counts:
+def counted(recording: "Recording", recorded: Recorded) -> Counts:
     """The counts of a set's splits beside the known ones."""
     splits: dict[str, dict[str, Any]] = {}
     partial, problems = list[str](), duplicates(recorded)

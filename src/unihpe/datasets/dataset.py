@@ -1,7 +1,5 @@
 """The record of a data set: everything about it that the rest of the package asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,7 +78,7 @@ class Recording:
         """All of a folder with the best 2D that it has; InputError for what cannot be read."""
         return self.read(root, Reading(self.best_2d(root, layout), None, layout, verify))
 
-    def source(self, data: DataSettings, part: Part) -> Source:
+    def source(self, data: "DataSettings", part: "Part") -> Source:
         """The part that a recipe or evaluation asks for, in its joints."""
         reading = Reading(data.keypoints, part.split)
         recorded = self.open(Path(data.root), reading, part.stride)
@@ -96,7 +94,7 @@ class DataSet:
     name: str
     where: str  # it comes from
     terms: str  # in a few words
-    open: Callable[[DataSettings, Part], Source]
+    open: Callable[["DataSettings", "Part"], Source]
     files: Callable[[Path], Sequence[Path]] = lambda root: []  # of the set in a folder, if any
     recording: Recording | None = None
     check: Callable[[Path], dict[str, Any]] | None = None  # of sets that are not recorded

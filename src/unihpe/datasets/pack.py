@@ -5,8 +5,6 @@ Packing goes piece by piece: pieces that are whole are kept when it stops, and t
 after them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,7 +22,7 @@ from unihpe.body.batch import FEWEST_JOINTS, Frames, LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.packed import PackedPeople, join, pack
-from unihpe.datasets.pictures import Pictures, require_size
+from unihpe.datasets.pictures import Pictures
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.source import in_joints
 from unihpe.errors import InputError, listing
@@ -169,8 +167,8 @@ def cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[
     labels = labels_of(people)
     for n, index in enumerate(people.index.tolist()):
         view, frame = recorded.at(index)
-        whole, camera = pictures.read(view, frame), people.camera.select(torch.tensor(n))
-        require_size(whole, camera.size, pictures, view, frame)
+        camera = people.camera.select(torch.tensor(n))
+        whole = pictures.read_sized(view, frame, camera.size)
         of_one = {name: label[n] for name, label in labels.items()} | {"index": index}
         picture = crop(whole, of_one["box"], CROP_WIDTH, CROP_HEIGHT)
         # the size that the picture has; packed sets keep no distortion

@@ -1,7 +1,5 @@
 """The pictures of a recorded set: extracted files, as several projects name them, or videos."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2
@@ -47,6 +45,21 @@ class Pictures:
             raise InputError(f"{usual}: not there, nor under another known name")
         return self.video.read(file, frame) if file.suffix in VIDEOS else read_picture(file)
 
+    def read_sized(self, view: View, frame: int, size: Tensor) -> Picture:
+        """The picture of a frame, of its camera's size (2,), pixels; InputError for another size.
+
+        Its annotation would mean other places in it. Cameras of one set differ by two pixels
+        (Human3.6M: 1000 and 1002), which some extractions level out.
+        """
+        picture, wanted = self.read(view, frame), [int(side) for side in size.tolist()]
+        height, width = picture.shape[:2]
+        if max(abs(width - wanted[0]), abs(height - wanted[1])) > SLACK:
+            raise InputError(
+                f"{self.find(view, frame)}: is {width} × {height}, its annotation is of {wanted[0]}"
+                f" × {wanted[1]}; extract the pictures at their own size"
+            )
+        return picture
+
 
 def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
     """The same person, or, where frames come out of a video, which is slow far inside, the first of
@@ -55,24 +68,6 @@ def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
     if file is None or file.suffix not in VIDEOS:
         return row
     return int((source.view == source.view[row]).nonzero()[0, 0])
-
-
-def require_size(
-    picture: Picture, size: Tensor, pictures: Pictures, view: View, frame: int
-) -> None:
-    """Raise for a picture that is not of its camera's size (2,), pixels: its annotation would mean
-    other places in it.
-
-    Cameras of one set differ by two pixels (Human3.6M: 1000 and 1002), which some extractions level
-    out.
-    """
-    height, width = picture.shape[:2]
-    wanted = [int(side) for side in size.tolist()]
-    if max(abs(width - wanted[0]), abs(height - wanted[1])) > SLACK:
-        raise InputError(
-            f"{pictures.find(view, frame)}: is {width} × {height}, its annotation is of {wanted[0]}"
-            f" × {wanted[1]}; extract the pictures at their own size"
-        )
 
 
 class Video:

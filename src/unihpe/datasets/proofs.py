@@ -4,8 +4,6 @@ Nothing here trusts a name: the unit follows from the length of thighs, the leg 
 knees bend, and a pinhole from 2D and 3D together.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Literal
 

@@ -5,8 +5,6 @@ in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/p
 sources and where they disagree are described in docs/protocols.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal

@@ -4,11 +4,9 @@ A reader fills a `Recorded` from its set's files; reading by index, choosing par
 was read happen here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -70,7 +68,7 @@ class Recorded:
         """All joints."""
         return self.skeleton.joints
 
-    def without_pictures(self) -> Recorded:
+    def without_pictures(self) -> Self:
         """The set, which has none."""
         return self
 
@@ -131,9 +129,7 @@ class Recorded:
         used = self.view.unique().tolist()  # in the order of views
         return tuple(dict.fromkeys(str(getattr(self.views[n], what)) for n in used))
 
-    def select(
-        self, wanted: Callable[[View], bool] = lambda view: True, stride: int = 1
-    ) -> Recorded:
+    def select(self, wanted: Callable[[View], bool] = lambda view: True, stride: int = 1) -> Self:
         """Every `stride`-th frame, from 0, of the views wanted; InputError where none is left."""
         chosen = torch.tensor([wanted(view) for view in self.views], dtype=torch.bool)
         keep = chosen[self.view] & (self.frame % stride == 0)
@@ -145,13 +141,13 @@ class Recorded:
             )
         return self.kept(keep)
 
-    def kept(self, keep: Tensor) -> Recorded:
+    def kept(self, keep: Tensor) -> Self:
         """The indices where `keep` (N,) is true."""
         columns = {name: getattr(self, name)[keep] for name in COLUMNS}
         self.release()
         return replace(self, **columns)
 
-    def held_out(self, share: float) -> tuple[Recorded, Recorded]:
+    def held_out(self, share: float) -> tuple[Self, Self]:
         """All but the last `share` of what each person does of each action; and that last part.
 
         Cameras alike, and one cut in time for each person and action: frames next to it are
@@ -160,8 +156,8 @@ class Recorded:
         last = self.over() > 1 - share
         if bool(last.all()):
             raise InputError(
-                f"{self.layout}: too short to hold out {share:g} of it; set data.held_out to another"
-                " share"
+                f"{self.layout}: too short to hold out {share:g} of it; set data.held_out to"
+                " another share"
             )
         return self.kept(~last), self.kept(last)
 

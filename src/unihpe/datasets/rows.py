@@ -148,7 +148,7 @@ def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
     if len(parts) == 1:
         return replace(parts[0], layout=layout)
     if any(part.keypoints is not None for part in parts):
-        parts = [part if part.keypoints is not None else with_projection(part) for part in parts]
+        parts = [part if part.keypoints is not None else projected(part) for part in parts]
 
     def joined(column: str) -> Any:
         tensors = [getattr(part, column) for part in parts]
@@ -176,13 +176,11 @@ def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
     )
 
 
-def with_projection(part: Recorded) -> Recorded:
+def projected(part: Recorded) -> Recorded:
     """The same with the projection of its 3D as its 2D."""
     each = torch.arange(len(part))
-    frames = part.read(each)
-    return replace(
-        part, keypoints=frames.keypoints, confidence=frames.confidence, keypoint_row=each
-    )
+    seen = part.read(each)
+    return replace(part, keypoints=seen.keypoints, confidence=seen.confidence, keypoint_row=each)
 
 
 def stacked(cameras: Sequence[Camera]) -> Camera:

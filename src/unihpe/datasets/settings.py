@@ -1,10 +1,8 @@
 """What a recipe says of its data, and opening it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -53,7 +51,7 @@ class DataSettings(Settings):
         return name
 
     @model_validator(mode="after")
-    def fits_its_set(self) -> DataSettings:
+    def fits_its_set(self) -> Self:
         if self.held_out and self.name in DATA_SETS and not DATA_SETS[self.name].recording:
             raise ValueError(
                 f"held_out is a share of a recorded set; {self.name} has a split 'val' of its own:"

@@ -1,7 +1,5 @@
 """What a reader of a data set offers, and the same in another set's joints."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Protocol
 
@@ -67,7 +65,7 @@ class Source(Protocol):
         """How large each person is, (len,), pixels: PCK's length where there is no 3D."""
         raise InputError(f"{self.layout}: a source without 3D must say how large its people are")
 
-    def without_pictures(self) -> Source:
+    def without_pictures(self) -> "Source":
         """The same people, their 2D and 3D only."""
         return self
 

@@ -1,7 +1,5 @@
 """The figures of a protocol, pose by pose."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

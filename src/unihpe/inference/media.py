@@ -1,22 +1,20 @@
 """Keypoint files, pictures and folders of them to results: what the command `predict` does."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
-import numpy as np
-
 from unihpe.errors import InputError
-from unihpe.inference.evidence import Evidence, from_picture, liftable_rows
-from unihpe.inference.keypoints.read import DAMAGED, in_pixels, read_detections, read_keypoints
-from unihpe.inference.keypoints.tools import Detections, Person, Size
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
+from unihpe.inputs.boxes import Corners, read_boxes
+from unihpe.inputs.checks import liftable_rows
+from unihpe.inputs.detections import Detections, Person, Size
+from unihpe.inputs.evidence import Evidence, from_picture
+from unihpe.inputs.keypoints import in_pixels, read_detections, read_keypoints
 from unihpe.io.picture import pictures_in, read_picture
 
 HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
-Corners = list[list[float]]  # left, top, right, bottom of each box, pixels
 
 
 @dataclass(frozen=True)
@@ -122,34 +120,3 @@ def _evidence(
     people, boxes = people.select(rows), [boxes[n] for n in rows] if boxes else None
     given = from_picture(pixels, boxes, people, predictor.skeleton, focal, picture.name)
     return replace(given, person=people.person), skipped
-
-
-def read_boxes(path: Path) -> dict[str, Corners]:
-    """Boxes by the picture's file name: lists of left, top, right, bottom in pixels.
-
-    Understood are {"a.jpg": [[left, top, right, bottom], …]} and COCO's annotation files (x, y,
-    width, height there; crowds are left out).
-
-    Raises:
-        InputError: for a file that is neither.
-    """
-    boxes: dict[str, Corners] = {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        if "annotations" not in content:
-            for name, corners in content.items():
-                four = np.asarray(corners, dtype=np.float64).reshape(len(corners), 4)
-                boxes[Path(name).name] = four.tolist()
-            return boxes
-        names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
-        for note in content["annotations"]:
-            if not note.get("iscrowd"):
-                x, y, width, height = (float(value) for value in note["bbox"])
-                box = [x, y, x + width, y + height]
-                boxes.setdefault(names[note["image_id"]], []).append(box)
-        return boxes
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (*DAMAGED, RecursionError) as error:
-        known = '{"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
-        raise InputError(f"{path}: no boxes as we know them; write {known}") from error

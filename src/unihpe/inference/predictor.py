@@ -13,11 +13,12 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.inference import evidence
 from unihpe.inference.answer import Answer, Draw, answer
-from unihpe.inference.evidence import Evidence, Numbers, PictureLike
-from unihpe.inference.keypoints.read import Keypoints
 from unihpe.inference.results import Results, results_of
+from unihpe.inputs import checks, evidence
+from unihpe.inputs.checks import Numbers, PictureLike
+from unihpe.inputs.evidence import Evidence
+from unihpe.inputs.keypoints import Keypoints
 from unihpe.model.checkpoint import Card
 from unihpe.model.unihpe import UniHPE
 
@@ -78,7 +79,7 @@ class Predictor:
                 picture, or a person with fewer than four joints seen.
         """
         joints = get_skeleton(skeleton)
-        people = evidence.checked_keypoints(keypoints, image_size, joints, confidence)
+        people = checks.checked_keypoints(keypoints, image_size, joints, confidence)
         return self.lift_file(people, **options)
 
     def lift_file(self, file: Keypoints, **options: Unpack[Options]) -> Results:
@@ -88,7 +89,7 @@ class Predictor:
 
     def liftable(self, file: Keypoints) -> tuple[Keypoints, list[str]]:
         """The people of a file who can be lifted (else InputError), and who cannot, in words."""
-        rows, skipped = evidence.liftable_rows(file, self.skeleton)
+        rows, skipped = checks.liftable_rows(file, self.skeleton)
         return file.select(rows), skipped
 
     def predict(
@@ -124,10 +125,10 @@ class Predictor:
                 it, a focal length that no lens has, keypoints that `lift` would refuse, or another
                 number of them, or of names, than of boxes.
         """
-        pixels, people, focal = evidence.checked_picture(picture), None, options.get("focal")
+        pixels, people, focal = checks.checked_picture(picture), None, options.get("focal")
         if keypoints is not None:
             size, joints = pixels.shape[1::-1], get_skeleton(skeleton)
-            people = evidence.checked_keypoints(keypoints, size, joints, confidence)
+            people = checks.checked_keypoints(keypoints, size, joints, confidence)
         given = evidence.from_picture(pixels, boxes, people, self.skeleton, focal, name)
         if person is not None and len(person) != len(given.person):
             count = len(given.person)
@@ -137,7 +138,7 @@ class Predictor:
 
     def predict_crops(self, frames: Frames, **options: Unpack[Options]) -> Results:
         """People whose crops, boxes and cameras are known, such as rendered ones, as `predict`."""
-        names = evidence.numbered(len(frames)), ("0",) * len(frames)
+        names = checks.numbered(len(frames)), ("0",) * len(frames)
         given = Evidence(prepare(frames, self.skeleton), (IMAGE,), frames.camera, *names)
         return self.answer(given, **options)
 
@@ -181,7 +182,7 @@ class Predictor:
             raise InputError("keypoints need their picture's size: image_size=(width, height)")
         else:
             joints = get_skeleton(skeleton)
-            people = evidence.checked_keypoints(keypoints, image_size, joints, confidence)
+            people = checks.checked_keypoints(keypoints, image_size, joints, confidence)
             given = evidence.from_keypoints(people, self.skeleton, focal)
         return self._ask(given, []).embeddings[given.kinds[0]].cpu()
 

@@ -14,7 +14,7 @@ from unihpe.body.conversions import Converted
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.inference.answer import FLIP_TEST, FUSED, Answer
-from unihpe.inference.evidence import Evidence
+from unihpe.inputs.evidence import Evidence
 
 VERSION = 1
 AXES = "camera: x right, y down, z forward; relative to the root joint"

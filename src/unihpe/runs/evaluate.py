@@ -1,7 +1,5 @@
 """Evaluate a checkpoint, as the command does."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A page of a data set's people, to see with one's own eyes that 2D lies where the people are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -17,9 +17,9 @@ from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
-from unihpe.inference.keypoints.read import read_keypoints
 from unihpe.inference.predictor import Predictor
 from unihpe.inference.results import Results
+from unihpe.inputs.keypoints import read_keypoints
 from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_pictures
 

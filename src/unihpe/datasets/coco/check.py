@@ -1,8 +1,6 @@
 """Is this folder COCO? Nothing in 3D to prove, but boxes that should hold their joints, and
 pictures of the stated size."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

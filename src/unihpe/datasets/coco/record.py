@@ -1,7 +1,5 @@
 """COCO's photographs of people, with 2D alone; everything about it that the package asks for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from unihpe.datasets.coco.check import check_coco

@@ -7,13 +7,11 @@ pictures as shown, so coordinates count from the outer corner; the half pixel th
 below what annotators agree on, and nothing is added.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -52,7 +50,7 @@ class Annotations:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def select(self, chosen: Tensor, note: str) -> Annotations:
+    def select(self, chosen: Tensor, note: str) -> Self:
         """The people of `chosen` (N,) bool, and a note with the number of the others."""
         lost = int((~chosen).sum())
         names = ("keypoints", "confidence", "corners", "size")

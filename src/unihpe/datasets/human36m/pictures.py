@@ -1,7 +1,5 @@
 """Where Human3.6M's pictures and videos lie, as several projects name them; frames count from 1."""
 
-from __future__ import annotations
-
 from unihpe.datasets.human36m.cameras import INTRINSICS
 from unihpe.datasets.human36m.views import OTHER_NAMES, take_of
 from unihpe.datasets.recorded import View

@@ -1,7 +1,5 @@
 """The protocols that Human3.6M is scored by (docs/protocols.md)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from unihpe.datasets.human36m.views import DRIFTING, second_take

@@ -15,11 +15,12 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import videopose3d
 from unihpe.datasets.human36m import cameras
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
-from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
+from unihpe.datasets.videopose3d import Detections, Sequence3D
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
+from unihpe.io.files import matching
 
 VIDEOPOSE3D = "data_3d_h36m.npz"
 FEATURES = "MyPoseFeatures"
@@ -31,23 +32,19 @@ def raw_files(root: Path) -> list[Path]:
     return [path for path in files if not path.stem.startswith("_ALL")]
 
 
-def read_raw_3d(root: Path) -> list[videopose3d.Sequence3D]:
+def read_raw_3d(root: Path) -> list[Sequence3D]:
     """Every sequence's poses, 17 joints, mm, world axes."""
     sequences = []
     for path in raw_files(root):
         poses = positions(path, 3)
         require_finite(poses, str(path))
-        sequences.append(
-            videopose3d.Sequence3D(path.parents[2].name, path.stem, poses.astype(np.float32))
-        )
+        sequences.append(Sequence3D(path.parents[2].name, path.stem, poses.astype(np.float32)))
     return sequences
 
 
-def with_2d(
-    root: Path, sequences: list[videopose3d.Sequence3D]
-) -> tuple[list[videopose3d.Sequence3D], tuple[str, ...]]:
+def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], tuple[str, ...]]:
     """The sequences that have 2D of every camera, and a note on the others; all where none has."""
-    whole, lost = list[videopose3d.Sequence3D](), list[str]()
+    whole, lost = list[Sequence3D](), list[str]()
     for one in sequences:
         if all(path_2d(root, one, camera).is_file() for camera in cameras.INTRINSICS):
             whole.append(one)
@@ -58,18 +55,18 @@ def with_2d(
     return whole, (f"{len(lost)} sequences without 2D left out: {listing(lost)}",)
 
 
-def path_2d(root: Path, sequence: videopose3d.Sequence3D, camera: str) -> Path:
+def path_2d(root: Path, sequence: Sequence3D, camera: str) -> Path:
     """The file of a sequence's 2D in one camera."""
     return root / sequence.subject / FEATURES / "D2_Positions" / f"{sequence.name}.{camera}.cdf"
 
 
-def read_raw_2d(root: Path, sequences: list[videopose3d.Sequence3D]) -> videopose3d.Detections:
+def read_raw_2d(root: Path, sequences: list[Sequence3D]) -> Detections:
     """The 2D of these sequences, 17 joints."""
     by_subject: dict[str, dict[str, list[Array]]] = {}
     for sequence in sequences:
         views = [positions(path_2d(root, sequence, camera), 2) for camera in cameras.INTRINSICS]
         by_subject.setdefault(sequence.subject, {})[sequence.name] = views
-    return videopose3d.Detections(root, get_skeleton("human36m17"), by_subject)
+    return Detections(root, get_skeleton("human36m17"), by_subject)
 
 
 def positions(path: Path, coordinates: int) -> Array:
@@ -120,8 +117,8 @@ def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def in_world(
-    sequences: list[videopose3d.Sequence3D],
-    detections: videopose3d.Detections | None,
+    sequences: list[Sequence3D],
+    detections: Detections | None,
     where: Path,
     layout: str,
     calibration: cameras.Calibration,

@@ -1,7 +1,5 @@
 """HumanEva-I: 3 actors, 3 cameras, 60 Hz; everything about it that the package asks for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from unihpe.datasets.counts import Split

@@ -1,7 +1,5 @@
 """Motion capture seen by virtual cameras; everything about it that the package asks for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

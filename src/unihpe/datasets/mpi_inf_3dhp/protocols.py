@@ -1,7 +1,5 @@
 """The protocols that MPI-INF-3DHP is scored by (docs/protocols.md)."""
 
-from __future__ import annotations
-
 from unihpe.datasets.protocol import LIMBS, Figure, Protocol
 
 OFFICIAL_JOINTS = (*LIMBS, "neck", "head_top")

@@ -1,7 +1,5 @@
 """MPI-INF-3DHP: 8 actors, 14 cameras, a test set of its own; all that the package asks for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, get_args
 

@@ -1,7 +1,5 @@
 """The protocols that 3DPW is scored by, SMPL papers' 14 joints first (docs/protocols.md)."""
 
-from __future__ import annotations
-
 from unihpe.datasets.protocol import FOURTEEN, LIMBS, Figure, Protocol
 
 # The 14 joints are `LSP_14`: hips, knees, ankles, shoulders, elbows, wrists, neck and top of the

@@ -1,7 +1,5 @@
 """3DPW: people outdoors before a moving camera; everything about it that the package asks for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, get_args
 

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError, one_line
-from unihpe.inference.keypoints.tools import Detections, Size, read_arrays, read_openpose, reader_of
+from unihpe.inputs.detections import Detections, Size, read_arrays
+from unihpe.inputs.tools import read_openpose, reader_of
 
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 

@@ -11,7 +11,7 @@ from damaged import PACKED, flipped, write_packed
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
-from unihpe.inference.keypoints.read import read_keypoints
+from unihpe.inputs.keypoints import read_keypoints
 
 XY = np.random.default_rng(0).uniform(50, 400, size=(136, 2)).round(1)
 
@@ -308,7 +308,7 @@ def test_flipped_bits_of_an_npy_are_an_input_error_or_a_good_read(tmp_path):
 
 
 def test_skeleton_names_are_the_ones_we_have():
-    from unihpe.inference.keypoints import tools
+    from unihpe.inputs import tools
 
     for table in (
         tools.COCO_SETS,

@@ -1,17 +1,14 @@
-"""The layouts of the field's tools, a reader each: what a file holds → `Detections`."""
+"""The JSON layouts of the field's tools, a reader each; which is told from the content."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unihpe.errors import InputError
-from unihpe.io.pickles import load_npy, load_npz, npz_keys
+from unihpe.inputs.detections import Detections, Person
+from unihpe.inputs.mediapipe import landmarks_of, read_mediapipe
 
-Size = tuple[float, float]  # width and height, pixels
 # Which joint set a tool means by a number of joints; the set's joints come first in larger ones.
 COCO_SETS = {17: "coco17", 26: "halpe26"}
 ALPHAPOSE_SETS = {17: "coco17", 26: "halpe26", 136: "halpe26", 133: "coco17"}
@@ -20,27 +17,6 @@ MMPOSE_SETS = {17: "coco17", 26: "halpe26", 16: "mpii16", 133: "coco17"}
 # What MMPose calls its data sets → whose joints they are; the first that the name contains counts.
 MMPOSE_DATA_SETS = {"halpe26": "halpe26", **dict.fromkeys(("coco", "ochuman"), "coco17")}
 MMPOSE_DATA_SETS |= {"mpii": "mpii16", "h36m": "human36m17"}
-LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark")  # MediaPipe's words
-
-
-@dataclass(frozen=True)
-class Person:
-    """One person in one picture, as read."""
-
-    image: str
-    person: str
-    joints: NDArray[Any]  # (J, 3): x, y, confidence
-    size: Size | None = None  # of the picture, where the file tells
-
-
-@dataclass(frozen=True)
-class Detections:
-    """The people of a file."""
-
-    people: Sequence[Person]
-    sets: Mapping[int, str] = field(default_factory=dict)  # joint sets by the number of joints
-    skeleton: str | None = None  # the joint set where the file tells
-    shares: bool = False  # x and y are shares of the picture, not pixels
 
 
 def triples(flat: Any) -> NDArray[np.float32]:
@@ -101,60 +77,6 @@ def read_mmpose(content: Any, name: str) -> Detections:
         return Detections(people, MMPOSE_SETS)
     own = next((joints for known, joints in MMPOSE_DATA_SETS.items() if known in data), None)
     return Detections(people, {len(people[0].joints): own} if own else {})
-
-
-def read_mediapipe(content: Any, name: str) -> Detections:
-    """MediaPipe's 33 landmarks, of one person (legacy) or a list of them (Tasks) a frame."""
-    people = []
-    for n, frame in enumerate([content] if landmarks_of(content) is not None else content):
-        marked = landmarks_of(frame) or [[]]
-        persons = marked if isinstance(marked[0], list) else [marked]
-        image = frame.get("image", frame.get("frame", n)) if isinstance(frame, dict) else n
-        for k, marks in enumerate(filter(None, persons)):
-            joints = np.array([[m["x"], m["y"], m.get("visibility", 1.0)] for m in marks])
-            people.append(Person(str(image), str(k), joints))
-    return Detections(people, skeleton="mediapipe33", shares=True)
-
-
-def landmarks_of(content: Any) -> Any:
-    """The landmarks of a MediaPipe result, whatever it calls them; None where there are none."""
-    if isinstance(content, list) and content:
-        first = content[0]
-        marks = isinstance(first, dict) and "x" in first
-        persons = isinstance(first, list) and landmarks_of(first) is not None
-        return content if marks or persons else None
-    if not isinstance(content, dict):
-        return None
-    own = next((content[key] for key in LANDMARKS if content.get(key)), None)
-    return own and (landmarks_of(own) or own)
-
-
-def read_arrays(path: Path) -> Detections:
-    """npy: keypoints (J, 2 or 3) or (N, J, 2 or 3), a third column is the confidence.
-
-    npz: `keypoints` like that, and perhaps `confidence`, `skeleton` and `image_size`.
-    """
-    if path.suffix == ".npy":
-        fields = {"keypoints": load_npy(path, "give a whole file of plain numbers")}
-    else:
-        fields = load_npz(path, sorted({"keypoints", *npz_keys(path)}), objects=False)
-    points = fields["keypoints"]
-    shape, kind = points.shape, points.dtype
-    if kind.kind not in "fiu" or len(shape) not in (2, 3) or shape[-1] not in (2, 3):
-        raise InputError(
-            f"{path}: keypoints are {kind} {shape}; they must be numbers (N, J, 2 or 3)"
-        )
-    points = points.astype(np.float32).reshape(-1, *shape[-2:])
-    if shape[-1] == 2:
-        given = fields.get("confidence", np.ones(points.shape[:2])).reshape(points.shape[:2])
-        points = np.concatenate([points, given.astype(np.float32)[..., None]], axis=-1)
-    sizes: list[Size | None] = [None] * len(points)
-    if "image_size" in fields:
-        given = np.broadcast_to(fields["image_size"].astype(np.float64), (len(points), 2))
-        sizes = [(float(width), float(height)) for width, height in given]
-    rows = enumerate(zip(points, sizes, strict=True))
-    people = [Person(str(n), "0", joints, size) for n, (joints, size) in rows]
-    return Detections(people, skeleton=str(fields["skeleton"]) if "skeleton" in fields else None)
 
 
 Reader = Callable[[Any, str], Detections]  # of a JSON file's content, and the file's name

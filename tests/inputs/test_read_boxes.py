@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unihpe.errors import InputError
-from unihpe.inference.media import read_boxes
+from unihpe.inputs.boxes import read_boxes
 
 HUGE = [0, 0, 10**400, 1]
 

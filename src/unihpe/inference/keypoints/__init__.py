@@ -1,1 +1,0 @@
-"""Keypoint files of other tools."""

@@ -1,0 +1,1 @@
+"""What people hand in: keypoint files, boxes, pictures, arrays; read and checked."""

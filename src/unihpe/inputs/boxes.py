@@ -1,0 +1,83 @@
+"""People's boxes: read from a file, checked, or drawn round their joints."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unihpe.body.boxes import box_from_corners
+from unihpe.body.conversions import Converted
+from unihpe.errors import InputError
+from unihpe.inputs.checks import FARTHEST, Numbers, floats
+from unihpe.inputs.keypoints import DAMAGED
+from unihpe.io.picture import Picture
+
+SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
+
+Corners = list[list[float]]  # left, top, right, bottom of each box, pixels
+
+
+def read_boxes(path: Path) -> dict[str, Corners]:
+    """Boxes by the picture's file name: lists of left, top, right, bottom in pixels.
+
+    Understood are {"a.jpg": [[left, top, right, bottom], …]} and COCO's annotation files (x, y,
+    width, height there; crowds are left out).
+
+    Raises:
+        InputError: for a file that is neither.
+    """
+    boxes: dict[str, Corners] = {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        if "annotations" not in content:
+            for name, corners in content.items():
+                four = np.asarray(corners, dtype=np.float64).reshape(len(corners), 4)
+                boxes[Path(name).name] = four.tolist()
+            return boxes
+        names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
+        for note in content["annotations"]:
+            if not note.get("iscrowd"):
+                x, y, width, height = (float(value) for value in note["bbox"])
+                box = [x, y, x + width, y + height]
+                boxes.setdefault(names[note["image_id"]], []).append(box)
+        return boxes
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (*DAMAGED, RecursionError) as error:
+        known = '{"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
+        raise InputError(f"{path}: no boxes as we know them; write {known}") from error
+
+
+def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
+    """Padded boxes (N, 4) from corners (N, 4) or (4,); without any, the picture as it is."""
+    height, width = (float(side) for side in pixels.shape[:2])
+    if boxes is None:
+        return box_from_corners(torch.tensor([[0.0, 0.0, width, height]]), padding=1.0)
+    corners = floats(boxes, "boxes")
+    corners = corners[None] if corners.shape == (4,) else corners
+    if corners.ndim != 2 or corners.shape[1] != 4 or not len(corners):
+        given = tuple(corners.shape)
+        raise InputError(f"boxes must be (N, 4), left, top, right, bottom; not {given}")
+    box = box_from_corners(corners)
+    for n, (left, top, right, bottom) in enumerate(corners.tolist()):
+        if right <= 0 or bottom <= 0 or left >= width or top >= height:
+            raise InputError(f"box {n} lies outside the {width:g} × {height:g} picture")
+        if min(right - left, bottom - top) < SMALLEST_BOX:
+            size = f"{right - left:.3g} × {bottom - top:.3g} pixels"
+            raise InputError(f"box {n} is {size}: boxes are pixels of the picture, at least 1 × 1")
+        beyond = max(-left, right - width) / width, max(-top, bottom - height) / height
+        if max(beyond) > FARTHEST:
+            raise InputError(f"box {n} reaches more than {FARTHEST} pictures away from the picture")
+    return box
+
+
+def corners_round(joints: Converted) -> Tensor:
+    """Left, top, right, bottom of the seen joints, (N, 4), pixels."""
+    seen = (joints.confidence > 0)[..., None]
+    low = torch.where(seen, joints.points, torch.inf).amin(1)
+    high = torch.where(seen, joints.points, -torch.inf).amax(1)
+    # all joints in one row or column still make a box, whatever float32 rounds away
+    thin = torch.clamp(2 * SMALLEST_BOX - (high - low), min=0) / 2
+    return torch.cat([low - thin, high + thin], dim=1)

@@ -1,0 +1,106 @@
+"""What people hand in, checked and made ready for a model: keypoints, poses, boxes, pictures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from unihpe.body.batch import Batch, Frames, Modality, chosen
+from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_token, crop, to_box
+from unihpe.body.camera import Camera
+from unihpe.body.conversions import Converted
+from unihpe.body.prepare import prepare, root_relative
+from unihpe.body.skeleton import Skeleton
+from unihpe.errors import InputError
+from unihpe.inputs.boxes import checked_boxes, corners_round
+from unihpe.inputs.checks import (
+    Numbers,
+    PictureLike,
+    checked_camera,
+    checked_picture,
+    converted_keypoints,
+    floats,
+    numbered,
+)
+from unihpe.inputs.keypoints import Keypoints
+from unihpe.io.picture import Picture
+
+CHUNK, CROPS = 4096, 1024  # people at a time: keypoints, and pictures
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """N people, ready for a model."""
+
+    batch: Batch
+    kinds: tuple[Modality, ...]  # that the batch holds; the crops may still be in `pixels`
+    camera: Camera
+    image: tuple[str, ...]  # names of pictures and people, for the results
+    person: tuple[str, ...]
+    focal_given: bool = True
+    keypoints: Converted | None = None  # as given, in the model's joints and pixels
+    pixels: Picture | None = None  # the picture, of which `parts` cuts out the boxes
+
+    def parts(self) -> Iterator[Batch]:
+        """Some people at a time, with their crops."""
+        for rows in torch.arange(len(self.batch)).split(CHUNK if self.pixels is None else CROPS):
+            part = chosen(self.batch, rows)
+            if self.pixels is not None and part.box is not None:
+                boxes = part.box.double().numpy()
+                crops = [crop(self.pixels, box, CROP_WIDTH, CROP_HEIGHT) for box in boxes]
+                image = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
+                part = replace(part, image=image)
+            yield part
+
+
+def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: float | None) -> Evidence:
+    """2D keypoints, in a model's joints; people who cannot be lifted are refused."""
+    camera, joints = checked_camera(people.image_size, focal), converted_keypoints(people, skeleton)
+    n, group = torch.arange(len(people)), ("",) * len(people)
+    frames = Frames(joints.points, joints.confidence, None, camera, group, n)
+    batch, names = prepare(frames, skeleton), (people.image, people.person)
+    return Evidence(batch, (Modality.POSE_2D,), camera, *names, focal is not None, joints)
+
+
+def from_picture(
+    picture: PictureLike,
+    boxes: Numbers | None,
+    people: Keypoints | None,
+    skeleton: Skeleton,
+    focal: float | None,
+    name: str = "picture",
+) -> Evidence:
+    """The people in boxes of a picture, or round their keypoints, or one who fills it."""
+    pixels, kinds = checked_picture(picture), tuple(Modality)[:2]
+    joints = None if people is None else converted_keypoints(people, skeleton)
+    box = checked_boxes(corners_round(joints) if boxes is None and joints else boxes, pixels)
+    count, size = len(box), torch.tensor(pixels.shape[1::-1], dtype=torch.float32)
+    camera = checked_camera(size.expand(count, 2), focal)
+    empty = torch.zeros(count, len(skeleton), 2)
+    batch = Batch(empty, empty[..., 0], box_token(box, camera.size, camera.focal[:, 0]), box=box)
+    if joints is not None:
+        if len(joints.points) != count:
+            marked = f"keypoints of {len(joints.points)} people"
+            raise InputError(f"{count} boxes and {marked}: give one box for each")
+        seen = joints.confidence[..., None] > 0
+        points = torch.where(seen, to_box(joints.points, box), 0.0)
+        batch = replace(batch, keypoints=points, confidence=joints.confidence)
+    kinds, names = kinds if joints else kinds[:1], ((name,) * count, numbered(count))
+    return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels)
+
+
+def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
+    """3D poses (N, J, 3) or (J, 3), mm, in a model's joints."""
+    poses, joints = floats(pose, "poses"), len(skeleton)
+    poses = poses[None] if poses.ndim == 2 else poses
+    if poses.ndim != 3 or poses.shape[1:] != (joints, 3):
+        wanted = f"(N, {joints}, 3), the joints of {skeleton.name}"
+        raise InputError(f"poses must be {wanted}; not {tuple(poses.shape)}")
+    if bool(torch.isinf(poses).any()):
+        raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
+    empty, names = torch.zeros_like(poses), numbered(len(poses))
+    pose = root_relative(poses, skeleton)
+    batch = Batch(empty[..., :2], empty[..., 0], empty[:, 0], pose=pose)
+    camera = Camera.simple(torch.ones(len(poses), 2))  # nobody sees them
+    return Evidence(batch, (Modality.POSE_3D,), camera, names, names)
