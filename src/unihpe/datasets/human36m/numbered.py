@@ -16,10 +16,10 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import INTRINSICS
 from unihpe.datasets.human36m.tables import Key, Table, recorded_of
 from unihpe.datasets.human36m.views import ACTIONS, FIRST_ID, IRREGULAR, raw_skeleton, sequence_of
-from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
 from unihpe.errors import InputError
 from unihpe.io.arrays import Shape, as_floats, require_finite, require_numbers
+from unihpe.io.files import matching
 from unihpe.io.hdf5 import read_hdf5
 from unihpe.io.pickles import load_pickle
 

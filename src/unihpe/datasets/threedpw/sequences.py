@@ -19,12 +19,12 @@ from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.matching import matching
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import combined, of_view
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_dict, as_flags, as_floats, require_finite, require_keys
+from unihpe.io.files import matching
 from unihpe.io.pickles import load_pickle
 
 TwoD = Literal["exact", "detected"]
