@@ -32,8 +32,9 @@ from unihpe.evaluation.lifting import by_group
 from unihpe.io.files import write_text
 from unihpe.model.build import DecoderSettings, EncoderSettings, build_decoder, load_model
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import load_recipe, parse_recipe
+from unihpe.recipe import Recipe, load_recipe
 from unihpe.runs.train import train_recipe
+from unihpe.settings import parse
 from unihpe.training.objective import decoding_losses
 from unihpe.training.stage import Decoding, Stage
 from unihpe.training.streams import training_stream
@@ -91,7 +92,7 @@ def scores(model: UniHPE, test: TestData) -> dict[str, float]:
 def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
     """Every well-posed pair of path and prediction, with and without a point term; the MLP."""
     model, card = load_model(args.checkpoint)
-    recipe = parse_recipe(card.recipe, str(args.checkpoint))
+    recipe = parse(Recipe, card.recipe, str(args.checkpoint))
     draw = training_stream(
         open_source(
             recipe.data.model_copy(update={"root": str(args.data)}), Part("train", training=True)

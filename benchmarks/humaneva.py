@@ -33,11 +33,13 @@ from unihpe.evaluation.batches import prepared
 from unihpe.evaluation.lifting import by_group
 from unihpe.evaluation.scores import scores
 from unihpe.io.files import write_text
+from unihpe.io.log import read_log
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
-from unihpe.recipe import Recipe, load_recipe, parse_recipe
+from unihpe.recipe import Recipe, load_recipe
 from unihpe.runs.evaluate import evaluate_checkpoint, open_by_protocol
 from unihpe.runs.train import train_recipe
-from unihpe.training.state import Schedule, read_log
+from unihpe.settings import parse
+from unihpe.training.state import Schedule
 from unihpe.training.streams import training_stream
 
 SKELETON = get_skeleton("humaneva15")
@@ -88,7 +90,7 @@ def measure(args: argparse.Namespace) -> None:
             recipe, run, resume=(run / "training.pt").is_file(), schedule=Schedule(log_every=100)
         )
     _, card = load_checkpoint(checkpoint_file(run))
-    trained = parse_recipe(card.recipe, str(run))
+    trained = parse(Recipe, card.recipe, str(run))
     report = evaluate_checkpoint(run, "humaneva", root, protocol="actions", flip=True, gallery=0)
     result: dict[str, Any] = {
         **where(),

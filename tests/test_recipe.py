@@ -15,14 +15,9 @@ from unihpe.model.backbones.hrnet import HRNet, coarse_fuse_prefixes
 from unihpe.model.build import load_public_weights
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 from unihpe.model.heatmaps import HeatmapHead
-from unihpe.recipe import (
-    build_model,
-    load_recipe,
-    measure_scales,
-    parse_recipe,
-    shipped_recipes,
-)
+from unihpe.recipe import Recipe, build_model, load_recipe, measure_scales, shipped_recipes
 from unihpe.runs.start import load_start
+from unihpe.settings import parse
 from unihpe.training.stage import Stage
 from unihpe.training.streams import alternating, stage_stream, training_stream
 
@@ -240,7 +235,7 @@ def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
     path = checkpoint_file()
     tensors, card = load_checkpoint(path)
     trained, shipped, before = (
-        parse_recipe(card.recipe, "card"),
+        parse(Recipe, card.recipe, "card"),
         load_recipe("pictures"),
         load_recipe("lifting"),
     )

@@ -26,6 +26,7 @@ from unihpe.training.streams import Stream
 
 # Tables of a [[stage]] that only put keys which belong together on one line.
 GROUPS = ("losses", "batches", "optimiser")
+RECIPES = resources.files("unihpe").joinpath("recipes")
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
 
@@ -53,17 +54,12 @@ class Recipe(Settings):
 
     def complaints_of_data(self) -> Iterator[str]:
         if sum(table.share for table in self.mix) >= 1:
-            yield (
-                "the shares of [[mix]] must leave some of each batch to [data]:"
-                " their sum is 1 or more"
-            )
+            yield "the shares of [[mix]] sum to 1 or more: leave some of each batch to [data]"
         if any(table.skeleton != self.data.skeleton for table in self.mix):
             yield "all of [data] and [[mix]] must have the same skeleton; set skeleton in each"
         if any(table is not None and table.held_out for table in (*self.mix, self.poses)):
-            yield (
-                "only [data] is validated with: leave held_out out of [[mix]] and [poses],"
-                " or make that set [data]"
-            )
+            remedy = "leave held_out out of [[mix]] and [poses], or make that set [data]"
+            yield f"only [data] is validated with: {remedy}"
 
     def complaints_of_stages(self) -> Iterator[str]:
         if not self.stage:
@@ -71,24 +67,18 @@ class Recipe(Settings):
         image = self.model.image_encoder
         decoders = {"pose_2d": self.model.decoder_2d, "pose_3d": self.model.decoder_3d}
         for stage in self.stage:
+            name = f"stage {stage.name}"
             if image is None and stage.needs_pictures:
-                yield (
-                    f"stage {stage.name} needs pictures, and the model has no [model.image_encoder]"
-                )
+                yield f"{name} needs pictures, and the model has no [model.image_encoder]"
             if stage.needs_heatmaps and not (image and image.heatmap_head):
-                yield (
-                    f"stage {stage.name} trains heat maps:"
-                    " set heatmap_head = true in [model.image_encoder]"
-                )
+                yield f"{name} trains heat maps: set heatmap_head = true in [model.image_encoder]"
             if stage.pose_batch and self.poses is None:
-                yield f"stage {stage.name} has a pose_batch, and the recipe no [poses]"
+                yield f"{name} has a pose_batch, and the recipe no [poses]"
             for target in (decoding.target for decoding in stage.decode if decoding.point):
                 decoder = decoders[target]
                 if decoder.kind == "diffusion" and decoder.prediction == "epsilon":
-                    yield (
-                        f"stage {stage.name}: an ε-predicting decoder has no answer at t = 1;"
-                        f" leave out point for {target}, or choose another prediction"
-                    )
+                    remedy = f"leave out point for {target}, or choose another prediction"
+                    yield f"{name}: an ε-predicting decoder has no answer at t = 1; {remedy}"
 
     def fingerprint(self) -> str:
         """Changes with what changes training, by which a saved state knows its recipe.
@@ -103,15 +93,11 @@ class Recipe(Settings):
 
 def shipped_recipes() -> list[str]:
     """Names of the recipes in the package."""
-    files = (Path(file.name) for file in resources.files("unihpe").joinpath("recipes").iterdir())
-    return sorted(file.stem for file in files if file.suffix == ".toml")
+    return sorted(Path(file.name).stem for file in RECIPES.iterdir() if file.name.endswith(".toml"))
 
 
 def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name, or a TOML file by path.
-
-    Args:
-        changes: `key=value`, with dotted keys and values as in TOML.
+    """A shipped recipe by name, or a TOML file by path; `changes` as in `apply_change`.
 
     Raises:
         InputError: for an unknown recipe or key, or a value that does not fit, naming the known.
@@ -124,7 +110,7 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
         fields["stage"] = whole_stages(stages, name)
     for change in changes:
         apply_change(fields, change)
-    return parse_recipe(fields, name)
+    return parse(Recipe, fields, name)
 
 
 def text_of(name: str) -> str:
@@ -136,19 +122,11 @@ def text_of(name: str) -> str:
         except FileNotFoundError:
             raise InputError(f"no recipe at {path}") from None
         except (OSError, UnicodeDecodeError) as error:
-            kind = error.__class__.__name__
-            raise InputError(f"{name}: not a readable text file ({kind})") from error
+            raise InputError(f"{name}: not readable as text ({type(error).__name__})") from error
     if name not in (shipped := shipped_recipes()):
-        raise InputError(
-            f"no recipe '{name}': shipped are {', '.join(shipped)}; a file must end in .toml"
-        )
-    file = resources.files("unihpe").joinpath("recipes", f"{name}.toml")
-    return file.read_text(encoding="utf-8")
-
-
-def parse_recipe(fields: dict[str, Any], name: str) -> Recipe:
-    """Check a recipe's fields."""
-    return parse(Recipe, fields, name)
+        known = f"shipped are {', '.join(shipped)}; a file must end in .toml"
+        raise InputError(f"no recipe '{name}': {known}")
+    return RECIPES.joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
 def with_stages(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
@@ -192,7 +170,7 @@ def settings_in(
 
 
 def apply_change(fields: dict[str, Any], change: str) -> None:
-    """Put one `key=value` into the recipe's fields; tables count from 0 (`stage.1.steps=10`)."""
+    """Put one `key=value`, the value as in TOML, in its place; `stage.1.steps=10` counts from 0."""
     key, sign, value = change.partition("=")
     if not sign or not key:
         raise InputError(f"--set {change}: write it as key=value, for example data.root=FOLDER")
@@ -217,10 +195,8 @@ def put(fields: dict[str, Any], path: tuple[str, ...], value: Any, where: str) -
 
 def build_model(recipe: Recipe) -> UniHPE:
     """The model of a recipe, freshly initialised from its seed."""
-    scales = {
-        "pose_scale": recipe.pose_scale or 1.0,
-        "keypoint_scale": recipe.keypoint_scale or 1.0,
-    }
+    names = ("pose_scale", "keypoint_scale")
+    scales: dict[str, Any] = {name: getattr(recipe, name) or 1.0 for name in names}
     return build.build_model(recipe.model, recipe.data.skeleton, seed=recipe.seed, **scales)
 
 

@@ -16,10 +16,7 @@ class Settings(BaseModel):
 
 
 def parse(table: type[Table], fields: Any, where: str) -> Table:
-    """Fields as a table of settings.
-
-    Args:
-        where: the fields come from, for the message.
+    """Fields, which come from `where`, as a table of settings.
 
     Raises:
         InputError: the first complaint: the place, what is wrong, and which keys are known.

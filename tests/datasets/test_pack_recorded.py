@@ -20,7 +20,7 @@ from unihpe.datasets.pack import pack_recorded
 from unihpe.datasets.packed import PackedPeople, PeopleSource
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
-from unihpe.training.state import read_log
+from unihpe.io.log import read_log
 
 
 def painted(keypoints, size=(1002, 1000)):

@@ -14,7 +14,8 @@ from unihpe.body.batch import Modality
 from unihpe.errors import InputError
 from unihpe.inputs.boxes import read_boxes
 from unihpe.model.checkpoint import Card, save_checkpoint
-from unihpe.recipe import build_model, load_recipe, parse_recipe
+from unihpe.recipe import Recipe, build_model, load_recipe
+from unihpe.settings import parse
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def checkpoint(tmp_path_factory):
         "quick", ("model.embedding=64", "pose_scale=250.0", "keypoint_scale=0.3")
     ).model_dump()
     fields["model"]["image_encoder"] = {"kind": "hrnet_w18_small"}
-    recipe = parse_recipe(fields, "test")
+    recipe = parse(Recipe, fields, "test")
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     save_checkpoint(
         path,

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from test_training import TINY
 
+from unihpe.cli.torchrun import joined
 from unihpe.datasets.settings import Part, open_source
 from unihpe.recipe import build_model, load_recipe
 from unihpe.training.freeze import begin_stage
 from unihpe.training.loop import train_step
-from unihpe.training.processes import joined
 from unihpe.training.state import Progress, Run
 from unihpe.training.streams import stage_stream, training_stream
 

@@ -12,11 +12,12 @@ from unihpe.datasets import get_data_set
 from unihpe.datasets.humaneva.reader import open_humaneva
 from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
+from unihpe.io.log import read_log
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.training.loop import BEST_BY, train
-from unihpe.training.state import Run, Schedule, read_log
+from unihpe.training.state import Run, Schedule
 from unihpe.training.streams import at_distance, open_stream, stage_stream, training_stream
 
 TINY = (

@@ -19,16 +19,18 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.packed import PeopleSource, pack
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
+from unihpe.io.log import read_log
 from unihpe.model.heatmaps import soft_argmax
 from unihpe.model.unihpe import UniHPE
-from unihpe.recipe import build_model, load_recipe, parse_recipe
+from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.runs.start import load_start
 from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
+from unihpe.settings import parse
 from unihpe.training.freeze import begin_stage, set_modes
 from unihpe.training.objective import heatmap_losses, people_with, stage_losses
 from unihpe.training.stage import Stage
-from unihpe.training.state import Schedule, read_log
+from unihpe.training.state import Schedule
 from unihpe.training.streams import open_stream, stage_stream
 
 WORDS = {"name": "rendered-people"}
@@ -137,7 +139,7 @@ def recipe(folder, motion_file, **changes):
             | {"pose_batch": 8, "bfloat16": True},
         ],
     }
-    return parse_recipe(fields | changes, "test")
+    return parse(Recipe, fields | changes, "test")
 
 
 def test_all_four_stages_train_and_resume(folder, motion_file, tmp_path):
@@ -305,7 +307,7 @@ def test_rendered_people_and_pictures_without_3d_in_one_batch(folder, motion_fil
         "bfloat16": False,
     }
     rows = []
-    whole = parse_recipe(fields | {"mix": [flat | {"share": 0.4}], "stage": [joint]}, "test")
+    whole = parse(Recipe, fields | {"mix": [flat | {"share": 0.4}], "stage": [joint]}, "test")
     train_recipe(whole, tmp_path / "a", schedule=Schedule(log_every=1), report=rows.append)
     assert rows[0]["samples"] == 7 and rows[0]["heatmap"] > 0
 
@@ -347,32 +349,40 @@ def test_the_heat_map_loss_looks_at_seen_joints(folder):
 def test_what_a_recipe_with_pictures_must_have(folder, motion_file):
     fields = recipe(folder, motion_file).model_dump()
     with pytest.raises(InputError, match="no \\[model.image_encoder\\]"):
-        parse_recipe(fields | {"model": fields["model"] | {"image_encoder": None}}, "test")
+        parse(Recipe, fields | {"model": fields["model"] | {"image_encoder": None}}, "test")
     with pytest.raises(InputError, match="heatmap_head = true"):
-        parse_recipe(
-            fields | {"model": fields["model"] | {"image_encoder": {"kind": "hrnet_w32"}}}, "test"
+        parse(
+            Recipe,
+            fields | {"model": fields["model"] | {"image_encoder": {"kind": "hrnet_w32"}}},
+            "test",
         )
     lacking = {"image_encoder": {"kind": "hrnet_w18_small", "read_out": "joints"}}
     with pytest.raises(InputError, match="needs heat maps: set heatmap_head = true"):
-        parse_recipe(
-            fields | {"model": fields["model"] | lacking, "stage": fields["stage"][1:]}, "test"
+        parse(
+            Recipe,
+            fields | {"model": fields["model"] | lacking, "stage": fields["stage"][1:]},
+            "test",
         )
     with pytest.raises(InputError, match="leave out shrink"):
         shrunk = {"image_encoder": {"kind": "vit_small", "shrink": 2}}
-        parse_recipe(
-            fields | {"model": fields["model"] | shrunk, "stage": fields["stage"][1:]}, "test"
+        parse(
+            Recipe,
+            fields | {"model": fields["model"] | shrunk, "stage": fields["stage"][1:]},
+            "test",
         )
     with pytest.raises(InputError, match="recipe no \\[poses\\]"):
-        parse_recipe(fields | {"poses": None}, "test")
+        parse(Recipe, fields | {"poses": None}, "test")
     for mixed, message in (
         ([{"share": 0.5}] * 2, "1 or more"),
         ([{"share": 0.5, "skeleton": "coco17"}], "same skeleton"),
     ):
         with pytest.raises(InputError, match=message):
-            parse_recipe(fields | {"mix": mixed}, "test")
+            parse(Recipe, fields | {"mix": mixed}, "test")
     with pytest.raises(InputError, match="aligns all three"):
-        parse_recipe(
-            fields | {"stage": [{"name": "x", "steps": 1, "batch_size": 2, "triplet": 1.0}]}, "test"
+        parse(
+            Recipe,
+            fields | {"stage": [{"name": "x", "steps": 1, "batch_size": 2, "triplet": 1.0}]},
+            "test",
         )
 
 
@@ -391,7 +401,7 @@ def test_a_missing_pack_and_a_wrong_weight_file_say_so(folder, motion_file, tmp_
     fields = recipe(folder, motion_file).model_dump()
     with pytest.raises(InputError, match="weights.pth"):
         train_recipe(
-            parse_recipe(fields | {"model": fields["model"] | {"image_encoder": encoder}}, "t"),
+            parse(Recipe, fields | {"model": fields["model"] | {"image_encoder": encoder}}, "t"),
             tmp_path / "b",
         )
 
@@ -459,7 +469,8 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     fields = recipe(folder, motion_file).model_dump()
     stage = fields["stage"][0]
     model = build_model(
-        parse_recipe(
+        parse(
+            Recipe,
             fields
             | {
                 "model": fields["model"] | {"decoder_2d": paper, "decoder_3d": paper},
@@ -533,7 +544,7 @@ def test_photographs_alone_train_heat_maps_and_are_not_validated_in_3d(
     fields = recipe(folder, motion_file).model_dump()
     data = fields["data"] | {"name": "coco", "root": str(tmp_path)}
     stages = [fields["stage"][0] | {"batch_size": 2}]
-    train_recipe(parse_recipe(fields | {"data": data, "stage": stages}, "test"), tmp_path / "run")
+    train_recipe(parse(Recipe, fields | {"data": data, "stage": stages}, "test"), tmp_path / "run")
     last = read_log(tmp_path / "run" / "log.jsonl")[-1]
     assert last["heatmap"] > 0 and not any(name.startswith("validation") for name in last)
 
@@ -564,7 +575,7 @@ def test_withheld_3d_is_validated_with(folder, motion_file, tmp_path):
     fields = recipe(folder, motion_file).model_dump()
     flat = fields["data"] | {"with_pose": False}
     stage = fields["stage"][3] | {"pose_batch": 0, "bfloat16": False}
-    train_recipe(parse_recipe(fields | {"data": flat, "stage": [stage]}, "test"), tmp_path / "run")
+    train_recipe(parse(Recipe, fields | {"data": flat, "stage": [stage]}, "test"), tmp_path / "run")
     row = read_log(tmp_path / "run" / "log.jsonl")[-1]
     assert row["validation mpjpe"] > 0 and row["validation mpjpe lifting"] > 0
 
@@ -719,8 +730,8 @@ def test_a_share_of_a_mixed_batch_is_decoded_from_all_of_it(folder, motion_file)
         "contrastive": 0,
         "triplet": 0,
     }
-    mixed = parse_recipe(
-        fields | {"data": flat, "mix": [whole], "poses": None, "stage": [joint]}, "test"
+    mixed = parse(
+        Recipe, fields | {"data": flat, "mix": [whole], "poses": None, "stage": [joint]}, "test"
     )
     draw = stage_stream(open_stream(mixed.data), [(0.5, open_stream(mixed.mix[0]))], None)
     (batch,) = draw(mixed.stage[0], torch.Generator().manual_seed(0))

@@ -9,10 +9,11 @@ import pytest
 import torch
 from test_training import TINY
 
+from unihpe.cli.torchrun import joined, own_device
 from unihpe.errors import InputError
+from unihpe.io.log import read_log
 from unihpe.recipe import load_recipe
-from unihpe.training.processes import Processes, joined, own_device
-from unihpe.training.state import read_log
+from unihpe.training.processes import Processes
 
 SHARED = (*TINY, *(f"stage.{n}.{what}" for n in (0, 1) for what in ("accumulate=2", "steps=2")))
 

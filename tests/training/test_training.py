@@ -15,14 +15,16 @@ import torch
 from unihpe.body.batch import Modality
 from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
+from unihpe.io.log import read_log
 from unihpe.model.checkpoint import load_checkpoint, save_checkpoint
+from unihpe.model.device import mixed_precision
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.start import load_start
 from unihpe.runs.train import card_of, train_recipe
-from unihpe.training.loop import learning_rate, mixed_precision, step_seed
+from unihpe.training.loop import learning_rate, step_seed
 from unihpe.training.objective import stage_losses
 from unihpe.training.stage import Stage
-from unihpe.training.state import Schedule, read_log
+from unihpe.training.state import Schedule
 from unihpe.training.streams import training_stream
 
 TINY = (

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich import progress as columns
 from rich.progress import Progress, ProgressColumn
 
 from unihpe.cli.options import console
 from unihpe.errors import InputError
+from unihpe.io.log import Row
 from unihpe.training.stage import Stage
-
-Row = dict[str, Any]
 
 
 def progress(*more: ProgressColumn) -> Progress:

@@ -25,10 +25,10 @@ def train(
     batches.
     """
     from unihpe.cli.progress import training_report
+    from unihpe.cli.torchrun import joined
     from unihpe.model.checkpoint import MODEL_FILE
     from unihpe.recipe import load_recipe, with_stages
     from unihpe.runs.train import train_recipe
-    from unihpe.training.processes import joined
     from unihpe.training.state import Schedule
 
     loaded = load_recipe(recipe, tuple(change))

@@ -22,7 +22,8 @@ from unihpe.evaluation.photographs import evaluate_photographs
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model
-from unihpe.recipe import parse_recipe
+from unihpe.recipe import Recipe
+from unihpe.settings import parse
 
 
 def evaluate_checkpoint(
@@ -51,7 +52,7 @@ def evaluate_checkpoint(
     for counts. InputError for what cannot be read, joints that differ, an unknown protocol.
     """
     model, card = load_model(checkpoint, device)
-    recipe, data_set = parse_recipe(card.recipe, f"{checkpoint} (its recipe)"), get_data_set(data)
+    recipe, data_set = parse(Recipe, card.recipe, f"{checkpoint} (its recipe)"), get_data_set(data)
     place = {"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
     # 3D may have been withheld in training; errors need it
     settings = recipe.data.model_copy(update=place | {"with_pose": True})

@@ -41,10 +41,8 @@ def load_start(recipe: Recipe, path: Path | str) -> Start:
     """
     file = checkpoint_file(path)
     tensors, card = load_checkpoint(file)
-    if card.skeleton != recipe.data.skeleton:
-        raise InputError(
-            f"{file} has the joints of {card.skeleton}, the recipe trains on {recipe.data.skeleton}"
-        )
+    if card.skeleton != (ours := recipe.data.skeleton):
+        raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {ours}")
     if recipe.model.image_encoder is None:
         tensors = {key: t for key, t in tensors.items() if not key.startswith(PICTURE_PARTS)}
     start = Start(file, tensors, card)
@@ -59,9 +57,8 @@ def origin_of(start: Start | None, state: Path | None) -> Origin | None:
         return given
     saved = saved_origin(state, otherwise=given)
     if start is not None and saved != given:
-        raise InputError(
-            f"{state.parent} did not begin from {start.file} as it is now: resume it without --from"
-        )
+        other = f"{state.parent} did not begin from {start.file} as it is now"
+        raise InputError(f"{other}: resume it without --from")
     return saved
 
 
@@ -82,9 +79,8 @@ def require_same_meaning(recipe: Recipe, start: Start) -> None:
                     ours.append(f"{own}".replace("False", "false"))
     if theirs:
         changes = " ".join(f"--set {change}" for change in theirs)
-        raise InputError(
-            f"{start.file} has {', '.join(theirs)}, the recipe {', '.join(ours)}: add {changes}"
-        )
+        them, us = ", ".join(theirs), ", ".join(ours)
+        raise InputError(f"{start.file} has {them}, the recipe {us}: add {changes}")
 
 
 def meaningful_settings(ours: Settings, theirs: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
+from unihpe.io.log import Row
 from unihpe.model.build import load_public_weights
 from unihpe.model.checkpoint import MODEL_FILE, Card, load_into, save_checkpoint
 from unihpe.model.unihpe import UniHPE
@@ -26,7 +26,7 @@ def train_recipe(
     start: str | Path | None = None,
     device: str = "cpu",
     schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
-    report: Callable[[dict[str, Any]], None] = lambda row: None,
+    report: Callable[[Row], None] = lambda row: None,
     half: bool = False,
     processes: Processes = ALONE,
 ) -> tuple[UniHPE, Progress]:
@@ -36,17 +36,13 @@ def train_recipe(
         start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be
             built alike. A resumed run needs it no more.
         half: store the weights as float16.
-        processes: that train together; the first of them writes.
 
     Raises:
-        InputError: for data that cannot be read, a folder that holds another run, a checkpoint that
-            does not fit.
+        InputError: for data or a folder or a checkpoint that do not fit the recipe.
     """
     source = open_source(recipe.data, Part(recipe.data.split, training=True))
-    if source.skeleton.name != (joints := recipe.data.skeleton):
-        raise InputError(
-            f"the data has the joints of {source.skeleton.name}, the recipe names {joints}"
-        )
+    if (theirs := source.skeleton.name) != (ours := recipe.data.skeleton):
+        raise InputError(f"the data has the joints of {theirs}, the recipe names {ours}")
     begun = None if start is None else load_start(recipe, start)
     origin = origin_of(begun, out / STATE_FILE if resume else None)
     if origin is None:
@@ -78,10 +74,5 @@ def card_of(recipe: Recipe, samples: int) -> Card:
     fields = recipe.model_dump(mode="json")
     for table in filter(None, (fields["data"], fields["poses"], *fields["mix"])):
         table["root"] = ""  # paths mean nothing elsewhere
-    return Card(
-        skeleton=recipe.data.skeleton,
-        recipe=fields,
-        data=recipe.data.description,
-        licence=recipe.data.licence,
-        samples=samples,
-    )
+    joints, data, licence = recipe.data.skeleton, recipe.data.description, recipe.data.licence
+    return Card(skeleton=joints, recipe=fields, data=data, licence=licence, samples=samples)

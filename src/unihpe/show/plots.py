@@ -18,10 +18,10 @@ from unihpe.errors import InputError
 from unihpe.inference.predictor import Predictor
 from unihpe.io.extra import extra
 from unihpe.io.files import replacing
+from unihpe.io.log import read_log
 from unihpe.model.build import load_model
 from unihpe.show.draw import save_png, sheet
 from unihpe.show.sheets import in_crops, row_of
-from unihpe.training.state import read_log
 
 KINDS = {
     Modality.IMAGE: ("picture", "o", "#d1495b"),

@@ -2,27 +2,26 @@
 
 import math
 
-import torch
 from torch import nn
+from torch.optim import AdamW, Optimizer
 
 from unihpe.model.unihpe import UniHPE, use_running_statistics
 from unihpe.training.stage import PARTS, Part, Stage
 
 
-def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> torch.optim.Optimizer:
+def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> Optimizer:
     """Freeze what the stage does not train, set τ₀ where it starts afresh, and make its AdamW."""
     for part, module in parts_of(model).items():
         module.requires_grad_(part in stage.trains)
     model.log_scale.requires_grad_(stage.contrastive > 0)
     if fresh and stage.temperature is not None:
-        with torch.no_grad():
-            model.log_scale.fill_(-math.log(stage.temperature))
+        nn.init.constant_(model.log_scale, -math.log(stage.temperature))
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": stage.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},  # norms and biases
     ]
-    return torch.optim.AdamW(groups, lr=stage.learning_rate, fused=True)
+    return AdamW(groups, lr=stage.learning_rate, fused=True)
 
 
 def set_modes(model: UniHPE, stage: Stage) -> None:

@@ -9,26 +9,26 @@ import copy
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
 
 from unihpe.body.batch import Batch
 from unihpe.errors import InputError
+from unihpe.io.log import Log, Row
 from unihpe.losses import clamp_log_scale_
+from unihpe.model.device import mixed_precision
 from unihpe.model.unihpe import UniHPE
 from unihpe.training.freeze import begin_stage, set_modes
-from unihpe.training.objective import stage_losses
+from unihpe.training.objective import Terms, stage_losses
 from unihpe.training.stage import Stage
-from unihpe.training.state import LOG_FILE, Best, Log, Progress, Run, begin_run, save_state
+from unihpe.training.state import LOG_FILE, Progress, Run, begin_run, save_state
 
 LARGEST_TEMPERATURE = 1e4  # upper end of τ's range (§4.2)
 BEST_BY = "validation mpjpe"  # the score by which a stage's best weights are chosen
 Scores = dict[str, float]
-Validate = Callable[[UniHPE], Scores]
-Row = dict[str, Any]  # of the log
-Draw = Callable[[Stage, torch.Generator], list[Batch]]  # the batches of a step; losses are added up
+Draw = Callable[[Stage, Generator], list[Batch]]  # the batches of a step; losses are added up
 
 
 def train(
@@ -37,25 +37,17 @@ def train(
     draw: Draw,
     run: Run,
     *,
-    resume: bool = False,
-    validate: Validate | None = None,
-    report: Callable[[Row], None] = lambda row: None,
+    resume: bool = False,  # from the state in `run.out`; without it there must be none
+    validate: Callable[[UniHPE], Scores] | None = None,  # as scheduled, and at a stage's end
+    report: Callable[[Row], None] = lambda row: None,  # gets each row of the log
 ) -> tuple[UniHPE, Progress]:
-    """Train `model` in place, stage by stage; returns the averaged (EMA) model and the progress.
-
-    Args:
-        resume: continue from the state in `run.out`.
-        validate: scores the averaged model when a stage or the schedule says, and at a stage's end.
-        report: gets each row of the log.
-
-    Raises:
-        InputError: if `run.out` and `resume` do not go together, or a stage cannot be trained.
-    """
-    if validate is None and (choosing := [stage.name for stage in stages if stage.check_every]):
-        raise InputError(
-            f"stage {choosing[0]} keeps the weights that validate best, and the data has no split"
-            " 'val': set data.held_out to a share of the training part, or check_every = 0"
-        )
+    """Train `model` in place, stage by stage; returns the averaged (EMA) model and the progress."""
+    for stage in stages:
+        if stage.check_every and validate is None:
+            raise InputError(
+                f"stage {stage.name} keeps the weights that validate best, and the data has no"
+                " split 'val': set data.held_out to a share of its training part, or check_every=0"
+            )
     run.processes.require_shares(stages)
     model.to(run.device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
@@ -75,13 +67,16 @@ def train(
             if validate and is_due(every, stage, progress):
                 scores = run.processes.agreed(lambda: validate(averaged))
             if scores and stage.check_every:
-                progress.best.update(scores[BEST_BY], averaged)
+                progress.keep_best(scores[BEST_BY], averaged)
             if log and (scores or is_due(run.schedule.log_every, stage, progress)):
                 log.write(row | scores)
             saves = progress.step % run.schedule.save_every == 0
             if log and saves and not is_over(stage, progress):
                 save_state(run, model, averaged, optimiser, progress)
-        end_stage(model, averaged, progress)
+        if progress.best is not None:  # the stage chose some
+            for module in (model, averaged):
+                module.load_state_dict(progress.best)
+        progress = Progress(progress.stage + 1, samples=progress.samples)
         if log:
             save_state(run, model, averaged, None, progress)
     return averaged, progress
@@ -89,7 +84,7 @@ def train(
 
 def is_over(stage: Stage, progress: Progress) -> bool:
     """Whether the stage has no steps left, or no patience."""
-    return progress.step >= stage.steps or 0 < stage.patience <= progress.best.since
+    return progress.step >= stage.steps or 0 < stage.patience <= progress.waited
 
 
 def is_due(every: int, stage: Stage, progress: Progress) -> bool:
@@ -97,21 +92,8 @@ def is_due(every: int, stage: Stage, progress: Progress) -> bool:
     return progress.step == stage.steps or (every > 0 and progress.step % every == 0)
 
 
-def end_stage(model: UniHPE, averaged: UniHPE, progress: Progress) -> None:
-    """Return to the stage's best weights, if it chose some, and turn to the next stage."""
-    if progress.best.weights is not None:
-        for module in (model, averaged):
-            module.load_state_dict(progress.best.weights)
-    progress.stage, progress.step, progress.best = progress.stage + 1, 0, Best()
-
-
 def train_step(
-    model: UniHPE,
-    optimiser: torch.optim.Optimizer,
-    stage: Stage,
-    draw: Draw,
-    run: Run,
-    progress: Progress,
+    model: UniHPE, optimiser: Optimizer, stage: Stage, draw: Draw, run: Run, progress: Progress
 ) -> Row:
     """One step of gradient descent; returns its log row, with its last batch's losses."""
     for group in optimiser.param_groups:
@@ -131,58 +113,44 @@ def train_step(
     progress.step += 1
     progress.samples += stage.step_samples
     row: Row = {"stage": stage.name, "step": progress.step, "steps": stage.steps}
-    row |= {"samples": progress.samples}
-    row |= {name: loss.item() for name, loss in losses.items()}
+    row |= {"samples": progress.samples} | {name: loss.item() for name, loss in losses.items()}
     row |= {"temperature": model.temperature.item(), "gradient": norm.item()}
     return row | {"learning_rate": optimiser.param_groups[0]["lr"]}
 
 
 def add_gradients(
     model: UniHPE, stage: Stage, draw: Draw, run: Run, progress: Progress, place: int
-) -> dict[str, Tensor]:
+) -> Terms:
     """Draw the batches at one place of a step and add up their gradients; returns the losses."""
     seed = step_seed(run.seed, progress.stage, progress.step, place)
     torch.manual_seed(seed)  # dropout draws from the global generator
-    generator = torch.Generator().manual_seed(seed)
+    generator = Generator().manual_seed(seed)
     batches = [batch.to(run.device) for batch in draw(stage, generator)]
     with mixed_precision(run.device, stage.bfloat16):
         terms = losses_of(model, batches, stage, generator)
         total = torch.stack(list(terms.values())).sum()
     if not bool(torch.isfinite(total)):
-        raise InputError(
-            f"the loss is {total.item()} at step {progress.step} of stage {stage.name};"
-            " lower its learning_rate"
-        )
+        where = f"step {progress.step} of stage {stage.name}"
+        raise InputError(f"the loss is {total.item()} at {where}; lower its learning_rate")
     (total / stage.accumulate).backward()
     return {"loss": total, **terms}
 
 
-def losses_of(
-    model: UniHPE, batches: list[Batch], stage: Stage, generator: torch.Generator
-) -> dict[str, Tensor]:
+def losses_of(model: UniHPE, batches: list[Batch], stage: Stage, generator: Generator) -> Terms:
     """The losses of batches that belong together, added up by name; some must train something."""
-    terms: dict[str, Tensor] = {}
+    terms: Terms = {}
     for batch in batches:
         for name, loss in stage_losses(model, batch, stage, generator).items():
             terms[name] = terms[name] + loss if name in terms else loss
     if not terms:
-        raise InputError(
-            f"stage {stage.name} has no loss on a batch: none of its people has what it learns from"
-        )
+        lack = "none of its people has what it learns from"
+        raise InputError(f"stage {stage.name} has no loss on a batch: {lack}")
     if not any(term.requires_grad for term in terms.values()):
         raise InputError(
             f"stage {stage.name} trains {', '.join(stage.trains)}, which none of its losses"
-            f" ({', '.join(terms)}) reaches: add a loss that does, or change trains"
+            f" ({', '.join(terms)}) reaches: add one, a decode path for example, or change trains"
         )
     return terms
-
-
-def mixed_precision(device: str, wanted: bool) -> torch.autocast:
-    """bfloat16 autocast where it is wanted and pays."""
-    # of CPUs, on those with AVX-512: on AVX2, HRNet took eight times as long as in float32
-    kind = device.split(":")[0]
-    pays = kind != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return torch.autocast(kind, torch.bfloat16, enabled=wanted and pays)
 
 
 def running_statistics_of(model: nn.Module) -> Iterator[Tensor]:

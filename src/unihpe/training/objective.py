@@ -1,10 +1,10 @@
 """The losses of a stage (eqs. 4 and 5)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import combinations
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from unihpe import losses
 from unihpe.body.batch import Batch, Modality, chosen
@@ -14,12 +14,13 @@ from unihpe.model.unihpe import UniHPE
 from unihpe.training.stage import Decoding, Stage
 
 Terms = dict[str, Tensor]  # losses by name, scalars
+Embeddings = dict[Modality, Tensor]  # (B, D)
 
 
-def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Generator) -> Terms:
+def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator) -> Terms:
     """The weighted terms of eq. 5; a batch takes part in those that it has evidence for."""
     terms: Terms = {}
-    embeddings: dict[Modality, Tensor] = {}
+    embeddings: Embeddings = {}
     if stage.needs_heatmaps and batch.image is not None:
         maps = model.image_maps(batch)
         heatmaps = model.heatmaps(maps)
@@ -30,14 +31,14 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Gen
         if (embedding := encode_people(model, batch, modality)) is not None:
             embeddings[modality] = embedding
     if stage.contrastive:
-        found = contrastive_losses(embeddings, batch, model.temperature, stage, generator)
-        terms |= {name: stage.contrastive * loss for name, loss in found.items()}
+        aligning = contrastive_losses(embeddings, batch, model.temperature, stage, generator)
+        terms |= {name: stage.contrastive * loss for name, loss in aligning.items()}
     for decoding in stage.decode:
         source, target = decoding.path
         if source in embeddings and (target is Modality.POSE_2D or batch.pose is not None):
-            found = decoding_losses(model, batch, embeddings[source], decoding, stage, generator)
+            own = decoding_losses(model, batch, embeddings[source], decoding, stage, generator)
             path = f"{decoding.source}→{decoding.target}"
-            terms |= {f"{name} {path}": decoding.weight * loss for name, loss in found.items()}
+            terms |= {f"{name} {path}": decoding.weight * loss for name, loss in own.items()}
     return terms
 
 
@@ -58,10 +59,8 @@ def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> Terms:
 
 
 def encode_people(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
-    """Embeddings (B, D), zero for people without this evidence; None if fewer than two have it.
-
-    Those without do not reach the encoder, whose batch norms they would bend.
-    """
+    """Embeddings (B, D), zero for people without this evidence; None if fewer than two have it."""
+    # those without do not reach the encoder, whose batch norms they would bend
     rows = people_with(batch, (modality,))
     if len(rows) == len(batch):
         return model.encode(batch, modality)
@@ -71,28 +70,20 @@ def encode_people(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | N
     return embedding.new_zeros(len(batch), embedding.shape[1]).index_copy(0, rows, embedding)
 
 
-def people_with(batch: Batch, modalities: Iterable[Modality]) -> Tensor:
+def people_with(batch: Batch, modalities: Collection[Modality]) -> Tensor:
     """The people who have all of this evidence, as row numbers: masks, not fake labels."""
     rows = torch.ones(len(batch), dtype=torch.bool, device=batch.keypoints.device)
-    for modality in modalities:
-        match modality:
-            case Modality.IMAGE:
-                rows &= batch.image is not None
-            case Modality.POSE_2D:
-                rows &= (batch.confidence > 0).any(1)
-            case Modality.POSE_3D if batch.pose is None:
-                rows &= False
-            case Modality.POSE_3D:
-                rows &= torch.isfinite(batch.pose).all(-1).any(1)
+    if Modality.IMAGE in modalities:
+        rows &= batch.image is not None
+    if Modality.POSE_2D in modalities:
+        rows &= (batch.confidence > 0).any(1)
+    if Modality.POSE_3D in modalities:
+        rows &= batch.pose is not None and torch.isfinite(batch.pose).all(-1).any(1)
     return rows.nonzero()[:, 0]
 
 
 def contrastive_losses(
-    embeddings: dict[Modality, Tensor],
-    batch: Batch,
-    temperature: Tensor,
-    stage: Stage,
-    generator: torch.Generator,
+    embeddings: Embeddings, batch: Batch, temperature: Tensor, stage: Stage, generator: Generator
 ) -> Terms:
     """L_pair of every two aligned modalities and α·L_triplet, over those who have them (eq. 4)."""
     terms: Terms = {}
@@ -116,7 +107,7 @@ def decoding_losses(
     embedding: Tensor,
     decoding: Decoding,
     stage: Stage,
-    generator: torch.Generator,
+    generator: Generator,
 ) -> Terms:
     """The terms of one decoding path, on the batch's first `share`; embedding (B, D)."""
     source, target = decoding.path
@@ -129,11 +120,8 @@ def decoding_losses(
     drop = (torch.rand(count, generator=generator) < stage.embedding_dropout).to(x0.device)
     decoder = model.decoder(target)
     if isinstance(decoder, MLPDecoder):
-        return {
-            "regression": losses.masked_mean_square(
-                decoder(embedding, source, box).float(), x0, seen
-            )
-        }
+        answer = decoder(embedding, source, box).float()
+        return {"regression": losses.masked_mean_square(answer, x0, seen)}
     prepared = decoder.network.prepare(embedding, source, box, drop)
     terms = {}
     if draws := decoding.draws:

@@ -4,9 +4,7 @@ A recipe trains the same model in one process as in several, but for the roundin
 batch norms' statistics, which each process takes of its own batches; all are then averaged.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -43,6 +41,7 @@ class Processes:
                 raise InputError(
                     f"stage '{stage.name}' accumulates {batches} a step, which {self.count}"
                     f" processes cannot share: set its accumulate to a multiple of {self.count}"
+                    " and lower its batch_size"
                 )
 
     def agreed(self, compute: Callable[[], Result]) -> Result:
@@ -91,38 +90,5 @@ def exchange(operation: Callable[[Any], Any], message: Any) -> None:
     try:
         operation(message)
     except RuntimeError as error:
-        raise InputError(
-            "another of the processes that train together has ended, and said why"
-            f" ({one_line(error, 80)})"
-        ) from error
-
-
-@contextmanager
-def joined(device: str) -> Iterator[tuple[Processes, str]]:
-    """This process among those that torchrun started, and its own device; alone without torchrun.
-
-    Raises:
-        InputError: for a device that several processes cannot share.
-    """
-    if not dist.is_torchelastic_launched():
-        yield ALONE, device
-        return
-    own = own_device(device, int(os.environ["LOCAL_RANK"]))
-    if own != "cpu":
-        torch.cuda.set_device(own)
-    dist.init_process_group("gloo" if own == "cpu" else "nccl")
-    try:
-        yield Processes(dist.get_rank(), dist.get_world_size()), own
-    finally:
-        dist.destroy_process_group()
-
-
-def own_device(device: str, place: int) -> str:
-    """The device of the process at this place on its machine: the CPU, or a GPU of its own."""
-    if device not in ("cpu", "cuda"):
-        raise InputError(
-            f"--device {device}: processes that train together take cpu or cuda, each its own GPU"
-        )
-    if device == "cuda" and place >= (gpus := torch.cuda.device_count()):
-        raise InputError(f"--nproc-per-node: more processes than the {gpus} GPUs of this machine")
-    return "cpu" if device == "cpu" else f"cuda:{place}"
+        reason = f"has ended, and said why ({one_line(error, 80)})"
+        raise InputError(f"another of the processes that train together {reason}") from error

@@ -1,5 +1,6 @@
 """A training stage: what learns, from which losses, for how long (§3.2, §3.3, §4.2, fig. 2)."""
 
+from collections.abc import Iterator
 from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -80,11 +81,6 @@ class Stage(Settings):
     settled: bool = False
 
     @property
-    def samples(self) -> int:
-        """Training samples of the stage."""
-        return self.steps * self.step_samples
-
-    @property
     def step_samples(self) -> int:
         """Training samples of one step."""
         return (self.batch_size + self.pose_batch) * self.accumulate
@@ -112,21 +108,18 @@ class Stage(Settings):
 
     @model_validator(mode="after")
     def makes_sense(self) -> Self:
-        if not self.trains:
-            raise ValueError(
-                f"stage {self.name}: trains names nothing; there are {', '.join(PARTS)}"
-            )
-        if not (self.contrastive or self.decode or self.needs_heatmaps):
-            raise ValueError(
-                f"stage {self.name} has no loss: set contrastive, decode, heatmap or integral"
-            )
-        if self.patience and not self.check_every:
-            raise ValueError(
-                f"stage {self.name}: patience counts validations:"
-                " set check_every to the steps between them"
-            )
-        if self.contrastive and not 2 <= len(set(self.align)) == len(self.align):
-            raise ValueError(f"stage {self.name}: align names two or three different modalities")
-        if self.triplet and len(self.align) != 3:
-            raise ValueError(f"stage {self.name}: the triplet loss aligns all three modalities")
+        for complaint in self.complaints():
+            raise ValueError(f"stage {self.name}: {complaint}")
         return self
+
+    def complaints(self) -> Iterator[str]:
+        if not self.trains:
+            yield f"trains names nothing; there are {', '.join(PARTS)}"
+        if not (self.contrastive or self.decode or self.needs_heatmaps):
+            yield "it has no loss: set contrastive, decode, heatmap or integral"
+        if self.patience and not self.check_every:
+            yield "patience counts validations: set check_every to the steps between them"
+        if self.contrastive and not 2 <= len(set(self.align)) == len(self.align):
+            yield "align names two or three different modalities"
+        if self.triplet and len(self.align) != 3:
+            yield "the triplet loss aligns all three modalities"

@@ -1,15 +1,13 @@
-"""A run's state: saved whole in one file, resumed, and its log."""
+"""A run's state: saved whole in one file, and resumed."""
 
-import contextlib
-import json
 import math
-from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from unihpe.errors import InputError, one_line
 from unihpe.io.files import replacing
@@ -51,30 +49,23 @@ class Run:
 
 
 @dataclass
-class Best:
-    """The best averaged weights of a stage so far."""
-
-    score: float = math.inf  # lower is better
-    since: int = 0  # validations after it
-    weights: dict[str, Tensor] | None = None
-
-    def update(self, score: float, averaged: nn.Module) -> None:
-        """Keep a copy of the weights if they score better than all before."""
-        if score < self.score:
-            weights = {name: value.clone() for name, value in averaged.state_dict().items()}
-            self.score, self.since, self.weights = score, 0, weights
-        else:
-            self.since += 1
-
-
-@dataclass
 class Progress:
-    """Where a run stands."""
+    """Where a run stands, and the averaged weights that validated best in its stage so far."""
 
     stage: int = 0
     step: int = 0  # of the stage
     samples: int = 0
-    best: Best = field(default_factory=Best)  # of the stage
+    score: float = math.inf  # of the best weights; lower is better
+    waited: int = 0  # validations since then
+    best: dict[str, Tensor] | None = None
+
+    def keep_best(self, score: float, averaged: nn.Module) -> None:
+        """Keep a copy of the weights if they score better than all before."""
+        if score < self.score:
+            self.score, self.waited = score, 0
+            self.best = {name: value.clone() for name, value in averaged.state_dict().items()}
+        else:
+            self.waited += 1
 
 
 def begin_run(
@@ -84,9 +75,7 @@ def begin_run(
     path = run.out / STATE_FILE
     if not resume:
         if path.exists():
-            raise InputError(
-                f"{run.out} already holds a training run; add --resume, or choose another folder"
-            )
+            raise InputError(f"{run.out} already holds a training run: --resume it or change --out")
         return Progress(), None
     if not path.exists():
         raise InputError(f"nothing to resume: {path} does not exist")
@@ -95,29 +84,21 @@ def begin_run(
     state = read_state(path)
     if state["fingerprint"] != run.fingerprint:
         start = " and, if the run began from a checkpoint, --from it" * ("origin" not in state)
-        raise InputError(
-            f"{path} was saved by another recipe; resume with that one{start}, or choose another"
-            " folder"
-        )
+        remedy = f"resume with that one{start}, or choose another folder"
+        raise InputError(f"{path} was saved by another recipe; {remedy}")
     model.load_state_dict(state["model"])
     averaged.load_state_dict(state["averaged"])
-    stage, step, samples = state["progress"]
-    return Progress(stage, step, samples, Best(*state["best"])), state["optimiser"]
+    return Progress(*state["progress"], *state["best"]), state["optimiser"]
 
 
 def save_state(
-    run: Run,
-    model: nn.Module,
-    averaged: nn.Module,
-    optimiser: torch.optim.Optimizer | None,
-    progress: Progress,
+    run: Run, model: nn.Module, averaged: nn.Module, optimiser: Optimizer | None, progress: Progress
 ) -> None:
     """Everything that a run needs to continue, in one file replaced in one rename."""
-    best = progress.best
     state = {
         "fingerprint": run.fingerprint,
         "progress": [progress.stage, progress.step, progress.samples],
-        "best": [best.score, best.since, best.weights],
+        "best": [progress.score, progress.waited, progress.best],
         "origin": None if run.origin is None else list(astuple(run.origin)),
         "model": model.state_dict(),
         "averaged": averaged.state_dict(),
@@ -148,31 +129,3 @@ def read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
         what = "a torch file, but no training state of this unihpe"
         raise InputError(f"{path}: {what}; choose another folder")
     return state
-
-
-class Log:
-    """Rows of JSON, one a line; on resuming, rows beyond the resumed state are dropped."""
-
-    def __init__(self, path: Path, samples: int, report: Callable[[dict[str, Any]], None]) -> None:
-        self.path, self.report = path, report
-        kept = [row for row in read_log(path) if row["samples"] <= samples]
-        with replacing(path) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
-
-    def write(self, row: dict[str, Any]) -> None:
-        """Append a row and report it."""
-        try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}") from error
-        self.report(row)
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a log up to the first that is not whole; none where there is no log."""
-    rows: list[dict[str, Any]] = []
-    with contextlib.suppress(json.JSONDecodeError):
-        for line in path.read_text().splitlines() if path.exists() else ():
-            rows.append(json.loads(line))
-    return rows

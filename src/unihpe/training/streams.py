@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from unihpe.body.batch import Batch, chosen, joined
 from unihpe.body.prepare import prepare
@@ -14,19 +14,19 @@ from unihpe.errors import InputError
 from unihpe.training.loop import Draw
 from unihpe.training.stage import Stage
 
-Pick = Callable[[int, torch.Generator], Tensor]  # so many indices, drawn
+Pick = Callable[[int, Generator], Tensor]  # so many indices, drawn
 
 
 class Stream(Protocol):
-    """Draws a batch of so many people, with their pictures or without."""
+    """Draws a batch of `size` people, with their pictures or without."""
 
-    def __call__(self, size: int, generator: torch.Generator, pictures: bool = True) -> Batch: ...
+    def __call__(self, size: int, generator: Generator, pictures: bool = True) -> Batch: ...
 
 
 def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Stream | None) -> Draw:
     """What a step of a stage draws: one batch of `data` and its shares of `mix`; one of `poses`."""
 
-    def draw(stage: Stage, generator: torch.Generator) -> list[Batch]:
+    def draw(stage: Stage, generator: Generator) -> list[Batch]:
         counts = [round(share * stage.batch_size) for share, _ in mix]
         rest = stage.batch_size - sum(counts)
         people = data(rest, generator, stage.needs_pictures)
@@ -36,9 +36,8 @@ def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Strea
         if any(counts) and any(decoding.share < 1 for decoding in stage.decode):
             # such a path takes the first people of the batch, who would all be of `data`
             people = chosen(people, alternating([rest, *counts]))
-        if poses is None or not stage.pose_batch:
-            return [people]
-        return [people, poses(stage.pose_batch, generator)]
+        more = [poses(stage.pose_batch, generator)] if poses and stage.pose_batch else []
+        return [people, *more]
 
     return draw
 
@@ -57,11 +56,10 @@ def open_stream(data: DataSettings) -> Stream:
 def training_stream(source: Source, data: DataSettings) -> Stream:
     """Batches of a source, prepared for training; drawn by its weights or apart in time."""
     blind = source.without_pictures()
-    names = ("unknown_focal", "joint_dropout", "part_dropout", "flip")
-    shares: dict[str, float] = {name: getattr(data, name) for name in names}
+    shares = data.model_dump(include={"unknown_focal", "joint_dropout", "part_dropout", "flip"})
     pick = at_distance(source.in_time(), data.apart) if data.apart else by_weights(source.weights())
 
-    def draw(size: int, generator: torch.Generator, pictures: bool = True) -> Batch:
+    def draw(size: int, generator: Generator, pictures: bool = True) -> Batch:
         frames = (source if pictures else blind).read(pick(size, generator), generator)
         return prepare(frames, source.skeleton, generator=generator, **shares)
 
@@ -73,7 +71,7 @@ def by_weights(weights: Tensor) -> Pick:
     cumulative = weights.double().cumsum(0)
     cumulative = cumulative / cumulative[-1]
 
-    def pick(size: int, generator: torch.Generator) -> Tensor:
+    def pick(size: int, generator: Generator) -> Tensor:
         position = torch.rand(size, generator=generator, dtype=torch.float64)
         return torch.searchsorted(cumulative, position).clamp_max(len(cumulative) - 1)
 
@@ -84,14 +82,12 @@ def at_distance(order: Tensor, distance: int) -> Pick:
     """Draws from the indices `order` (N,), at multiples of `distance` from each other in it."""
     count = len(order)
 
-    def pick(size: int, generator: torch.Generator) -> Tensor:
+    def pick(size: int, generator: Generator) -> Tensor:
         offset = int(torch.randint(min(distance, count), (), generator=generator))
         steps = torch.randperm((count - offset - 1) // distance + 1, generator=generator)[:size]
         if len(steps) < size:
-            raise InputError(
-                f"{count} people, {distance} apart, are too few for a batch of {size}:"
-                " lower batch_size or data.apart"
-            )
+            few = f"{count} people, {distance} apart, are too few for a batch of {size}"
+            raise InputError(f"{few}: lower batch_size or data.apart")
         return order[offset + distance * steps]
 
     return pick
