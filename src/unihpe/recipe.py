@@ -1,7 +1,4 @@
-"""Recipes: one page of TOML that says everything about a training run.
-
-An unknown key stops with the keys that are known.
-"""
+"""Recipes: one page of TOML says everything about a training run (docs/recipes.md)."""
 
 import copy
 import hashlib
@@ -27,6 +24,7 @@ from unihpe.training.streams import Stream
 # Tables of a [[stage]] that only put keys which belong together on one line.
 GROUPS = ("losses", "batches", "optimiser")
 RECIPES = resources.files("unihpe").joinpath("recipes")
+Keys = tuple[str, ...]  # the path to a setting, from table to table
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
 
@@ -97,11 +95,7 @@ def shipped_recipes() -> list[str]:
 
 
 def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name, or a TOML file by path; `changes` as in `apply_change`.
-
-    Raises:
-        InputError: for an unknown recipe or key, or a value that does not fit, naming the known.
-    """
+    """A shipped recipe by name, or a TOML file by path; `changes` as in `apply_change`."""
     try:
         fields = tomllib.loads(text_of(name))
     except tomllib.TOMLDecodeError as error:
@@ -149,18 +143,15 @@ def whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]
     for stage in stages:
         earlier = {str(keys.get("name")): keys for keys in whole}
         if (like := str(stage.pop("like", ""))) and like not in earlier:
-            raise InputError(
-                f"{name}: stage {stage.get('name')} is like '{like}', which is no stage before it"
-            )
+            stranger = f"stage {stage.get('name')} is like '{like}'"
+            raise InputError(f"{name}: {stranger}, which is no stage before it")
         whole.append(copy.deepcopy(earlier[like]) if like else {})
         for path, value in settings_in(stage):
             put(whole[-1], path, value, name)
     return whole
 
 
-def settings_in(
-    table: dict[str, Any], parents: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def settings_in(table: dict[str, Any], parents: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     """The paths of a stage's settings, groups left out, and their values."""
     for key, value in table.items():
         if isinstance(value, dict):
@@ -181,7 +172,7 @@ def apply_change(fields: dict[str, Any], change: str) -> None:
     put(fields, tuple(key.split(".")), parsed, f"--set {change}")
 
 
-def put(fields: dict[str, Any], path: tuple[str, ...], value: Any, where: str) -> None:
+def put(fields: dict[str, Any], path: Keys, value: Any, where: str) -> None:
     """Set a value in nested tables and lists; tables on the way are made."""
     *parents, last = path
     table: Any = fields

@@ -16,11 +16,7 @@ class Settings(BaseModel):
 
 
 def parse(table: type[Table], fields: Any, where: str) -> Table:
-    """Fields, which come from `where`, as a table of settings.
-
-    Raises:
-        InputError: the first complaint: the place, what is wrong, and which keys are known.
-    """
+    """Fields, which come from `where`, as a table; InputError is the first complaint of them."""
     try:
         return table.model_validate(fields)
     except ValidationError as error:

@@ -26,19 +26,9 @@ class Start:
     tensors: dict[str, Tensor]
     card: Card
 
-    @property
-    def origin(self) -> Origin:
-        """What a run keeps of it."""
-        pose, keypoints = self.tensors["pose_scale"], self.tensors["keypoint_scale"]
-        return Origin(float(pose), float(keypoints), self.card.samples)
-
 
 def load_start(recipe: Recipe, path: Path | str) -> Start:
-    """The checkpoint at `path` (see `checkpoint_file`).
-
-    Raises:
-        InputError: if it cannot be read, or has other joints or parts than the recipe.
-    """
+    """The checkpoint at `path` (see `checkpoint_file`); joints and parts must fit the recipe."""
     file = checkpoint_file(path)
     tensors, card = load_checkpoint(file)
     if card.skeleton != (ours := recipe.data.skeleton):
@@ -52,7 +42,10 @@ def load_start(recipe: Recipe, path: Path | str) -> Start:
 
 def origin_of(start: Start | None, state: Path | None) -> Origin | None:
     """What a run begins from: the checkpoint that is given, which its saved state must not deny."""
-    given = None if start is None else start.origin
+    given = None
+    if start is not None:
+        pose, keypoints = start.tensors["pose_scale"], start.tensors["keypoint_scale"]
+        given = Origin(float(pose), float(keypoints), start.card.samples)
     if state is None or not state.exists():
         return given
     saved = saved_origin(state, otherwise=given)

@@ -23,19 +23,16 @@ def train_recipe(
     out: Path,
     *,
     resume: bool = False,
-    start: str | Path | None = None,
+    start: str | Path | None = None,  # a checkpoint to begin from; a resumed run needs it no more
     device: str = "cpu",
     schedule: Schedule = Schedule(),  # noqa: B008 (frozen)
     report: Callable[[Row], None] = lambda row: None,
-    half: bool = False,
+    half: bool = False,  # store the weights as float16
     processes: Processes = ALONE,
 ) -> tuple[UniHPE, Progress]:
     """Train into the folder `out`: log, state, and at the end `model.safetensors` with its card.
 
-    Args:
-        start: a checkpoint to begin from (fine-tuning); its scales are kept, its parts must be
-            built alike. A resumed run needs it no more.
-        half: store the weights as float16.
+    A run that begins from a checkpoint keeps its scales, and must build its parts alike.
 
     Raises:
         InputError: for data or a folder or a checkpoint that do not fit the recipe.
