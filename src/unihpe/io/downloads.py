@@ -51,9 +51,7 @@ def download(
     name appears only when the file is whole and checked. Not meant for two processes at once.
 
     Args:
-        cache: folder instead of `cache_folder`.
         mirror: address of a folder that has the files under their cache names, instead of `url`.
-        offline: never use the network.
 
     Raises:
         InputError: for a file that is not there offline, a network fault or a wrong hash.

@@ -24,9 +24,8 @@ from unihpe.datasets.rows import combined, of_view
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, Shape, as_floats, float32, require_keys, require_numbers
 from unihpe.io.extra import extra
-from unihpe.io.files import read_text
+from unihpe.io.files import read_text, readable
 from unihpe.io.hdf5 import read_hdf5
-from unihpe.io.pickles import readable
 
 Key = TypeVar("Key")
 METRIC = "annot3"

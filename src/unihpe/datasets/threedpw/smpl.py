@@ -21,16 +21,17 @@ from torch import Tensor
 
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_dict, as_floats, require_numbers
-from unihpe.io.pickles import Restricted, load_npz, load_pickle, readable, require
+from unihpe.io.files import readable
+from unihpe.io.pickles import Restricted, load_npz, load_pickle, require
 
 JOINTS = 24
 SHAPES = 10
 POSE_FEATURES = 9 * (JOINTS - 1)
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
-FOLDERS = (
+FOLDERS = [
     *("", "smpl", "SMPL", "body_models/smpl", "body_models", "models/smpl", "models"),
     *("data/smpl", "data"),
-)
+]
 DEEPEST = 8  # chumpy arrays in one another; the official files have one or two
 MOST_CELLS = 1 << 24  # of a sparse matrix, made dense; SMPL's has 24 by 6890
 GENDERS = {"m": "male", "f": "female"}
