@@ -41,11 +41,7 @@ def readable(what: str, remedy: str = "copy it again", kinds: Kinds = BROKEN) ->
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to, renamed to `path` at the end, or removed.
-
-    Raises:
-        InputError: if it cannot be written (no permission, disk full).
-    """
+    """A temporary name beside `path`, renamed to it at the end or removed; or an InputError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

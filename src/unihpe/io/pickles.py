@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -159,10 +160,7 @@ def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
 
 
 def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str, Any]:
-    """Some arrays of an npz by name; one that holds a single object (a dict) comes out as that.
-
-    Without `objects` all must be arrays of numbers or text.
-    """
+    """Arrays of an npz by name, a single object (a dict) as that; refused without `objects`."""
     if not path.is_file():
         remedy = "give the folder that holds it, or make it as docs/data.md describes"
         raise InputError(f"{path}: no such file; {remedy}")
@@ -174,20 +172,16 @@ def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str,
 
 def npz_keys(path: Path) -> list[str]:
     """The names of an npz's arrays; none for a file that `load_npz` will complain about."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist()]
-    except BROKEN:
-        return []
+    with suppress(*BROKEN), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+    return []
 
 
 def npz_shape(path: Path, key: str) -> tuple[int, ...] | None:
     """The shape of an npz's array by its header alone; None without such a file or array."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
-            return header_of(file)[0]
-    except BROKEN:
-        return None
+    with suppress(*BROKEN), zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
+        return header_of(file)[0]
+    return None
 
 
 def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -66,10 +66,7 @@ def regressed_files(root: Path) -> list[tuple[Path, str]]:
 
 
 def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
-    """3DPW in Human3.6M's 17 joints (`human36m17`); index = file, then the file's order.
-
-    `root` is the folder of 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one file.
-    """
+    """3DPW in Human3.6M's 17 joints, in a folder or one file; index = file, then its order."""
     files = [(path, part) for path, part in regressed_files(root) if split in (None, part)]
     if not files:
         names = " or ".join(name for name, part in FILES.items() if part == (split or "test"))
