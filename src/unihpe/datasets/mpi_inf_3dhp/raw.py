@@ -24,7 +24,7 @@ from unihpe.datasets.rows import combined, of_view
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, Shape, as_floats, float32, require_keys, require_numbers
 from unihpe.io.extra import extra
-from unihpe.io.files import read_text, readable
+from unihpe.io.files import input_errors, read_text
 from unihpe.io.hdf5 import read_hdf5
 
 Key = TypeVar("Key")
@@ -118,7 +118,7 @@ def load_mat(path: Path) -> dict[str, Any]:
     """A MATLAB file of before version 7.3."""
     scipy_io = extra("scipy.io", "data", f"{path}: reading it needs scipy")
     # scipy raises errors of many kinds for a broken file
-    with readable(f"{path}: not a readable MATLAB file", kinds=(Exception,)):
+    with input_errors(f"{path}: not a readable MATLAB file", kinds=(Exception,)):
         return dict(scipy_io.loadmat(str(path)))
 
 
@@ -131,7 +131,7 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
         if word == "name" and rest and rest[0].isdigit():
             current = cameras.setdefault(int(rest[0]), {})
         elif word in CALIBRATION:
-            with readable(f"{path}: {word} holds no numbers", GET_AGAIN):
+            with input_errors(f"{path}: {word} holds no numbers", GET_AGAIN):
                 current[word] = [float(number) for number in rest]
     for camera in wanted:
         known = cameras.get(camera, {})
