@@ -69,10 +69,8 @@ def draw_light(background: Bytes, rng: np.random.Generator) -> Light:
     """A light as bright as the background, tinted by its upper half (sky) and lower (ground)."""
     half, bright = len(background) // 2, float(linear(background).mean())
     level = float(np.clip(bright, 0.06, 0.5)) * rng.uniform(2.0, 4.2)
-    sky, ground = (
-        tinted(linear(part).reshape(-1, 3).mean(0), rng.uniform(0.05, 0.4))
-        for part in (background[:half], background[half:])
-    )
+    means = [linear(part).reshape(-1, 3).mean(0) for part in np.split(background, [half])]
+    sky, ground = (tinted(mean, rng.uniform(0.05, 0.4)) for mean in means)
     share = rng.uniform(0.15, 0.75)  # of the sun in all light
     warmth = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.72, 1.02)])
     high, azimuth = np.deg2rad(rng.uniform(18, 80)), rng.uniform(0, 2 * np.pi)

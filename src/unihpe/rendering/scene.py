@@ -106,16 +106,11 @@ class People:
             picture = np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None])
         inside = inside_picture(camera, view)
         crop = keypoints.numpy() * view.scale + view.offset
-        return Person(
-            (finish(picture, box, rng) * inside[..., None]).astype(np.uint8),
-            keypoints.numpy(),
-            pose.numpy(),
-            visible(crop, pose.numpy()[:, 2], depth, before, seen.numpy()),
-            box,
-            camera,
-            index,
-            cover=person[..., 3] * inside,
-        )
+        whole = (finish(picture, box, rng) * inside[..., None]).astype(np.uint8)
+        joints = (keypoints.numpy(), pose.numpy())
+        visibility = visible(crop, joints[1][:, 2], depth, before, seen.numpy())
+        cover = person[..., 3] * inside
+        return Person(whole, *joints, visibility, box, camera, index, cover=cover)
 
     def draw(
         self, body: Body, view: View, background: Bytes, rng: np.random.Generator
@@ -190,7 +185,6 @@ def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Ca
 
 
 def view_of(camera: Camera, box: Doubles) -> View:
-    """Where the world is on the crop."""
     matrix = crop_matrix(box, *CROP)
     parts = (camera.rotation, camera.translation, camera.focal, camera.centre)
     rotation, translation, focal, centre = (part.numpy() for part in parts)

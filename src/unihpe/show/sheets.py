@@ -95,13 +95,11 @@ def in_crops(results: Results, box: Tensor) -> Results:
     """Results whose pictures are crops of boxes (N, 4): their 2D in pixels of the crops."""
     maps = [crop_matrix(one.double().numpy(), CROP_WIDTH, CROP_HEIGHT) for one in box]
     matrix = torch.stack([torch.from_numpy(each) for each in maps]).float()
-    return replace(
-        results,
-        keypoints=results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2],
-        image_size=torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2),
-        image=tuple(f"person {n}" for n in range(len(results))),
-        person=("0",) * len(results),
-    )
+    keypoints = results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2]
+    size = torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2)
+    image = tuple(f"person {n}" for n in range(len(results)))
+    person = ("0",) * len(results)
+    return replace(results, keypoints=keypoints, image_size=size, image=image, person=person)
 
 
 def write_pictures(
@@ -133,7 +131,6 @@ def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
 
 
 def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
-    """One person for the page."""
     width, height = results.image_size[n].tolist()
     seen = results.confidence[n].numpy()[:, None] > 0
     keypoints = np.where(seen, results.keypoints[n].numpy(), np.nan)

@@ -293,8 +293,8 @@ def read_fetch(path: Path) -> Table:
         require_numbers(content[key], str(path), key)
     columns = zip(*(content[key].astype(int).tolist() for key in NUMBERS), strict=True)
     keys = [
-        (*take_named(subject, action, take, str(path)), str(camera), frame - 1)
-        for frame, camera, subject, action, take in columns
+        (*take_named(numbers, str(path)), str(camera), frame - 1)
+        for frame, camera, *numbers in columns
     ]
     kept = get_skeleton("human36m17").select_from(raw_skeleton())
     poses = content["pose/3d"][:, kept]
@@ -302,12 +302,13 @@ def read_fetch(path: Path) -> Table:
     return Table(keys, poses, content["pose/2d"][:, kept])
 
 
-def take_named(subject: int, action: int, take: int, where: str) -> tuple[str, str]:
-    """The subject and the release's sequence that numbers mean."""
+def take_named(numbers: list[int], where: str) -> tuple[str, str]:
+    """The subject and the release's sequence that the numbers of subject, action and take mean."""
+    subject, action, take = numbers
     name, known = f"S{subject}", FIRST_ID <= action < FIRST_ID + len(ACTIONS)
     if name not in IRREGULAR or not known or take not in (1, 2):
-        numbers = f"subject {name}, action {action}, take {take}"
-        raise InputError(f"{where}: {numbers}: the set has no such recording")
+        asked = f"subject {name}, action {action}, take {take}"
+        raise InputError(f"{where}: {asked}: the set has no such recording")
     return name, sequence_of(name, action, take)
 
 
@@ -316,7 +317,6 @@ def pickle_files(root: Path) -> list[Path]:
 
 
 def open_pickles(root: Path, two_d: str, verify: bool) -> Recorded:
-    """H36M-Toolbox's or LCN's pickles."""
     read = [read_pickle(path) for path in pickle_files(root)]
     projects = sorted({project for projects, _ in read for project in projects})
     layout = f"{' and '.join(projects)} pickles"
@@ -355,7 +355,7 @@ def numbered_key(row: Mapping[str, Any], where: str) -> Key:
     if match is None:
         expected = "s_09_act_02_subact_01_ca_01_000001.jpg"
         raise InputError(f"{where}: its picture is not named like {expected}")
-    subject, action, take, camera, frame = (int(text) for text in match.groups())
+    *numbers, camera, frame = (int(text) for text in match.groups())
     if not 1 <= camera <= len(CAMERAS):
         raise InputError(f"{where}: camera {camera}; the set has 1 to {len(CAMERAS)}")
-    return *take_named(subject, action, take, where), CAMERAS[camera - 1], frame - 1
+    return *take_named(numbers, where), CAMERAS[camera - 1], frame - 1

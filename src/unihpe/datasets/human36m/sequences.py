@@ -67,7 +67,6 @@ def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], 
 
 
 def paths_2d(root: Path, sequence: Sequence3D) -> list[Path]:
-    """The files of a sequence's 2D, camera by camera."""
     folder = root / sequence.subject / FEATURES / "D2_Positions"
     return [folder / f"{sequence.name}.{camera}.cdf" for camera in INTRINSICS]
 
@@ -99,7 +98,6 @@ def positions(path: Path, coordinates: int) -> Array:
 
 
 def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
-    """VideoPose3D's files."""
     path, target = root / VIDEOPOSE3D, get_skeleton("human36m17")
     sequences = read_3d(path, {32: raw_skeleton(), 17: target}, target)
     detections = None if two_d == "exact" else read_2d(two_d_path(root, "h36m", two_d))
@@ -110,7 +108,6 @@ def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
-    """The raw release."""
     sequences, notes = read_raw_3d(root), tuple[str, ...]()
     if two_d == "gt":
         sequences, notes = with_2d(root, sequences)
