@@ -112,8 +112,9 @@ def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
     return path
 
 
-def read_2d(path: Path) -> Detections:
-    """A 2D file; an InputError for one without metadata, or with an unknown joint set."""
+def read_2d(root: Path, set_name: str, two_d: str) -> Detections:
+    """The 2D file of a set; an InputError for one without metadata or with unknown joints."""
+    path = two_d_path(root, set_name, two_d)
     content = load_npz(path, ("positions_2d", "metadata"))
     metadata = as_mapping(content["metadata"], path, "metadata")
     subjects = as_mapping(content["positions_2d"], path, "positions_2d")

@@ -96,7 +96,8 @@ class People:
         keypoints = camera.project(pose)
         seen = ((keypoints >= 0) & (keypoints <= camera.size)).all(-1)
         box = box_from_keypoints(keypoints, seen).numpy()
-        view = view_of(camera, box)
+        matrix = crop_matrix(box, *CROP)
+        view = View(camera, float(matrix[0, 0]), matrix[:, 2])
         background = draw_background(self.backgrounds, view.rays(*CROP), rng)
         person, depth = self.draw(body, view, background, rng)
         picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
@@ -182,13 +183,6 @@ def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Ca
         size[axis], centre[axis] = size[axis] - edge, centre[axis] - edge
     left = (keypoints[:, axis] < edge) == far
     return replace(camera, size=size, centre=centre) if int(left.sum()) >= FEWEST_LEFT else camera
-
-
-def view_of(camera: Camera, box: Doubles) -> View:
-    matrix = crop_matrix(box, *CROP)
-    parts = (camera.rotation, camera.translation, camera.focal, camera.centre)
-    rotation, translation, focal, centre = (part.numpy() for part in parts)
-    return View(rotation, translation, focal, centre, float(matrix[0, 0]), matrix[:, 2])
 
 
 def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:

@@ -22,16 +22,9 @@ from torch import Tensor
 
 from unihpe.body.batch import evenly_spaced
 from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.human36m import views
 from unihpe.datasets.human36m.cameras import Calibration, camera_of, published_cameras
-from unihpe.datasets.human36m.views import (
-    ACTIONS,
-    CAMERAS,
-    FIRST_ID,
-    IRREGULAR,
-    raw_skeleton,
-    sequence_of,
-    view_of,
-)
+from unihpe.datasets.human36m.views import CAMERAS
 from unihpe.datasets.proofs import CHECKED_POSES, require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded
 from unihpe.datasets.rows import Rows, by_row, combined, with_names
@@ -98,7 +91,7 @@ def recorded_of(
     keypoints = None if two_d == "exact" else float32(*(table.keypoints for table in tables))
     calibration = calibration or published_cameras()
     cameras, camera = calibration.cameras, calibration.rows_of(keys, where)
-    rows = Rows.of([(view_of(*key[:3]), key[3]) for key in keys])
+    rows = Rows.of([(views.view_of(*key[:3]), key[3]) for key in keys])
     skeleton, layout = get_skeleton("human36m17"), f"Human3.6M, {layout}, 2D {two_d}"
     notes = tuple(note for table in tables for note in table.notes)
     return by_row(skeleton, rows, pose, keypoints, cameras, camera, layout, notes, in_world)
@@ -296,7 +289,7 @@ def read_fetch(path: Path) -> Table:
         (*take_named(numbers, str(path)), str(camera), frame - 1)
         for frame, camera, *numbers in columns
     ]
-    kept = get_skeleton("human36m17").select_from(raw_skeleton())
+    kept = get_skeleton("human36m17").select_from(views.raw_skeleton())
     poses = content["pose/3d"][:, kept]
     require_finite(poses, str(path))
     return Table(keys, poses, content["pose/2d"][:, kept])
@@ -305,11 +298,11 @@ def read_fetch(path: Path) -> Table:
 def take_named(numbers: list[int], where: str) -> tuple[str, str]:
     """The subject and the release's sequence that the numbers of subject, action and take mean."""
     subject, action, take = numbers
-    name, known = f"S{subject}", FIRST_ID <= action < FIRST_ID + len(ACTIONS)
-    if name not in IRREGULAR or not known or take not in (1, 2):
+    name, known = f"S{subject}", views.FIRST_ID <= action < views.FIRST_ID + len(views.ACTIONS)
+    if name not in views.IRREGULAR or not known or take not in (1, 2):
         asked = f"subject {name}, action {action}, take {take}"
         raise InputError(f"{where}: {asked}: the set has no such recording")
-    return name, sequence_of(name, action, take)
+    return name, views.sequence_of(name, action, take)
 
 
 def pickle_files(root: Path) -> list[Path]:

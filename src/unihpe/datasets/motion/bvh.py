@@ -9,7 +9,6 @@ import re
 import tomllib
 from collections.abc import Container
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -230,8 +229,7 @@ def trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Fl
 
 def shipped_rigs() -> list[Rig]:
     """The rigs in the package, by name."""
-    folder = Path(str(resources.files("unihpe.datasets.motion").joinpath("rigs")))
-    return [read_rig(file) for file in sorted(folder.iterdir())]
+    return [read_rig(file) for file in sorted(Path(__file__).with_name("rigs").iterdir())]
 
 
 def read_rig(path: Path) -> Rig:

@@ -30,7 +30,6 @@ from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 
-View = Literal["fixed", "random"]
 NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split")
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 
@@ -149,7 +148,7 @@ class MotionSource(Source):
     motion: Motion
     # "fixed": four cameras placed like Human3.6M's, index = 4·frame + camera; "random": a new one
     # at each read, and half of the poses mirrored.
-    view: View
+    view: Literal["fixed", "random"]
     two_d: TwoD = "exact"  # or "detected" (`detector.detect`), or "both": half of the people each
     # Training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws groups
     # alike.
