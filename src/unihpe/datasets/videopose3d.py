@@ -33,12 +33,8 @@ NORMALISED = 5.0  # 2D within this is not in pixels
 # The joint sets of the published 2D files by the `layout_name` of their metadata. The number of
 # joints and the columns called left tell a file's set; the name is often absent, or that of the
 # picture set.
-LAYOUT_NAMES: Mapping[str, str] = {
-    "h36m": "human36m17",
-    "coco": "coco17",
-    "mpii": "mpii16",
-    "humaneva15": "humaneva15",
-}
+LAYOUT_NAMES = {"h36m": "human36m17", "coco": "coco17", "mpii": "mpii16"}
+LAYOUT_NAMES |= {"humaneva15": "humaneva15"}
 
 
 @dataclass(frozen=True)
@@ -84,16 +80,12 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
                 sequences.append(Sequence3D(subject, name, reduced))
     if not sequences:
         raise InputError(f"{path}: holds no sequence; make it again as docs/data.md describes")
-    return out_of_memory(sequences)
-
-
-def out_of_memory(sequences: list[Sequence3D]) -> list[Sequence3D]:
-    """The same, large ones in a file, so that they do not lie beside the 2D that is read next."""
+    # large ones in a file, so that they do not lie beside the 2D that is read next
     large = sum(s.poses.nbytes for s in sequences) >= LARGE
-    poses, maps = stacked((s.poses for s in sequences), large)
+    kept, maps = stacked((s.poses for s in sequences), large)
     for mapped in maps:
         mapped.release()
-    parts = poses.split([len(s.poses) for s in sequences])
+    parts = kept.split([len(s.poses) for s in sequences])
     return [replace(s, poses=part.numpy()) for s, part in zip(sequences, parts, strict=True)]
 
 
@@ -120,8 +112,9 @@ def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
     return path
 
 
-def read_2d(path: Path) -> Detections:
-    """A 2D file; an InputError for one without metadata, or with an unknown joint set."""
+def read_2d(root: Path, set_name: str, two_d: str) -> Detections:
+    """The 2D file of a set; an InputError for one without metadata or with unknown joints."""
+    path = two_d_path(root, set_name, two_d)
     content = load_npz(path, ("positions_2d", "metadata"))
     metadata = as_mapping(content["metadata"], path, "metadata")
     subjects = as_mapping(content["positions_2d"], path, "positions_2d")
@@ -218,9 +211,8 @@ def assemble(
 ) -> Recorded:
     """Sequences as a data set: indices run over sequences, then cameras, then frames.
 
-    Args:
-        detections: their 2D, which is used up; None projects 3D instead.
-        seen: the views and the rows of their cameras, as many for each sequence, one after another.
+    The detections are used up; None projects 3D instead. `seen` has the views and the rows of their
+    cameras, as many for each sequence, one after another.
     """
     each = len(seen) // len(sequences)
     lengths = torch.tensor([len(sequence.poses) for sequence in sequences])
@@ -240,23 +232,15 @@ def assemble(
     pose, pose_maps = stacked((sequence.poses * 1000 for sequence in sequences), large)
     first_pose = (lengths.cumsum(0) - lengths).repeat_interleave(each)
     frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
-    return Recorded(
-        skeleton=skeleton,
-        views=tuple(view for view, _ in seen),
-        view=torch.arange(len(seen)).repeat_interleave(of_view),
-        frame=frame,
-        pose=pose,
-        pose_row=first_pose.repeat_interleave(of_view) + frame,
-        keypoints=None if points is None else points[..., :2],
-        confidence=None if points is None else points[..., 2],
-        keypoint_row=torch.arange(people),
-        cameras=cameras,
-        camera=torch.tensor([row for _, row in seen]).repeat_interleave(of_view),
-        in_world=True,
-        layout=layout,
-        notes=notes,
-        maps=maps + pose_maps,
-    )
+    views, rows = zip(*seen, strict=True)
+    columns = (torch.arange(len(views)), torch.tensor(rows))
+    view, camera = (column.repeat_interleave(of_view) for column in columns)
+    keypoints = None if points is None else points[..., :2]
+    confidence = None if points is None else points[..., 2]
+    labels = (pose, first_pose.repeat_interleave(of_view) + frame, keypoints, confidence)
+    seen_by = (torch.arange(people), cameras, camera, True)
+    maps += pose_maps
+    return Recorded(skeleton, views, view, frame, *labels, *seen_by, layout, notes, maps)
 
 
 def first_2d(root: Path, set_name: str) -> str:

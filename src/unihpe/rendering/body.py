@@ -14,7 +14,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,8 +60,7 @@ class BodyModel:
     garments: Garments  # skirt and long hair, and where on the body each corner lies
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """A posed body, mm, world axes."""
 
     points: Floats  # corners, (V, 3)
@@ -70,10 +69,7 @@ class Body:
 
 @lru_cache(maxsize=1)
 def load_model() -> BodyModel:
-    """Anny and the bank of shapes; the same each time.
-
-    Anny's first construction on a machine takes a minute.
-    """
+    """Anny, whose first construction on a machine takes a minute, and the bank of shapes."""
     with contextlib.redirect_stdout(io.StringIO()):  # warp, which Anny imports, greets on stdout
         library = extra("anny", "synthetic", "rendered people need anny")
         made = library.Anny(pose_parameterization="world-orient", skinning_method="lbs")
@@ -91,18 +87,12 @@ def load_model() -> BodyModel:
     adult, begins = rest[BANK // 2 :].mean(0), heads[BANK // 2 :].mean(0)
     crown = adult[adult[:, 1].argmax()].astype(np.float64)
     up = unit(crown - limb_joints(begins, names)["thorax"])
-    parents = [-1 if parent is None else parent for parent in anny.bone_parents]
-    return BodyModel(
-        names,
-        np.array(parents, dtype=np.int32),
-        np.concatenate([rest, garments.shapes], axis=1),
-        heads,
-        np.concatenate([faces, garments.faces]),
-        np.concatenate(texture),
-        skinning.followed_by(garments.skinning),
-        np.stack([up, unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)]),
-        garments,
-    )
+    head_axes = np.stack([up, unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)])
+    parents = np.array([-1 if p is None else p for p in anny.bone_parents], dtype=np.int32)
+    shapes = np.concatenate([rest, garments.shapes], axis=1)
+    mesh = (np.concatenate([faces, garments.faces]), np.concatenate(texture))
+    skins = skinning.followed_by(garments.skinning)
+    return BodyModel(names, parents, shapes, heads, *mesh, skins, head_axes, garments)
 
 
 def draw_bank(anny: Any) -> tuple[Floats, Doubles]:
@@ -117,17 +107,15 @@ def draw_bank(anny: Any) -> tuple[Floats, Doubles]:
         "height": 0.3 + 0.4 * draw[:, 4],
         "proportions": 0.1 + 0.8 * draw[:, 5],
     }
-    rest, heads = [], []
+    batches = [{k: v[part] for k, v in looks.items()} for part in torch.arange(BANK).split(8)]
     with torch.no_grad():
-        for part in torch.arange(BANK).split(8):
-            made = anny(phenotype_kwargs={name: value[part] for name, value in looks.items()})
-            rest.append(made["rest_vertices"])
-            heads.append(made["rest_bone_heads"])
+        made = [anny(phenotype_kwargs=batch) for batch in batches]
     # rounded, so that the order in which a machine adds numbers up leaves no trace
-    points, begins = (
-        np.round(torch.cat(parts).double().numpy() @ TO_WORLD.T, 2) for parts in (rest, heads)
+    rest, heads = (
+        np.round(torch.cat([one[key] for one in made]).double().numpy() @ TO_WORLD.T, 2)
+        for key in ("rest_vertices", "rest_bone_heads")
     )
-    return points.astype(np.float32), begins
+    return rest.astype(np.float32), heads
 
 
 def limb_joints(heads: Doubles, bones: tuple[str, ...]) -> dict[str, Doubles]:
@@ -164,8 +152,7 @@ def draw_shape(model: BodyModel, rng: np.random.Generator) -> tuple[Floats, Doub
 def pose_body(model: BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) -> Body:
     """The body at rest posed along the asked joints (17, 3), mm, world axes.
 
-    Its pelvis goes over the asked one's place on the floor; its lowest point goes to the asked
-    lowest joint's height.
+    Its pelvis goes over the asked one's place on the floor, its lowest point to the asked height.
     """
     rest, rest_heads = shape
     turns = bone_turns(model, rest_heads, asked)
@@ -183,10 +170,8 @@ def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles
     """World rotation of each bone against its rest, (B, 3, 3), for the asked joints (17, 3)."""
     rest = limb_joints(rest_heads, model.bones)
     want = {joint: asked[n] for joint, n in COLUMN.items()}
-    pelvis, thorax = (
-        trunk_frame(want, *part) @ trunk_frame(rest, *part).T
-        for part in (("hip", "pelvis", "spine"), ("shoulder", "spine", "thorax"))
-    )
+    trunk = (("hip", "pelvis", "spine"), ("shoulder", "spine", "thorax"))
+    pelvis, thorax = (trunk_frame(want, *part) @ trunk_frame(rest, *part).T for part in trunk)
     head = head_turn(model, thorax, want)
     made = {"root": pelvis}
     made |= {bone: slerp(pelvis, thorax, share) for bone, share in SPINE_SHARE.items()}
@@ -195,9 +180,8 @@ def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles
         collar = collar_turn(rest, want, f"{side}_shoulder", thorax)
         made[f"clavicle{mark}"] = collar
         for limb, turn in ((LEG, pelvis), (ARM, collar)):
-            upper, middle, lower = (f"{side}_{joint}" for joint in limb)
-            bones = list(limb.values())
-            for bone, start, end in ((bones[0], upper, middle), (bones[1], middle, lower)):
+            joints = [f"{side}_{joint}" for joint in limb]
+            for bone, start, end in zip(limb.values(), joints, joints[1:], strict=False):
                 turn = swung(turn, rest[end] - rest[start], want[end] - want[start])
                 made[bone + mark] = turn
     turns = np.empty((len(model.bones), 3, 3))
@@ -222,10 +206,8 @@ def head_turn(model: BodyModel, thorax: Doubles, want: Mapping[str, Doubles]) ->
     forward = forward - unit(up) * (forward @ unit(up))
     if np.linalg.norm(forward) < 0.15 * np.linalg.norm(up):
         return swung(thorax, model.head_axes[0], up)
-    rest, asked = (
-        np.stack([cross(*axes), *axes], axis=1)
-        for axes in (tuple(model.head_axes), (unit(up), unit(forward)))
-    )
+    frames = (tuple(model.head_axes), (unit(up), unit(forward)))
+    rest, asked = (np.stack([cross(*axes), *axes], axis=1) for axes in frames)
     return np.asarray(asked @ rest.T)
 
 
@@ -237,8 +219,7 @@ def collar_turn(
     if np.linalg.norm(goal) < 1:
         return thorax
     turn = swung(thorax, start, goal)
-    angle = np.arccos(np.clip((np.trace(turn @ thorax.T) - 1) / 2, -1, 1))
-    return slerp(thorax, turn, min(1.0, float(SHRUG / max(angle, 1e-9))))
+    return slerp(thorax, turn, min(1.0, float(SHRUG / max(angle_between(thorax, turn), 1e-9))))
 
 
 def unit(vector: Doubles) -> Doubles:
@@ -270,12 +251,15 @@ def skew(v: Doubles) -> Doubles:
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 
 
+def angle_between(start: Doubles, goal: Doubles) -> float:
+    return float(np.arccos(np.clip((np.trace(goal @ start.T) - 1) / 2, -1, 1)))
+
+
 def slerp(start: Doubles, goal: Doubles, share: float) -> Doubles:
     """A rotation on the way from one to the other, (3, 3): share 0 is the first, 1 the second."""
     if share <= 0 or share >= 1:
         return goal if share >= 1 else start
-    between = goal @ start.T
-    angle = np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1))
+    between, angle = goal @ start.T, angle_between(start, goal)
     if angle < 1e-6:
         return start
     if angle > np.pi - 1e-3:  # the axis of a half turn lies in the symmetric part
@@ -291,13 +275,11 @@ def slerp(start: Doubles, goal: Doubles, share: float) -> Doubles:
 def chain(rest: Doubles, parents: Ints, turns: Doubles) -> Doubles:
     """Where bones begin, (B, 3), once turned (B, 3, 3) from rest (B, 3); the root stays."""
     heads = rest.copy()
-    for bone in range(len(rest)):
-        parent = parents[bone]
+    for bone, parent in enumerate(parents):
         if parent >= 0:
-            for axis in range(3):
-                heads[bone, axis] = heads[parent, axis]
-                for k in range(3):
-                    heads[bone, axis] += turns[parent, axis, k] * (rest[bone, k] - rest[parent, k])
+            heads[bone] = heads[parent]
+            for k in range(3):
+                heads[bone] += turns[parent, :, k] * (rest[bone, k] - rest[parent, k])
     return heads
 
 
