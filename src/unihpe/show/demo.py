@@ -140,7 +140,5 @@ def lifted(
     predictor: Predictor, keypoints: Tensor, camera: Camera, skeleton: Skeleton, seed: int
 ) -> Results:
     """Keypoints (N, J, 2), pixels, seen by N cameras of one focal length, lifted."""
-    focal = float(camera.focal[0, 0])
-    return predictor.lift(
-        keypoints, camera.size, skeleton.name, focal=focal, samples=HYPOTHESES, seed=seed
-    )
+    focal, size, name = float(camera.focal[0, 0]), camera.size, skeleton.name
+    return predictor.lift(keypoints, size, name, focal=focal, samples=HYPOTHESES, seed=seed)

@@ -45,16 +45,12 @@ def figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def save(made: Any, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
     with replacing(path) as temporary:
         made.savefig(temporary, format="png", dpi=130)
 
 
 def open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[Predictor, Frames]:
-    """A model that sees pictures, and people of a packed set, evenly spaced.
-
-    An InputError for a model without an image encoder, or joints that do not agree.
-    """
+    """A model that sees pictures, and people of a packed set, evenly spaced."""
     model, card = load_model(checkpoint, device)
     if model.image_encoder is None:
         raise InputError(f"{checkpoint} has no image encoder; these figures show pictures")
