@@ -43,7 +43,7 @@ class Oracle:
     def can_be_sampled(self, target):
         return True
 
-    def estimate(self, embedding, source, target, box):
+    def fuse(self, embeddings, target, box):
         guess = self.batch.pose.clone()
         guess[:, self.wrist, 0] += torch.tensor(
             [self.errors.get(group, self.errors["any"]) for group in self.batch.group]
@@ -52,9 +52,7 @@ class Oracle:
 
     def sample(self, embedding, source, target, box, sampler, count, generator):
         noise = torch.randn(self.batch.pose.shape, generator=generator)
-        return sampler(lambda x, t: self.estimate(embedding, source, target, box), None, noise)[
-            None
-        ]
+        return sampler(lambda x, t: self.fuse({source: embedding}, target, box), None, noise)[None]
 
 
 class Drawing(Oracle):

@@ -1,6 +1,7 @@
 """Checks of what people hand in: arrays, keypoints, pictures, boxes, focal lengths."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from unihpe.body.batch import FEWEST_JOINTS
+from unihpe.body.boxes import extent
 from unihpe.body.camera import Camera, default_focal
 from unihpe.body.conversions import Converted, convert
 from unihpe.body.skeleton import Skeleton
@@ -56,8 +58,8 @@ def checked_keypoints(
     seen = torch.ones(points.shape[:2]) if confidence is None else floats(confidence, "confidence")
     seen = seen[None] if seen.ndim == 1 else seen
     if seen.shape != points.shape[:2]:
-        wanted = f"keypoints want {tuple(points.shape[:2])}"
-        raise InputError(f"confidence is {tuple(seen.shape)}, {wanted}")
+        shape = tuple(points.shape[:2])
+        raise InputError(f"confidence is {tuple(seen.shape)}, keypoints want {shape}")
     seen = torch.where(torch.isnan(points).any(-1), 0.0, seen.nan_to_num(0.0).clamp(0, 1))
     points = torch.where(seen[..., None] > 0, points, torch.nan)
     size, people = floats(image_size, "image_size"), len(points)
@@ -68,14 +70,28 @@ def checked_keypoints(
     return Keypoints(skeleton, points, seen, *names, size.expand(people, 2))
 
 
+def checked_people(people: Keypoints) -> Keypoints:
+    """People as somebody's own code may have made them, checked as arrays are."""
+    points, size, skeleton = people.keypoints, people.image_size, people.skeleton
+    checked = checked_keypoints(points, size, skeleton, people.confidence)
+    for names in (people.image, people.person):
+        require_a_name_each(names, len(checked))
+    return replace(checked, image=tuple(people.image), person=tuple(people.person))
+
+
+def require_a_name_each(names: Sequence[str], people: int) -> None:
+    """Raise where people have more or fewer names than there are of them."""
+    if len(names) != people:
+        raise InputError(f"{len(names)} names of people for {people} people: give one for each")
+
+
 def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:
     """People in a model's joints; and, by their rows, why some cannot be lifted."""
     converted = convert(people.keypoints, people.confidence, people.skeleton, skeleton)
-    size, seen = people.image_size, converted.confidence > 0
-    points = torch.where(seen[..., None], converted.points, torch.nan)
+    points, size, seen = converted.points, people.image_size, converted.confidence > 0
     far = ((points - size[:, None] / 2).abs() > FARTHEST * size[:, None]).flatten(1).any(1)
-    sides = points.nan_to_num(-torch.inf).amax(1) - points.nan_to_num(torch.inf).amin(1)
-    small = (sides.amax(1) <= SMALLEST_EXTENT * size.amax(1)).tolist()
+    low, high = extent(points, seen)
+    small = ((high - low).amax(1) <= SMALLEST_EXTENT * size.amax(1)).tolist()
     reasons = {}
     for n, (count, is_far) in enumerate(zip(seen.sum(1).tolist(), far.tolist(), strict=True)):
         if count < FEWEST_JOINTS:
@@ -97,6 +113,7 @@ def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int],
 
 
 def converted_keypoints(people: Keypoints, skeleton: Skeleton) -> Converted:
+    """People in a model's joints; refused if somebody cannot be lifted."""
     joints, reasons = lifting_reasons(people, skeleton)
     if reasons:
         raise InputError(f"person {min(reasons)}: {reasons[min(reasons)]}; leave them out")
