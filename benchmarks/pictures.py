@@ -33,8 +33,7 @@ from unihpe.datasets import get_data_set
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.motion.source import open_motion
 from unihpe.datasets.pack import SEEN
-from unihpe.datasets.packed import pack
-from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.packed import PeopleSource, pack
 from unihpe.datasets.protocol import Scored
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError

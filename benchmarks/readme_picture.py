@@ -14,7 +14,7 @@ from PIL import Image
 
 import unihpe
 from unihpe.body.prepare import root_relative
-from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.packed import PeopleSource
 from unihpe.inference.predictor import Options
 from unihpe.io.picture import Picture
 from unihpe.show.draw import TRUTH, Figure, blank, draw_2d, draw_3d

@@ -51,7 +51,9 @@ HP_17 = ((8, 11), (9, 12), (10, 13))
 
 @dataclass(frozen=True)
 class Layout:
-    """What the sweep must know of a layout: its files, the names of 3D and 2D in them, joints and numbers of each, legs, unit."""
+    """What the sweep must know of a layout: its files, the names of 3D and 2D in them, joints and
+    numbers of each, legs, unit.
+    """
 
     data: str
     write: Callable[[Path], object]
@@ -167,7 +169,9 @@ def files_of(layout, root, two_d=False):
 
 
 def ran(unihpe, layout, root, code, *words):
-    """The check's exit code is `code`; what it says has these words (any of several, where one is a tuple), in one line if it is 2."""
+    """The check's exit code is `code`; what it says has these words (any of several, where one is a
+    tuple), in one line if it is 2.
+    """
     found, out, error = unihpe("data", "check", layout.data, "--root", root)
     assert found == code, (found, out, error)
     if code == 2:

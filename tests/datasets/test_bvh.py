@@ -79,10 +79,12 @@ def test_line_ends_blank_lines_and_case_do_not_matter(tmp_path):
 def test_real_files_agree_with_the_reference_poses(shared_data, name):
     """The reference is the same motion at every fourth frame, counted from the fourth."""
     archive = np.load(shared_data / "cmu_mocap" / "cmu_h36m17_30fps.npz")
+    sequences = zip(archive["seq_names"], archive["seq_source"], strict=True)
     found = [
-        n for n, (file, source) in enumerate(zip(archive["seq_names"], archive["seq_source"], strict=True))
+        n
+        for n, (file, source) in enumerate(sequences)
         if name in file and source in ("walkcycles", "bvh11")
-    ]  # fmt: skip
+    ]
     expected = archive["poses"][archive["seq_index"] == found[0]] * 1000
     path = shared_data / "cmu_mocap" / "bvh" / f"{name}.bvh"
     bvh = read_bvh(path)

@@ -276,7 +276,9 @@ def test_a_sheet_leaves_out_people_without_2d(unihpe, tmp_path):
 
 
 def test_the_leg_order_of_real_motions_is_proved(shared_data):
-    """400 motions of the CMU database, as they are and with their legs swapped: not one is misjudged."""
+    """400 motions of the CMU database, as they are and with their legs swapped: not one is
+    misjudged.
+    """
     motion = open_motion(shared_data / "cmu_mocap" / "cmu_h36m17_30fps.npz")
     skeleton = motion.skeleton
     legs = [

@@ -1,4 +1,6 @@
-"""Counts against the known copies, duplicates, pictures: whole sets are said to be whole, partial ones partial."""
+"""Counts against the known copies, duplicates, pictures: whole sets are said to be whole, partial
+ones partial.
+"""
 
 import json
 from types import SimpleNamespace

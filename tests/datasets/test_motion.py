@@ -78,7 +78,11 @@ def test_mirroring_keeps_left_left(motion):
     varied = source.varied(world, generator())
     changed = (varied - world).abs().amax((1, 2)) > 1
     assert 16 < changed.sum() < 48
-    across = lambda p: p[:, SKELETON.index("left_hip")] - p[:, SKELETON.index("right_hip")]  # noqa: E731
+    left, right = SKELETON.index("left_hip"), SKELETON.index("right_hip")
+
+    def across(poses):
+        return poses[:, left] - poses[:, right]
+
     expected = across(world) * torch.tensor([-1.0, 1.0, 1.0])
     # a mirrored person's left hip is where the right one's image is
     assert_close(
@@ -184,8 +188,15 @@ def test_part_dropout_hides_whole_parts(motion):
     assert len(found) == 7  # every part, and nothing but parts
     assert ("right_ankle", "left_ankle") in found and ("left_elbow", "left_wrist") in found
     assert max(found, key=len) == (
-        "pelvis", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "spine",
-    )  # fmt: skip
+        "pelvis",
+        "right_hip",
+        "right_knee",
+        "right_ankle",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "spine",
+    )
     share = (
         (prepare(frames, SKELETON, generator=generator(), part_dropout=0.3).confidence == 0)
         .any(1)
@@ -218,9 +229,13 @@ def test_people_with_three_joints_are_refused(motion):
 def write_npz(path, **changes):
     poses = np.random.default_rng(0).normal(size=(6, 17, 3)).astype(np.float32) * 0.3
     fields = {
-        "poses": poses, "joints": np.array(SKELETON.joints), "seq_index": np.zeros(6, np.int32), "seq_names": np.array(["a"]),
-        "seq_source": np.array(["s"]), "seq_split": np.array(["test"]),
-    }  # fmt: skip
+        "poses": poses,
+        "joints": np.array(SKELETON.joints),
+        "seq_index": np.zeros(6, np.int32),
+        "seq_names": np.array(["a"]),
+        "seq_source": np.array(["s"]),
+        "seq_split": np.array(["test"]),
+    }
     np.savez(path, **{key: value for key, value in (fields | changes).items() if value is not None})
     return path
 

@@ -1,4 +1,6 @@
-"""Parametrisations: every allowed pair turns its own target back into the data; the others are refused."""
+"""Parametrisations: every allowed pair turns its own target back into the data; the others are
+refused.
+"""
 
 import itertools
 from typing import get_args
@@ -119,7 +121,9 @@ def test_clamped_times_cover_the_trained_range():
 
 @every_pair
 def test_network_input_stays_of_unit_size(diffusion: Diffusion):
-    """Unit data and noise: VE must be scaled down from 50, the others are near 1 already (sub-VP's least is √0.75)."""
+    """Unit data and noise: VE must be scaled down from 50, the others are near 1 already (sub-VP's
+    least is √0.75).
+    """
     x0, noise = draw(20_000, 1), draw(20_000, 1, 2)[..., 0]
     for time in (T_MIN, 0.3, 0.7, 1.0):
         t = torch.tensor([time], dtype=torch.float64)

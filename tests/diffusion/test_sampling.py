@@ -1,4 +1,6 @@
-"""Samplers against a Gaussian, N(m, s²), whose denoiser is known in closed form, and a mixture of two."""
+"""Samplers against a Gaussian, N(m, s²), whose denoiser is known in closed form, and a mixture of
+two.
+"""
 
 import math
 from collections.abc import Callable
@@ -95,7 +97,9 @@ def test_zero_temperature_collapses(path: Path, shape: tuple[int, ...]):
 
 @every_path
 def test_probability_flow_is_the_known_map(path: Path):
-    """A Gaussian's flow is linear, x_t = αm + √(α²s² + σ²)·z with z fixed: each sample has its own place to reach."""
+    """A Gaussian's flow is linear, x_t = αm + √(α²s² + σ²)·z with z fixed: each sample has its own
+    place to reach.
+    """
     start, end = (torch.tensor([t], dtype=torch.float64) for t in (path.t_max, 1e-3))
 
     def moments(t: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,7 +128,9 @@ def distance_to_modes(data: Tensor) -> float:
 
 @pytest.mark.parametrize("path", [SubVP(), VP(), Linear()], ids=lambda path: type(path).__name__)
 def test_two_modes(path: Path):
-    """Samplers find both modes with their weights; zero temperature puts nearly all into the heavy one."""
+    """Samplers find both modes with their weights; zero temperature puts nearly all into the heavy
+    one.
+    """
     for name, steps in [("euler-maruyama", 500), ("probability-flow", 20), ("dpm-solver++", 20)]:
         assert distance_to_modes(run(name, path, (10_000, 1), steps, two_modes)) < 0.035, name
     point = run("zero-temperature", path, (2_000, 1), 100, two_modes)
@@ -265,7 +271,9 @@ def test_bad_choices_are_refused():
 
 @pytest.mark.parametrize("path", [VP(), SubVP(), VE()])
 def test_ode_samplers_begin_late_with_noise_prediction(path):
-    """A network whose ε̂ is a little off everywhere: from t = 1 the ODE would end far away, from α/σ = 0.08 it does not."""
+    """A network whose ε̂ is a little off everywhere: from t = 1 the ODE would end far away, from
+    α/σ = 0.08 it does not.
+    """
     assert Diffusion(path, "x0").ode_start() == path.t_max
     diffusion = Diffusion(path, "epsilon")
     alpha, sigma = path.marginal(torch.tensor([diffusion.ode_start()], dtype=torch.float64))

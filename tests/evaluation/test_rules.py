@@ -48,7 +48,9 @@ def rules_of(data, name):
     ("data", "rules"), NAMED, ids=[f"{data}-{rules.name}" for data, rules in NAMED]
 )
 def test_a_perfect_guess_and_one_joint_off(data, rules):
-    """A wrist 300 mm off counts once among the joints that are scored; a joint that is not scored counts nothing."""
+    """A wrist 300 mm off counts once among the joints that are scored; a joint that is not scored
+    counts nothing.
+    """
     skeleton = SKELETONS[data]
     truth = poses(skeleton)
     perfect = scores(truth.clone(), truth, skeleton, rules)

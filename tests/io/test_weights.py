@@ -1,4 +1,6 @@
-"""Public weights against a small server on this machine: resuming, wrong hashes, offline, nothing half-written."""
+"""Public weights against a small server on this machine: resuming, wrong hashes, offline, nothing
+half-written.
+"""
 
 import hashlib
 import http.server

@@ -1,4 +1,6 @@
-"""The interface of image backbones, those from outside the package, and what checkpoints may not do."""
+"""The interface of image backbones, those from outside the package, and what checkpoints may not
+do.
+"""
 
 import copy
 import importlib

@@ -1,4 +1,6 @@
-"""HRNet, its heat maps, image encoders and public weights; names and sizes against a description written apart."""
+"""HRNet, its heat maps, image encoders and public weights; names and sizes against a description
+written apart.
+"""
 
 import pickle
 import sys
@@ -134,7 +136,9 @@ def test_names_and_shapes_are_the_official_ones(width, multi_scale):
     ],
 )
 def test_numbers_of_parameters(width, coco, every):
-    """README: 28.5 M and 63.6 M with the head; our recount of the multi-scale ones: 29.31 M and 65.33 M."""
+    """README: 28.5 M and 63.6 M with the head; our recount of the multi-scale ones: 29.31 M and
+    65.33 M.
+    """
     with torch.device("meta"):
         network = HRNet(width)
         parameters = dict(network.named_parameters())
@@ -403,7 +407,9 @@ def test_other_vit_folders_are_refused(vitpose, tmp_path):
 
 
 def test_cells_by_hand():
-    """Cell 0 of a 48 × 64 map covers crop pixels 0 to 4: its centre is pixel 2, that is (2 − 96) / 128 in box units."""
+    """Cell 0 of a 48 × 64 map covers crop pixels 0 to 4: its centre is pixel 2, that is (2 − 96) /
+    128 in box units.
+    """
     corner = torch.tensor([0.0, 0.0])
     assert cells_to_box(corner, 48, 64).tolist() == [(2 - 96) / 128, (2 - 128) / 128]
     assert cells_to_box(torch.tensor([23.5, 31.5]), 48, 64).tolist() == [0, 0]

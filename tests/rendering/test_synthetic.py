@@ -21,7 +21,7 @@ pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'u
 
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.datasets.packed import PackedPeople, join, pack
-from unihpe.rendering.background import Backgrounds, behind, load_backgrounds
+from unihpe.rendering.background import Backgrounds, draw_background, load_backgrounds
 from unihpe.rendering.body import (
     COLUMN,
     SKELETON,
@@ -63,8 +63,7 @@ def same(one, other) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
-# --- body
-# -----------------------------------------------------------------------------------------------------------
+# --- body ---
 
 
 def angles(joints: np.ndarray, asked: np.ndarray) -> list[float]:
@@ -103,11 +102,23 @@ def test_joints_follow_the_rule_of_the_motion_data():
     model = load_model()
     asked = np.stack([[0.0, 900, 0]] * 17)
     for joint, place in {
-        "right_hip": (-120, 900, 0), "left_hip": (120, 900, 0), "right_knee": (-120, 500, 0), "left_knee": (120, 500, 0),
-        "right_ankle": (-120, 90, 0), "left_ankle": (120, 90, 0), "spine": (0, 1170, 0), "thorax": (0, 1440, 0),
-        "nose": (0, 1600, 70), "head": (0, 1720, 0), "left_shoulder": (190, 1390, 0), "right_shoulder": (-190, 1390, 0),
-        "left_elbow": (190, 1100, 0), "right_elbow": (-190, 1100, 0), "left_wrist": (190, 850, 0), "right_wrist": (-190, 850, 0),
-    }.items():  # fmt: skip
+        "right_hip": (-120, 900, 0),
+        "left_hip": (120, 900, 0),
+        "right_knee": (-120, 500, 0),
+        "left_knee": (120, 500, 0),
+        "right_ankle": (-120, 90, 0),
+        "left_ankle": (120, 90, 0),
+        "spine": (0, 1170, 0),
+        "thorax": (0, 1440, 0),
+        "nose": (0, 1600, 70),
+        "head": (0, 1720, 0),
+        "left_shoulder": (190, 1390, 0),
+        "right_shoulder": (-190, 1390, 0),
+        "left_elbow": (190, 1100, 0),
+        "right_elbow": (-190, 1100, 0),
+        "left_wrist": (190, 850, 0),
+        "right_wrist": (-190, 850, 0),
+    }.items():
         asked[COLUMN[joint]] = place
     joints = pose_body(model, draw_shape(model, np.random.default_rng(0)), asked).joints
     at = {joint: joints[n] for joint, n in COLUMN.items()}
@@ -158,8 +169,7 @@ def test_skinning_agrees_with_anny_itself():
     np.testing.assert_allclose(skinned + shift, expected, atol=0.05)
 
 
-# --- rasteriser
-# -----------------------------------------------------------------------------------------------------
+# --- rasteriser ---
 
 
 def naive(
@@ -214,8 +224,7 @@ def test_normals_point_outward():
     np.testing.assert_allclose(normals_of(points, np.array([[0, 1, 2]], np.int32)), [[0, 0, 1]] * 3)
 
 
-# --- paint
-# ----------------------------------------------------------------------------------------------------------
+# --- paint ---
 
 
 def test_hems_cut_where_they_say():
@@ -236,8 +245,7 @@ def test_a_skin_folder_without_a_square_picture_is_named(tmp_path: Path):
         load_skins(tmp_path)
 
 
-# --- backgrounds
-# ----------------------------------------------------------------------------------------------------
+# --- backgrounds ---
 
 
 def test_a_background_folder_without_pictures_is_named(tmp_path: Path):
@@ -262,12 +270,11 @@ def test_a_panorama_keeps_its_horizon():
     panorama[:128] = 255  # sky
     x, y = np.meshgrid(np.linspace(-0.3, 0.3, 48), np.linspace(0.5, -0.3, 64))
     rays = np.stack([x, y, np.ones_like(x)], axis=-1).astype(np.float32)
-    view = behind(Backgrounds(panoramas=(panorama,)), rays, np.random.default_rng(0))
+    view = draw_background(Backgrounds(panoramas=(panorama,)), rays, np.random.default_rng(0))
     assert (view[y > 0.03] > 200).all() and (view[y < -0.03] < 50).all()
 
 
-# --- scenes
-# ---------------------------------------------------------------------------------------------------------
+# --- scenes ---
 
 
 def test_a_person_is_a_function_of_seed_and_index(people: People, motion: Motion):
@@ -376,8 +383,7 @@ def test_contact_sheet(people: People, tmp_path: Path):
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (CROP_HEIGHT, 2 * CROP_WIDTH, 3)
 
 
-# --- packed sets
-# ----------------------------------------------------------------------------------------------------
+# --- packed sets ---
 
 
 def test_packing_and_back(people: People, tmp_path: Path):

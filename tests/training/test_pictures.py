@@ -14,8 +14,7 @@ from torch.testing import assert_close
 from unihpe.body.batch import Batch, LabelledCrop, Modality, joined
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.packed import pack
-from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.packed import PeopleSource, pack
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.model.heatmaps import soft_argmax

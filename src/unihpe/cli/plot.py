@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from unihpe.cli.options import Checkpoint, OutFile, Seed, console
+from unihpe.cli.options import Checkpoint, Device, OutFile, Seed, console
 from unihpe.errors import InputError
 
 FIGURES = ("space", "cosines", "people")
@@ -17,6 +17,7 @@ def plot(
     out: OutFile,
     people: Annotated[Path | None, Option(help="A packed set, such as people/test.pack.")] = None,
     seed: Seed = 0,
+    device: Device = "auto",
 ) -> None:
     """The paper's figures, as PNG: the space by t-SNE (figs. 1 and 6), cosines over a run's
     training (5), best and worst people (4, 7 and 9)."""
@@ -29,5 +30,6 @@ def plot(
     elif people is None:
         raise InputError(f"plot {what} needs --people PACK")
     else:
-        (draw_space if what == "space" else draw_people)(of, people, out, seed=seed)
+        draw = draw_space if what == "space" else draw_people
+        draw(of, people, out, seed=seed, device=device)
     console.print(f"Look at {out}.")

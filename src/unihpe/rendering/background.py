@@ -63,7 +63,7 @@ def read_background(path: Path) -> Bytes | None:
     return np.asarray(small, dtype=np.uint8)
 
 
-def behind(backgrounds: Backgrounds, rays: Floats, rng: np.random.Generator) -> Bytes:
+def draw_background(backgrounds: Backgrounds, rays: Floats, rng: np.random.Generator) -> Bytes:
     """The background of a crop, (H, W, 3), RGB: of one of the pictures; drawn where there are none.
 
     Args:
@@ -71,7 +71,7 @@ def behind(backgrounds: Backgrounds, rays: Floats, rng: np.random.Generator) -> 
     """
     sources = (*backgrounds.photos, *backgrounds.panoramas)
     if not sources:
-        return drawn(rays, rng)
+        return draw_room(rays, rng)
     chosen = int(rng.integers(len(sources)))
     if chosen < len(backgrounds.photos):
         height, width = rays.shape[:2]
@@ -108,23 +108,23 @@ def panorama_view(panorama: Bytes, rays: Floats, rng: np.random.Generator) -> By
     return np.asarray(view, dtype=np.uint8)
 
 
-def muted(rng: np.random.Generator) -> Doubles:
+def muted_colour(rng: np.random.Generator) -> Doubles:
     """A colour as rooms and streets have them, mostly near grey, (3,) in 0 to 255."""
     grey, strength = rng.uniform(20, 235), rng.choice([0.12, 0.3, 0.8])
     return np.asarray(np.clip(grey + strength * rng.uniform(-110, 110, 3), 5, 250))
 
 
-def drawn(rays: Floats, rng: np.random.Generator) -> Bytes:
+def draw_room(rays: Floats, rng: np.random.Generator) -> Bytes:
     """Wall and floor of two colours meeting near the horizon, with boxes, blobs and grain."""
     height, width = rays.shape[:2]
-    wall, floor = muted(rng), muted(rng)
+    wall, floor = muted_colour(rng), muted_colour(rng)
     up = rays[..., 1] / np.linalg.norm(rays, axis=-1)
     edge = np.clip((up + rng.uniform(0.05, 0.4)) / rng.uniform(0.004, 0.05), 0, 1)[..., None]
     picture = (wall * edge + floor * (1 - edge)).astype(np.float32)
     for _ in range(rng.integers(2, 14)):
         corner = rng.uniform(-0.2, 1, 2) * (width, height)
         size = rng.uniform(0.05, 0.7, 2) * (width, height)
-        colour = tuple(muted(rng).tolist())
+        colour = tuple(muted_colour(rng).tolist())
         x0, y0, x1, y1 = (int(v) for v in (*corner, *(corner + size)))
         if rng.random() < 0.6:
             cv2.rectangle(picture, (x0, y0), (x1, y1), colour, -1)

@@ -56,7 +56,7 @@ class Garments:
     fields: Fields
     marks: dict[str, float]  # heights on the reference body, mm, that clothes are cut at
 
-    def worn(self, total: int, skirt_rows: int, hair_rows: int) -> Ints:
+    def worn_faces(self, total: int, skirt_rows: int, hair_rows: int) -> Ints:
         """Which of `total` faces show when so many rows of skirt and hair are worn, (·,)."""
         body = total - len(self.faces)
         skirt = body + np.arange(2 * ROUND * max(0, skirt_rows - 1))

@@ -122,7 +122,7 @@ def floor_shadow(
     sun = float(light.rows[2].mean() / light.rows[:3].mean(1).sum())
     shadows = ((cast, faces, 0.75 * sun, light.softness), (flat, near, 0.55, 2.5))
     for where, parts, strength, blur in shadows:
-        shown, _ = rasterise(view.screen(where, 0.5), parts, 0, width // 2, height // 2)
-        mask = cv2.GaussianBlur((shown != NOTHING).astype(np.float32), (0, 0), blur)
+        face_at, _ = rasterise(view.screen(where, 0.5), parts, 0, width // 2, height // 2)
+        mask = cv2.GaussianBlur((face_at != NOTHING).astype(np.float32), (0, 0), blur)
         kept *= 1 - strength * np.asarray(cv2.resize(mask, (width, height)))
     return kept

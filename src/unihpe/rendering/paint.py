@@ -123,7 +123,7 @@ def texel(texture: Floats, u: float, v: float, channel: int) -> float:
 
 
 @compiled
-def lit(shadow: Floats, x: float, y: float, height: float) -> float:
+def sun_share(shadow: Floats, x: float, y: float, height: float) -> float:
     """How much of the sun arrives, 0 to 1, at a place on a shadow map of heights."""
     c, r = math.floor(x - 0.5), math.floor(y - 0.5)
     if c < 0 or r < 0 or c + 1 >= shadow.shape[1] or r + 1 >= shadow.shape[0]:
@@ -151,31 +151,31 @@ def sunlight(n: Doubles, s: Doubles, shadow: Floats, light: Floats) -> tuple[flo
     length = math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9
     sun = (n[0] * light[3, 0] + n[1] * light[3, 1] + n[2] * light[3, 2]) / length
     if sun > 0:
-        sun *= lit(shadow, s[0], s[1], s[2])
+        sun *= sun_share(shadow, s[0], s[1], s[2])
     return max(0.0, sun), 0.5 + 0.5 * n[1] / length
 
 
 @compiled
 def shade(
-    shown: Ints, drawn: Ints, surface: Surface, fields: Fields, outfit: Outfit, light: Floats
+    face_at: Ints, drawn: Ints, surface: Surface, fields: Fields, outfit: Outfit, light: Floats
 ) -> Floats:
     """The colour of each pixel, (H, W, 4), linear; the fourth is 1 on the person and 0 elsewhere.
 
     Args:
-        shown: number among `drawn` of the face each pixel shows, (H, W).
+        face_at: number among `drawn` of the face each pixel shows, (H, W).
         drawn: numbers of the faces on show, of all the surface's.
         light: sky, ground and sun colours and the direction to the sun, (4, 3).
     """
     faces, uv, arm, hair = surface.faces, surface.uv, fields.arm, fields.hair
     pattern, waves = outfit.pattern, outfit.waves
-    height, width = shown.shape
+    height, width = face_at.shape
     out = np.zeros((height, width, 4), dtype=np.float32)
     p, n, s = np.zeros(3), np.zeros(3), np.zeros(3)
     for row in range(height):
         for column in range(width):
-            if shown[row, column] < 0:
+            if face_at[row, column] < 0:
                 continue
-            f = drawn[shown[row, column]]
+            f = drawn[face_at[row, column]]
             a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
             w = barycentric(surface.screen, faces[f], column + 0.5, row + 0.5)
             mix(p, fields.place, faces[f], w)

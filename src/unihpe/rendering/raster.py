@@ -42,7 +42,7 @@ def rasterise(
     Returns:
         (height, width) each: face, `NOTHING` where there is none, and inverse depth there, else 0.
     """
-    shown = np.full((height, width), -1, dtype=np.int32)
+    face_at = np.full((height, width), -1, dtype=np.int32)
     nearest = np.zeros((height, width), dtype=np.float32)
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -73,8 +73,8 @@ def rasterise(
                 inverse = u * az + v * bz + w * cz
                 if inverse > nearest[row, column]:
                     nearest[row, column] = inverse
-                    shown[row, column] = f
-    return shown, nearest
+                    face_at[row, column] = f
+    return face_at, nearest
 
 
 @compiled

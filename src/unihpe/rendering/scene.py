@@ -20,7 +20,7 @@ from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop_
 from unihpe.body.camera import Camera
 from unihpe.body.virtual_cameras import FIXED_POSITIONS, STAGE_RADIUS, fixed_cameras, random_cameras
 from unihpe.errors import InputError
-from unihpe.rendering.background import Backgrounds, behind, load_backgrounds
+from unihpe.rendering.background import Backgrounds, draw_background, load_backgrounds
 from unihpe.rendering.body import COLUMN, SKELETON, Body, draw_shape, load_model, pose_body
 from unihpe.rendering.clothes import cloth_colour, draw_outfit, load_skins
 from unihpe.rendering.light import GAMMA, View, draw_light, floor_shadow, linear, shadow_map
@@ -100,7 +100,7 @@ class People:
         seen = ((keypoints >= 0) & (keypoints <= camera.size)).all(-1)
         box = box_from_keypoints(keypoints, seen).numpy()
         view = view_of(camera, box)
-        background = behind(self.backgrounds, view.rays(*CROP), rng)
+        background = draw_background(self.backgrounds, view.rays(*CROP), rng)
         person, depth = self.draw(body, view, background, rng)
         picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
         before = draw_occluder(person[..., 3], self.settings.occluded, rng)
@@ -134,20 +134,22 @@ class People:
         light = draw_light(background, rng)
         normals = normals_of(body.points, model.faces)
         points, normals = dress(body.points, normals, garments.fields, outfit)
-        drawn = garments.worn(len(model.faces), outfit.skirt_rows, outfit.hair_rows)
+        drawn = garments.worn_faces(len(model.faces), outfit.skirt_rows, outfit.hair_rows)
         faces, closed = model.faces[drawn], len(model.faces) - len(garments.faces)
         screen = view.screen(points, ENLARGE)
-        shown, depth = rasterise(screen, faces, closed, CROP_WIDTH * ENLARGE, CROP_HEIGHT * ENLARGE)
+        face_at, depth = rasterise(
+            screen, faces, closed, CROP_WIDTH * ENLARGE, CROP_HEIGHT * ENLARGE
+        )
         sun = shadow_map(points, faces, light)
         surface = Surface(model.faces, model.texture, screen, normals, *sun)
-        large = shade(shown, drawn, surface, garments.fields, outfit, light.rows)
+        large = shade(face_at, drawn, surface, garments.fields, outfit, light.rows)
         small = np.asarray(cv2.resize(large, CROP, interpolation=cv2.INTER_AREA))
         kept = floor_shadow(points, faces, view, light, *CROP)
         return np.concatenate([small, kept[..., None]], axis=-1), depth
 
     def draw_stuff(self, view: View, rng: np.random.Generator) -> Floats:
         """The colour of something before a person, (H, W, 3), linear: a background, or cloth."""
-        backdrop = behind(self.backgrounds, view.rays(*CROP)[::-1, ::-1], rng)
+        backdrop = draw_background(self.backgrounds, view.rays(*CROP)[::-1, ::-1], rng)
         stuff = linear(backdrop) * np.float32(rng.uniform(0.4, 1.3))
         if rng.random() < 0.25:
             stuff = (0.2 * stuff + 0.8 * cloth_colour(rng)).astype(np.float32)

@@ -51,14 +51,14 @@ def save(made: Any, path: Path) -> None:
         made.savefig(temporary, format="png", dpi=130)
 
 
-def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Frames]:
+def open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[Predictor, Frames]:
     """A model that sees pictures, and people of a packed set, evenly spaced.
 
     Raises:
         InputError: for a model without an image encoder, a set that cannot be read, or joints that
             do not agree.
     """
-    model, card = load_model(checkpoint)
+    model, card = load_model(checkpoint, device)
     if model.image_encoder is None:
         raise InputError(f"{checkpoint} has no image encoder; these figures show pictures")
     source = open_source(DataSettings(name="people", root=str(file)), Part())
@@ -68,15 +68,17 @@ def open_people(checkpoint: str, file: Path, people: int) -> tuple[Predictor, Fr
 
 
 @torch.no_grad()
-def draw_space(checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0) -> None:
+def draw_space(
+    checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0, device: str = "cpu"
+) -> None:
     """Figs. 1 and 6: t-SNE of all embeddings of some people; a line joins what belongs together."""
-    predictor, frames = open_people(checkpoint, file, people)
-    batch = prepare(frames, predictor.skeleton)
+    predictor, frames = open_people(checkpoint, file, people, device)
+    batch = prepare(frames, predictor.skeleton).to(device)
     embeddings = torch.cat([predictor.model.encode(batch, kind) for kind in KINDS])
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
     options = {"metric": "cosine", "init": "random", "random_state": seed}
     tsne = plotting("sklearn.manifold").TSNE(perplexity=perplexity, **options)
-    places = tsne.fit_transform(embeddings.numpy()).reshape(len(KINDS), len(batch), 2)
+    places = tsne.fit_transform(embeddings.cpu().numpy()).reshape(len(KINDS), len(batch), 2)
     made, axis = figure(7.5, 7.5)
     axis.plot(*places.transpose(2, 0, 1), color=JOIN, linewidth=0.6, zorder=1)
     for (name, marker, colour), spots in zip(KINDS.values(), places, strict=True):
@@ -120,10 +122,16 @@ def draw_cosines(run: Path, out: Path) -> None:
 
 @torch.no_grad()
 def draw_people(
-    checkpoint: str, file: Path, out: Path, people: int = 600, each: int = 4, seed: int = 0
+    checkpoint: str,
+    file: Path,
+    out: Path,
+    people: int = 600,
+    each: int = 4,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> None:
     """Figs. 4, 7 and 9: the best, median and worst people by image → 3D MPJPE, over the truth."""
-    predictor, frames = open_people(checkpoint, file, people)
+    predictor, frames = open_people(checkpoint, file, people, device)
     assert frames.pose is not None and frames.image is not None and frames.box is not None
     results = in_crops(predictor.predict_crops(frames, Options(seed=seed)), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)

@@ -96,11 +96,11 @@ def read_bvh(path: Path) -> BVH:
         reason = error.__class__.__name__
         raise InputError(f"{path}: not a readable BVH text file ({reason})") from error
     try:
-        head, found, motion = text.partition("MOTION")
+        head, marker, motion = text.partition("MOTION")
         tokens = head.split()
         if tokens[:1] != ["HIERARCHY"]:
             raise ValueError("not a BVH file (it does not begin with HIERARCHY)")
-        if not found:
+        if not marker:
             raise ValueError("cut short, no MOTION part; copy it again")
         joints = parse_hierarchy(tokens[1:])
         return BVH(joints, *parse_motion(motion, sum(len(joint.channels) for joint in joints)))
@@ -209,10 +209,10 @@ class Rig(Settings):
             raise InputError(f"{asks} skips its first {self.skip} frames, and it has {frames}")
 
         def place(names: list[str]) -> Floats:
-            found = np.stack([positions[name][self.skip :] for name in names])
+            places = np.stack([positions[name][self.skip :] for name in names])
             if self.up == "z":
-                found = found[..., [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
-            return np.asarray((found * self.unit_mm).mean(axis=0))
+                places = places[..., [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
+            return np.asarray((places * self.unit_mm).mean(axis=0))
 
         joints = {ours: place(theirs) for ours, theirs in self.joints.items()}
         joints["pelvis"] = place(self.pelvis)

@@ -89,9 +89,9 @@ def detect(
     far, near = (scale[..., None] * (-2 * similarity.log()).sqrt()[outcome]).unbind(-1)
     reach = uniform((n, joints), (near, far), generator)
     angle = uniform((n, joints), (0, 2 * math.pi), generator)
-    found = centre + reach[..., None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
+    spots = centre + reach[..., None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
     lost = uniform((n, joints), (0, 1), generator) < UNDETECTED
     lost &= lost.sum(1, keepdim=True) <= joints - FEWEST_JOINTS
     low, high = stated[outcome].unbind(-1)
     confidence = torch.where(lost, 0.0, uniform((n, joints), (low, high), generator))
-    return torch.where(lost[..., None], torch.nan, found), confidence
+    return torch.where(lost[..., None], torch.nan, spots), confidence

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from unihpe.datasets.dataset import DataSet
-from unihpe.datasets.people.source import PeopleSource
+from unihpe.datasets.packed import PeopleSource
 from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
@@ -32,7 +32,7 @@ RENDERED = Protocol(
 DATA_SET = DataSet(
     "people",
     "made by `unihpe data render`, or of a recorded set by `unihpe data pack`",
-    "rendered people: free; packed ones: those of their set",
+    "those of what they were made from",
     open_set,
     lambda root: sorted(root.glob("*.pack")),
     has_own_files=lambda root, split: (root / f"{split}.pack").exists(),
