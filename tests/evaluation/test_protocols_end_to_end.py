@@ -220,7 +220,7 @@ def test_threedpw(name, joints, tmp_path, monkeypatch):
 def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     """The oracle answers mirrored people with the truth unmirrored: mirrored back, it errs everywhere, and the mean half as much."""
     from unihpe.datasets.human36m.reader import open_human36m
-    from unihpe.evaluation.batches import prepared
+    from unihpe.evaluation.lifting import prepared
 
     source = open_human36m(h36m).select(
         lambda view: view.action == "Walking" and view.split == "test", 20
@@ -247,7 +247,7 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
 def test_the_flip_test_of_samples_gains_nothing_from_a_second_draw(h36m):
     """Half of the noise is the sampler's own; what is drawn after does not depend on the flip test."""
     from unihpe.datasets.human36m.reader import open_human36m
-    from unihpe.evaluation.batches import prepared
+    from unihpe.evaluation.lifting import prepared
 
     source = open_human36m(h36m).select(
         lambda view: view.action == "Walking" and view.split == "test", 20

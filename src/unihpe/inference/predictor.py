@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unihpe.body.batch import Frames, Modality
 from unihpe.body.prepare import root_relative
-from unihpe.body.skeleton import Skeleton, get_skeleton
+from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
@@ -85,15 +85,13 @@ class Predictor:
             InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty
                 picture, or a person with fewer than four joints seen.
         """
-        joints = get_skeleton(skeleton)
-        people = checks.checked_keypoints(keypoints, image_size, joints, confidence)
+        people = checks.checked_keypoints(keypoints, image_size, skeleton, confidence)
         return self.lift_file(people, Options(focal, samples, sampler, steps, flip, seed))
 
     def lift_file(self, file: Keypoints, options: Options = PLAIN) -> Results:
         """`lift` for the people of a keypoint file; its names of pictures and people are kept."""
-        people = checks.checked_people(file)
-        given = evidence.from_keypoints(people, self.skeleton, options.focal)
-        return self.answer(given, options)
+        people, focal = checks.checked_people(file), options.focal
+        return self.answer(evidence.from_keypoints(people, self.skeleton, focal), options)
 
     def liftable(self, file: Keypoints) -> tuple[Keypoints, list[str]]:
         """The people of a file who can be lifted (else InputError), and who cannot, in words."""
@@ -140,8 +138,8 @@ class Predictor:
         """
         pixels, people, own = checks.checked_picture(picture), None, self.skeleton
         if keypoints is not None:
-            size, joints = pixels.shape[1::-1], get_skeleton(skeleton)
-            people = checks.checked_keypoints(keypoints, size, joints, confidence)
+            size = pixels.shape[1::-1]
+            people = checks.checked_keypoints(keypoints, size, skeleton, confidence)
         given = evidence.from_picture(pixels, boxes, people, own, focal, name, person)
         return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
 
@@ -188,10 +186,9 @@ class Predictor:
         elif keypoints is None or image_size is None:
             raise InputError("keypoints need their picture's size: image_size=(width, height)")
         else:
-            joints = get_skeleton(skeleton)
-            people = checks.checked_keypoints(keypoints, image_size, joints, confidence)
+            people = checks.checked_keypoints(keypoints, image_size, skeleton, confidence)
             given = evidence.from_keypoints(people, self.skeleton, focal)
-        return self._ask(given, []).embeddings[given.kinds[0]].cpu()
+        return self._ask(given, [], PLAIN).embeddings[given.kinds[0]].cpu()
 
     def sample(
         self, samples: int, *, seed: int = 0, sampler: str = "auto", steps: int = 0
@@ -212,9 +209,7 @@ class Predictor:
         drawn = self.model.sample(embedding, POSE_2D, POSE_3D, box, chosen, 1, generator, drop)
         return root_relative(drawn[0], self.skeleton).cpu()
 
-    def _ask(
-        self, given: Evidence, targets: Sequence[Modality], options: Options = PLAIN
-    ) -> Answer:
+    def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
         if IMAGE in given.kinds and self.model.image_encoder is None:
             remedy = "it lifts keypoints; name a checkpoint trained on pictures"
             raise InputError(f"this model has no image encoder: {remedy}")

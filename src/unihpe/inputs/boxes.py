@@ -16,7 +16,6 @@ from unihpe.inputs.keypoints import DAMAGED
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
-
 Corners = list[list[float]]  # left, top, right, bottom of each box, pixels
 
 

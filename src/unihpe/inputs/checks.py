@@ -12,7 +12,7 @@ from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import extent
 from unihpe.body.camera import Camera, default_focal
 from unihpe.body.conversions import Converted, convert
-from unihpe.body.skeleton import Skeleton
+from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError, one_line
 from unihpe.inputs.keypoints import Keypoints
 from unihpe.io.picture import Picture, PictureFile, read_picture
@@ -38,9 +38,10 @@ def numbered(people: int) -> tuple[str, ...]:
 
 
 def checked_keypoints(
-    keypoints: Numbers, image_size: Numbers, skeleton: Skeleton, confidence: Numbers | None
+    keypoints: Numbers, image_size: Numbers, joint_set: Skeleton | str, confidence: Numbers | None
 ) -> Keypoints:
     """Keypoints (N, J, 2), or (N, J, 3) with their confidence; NaN joints get confidence 0."""
+    skeleton = get_skeleton(joint_set) if isinstance(joint_set, str) else joint_set
     points, joints = floats(keypoints, "keypoints"), len(skeleton)
     points = points[None] if points.ndim == 2 else points
     if points.ndim != 3 or points.shape[1:] not in ((joints, 2), (joints, 3)):
