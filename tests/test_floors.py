@@ -29,7 +29,6 @@ FLOORS = (
 LONGEST_FUNCTION = 60
 WIDEST_LINE = 100
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-unfinished = pytest.mark.xfail(reason="rooms that are still being rebuilt", strict=False)
 
 
 @cache
@@ -168,16 +167,16 @@ def test_every_parameter_and_return_is_annotated():
     assert bare == []
 
 
-@unfinished
 def test_no_line_is_too_wide():
-    """Markdown's tables and lines with an address excepted, which cannot be broken."""
+    """But Markdown's tables and addresses, which cannot be broken, and notes to mypy and ruff."""
     folders = (ROOT / name for name in ("src", "tests", "benchmarks", "docs"))
     files = [path for folder in folders for path in folder.rglob("*")] + list(ROOT.glob("*.*"))
     wide = []
     for path in files:
         if path.suffix not in (".py", ".toml", ".md") or not path.is_file():
             continue
-        lines = path.read_text("utf-8").splitlines()
+        text = re.sub(r"  # (type: ignore|noqa).*", "", path.read_text("utf-8"))
+        lines = text.splitlines()
         for n, line in enumerate(lines, 1):
             whole = path.suffix == ".md" and line.lstrip().startswith("|")
             if len(line) > WIDEST_LINE and not whole and "://" not in line:

@@ -3,8 +3,6 @@
 An unknown key stops with the keys that are known.
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import json
@@ -12,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -28,97 +26,75 @@ from unihpe.training.streams import Stream
 
 # Tables of a [[stage]] that only put keys which belong together on one line.
 GROUPS = ("losses", "batches", "optimiser")
-Setting = tuple[tuple[str, ...], Any]  # where it stands, and its value
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
 
 class Recipe(Settings):
-    """A training run on one page.
+    """A training run on one page."""
 
-    Attributes:
-        about: what it trains, what to expect, on which hardware, how long.
-        seed: of everything random.
-        pose_scale, keypoint_scale: one standard deviation of the data, mm and box units; 0 measures
-            them.
-        poses: more data without pictures, of which stages with a `pose_batch` draw beside `data`.
-        mix: more data that each batch is partly drawn from; what it lacks (3D of photographs) is
-            masked in every loss.
-    """
-
-    about: str
-    seed: int = 0
+    about: str  # what it trains, what to expect, on which hardware, for how long
+    seed: int = 0  # of everything random
+    # One standard deviation of the data, mm and box units; 0 measures it.
     pose_scale: float = Field(0.0, ge=0)
     keypoint_scale: float = Field(0.0, ge=0)
     data: DataSettings = DataSettings()
+    # More data without pictures, drawn beside `data` by stages with a `pose_batch`.
     poses: DataSettings | None = None
+    # More data in each batch; what it lacks (3D of photographs) is masked in every loss.
     mix: tuple[MixSettings, ...] = ()
     model: ModelSettings = ModelSettings()
     stage: tuple[Stage, ...]
 
     @model_validator(mode="after")
-    def has_stages(self) -> Recipe:
-        if not self.stage:
-            raise ValueError("a recipe needs at least one [[stage]]")
+    def makes_sense(self) -> Self:
+        for complaint in (*self.complaints_of_data(), *self.complaints_of_stages()):
+            raise ValueError(complaint)
         return self
 
-    @model_validator(mode="after")
-    def parts_are_there(self) -> Recipe:
+    def complaints_of_data(self) -> Iterator[str]:
+        if sum(table.share for table in self.mix) >= 1:
+            yield (
+                "the shares of [[mix]] must leave some of each batch to [data]:"
+                " their sum is 1 or more"
+            )
+        if any(table.skeleton != self.data.skeleton for table in self.mix):
+            yield "all of [data] and [[mix]] must have the same skeleton; set skeleton in each"
+        if any(table is not None and table.held_out for table in (*self.mix, self.poses)):
+            yield (
+                "only [data] is validated with: leave held_out out of [[mix]] and [poses],"
+                " or make that set [data]"
+            )
+
+    def complaints_of_stages(self) -> Iterator[str]:
+        if not self.stage:
+            yield "a recipe needs at least one [[stage]]"
         image = self.model.image_encoder
+        decoders = {"pose_2d": self.model.decoder_2d, "pose_3d": self.model.decoder_3d}
         for stage in self.stage:
             if image is None and stage.needs_pictures:
-                raise ValueError(
+                yield (
                     f"stage {stage.name} needs pictures, and the model has no [model.image_encoder]"
                 )
             if stage.needs_heatmaps and not (image and image.heatmap_head):
-                raise ValueError(
-                    f"stage {stage.name} trains heat maps: set heatmap_head = true in [model.image_encoder]"
+                yield (
+                    f"stage {stage.name} trains heat maps:"
+                    " set heatmap_head = true in [model.image_encoder]"
                 )
             if stage.pose_batch and self.poses is None:
-                raise ValueError(f"stage {stage.name} has a pose_batch, and the recipe no [poses]")
-        return self
-
-    @model_validator(mode="after")
-    def leaves_a_share(self) -> Recipe:
-        if sum(table.share for table in self.mix) >= 1:
-            raise ValueError(
-                "the shares of [[mix]] must leave some of each batch to [data]: their sum is 1 or more"
-            )
-        if any(table.skeleton != self.data.skeleton for table in self.mix):
-            raise ValueError(
-                "all of [data] and [[mix]] must have the same skeleton; set skeleton in each"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def holds_out_of_data_alone(self) -> Recipe:
-        if any(table.held_out for table in (*self.mix, *([self.poses] if self.poses else []))):
-            raise ValueError(
-                "only [data] is validated with: leave held_out out of [[mix]] and [poses], or make that set [data]"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def points_are_possible(self) -> Recipe:
-        decoders = {"pose_2d": self.model.decoder_2d, "pose_3d": self.model.decoder_3d}
-        for stage in self.stage:
-            for decoding in stage.decode:
-                decoder = decoders[decoding.target]
-                if (
-                    decoding.point
-                    and decoder.kind == "diffusion"
-                    and decoder.prediction == "epsilon"
-                ):
-                    raise ValueError(
+                yield f"stage {stage.name} has a pose_batch, and the recipe no [poses]"
+            for target in (decoding.target for decoding in stage.decode if decoding.point):
+                decoder = decoders[target]
+                if decoder.kind == "diffusion" and decoder.prediction == "epsilon":
+                    yield (
                         f"stage {stage.name}: an ε-predicting decoder has no answer at t = 1;"
-                        f" leave out point for {decoding.target}, or choose another prediction"
+                        f" leave out point for {target}, or choose another prediction"
                     )
-        return self
 
     def fingerprint(self) -> str:
-        """Changes with whatever changes training: a saved state of another recipe cannot be
-        resumed.
+        """Changes with what changes training, by which a saved state knows its recipe.
 
-        The data's place may change (a copy elsewhere is the same data).
+        The data's place may change: a copy elsewhere is the same data. A setting that is added must
+        not change the fingerprints of older recipes: leave it out here where it is at its default.
         """
         tables: dict[str, Any] = {"data": PLACES, "poses": PLACES, "mix": {"__all__": PLACES}}
         fields = self.model_dump(mode="json", exclude={"about": True, **tables})
@@ -127,40 +103,21 @@ class Recipe(Settings):
 
 def shipped_recipes() -> list[str]:
     """Names of the recipes in the package."""
-    files = resources.files("unihpe").joinpath("recipes").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+    files = (Path(file.name) for file in resources.files("unihpe").joinpath("recipes").iterdir())
+    return sorted(file.stem for file in files if file.suffix == ".toml")
 
 
 def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name, or a TOML file by path, with `key=value` changes (dotted keys;
-    values as in TOML).
+    """A shipped recipe by name, or a TOML file by path.
+
+    Args:
+        changes: `key=value`, with dotted keys and values as in TOML.
 
     Raises:
-        InputError: for an unknown recipe or key, or a value that does not fit, naming the known
-            ones.
+        InputError: for an unknown recipe or key, or a value that does not fit, naming the known.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise InputError(f"no recipe at {path}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{name}: not a readable text file ({error.__class__.__name__})"
-            ) from error
-    elif name in shipped_recipes():
-        text = (
-            resources.files("unihpe")
-            .joinpath("recipes", f"{name}.toml")
-            .read_text(encoding="utf-8")
-        )
-    else:
-        raise InputError(
-            f"no recipe '{name}': shipped are {', '.join(shipped_recipes())}; a file must end in .toml"
-        )
     try:
-        fields = tomllib.loads(text)
+        fields = tomllib.loads(text_of(name))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: not valid TOML ({error})") from error
     if isinstance(stages := fields.get("stage"), list) and all(type(s) is dict for s in stages):
@@ -170,23 +127,37 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
     return parse_recipe(fields, name)
 
 
-def with_stages(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
-    """The recipe with these stages only, in its own order.
-
-    Raises:
-        InputError: for a stage it does not have.
-    """
-    known = [stage.name for stage in recipe.stage]
-    if strange := [name for name in names if name not in known]:
-        raise InputError(f"the recipe has no stage '{strange[0]}'; it has {', '.join(known)}")
-    return recipe.model_copy(
-        update={"stage": tuple(stage for stage in recipe.stage if stage.name in names)}
-    )
+def text_of(name: str) -> str:
+    """The TOML of a shipped recipe or of a file."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise InputError(f"no recipe at {path}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            kind = error.__class__.__name__
+            raise InputError(f"{name}: not a readable text file ({kind})") from error
+    if name not in (shipped := shipped_recipes()):
+        raise InputError(
+            f"no recipe '{name}': shipped are {', '.join(shipped)}; a file must end in .toml"
+        )
+    file = resources.files("unihpe").joinpath("recipes", f"{name}.toml")
+    return file.read_text(encoding="utf-8")
 
 
 def parse_recipe(fields: dict[str, Any], name: str) -> Recipe:
     """Check a recipe's fields."""
     return parse(Recipe, fields, name)
+
+
+def with_stages(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
+    """The recipe with these stages only, in its own order; others than it has are an InputError."""
+    own = [stage.name for stage in recipe.stage]
+    if unknown := [name for name in names if name not in own]:
+        raise InputError(f"the recipe has no stage '{unknown[0]}'; it has {', '.join(own)}")
+    kept = tuple(stage for stage in recipe.stage if stage.name in names)
+    return recipe.model_copy(update={"stage": kept})
 
 
 def whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -209,7 +180,9 @@ def whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]
     return whole
 
 
-def settings_in(table: dict[str, Any], parents: tuple[str, ...] = ()) -> Iterator[Setting]:
+def settings_in(
+    table: dict[str, Any], parents: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     """The paths of a stage's settings, groups left out, and their values."""
     for key, value in table.items():
         if isinstance(value, dict):
@@ -244,22 +217,20 @@ def put(fields: dict[str, Any], path: tuple[str, ...], value: Any, where: str) -
 
 def build_model(recipe: Recipe) -> UniHPE:
     """The model of a recipe, freshly initialised from its seed."""
-    return build.build_model(
-        recipe.model,
-        recipe.data.skeleton,
-        seed=recipe.seed,
-        pose_scale=recipe.pose_scale or 1.0,
-        keypoint_scale=recipe.keypoint_scale or 1.0,
-    )
+    scales = {
+        "pose_scale": recipe.pose_scale or 1.0,
+        "keypoint_scale": recipe.keypoint_scale or 1.0,
+    }
+    return build.build_model(recipe.model, recipe.data.skeleton, seed=recipe.seed, **scales)
 
 
 def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:
-    """The recipe with its two scales filled in from the data, where it leaves them at 0; `draw` must draw freely."""
+    """The recipe with its two scales measured where they are 0; `draw` must draw freely."""
     batch = draw(8192, torch.Generator().manual_seed(recipe.seed), False)
-    update = {}
+    scales = {}
     if not recipe.pose_scale and batch.pose is not None:
         pose = batch.pose[torch.isfinite(batch.pose).all(-1)]
-        update["pose_scale"] = round(float(pose.std()), 3)
+        scales["pose_scale"] = round(float(pose.std()), 3)
     if not recipe.keypoint_scale:
-        update["keypoint_scale"] = round(float(batch.keypoints[batch.confidence > 0].std()), 5)
-    return recipe.model_copy(update=update)
+        scales["keypoint_scale"] = round(float(batch.keypoints[batch.confidence > 0].std()), 5)
+    return recipe.model_copy(update=scales)

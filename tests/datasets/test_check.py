@@ -1,4 +1,4 @@
-"""The check of a data set's folder: what it reports of whole sets, and that it finds what is wrong."""
+"""The check of a data set's folder: what it reports of whole sets, and what it finds wrong."""
 
 import json
 

@@ -137,7 +137,8 @@ def test_a_partial_copy_is_checked_and_said_to_be_partial(tmp_path):
         report["partial"] is True and report["problems"] == [] and report["pictures"]["found"] == 0
     )
     assert report["splits"]["train"] == {
-        "subjects": 1, "sequences": 2, "cameras": 4, "frames": 68, "expected": 1_559_752, "variant": "partial",
+        "subjects": 1, "sequences": 2, "cameras": 4, "frames": 68,
+        "expected": 1_559_752, "variant": "partial",
     }  # fmt: skip
     for line in (
         "partial: train lacks S5, S6, S7, S8",

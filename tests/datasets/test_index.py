@@ -1,4 +1,4 @@
-"""The index of a large set: the same people, made again when a file changes, wherever it may lie."""
+"""The index of a large set: the same people, made again when a file changes, wherever it lies."""
 
 import os
 import zlib

@@ -170,7 +170,8 @@ def test_missing_pictures_are_counted_and_named_or_left_out(mmpose, tmp_path):
     pictures = pictures_of("human36m", root)
     with pytest.raises(
         InputError,
-        match=r"2 of 12 pictures are not there, nor in a whole video, such as images/S1/S1_TakingPhoto_1.*--skip-missing",
+        match=r"2 of 12 pictures are not there, nor in a whole video, such as"
+        r" images/S1/S1_TakingPhoto_1.*--skip-missing",
     ):
         pack_recorded(recorded, pictures, tmp_path / "train.pack")
     done = pack_recorded(recorded, pictures, tmp_path / "train.pack", skip_missing=True)

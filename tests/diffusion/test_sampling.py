@@ -190,7 +190,7 @@ def test_euler_maruyama_is_a_function_of_its_generator():
 
 
 def test_the_last_euler_maruyama_step_adds_no_noise():
-    """With one step nothing random is left: x − (f·x − g²·score)·dt, by hand for sub-VP at t = 1."""
+    """One step has nothing random left: x − (f·x − g²·score)·dt, by hand for sub-VP at t = 1."""
     path, x, t = SubVP(), torch.tensor([[0.5]]), torch.ones(1)
     (alpha, sigma), (f, g2) = path.marginal(t), path.coefficients(t)
     slope = f * x - g2 * (alpha * gaussian(path)(x, t) - x) / sigma**2

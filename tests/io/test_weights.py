@@ -114,7 +114,8 @@ def test_a_later_run_resumes(host, tmp_path, sha256):
     host.cut = [1000, 2000, 3000]
     with pytest.raises(
         InputError,
-        match=r"ended after 3000 of 256000 bytes; check the network and run again .* or put the file at .*net-1.pth by hand",
+        match=r"ended after 3000 of 256000 bytes; check the network and run again .*"
+        r" or put the file at .*net-1.pth by hand",
     ):
         download(net(host, sha256), tmp_path)
     assert names(tmp_path) == ["net-1.pth.part", "net-1.pth.part.etag"]

@@ -109,8 +109,8 @@ def test_gradcheck_off_degeneracy():
 
 @pytest.mark.parametrize(
     ("point", "value"),
-    [((0, 0, 0), 1), ((1, 1, 1), 3), ((1, 0, 0), 2), ((1, -1, -1), 3), ((-0.5, -0.5, -0.5), 1.5), ((0.4, -0.4, 0.4), 1.4),
-     ((1e-12, 1e-12, -1e-12), 1), ((0.7, 0.7, 0.7), 2.4)],
+    [((0, 0, 0), 1), ((1, 1, 1), 3), ((1, 0, 0), 2), ((1, -1, -1), 3), ((-0.5, -0.5, -0.5), 1.5),
+     ((0.4, -0.4, 0.4), 1.4), ((1e-12, 1e-12, -1e-12), 1), ((0.7, 0.7, 0.7), 2.4)],
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_known_values_and_bounded_gradients_at_degenerate_points(point, value, dtype):
@@ -320,6 +320,7 @@ def test_triplets_and_poses_that_do_not_fit_are_named():
 
 
 def test_losses_need_torch_alone():
-    code = "import unihpe.losses, sys; print([m for m in ('cv2', 'pydantic', 'typer', 'rich', 'safetensors') if m in sys.modules])"
+    names = "('cv2', 'pydantic', 'typer', 'rich', 'safetensors')"
+    code = f"import unihpe.losses, sys; print([m for m in {names} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

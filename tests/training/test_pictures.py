@@ -1,4 +1,6 @@
-"""Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
+"""Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes
+part in.
+"""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -24,7 +26,7 @@ from unihpe.runs.start import load_start
 from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.training.freeze import begin_stage, set_modes
-from unihpe.training.objective import heatmap_losses, known, stage_losses
+from unihpe.training.objective import heatmap_losses, people_with, stage_losses
 from unihpe.training.stage import Stage
 from unihpe.training.state import Schedule, read_log
 from unihpe.training.streams import open_stream, stage_stream
@@ -250,7 +252,7 @@ def test_pictures_without_3d_are_masked_not_guessed(folder, motion_file):
         whole.box,
         whole.image,
     )
-    assert known(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+    assert people_with(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
     head = Batch(
         whole.keypoints[:4],
         whole.confidence[:4],
@@ -323,7 +325,7 @@ def test_joined_batches_keep_their_rows(folder):
     both = joined(whole, flat)
     assert len(both) == 7 and both.group == whole.group + flat.group
     assert torch.equal(both.image[4:], flat.image) and torch.equal(both.pose[:4], whole.pose)
-    assert known(both, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+    assert people_with(both, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
 
 
 def test_the_heat_map_loss_looks_at_seen_joints(folder):
@@ -476,7 +478,9 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
 
 
 def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
-    """Two wrists in a picture; the left one is that further right, as of somebody who faces the camera."""
+    """Two wrists in a picture; the left one is that further right, as of somebody who faces the
+    camera.
+    """
     from unihpe.inference.answer import answer
 
     skeleton = get_skeleton("human36m17")
@@ -623,7 +627,9 @@ def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
 
 
 def test_a_lifting_model_may_grow_eyes(folder, motion_file, tmp_path):
-    """Pose encoders and decoders of a checkpoint without pictures are where training with pictures begins."""
+    """Pose encoders and decoders of a checkpoint without pictures are where training with pictures
+    begins.
+    """
     whole = recipe(folder, motion_file)
     blind = whole.model.model_copy(update={"image_encoder": None})
     poses = whole.stage[1].model_copy(update={"pose_batch": 0})

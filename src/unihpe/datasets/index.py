@@ -1,12 +1,10 @@
-"""Large recorded sets open at once: the first opening leaves an index, a file that the next ones
-map into memory.
+"""Large recorded sets open at once: the first opening leaves an index that the next ones map.
 
-An index holds what a reader made of a set's files, array after array, ready to be mapped. It lies
-in the set's folder, in `.unihpe/`, or, where that cannot be written, in `$UNIHPE_CACHE` or
-`~/.cache/unihpe`. Its name holds the size and times of each of these files, the package's version
-and the readers' (`READERS`): when one changes, a new index is made, and the old one removed. It may
-be deleted any time. Checksums of all that it holds are compared when it is opened; a damaged one is
-made again.
+An index holds what a reader made of a set's files, array after array. It lies in the set's folder,
+in `.unihpe/`, or, where that cannot be written, in `$UNIHPE_CACHE` or `~/.cache/unihpe`. Its name
+holds the size and times of each of these files, the package's version and the readers' (`READERS`):
+when one changes, a new index is made, and the old one removed. It may be deleted any time.
+Checksums of all that it holds are compared when it is opened; a damaged one is made again.
 """
 
 import contextlib
@@ -34,8 +32,7 @@ from unihpe.io.downloads import cache_folder
 from unihpe.io.files import replacing
 from unihpe.io.mapped import Mapped
 
-# Whoever changes what a reader makes of the same files adds 1, so that indices of before are made
-# again.
+# Whoever changes what a reader makes of the same files adds 1: old indices are made again.
 READERS = 3
 MAGIC = b"unihpe index 2\n".ljust(64)
 FOOTER = struct.Struct("<QQI")  # the description's place, length and CRC-32
@@ -43,13 +40,13 @@ WORTH = 1 << 26  # bytes of all files; smaller sets open fast enough
 ARRAYS = (*COLUMNS, "pose", "keypoints", "confidence")
 LENS = ("focal", "centre", "size", "rotation", "translation", "distortion")
 TYPES = {"float32": torch.float32, "int64": torch.int64}
+PLAIN = ("in_world", "layout", "notes")
 ALIGNED = 64  # bytes
 BLOCK = 1 << 16  # rows written or checked at a time
 STAMP = 16  # letters of a name that say which files it is of
+PATTERN = f"{{}}-{'[0-9a-f]' * STAMP}.index"  # of the names of all versions of an index
 STALE = 600  # seconds without a byte, after which whoever wrote an index is taken for dead
-DAMAGED = (
-    OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, struct.error,
-)  # fmt: skip
+DAMAGED = OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, struct.error
 
 
 def indexed(
@@ -71,57 +68,40 @@ def indexed(
         return build()
     # Beside the data, the name holds no path: a folder that is moved keeps its index. In the cache,
     # folders must not meet.
-    stems = (
-        root / ".unihpe" / name,
-        cache_folder() / "index" / f"{name}-{digest(str(root.resolve()))[:8]}",
-    )
-    made_of = stamp(root, files)
-    places = [stem.with_name(f"{stem.name}-{made_of}.index") for stem in stems]
-    for place in places:
-        remove_leftovers(place)
-        if (found := load(place, lens)) is not None:
+    in_cache = cache_folder() / "index" / f"{name}-{digest(str(root.resolve()))[:8]}"
+    stamp, places = stamp_of(root, files), (root / ".unihpe" / name, in_cache)
+    for stem in places:
+        # what processes that were killed while they saved left behind (see `files.replacing`)
+        remove(stem, f".{PATTERN}.*.tmp", lambda file: time.time() - file.stat().st_mtime > STALE)
+        if (found := load(stem.with_name(f"{stem.name}-{stamp}.index"), lens)) is not None:
             return found
     recorded = build()
-    for place in places:
+    for stem in places:
+        place = stem.with_name(f"{stem.name}-{stamp}.index")
         with contextlib.suppress(InputError):
             save(recorded, place)
-            remove_others(place)
+            remove(stem, PATTERN, lambda file, kept=place: file != kept)  # type: ignore[misc]
             return load(place, lens) or recorded
     return recorded
 
 
-def stamp(root: Path, files: Sequence[Path]) -> str:
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stamp_of(root: Path, files: Sequence[Path]) -> str:
     """Changes with any of the files, with the package and with its readers."""
     states = [(os.path.relpath(file, root), file.stat()) for file in files]
     found = [(name, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for name, state in states]
     return digest(json.dumps([metadata.version("unihpe"), READERS, found]))[:STAMP]
 
 
-def digest(text: str) -> str:
-    """A short name for a long one."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def remove_others(place: Path) -> None:
-    """Remove the indices of older versions of the same files."""
-    for other in place.parent.glob(versions_of(place)):
-        if other != place:
-            with contextlib.suppress(OSError):
-                other.unlink()
-
-
-def remove_leftovers(place: Path) -> None:
-    """Remove what processes that were killed while they saved an index of these files left."""
-    with contextlib.suppress(OSError):
-        for left in place.parent.glob(f".{versions_of(place)}.*.tmp"):  # see `files.replacing`
-            if time.time() - left.stat().st_mtime > STALE:
-                left.unlink()
-
-
-def versions_of(place: Path) -> str:
-    """The pattern of the names of all versions of an index."""
-    stem = place.stem[: -STAMP - 1]
-    return f"{glob.escape(stem)}-{'[0-9a-f]' * STAMP}.index"
+def remove(stem: Path, pattern: str, stale: Callable[[Path], bool]) -> None:
+    """Remove the stale ones of the files that are named like an index of this stem."""
+    for file in stem.parent.glob(pattern.format(glob.escape(stem.name))):
+        with contextlib.suppress(OSError):
+            if stale(file):
+                file.unlink()
 
 
 def save(recorded: Recorded, place: Path) -> None:
@@ -139,9 +119,7 @@ def save(recorded: Recorded, place: Path) -> None:
             "cameras": {part: None if row is None else row.tolist() for part, row in parts.items()},
             "views": [list(asdict(view).values()) for view in recorded.views],
             "skeleton": recorded.skeleton.name,
-            "in_world": recorded.in_world,
-            "layout": recorded.layout,
-            "notes": recorded.notes,
+            **{name: getattr(recorded, name) for name in PLAIN},
         }
         text, start = json.dumps(described).encode(), file.tell()
         file.write(text + FOOTER.pack(start, len(text), zlib.crc32(text)))
@@ -171,34 +149,29 @@ def read_array(mapped: Mapped, place: dict[str, Any]) -> Tensor:
     return tensor
 
 
-def load(place: Path, lens: type[Camera] = Camera) -> Recorded | None:
+def load(place: Path, lens: type[Camera]) -> Recorded | None:
     """The set of an index; None where it is absent or damaged."""
     try:
         with place.open("rb") as file:
-            return recorded_of(Mapped(file), lens)
+            mapped = Mapped(file)
+        start, length, crc = FOOTER.unpack(mapped.map[-FOOTER.size :])
+        text = mapped.map[start : start + length]
+        whole = start + length + FOOTER.size == len(mapped) and zlib.crc32(text) == crc
+        if mapped.map[: len(MAGIC)] != MAGIC or not whole:
+            return None
+        described = json.loads(text)
+        arrays = {name: read_array(mapped, place) for name, place in described["arrays"].items()}
+        parts = (described["cameras"][part] for part in LENS)
+        kind = {known.__name__: known for known in (Camera, lens)}[described["lens"]]
+        return Recorded(
+            skeleton=get_skeleton(described["skeleton"]),
+            views=tuple(View(*words) for words in described["views"]),
+            cameras=kind(*(None if part is None else torch.tensor(part) for part in parts)),  # type: ignore[arg-type]
+            in_world=described["in_world"],
+            layout=described["layout"],
+            notes=tuple(described["notes"]),
+            maps=(mapped,),
+            **{name: arrays.get(name) for name in ARRAYS},  # type: ignore[arg-type]
+        )
     except DAMAGED:
         return None
-
-
-def recorded_of(mapped: Mapped, lens: type[Camera]) -> Recorded:
-    """A set out of its index; one of `DAMAGED` where it is that."""
-    if mapped.map[: len(MAGIC)] != MAGIC:
-        raise ValueError("no index")
-    start, length, crc = FOOTER.unpack(mapped.map[-FOOTER.size :])
-    text = mapped.map[start : start + length]
-    if start + length + FOOTER.size != len(mapped) or zlib.crc32(text) != crc:
-        raise ValueError("not whole")
-    described = json.loads(text)
-    arrays = {name: read_array(mapped, place) for name, place in described["arrays"].items()}
-    parts = (described["cameras"][part] for part in LENS)
-    kind = {known.__name__: known for known in (Camera, lens)}[described["lens"]]
-    return Recorded(
-        skeleton=get_skeleton(described["skeleton"]),
-        views=tuple(View(*words) for words in described["views"]),
-        cameras=kind(*(None if part is None else torch.tensor(part) for part in parts)),  # type: ignore[arg-type]
-        in_world=described["in_world"],
-        layout=described["layout"],
-        notes=tuple(described["notes"]),
-        maps=(mapped,),
-        **{name: arrays.get(name) for name in ARRAYS},  # type: ignore[arg-type]
-    )

@@ -21,7 +21,8 @@ from unihpe.errors import InputError
 
 Prediction = Literal["epsilon", "v", "x0", "flow"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-# α/σ where ODE samplers begin with ε-prediction: earlier an error of ε̂ counts over twelvefold in x̂₀
+# α/σ where ODE samplers begin with ε-prediction: earlier, an error of ε̂ counts over twelvefold
+# in x̂₀
 EPSILON_START = 0.08
 LIMIT = 6.0  # standard deviations of the data that an x̂₀ made from ε̂ may reach
 T_MIN = 1e-5  # the shortest time that is trained on, as in score_sde

@@ -49,12 +49,7 @@ def require_steps(steps: int) -> None:
 
 @torch.no_grad()
 def euler_maruyama(
-    denoise: Denoiser,
-    path: Path,
-    x: Tensor,
-    steps: int = 1000,
-    *,
-    generator: torch.Generator | None,
+    denoise: Denoiser, path: Path, x: Tensor, steps: int, *, generator: torch.Generator | None
 ) -> Tensor:
     """The reverse SDE, the paper's sampler: an honest sample. NFE = steps.
 

@@ -1,16 +1,16 @@
 """Fetching files so that a cache folder never holds a wrong or half a file."""
 
 import hashlib
-import http.client
 import os
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
 
 from unihpe.errors import InputError, one_line
 
@@ -32,10 +32,6 @@ class RemoteFile:
     sha256: str  # hexadecimal, or the first digits of it as far as published; "" if not published
 
 
-class BrokenOffError(Exception):
-    """The connection ended early; what came is kept, and the next attempt goes on from there."""
-
-
 def cache_folder() -> Path:
     """Where files are kept: $UNIHPE_CACHE, or ~/.cache/unihpe."""
     chosen = os.environ.get("UNIHPE_CACHE")
@@ -52,8 +48,7 @@ def download(
     """The path of a file in the cache, fetched if it is not there, checked where a hash is known.
 
     A broken download leaves `….part` in the cache, and the next call goes on from there. The final
-    name appears only when the file is whole and checked. Not meant for two processes that fetch the
-    same file at once.
+    name appears only when the file is whole and checked. Not meant for two processes at once.
 
     Args:
         cache: folder instead of `cache_folder`.
@@ -63,30 +58,22 @@ def download(
     Raises:
         InputError: for a file that is not there offline, a network fault or a wrong hash.
     """
-    path = (cache_folder() if cache is None else cache) / wanted.file
-    there = path.is_file()
-    if there and matches(path, wanted.sha256):
+    path, sha256 = (cache_folder() if cache is None else cache) / wanted.file, wanted.sha256
+    if (there := path.is_file()) and matches(path, sha256):
         return path
-    if offline and there:
-        raise InputError(
-            f"{path}: its SHA-256 does not begin with {wanted.sha256}; delete it and fetch it again"
-            " online"
-        )
     if offline:
-        raise InputError(
-            f"{wanted.name} is not in the cache: `unihpe weights download {wanted.name}`, or put it"
-            f" at {path} (from {wanted.url})"
-        )
-    address = wanted.url
-    if mirror is not None:
-        address = f"{mirror.rstrip('/')}/{urllib.parse.quote(wanted.file)}"
-    if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
+        other = f"{path}: its SHA-256 does not begin with {sha256}; delete it and fetch it again"
+        fetching = f"`unihpe weights download {wanted.name}`, or put it at {path}"
+        absent = f"{wanted.name} is not in the cache: {fetching} (from {wanted.url})"
+        raise InputError(f"{other} online" if there else absent)
+    address = f"{mirror.rstrip('/')}/{quote(wanted.file)}" if mirror is not None else wanted.url
+    if urlsplit(address).scheme not in ("http", "https"):
         raise InputError(f"{address}: not an http or https address; give the mirror as https://…")
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fetch(address, part, resume=bool(wanted.sha256), progress=progress)
-        finish(part, path, wanted.sha256, address)
+        part = path.with_name(f"{path.name}.part")
+        fetch(address, part, bool(sha256), progress)
+        finish(part, path, sha256, address)
     except OSError as error:
         what = f"cannot write {path}: {error.strerror or error}"
         raise InputError(f"{what}; choose a folder with $UNIHPE_CACHE") from error
@@ -98,56 +85,48 @@ def finish(part: Path, path: Path, sha256: str, address: str) -> None:
     stamp_of(part).unlink(missing_ok=True)
     if not matches(part, sha256):
         part.unlink()
-        raise InputError(
-            f"{address}: its SHA-256 does not begin with {sha256}: not the published file, so"
-            " nothing was kept; try again, or another mirror"
-        )
+        what = f"its SHA-256 does not begin with {sha256}: not the published file"
+        raise InputError(f"{address}: {what}, so nothing was kept; try again, or another mirror")
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(path)
 
 
-def fetch(address: str, part: Path, *, resume: bool, progress: Progress | None) -> None:
-    """Load an address into `part`, going on where an earlier attempt ended.
-
-    Args:
-        resume: go on from what an earlier run left even if the server has no stamp for this version
-            of the file; right only where a hash will show a mixture of two versions.
-
-    Raises:
-        InputError: if it cannot be had.
-    """
-    faults = BrokenOffError, http.client.HTTPException, ConnectionError, TimeoutError
+def fetch(address: str, part: Path, hashed: bool, progress: Progress | None) -> None:
+    """Load an address into `part`, going on where an earlier attempt ended, or an InputError."""
     fault: Exception | None = None
     for attempt in range(ATTEMPTS):
         time.sleep(attempt)
         try:
-            return receive(address, part, resume=resume, progress=progress)
-        except urllib.error.HTTPError as error:
+            return receive(address, part, hashed, progress)
+        except HTTPError as error:
             error.close()
             fault = error
             if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.exists():
                 part.unlink()  # longer than the file now is, or whole but never renamed
             elif error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 break  # asking again will not help
-        except (urllib.error.URLError, *faults) as error:
+        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
             fault = error
     reason = one_line(getattr(fault, "reason", None) or fault)
-    raise InputError(
-        f"{address}: {reason}; check the network and run again (it goes on where it stopped),"
-        f" or put the file at {part.with_suffix('')} by hand"
-    ) from fault
+    remedy = "check the network and run again (it goes on where it stopped)"
+    by_hand = f"put the file at {part.with_suffix('')} by hand"
+    raise InputError(f"{address}: {reason}; {remedy}, or {by_hand}") from fault
 
 
-def receive(address: str, part: Path, *, resume: bool, progress: Progress | None) -> None:
-    """One attempt at `fetch`; BrokenOffError if fewer bytes came than the server announced."""
-    request = urllib.request.Request(address, headers=AGENT | range_headers(part, resume))
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+def receive(address: str, part: Path, hashed: bool, progress: Progress | None) -> None:
+    """One attempt at `fetch`; ConnectionError if fewer bytes came than the server announced."""
+    request = Request(address, headers=AGENT | range_headers(part, hashed))
+    with urlopen(request, timeout=TIMEOUT) as answer:
         continued = answer.status == HTTPStatus.PARTIAL_CONTENT
         done = part.stat().st_size if continued else 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length is not None else None
-        note_stamp(part, answer.headers.get("ETag", ""))
+        stamp = answer.headers.get("ETag", "")
+        if stamp and not stamp.startswith("W/"):  # a weak one does not promise equal bytes
+            stamp_of(part).write_text(stamp, encoding="utf-8")
+        else:
+            stamp_of(part).unlink(missing_ok=True)
         with part.open("ab" if continued else "wb") as file:
             while chunk := next_chunk(answer):
                 file.write(chunk)
@@ -155,40 +134,32 @@ def receive(address: str, part: Path, *, resume: bool, progress: Progress | None
                 if progress is not None:
                     progress(done, total)
     if total is not None and done < total:
-        raise BrokenOffError(f"the connection ended after {done} of {total} bytes")
+        raise ConnectionError(f"the connection ended after {done} of {total} bytes")
 
 
-def next_chunk(answer: http.client.HTTPResponse) -> bytes:
+def next_chunk(answer: HTTPResponse) -> bytes:
     """Some more bytes, none at the end; apart from writing, whose faults are of another kind."""
     try:
         return answer.read(CHUNK)
-    except (OSError, http.client.HTTPException) as error:
-        raise BrokenOffError(f"the connection failed ({error})") from error
+    except (OSError, HTTPException) as error:
+        raise ConnectionError(f"the connection failed ({error})") from error
 
 
-def range_headers(part: Path, resume: bool) -> dict[str, str]:
+def range_headers(part: Path, hashed: bool) -> dict[str, str]:
     """The headers that ask for the rest only.
 
-    They are bound to the version of the file that `part` began with, if that is known: with
-    If-Range a server sends the whole file if it is another version by now.
+    With If-Range a server sends the whole file if it is another version by now. Without a stamp
+    the rest is only asked for where a hash will show a mixture of two versions.
     """
     note, done = stamp_of(part), part.stat().st_size if part.is_file() else 0
     stamp = note.read_text(encoding="utf-8") if note.is_file() else ""
-    if not done or not (stamp or resume):
+    if not done or not (stamp or hashed):
         return {}
     return {"Range": f"bytes={done}-"} | ({"If-Range": stamp} if stamp else {})
 
 
-def note_stamp(part: Path, stamp: str) -> None:
-    """Keep the server's stamp of the version; a weak one ("W/…") does not promise equal bytes."""
-    if stamp and not stamp.startswith("W/"):
-        stamp_of(part).write_text(stamp, encoding="utf-8")
-    else:
-        stamp_of(part).unlink(missing_ok=True)
-
-
 def stamp_of(part: Path) -> Path:
-    """The small file beside `part` that holds the stamp."""
+    """The small file beside `part` that holds the server's stamp of the version (ETag)."""
     return part.with_name(f"{part.name}.etag")
 
 

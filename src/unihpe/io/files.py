@@ -1,12 +1,11 @@
-"""Writing files so that nobody ever finds half of one."""
-
-from __future__ import annotations
+"""Files: written whole or not at all, read with a remedy, found by a pattern."""
 
 import contextlib
 import os
 import secrets
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,10 @@ from unihpe.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to `path` at the end, removed if anything
-    goes wrong.
+    """A temporary name beside `path` to write to, renamed to `path` at the end, or removed.
 
     Raises:
-        InputError: if the folder or file cannot be written (no such folder, no permission, disk
-            full).
+        InputError: if it cannot be written (no permission, disk full).
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -55,3 +52,19 @@ def read_text(path: Path, remedy: str) -> str:
 def packaged_toml(package: str, name: str) -> dict[str, Any]:
     """A TOML file that lies in a package."""
     return tomllib.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+def matching(root: Path, pattern: str) -> list[Path]:
+    """What is there of a pattern such as S*/*/annot.h5 under a folder, sorted.
+
+    `Path.glob` passes over folders that may not be read, and half a set looks whole: these raise
+    PermissionError.
+    """
+    places = [root]
+    for part in pattern.split("/"):
+        if any(sign in part for sign in "*?["):
+            inside = [path for place in places if place.is_dir() for path in place.iterdir()]
+            places = [path for path in inside if fnmatchcase(path.name, part)]
+        else:
+            places = [place / part for place in places]
+    return sorted(place for place in places if place.exists())

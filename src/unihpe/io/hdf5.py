@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from unihpe.errors import InputError, one_line
-from unihpe.io.arrays import Array, Shape, as_floats
+from unihpe.errors import InputError
+from unihpe.io.arrays import Array, Shape, as_floats, require_keys
 from unihpe.io.extra import extra
-from unihpe.io.pickles import BROKEN, require_no_bomb
+from unihpe.io.pickles import readable, require_no_bomb
 
 
 def read_hdf5(
@@ -18,17 +18,10 @@ def read_hdf5(
 ) -> dict[str, Array]:
     """Arrays of an HDF5 file by name, of the wanted shapes; those of `optional` may be absent."""
     h5py = extra("h5py", "data", f"{path}: reading it needs h5py")
-    try:
-        with h5py.File(path, "r") as file:
-            if missing := [key for key in shapes if key not in file]:
-                raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; {remedy}")
-            wanted = {**shapes, **{key: shape for key, shape in optional.items() if key in file}}
-            return {key: checked(file[key], shape, path, key) for key, shape in wanted.items()}
-    except InputError:
-        raise
-    except BROKEN as error:
-        reason = one_line(error, 160)
-        raise InputError(f"{path}: not a readable HDF5 file ({reason}); copy it again") from error
+    with readable(f"{path}: not a readable HDF5 file"), h5py.File(path, "r") as file:
+        require_keys(file, sorted(shapes), path, remedy)
+        wanted = {**shapes, **{key: shape for key, shape in optional.items() if key in file}}
+        return {key: checked(file[key], shape, path, key) for key, shape in wanted.items()}
 
 
 def checked(stored: Any, shape: Shape, path: Path, key: str) -> Array:

@@ -17,12 +17,9 @@ LARGE = 1 << 26  # bytes; smaller arrays stay in memory
 
 
 class Mapped:
-    """A file in memory as far as it is touched.
+    """A file in memory as far as it is touched; it must not change, but may be closed and removed.
 
-    Args:
-        file: open for reading; it must not change afterwards. It may be closed, and be removed.
-        access: a private copy, which torch needs, or, for files larger than the memory,
-            mmap.ACCESS_READ.
+    `access` is a private copy, which torch needs, or mmap.ACCESS_READ for more than the memory.
     """
 
     def __init__(self, file: IO[bytes], access: int = mmap.ACCESS_COPY) -> None:
@@ -33,8 +30,7 @@ class Mapped:
 
     def tensor(self, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """The numbers from byte `offset` on, as a tensor of `shape`; nothing is read yet."""
-        count = math.prod(shape)
-        if not count:
+        if not (count := math.prod(shape)):
             return torch.empty(shape, dtype=dtype)
         return torch.frombuffer(self.map, dtype=dtype, count=count, offset=offset).view(shape)
 
@@ -45,11 +41,7 @@ class Mapped:
 
 
 def stacked(parts: Iterable[Array], large: bool) -> tuple[Tensor, tuple[Mapped, ...]]:
-    """Parts (n, ...) one after the other as one float32 tensor (N, ...): in memory, or, if large,
-    in an unnamed temporary file ($TMPDIR).
-
-    Parts are taken one at a time, so that whoever gives them can let go of each.
-    """
+    """Parts (n, ...), taken one at a time, as one float32 tensor (N, ...), if large in a file."""
     if not large:
         return torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts])), ()
     count, shape = 0, tuple[int, ...]()
@@ -63,8 +55,6 @@ def stacked(parts: Iterable[Array], large: bool) -> tuple[Tensor, tuple[Mapped, 
     except OSError as error:
         # tempdir is None where no folder can be written
         where = tempfile.tempdir or "the folder for temporary files"
-        raise InputError(
-            f"{where}: {error.strerror or error}; a set that is larger than the memory is read"
-            " through a temporary file: set TMPDIR to a folder with room"
-        ) from error
+        what = f"{error.strerror or error}; sets larger than the memory go through temporary files"
+        raise InputError(f"{where}: {what}: set TMPDIR to a folder with room") from error
     return mapped.tensor(0, (count, *shape), torch.float32), (mapped,)

@@ -1,12 +1,12 @@
 """Pickles of data sets, read without running what is in them.
 
-A pickle is a program. This reader knows numpy arrays, numpy scalars, numpy types and plain
-containers, and refuses every other name a file asks for, whatever it is. Arrays and types are
-rebuilt by the functions below and not by numpy's own, because a crafted numpy type can claim that
-raw bytes are objects. Pickles of Python 2 (text as latin-1) are read too, and so are arrays of
-objects inside an npz. numpy 1 writes `numpy.core`, numpy 2 `numpy._core`: both are known.
+A pickle is a program. This reader knows numpy's arrays, scalars and types (of `numpy.core` and of
+numpy 2's `numpy._core`) and plain containers, and refuses every other name a file asks for. Arrays
+and types are rebuilt by the functions below and not by numpy's own, because a crafted numpy type
+can claim that raw bytes are objects. Pickles of Python 2 (text as latin-1) are read too.
 """
 
+import contextlib
 import lzma
 import math
 import pickle
@@ -16,7 +16,7 @@ import tokenize
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -24,18 +24,31 @@ from typing import IO, Any
 import numpy as np
 
 from unihpe.errors import InputError, one_line
-from unihpe.io.arrays import Array
+from unihpe.io.arrays import Array, require_keys
 
+Kinds = tuple[type[Exception], ...]
 # What a broken pickle or npz may raise while it is read.
-BROKEN = (
+BROKEN: Kinds = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, struct.error, zlib.error, lzma.LZMAError),
     *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError),
     *(OSError, RuntimeError, TypeError, ValueError),
 )
+GET_IT = "get the file from the data set's own site"
 BOMB_BYTES, BOMB_RATIO = 1 << 29, 100  # larger, and better compressed, than any array of poses is
 ARRAY_CLASS = object()  # stands for `numpy.ndarray`: can be neither called nor changed
 PLAIN_TYPE = re.compile(r"[<>|=]?(O|[?bBSU]|[biufcSUV]\d{1,9})\d{0,2}")
 NUMPY_MODULES = re.compile(r"numpy(\._?core(\.(multiarray|_multiarray_umath|numeric))?)?")
+
+
+@contextlib.contextmanager
+def readable(what: str, remedy: str = "copy it again", kinds: Kinds = BROKEN) -> Iterator[None]:
+    """Turns what a broken file raises into an InputError: what it is not, why, and the remedy."""
+    try:
+        yield
+    except InputError:
+        raise
+    except kinds as error:
+        raise InputError(f"{what} ({one_line(error, 160)}); {remedy}") from error
 
 
 def require(condition: object, otherwise: str) -> None:
@@ -89,13 +102,11 @@ def checked_type(kind: object) -> np.dtype[Any]:
     return kind.dtype
 
 
-def as_bytes(data: object) -> bytes:
+def as_bytes(data: Any) -> bytes:
     """Raw bytes, also where Python 2 stored them as text."""
-    if isinstance(data, str):
-        return data.encode("latin1")
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    raise pickle.UnpicklingError("an array whose data is no bytes")
+    data = data.encode("latin1") if isinstance(data, str) else data
+    require(isinstance(data, bytes | bytearray | memoryview), "an array whose data is no bytes")
+    return bytes(data)
 
 
 def rebuild_array(subtype: object, *_: object) -> Rebuilt:
@@ -143,7 +154,7 @@ class Restricted(pickle.Unpickler):
         self.where = where
 
     def find_class(self, module: str, name: str) -> Any:
-        """What the names in a pickle stand for: ours, or an InputError."""
+        """Ours by the name in a pickle, or an InputError."""
         family = "numpy" if NUMPY_MODULES.fullmatch(module) else module
         family = "builtins" if module in ("__builtin__", "collections") else family
         if (family, name) == ("numpy", "ndarray"):
@@ -152,21 +163,14 @@ class Restricted(pickle.Unpickler):
             return partial(FUNCTIONS[family, name])
         if family == "builtins" and name in CONTAINERS:
             return CONTAINERS[name]
-        raise InputError(
-            f"{self.where}: asks for {module}.{name}, which is neither an array nor a plain"
-            " container, so nothing of it was run: get the file from the data set's own site"
-        )
+        refused = f"asks for {module}.{name}, which is neither an array nor a plain container"
+        raise InputError(f"{self.where}: {refused}, so nothing of it was run; {GET_IT}")
 
 
 def load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restricted) -> Any:
     """The one object pickled in a stream; `where` names it in messages."""
-    try:
+    with readable(f"{where}: not a readable pickle"):
         return reader(file, where).load()
-    except InputError:
-        raise
-    except BROKEN as error:
-        reason = one_line(error, 160)
-        raise InputError(f"{where}: not a readable pickle ({reason}); copy it again") from error
 
 
 def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
@@ -187,21 +191,10 @@ def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str,
     if not path.is_file():
         remedy = "give the folder that holds it, or make it as docs/data.md describes"
         raise InputError(f"{path}: no such file; {remedy}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            present = [name.removesuffix(".npy") for name in archive.namelist()]
-            if missing := [key for key in keys if key not in present]:
-                holds = ", ".join(present) or "nothing"
-                raise InputError(f"{path}: lacks {', '.join(missing)}; it holds {holds}")
-            for key in keys:
-                entry = archive.getinfo(f"{key}.npy")
-                require_no_bomb(entry.file_size, entry.compress_size, f"{path} [{key}]:")
-            return {key: member(archive, key, f"{path} [{key}]", objects) for key in keys}
-    except InputError:
-        raise
-    except BROKEN as error:
-        reason = one_line(error, 160)
-        raise InputError(f"{path}: not a readable npz ({reason}); copy it again") from error
+    with readable(f"{path}: not a readable npz"), zipfile.ZipFile(path) as archive:
+        present = [name.removesuffix(".npy") for name in archive.namelist()]
+        require_keys(present, keys, path, f"it holds {', '.join(present) or 'nothing'}")
+        return {key: member(archive, key, f"{path} [{key}]", objects) for key in keys}
 
 
 def npz_keys(path: Path) -> list[str]:
@@ -235,46 +228,42 @@ def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def require_room(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
-    """Raise a ValueError for an array of numbers that does not fit a file of `size` bytes."""
+def read_numbers(file: IO[bytes], size: int) -> Array:
+    """The array of an npy file of `size` bytes; a ValueError for objects, or if it does not fit."""
+    shape, dtype = header_of(file)
     if (wanted := math.prod(shape) * dtype.itemsize) > size or min(shape, default=0) < 0:
         raise ValueError(f"its header promises {wanted:,} bytes, of {size:,}")
+    file.seek(0)
+    loaded: Array = np.lib.format.read_array(file, allow_pickle=False)
+    return loaded
 
 
 def load_npy(path: Path, remedy: str) -> Array:
     """The numbers of an npy file; the InputError for a broken one, or objects, ends in `remedy`."""
-    try:
-        with path.open("rb") as file:
-            require_room(*header_of(file), path.stat().st_size)
-            file.seek(0)
-            loaded: Array = np.lib.format.read_array(file, allow_pickle=False)
-    except BROKEN as error:
-        reason = one_line(error, 160)
-        raise InputError(f"{path}: no readable npy ({reason}); {remedy}") from error
-    return loaded
+    with readable(f"{path}: no readable npy", remedy), path.open("rb") as file:
+        return read_numbers(file, path.stat().st_size)
 
 
 def require_no_bomb(size: int, stored: int, what: str) -> None:
     """Raise for a small array that would fill the memory: no numbers of people are that alike."""
     if size > BOMB_BYTES and size > BOMB_RATIO * stored:
-        raise InputError(
-            f"{what} {stored:,} bytes that unpack to {size:,}: no data set is so alike, so it was"
-            " not unpacked; get the file from the data set's own site"
-        )
+        sizes = f"{stored:,} bytes that unpack to {size:,}: no data set is so alike"
+        raise InputError(f"{what} {sizes}, so it was not unpacked; {GET_IT}")
 
 
 def member(archive: zipfile.ZipFile, key: str, where: str, objects: bool) -> Any:
     """One array of an npz, as a stream, so that it is in memory once; objects are restricted."""
-    with archive.open(f"{key}.npy") as file:
+    entry = archive.getinfo(f"{key}.npy")
+    require_no_bomb(entry.file_size, entry.compress_size, f"{where}:")
+    with archive.open(entry) as file:
         shape, dtype = header_of(file)
         if dtype.hasobject and not objects:
             raise InputError(f"{where}: holds objects; save it as plain numbers or text")
         if dtype.hasobject:
             loaded = load_stream(file, where)
         else:
-            require_room(shape, dtype, archive.getinfo(f"{key}.npy").file_size)
             file.seek(0)
-            loaded = np.lib.format.read_array(file, allow_pickle=False)
+            loaded = read_numbers(file, entry.file_size)
         if file.read(1):  # the end must be reached, for there the check sum is compared
             raise ValueError(f"{key} goes on behind its last value")
     single = dtype.hasobject and isinstance(loaded, np.ndarray) and shape == ()

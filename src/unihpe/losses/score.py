@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+Network = Callable[[Tensor, Tensor], Tensor]  # of noisy poses and times
+
 
 class Process(Protocol):
     """What score matching asks of a diffusion, see `unihpe.diffusion.parametrisation`."""
@@ -21,11 +23,7 @@ class Process(Protocol):
 
 
 def score_loss(
-    network: Callable[[Tensor, Tensor], Tensor],
-    process: Process,
-    x0: Tensor,
-    seen: Tensor,
-    generator: torch.Generator,
+    network: Network, process: Process, x0: Tensor, seen: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Denoising score matching of poses x0 at random times, one noise draw a row.
 
@@ -43,10 +41,7 @@ def score_loss(
 
 
 def point_loss(
-    denoise: Callable[[Tensor, Tensor], Tensor],
-    x0: Tensor,
-    seen: Tensor,
-    kind: Literal["square", "distance"],
+    denoise: Network, x0: Tensor, seen: Tensor, kind: Literal["square", "distance"]
 ) -> Tensor:
     """How far x̂₀ at t = 1, at the centre of the noise, lies from the poses x0."""
     guess = denoise(torch.zeros_like(x0), x0.new_ones(1))

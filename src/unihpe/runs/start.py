@@ -34,11 +34,10 @@ class Start:
 
 
 def load_start(recipe: Recipe, path: Path | str) -> Start:
-    """The checkpoint at `path`, see `checkpoint_file`.
+    """The checkpoint at `path` (see `checkpoint_file`).
 
     Raises:
-        InputError: for one that cannot be read, that has other joints, or whose weights would mean
-            something else in the recipe's model.
+        InputError: if it cannot be read, or has other joints or parts than the recipe.
     """
     file = checkpoint_file(path)
     tensors, card = load_checkpoint(file)
@@ -47,19 +46,14 @@ def load_start(recipe: Recipe, path: Path | str) -> Start:
             f"{file} has the joints of {card.skeleton}, the recipe trains on {recipe.data.skeleton}"
         )
     if recipe.model.image_encoder is None:
-        tensors = {
-            key: value for key, value in tensors.items() if not key.startswith(PICTURE_PARTS)
-        }
-    require_same_meaning(recipe, tensors, card, file)
-    return Start(file, tensors, card)
+        tensors = {key: t for key, t in tensors.items() if not key.startswith(PICTURE_PARTS)}
+    start = Start(file, tensors, card)
+    require_same_meaning(recipe, start)
+    return start
 
 
 def origin_of(start: Start | None, state: Path | None) -> Origin | None:
-    """What a run begins from: the checkpoint that is given or that its saved state says.
-
-    Raises:
-        InputError: if the state says another than is given.
-    """
+    """What a run begins from: the checkpoint that is given, which its saved state must not deny."""
     given = None if start is None else start.origin
     if state is None or not state.exists():
         return given
@@ -71,29 +65,25 @@ def origin_of(start: Start | None, state: Path | None) -> Origin | None:
     return saved
 
 
-def require_same_meaning(
-    recipe: Recipe, tensors: Mapping[str, Tensor], card: Card, file: Path
-) -> None:
+def require_same_meaning(recipe: Recipe, start: Start) -> None:
     """Raise where a checkpoint's weights fit the recipe's model, but would mean something else.
 
     Parts that one of the two lacks do not matter; `load_into` finds what changes shapes.
     """
     theirs, ours = [], []
-    for part, table in card.recipe.get("model", {}).items():
+    for part, table in start.card.recipe.get("model", {}).items():
         settings = getattr(recipe.model, part, None)
-        if not isinstance(settings, Settings) or not table:
-            continue
-        if not any(name.startswith(f"{part}.") for name in tensors):
-            continue
-        table = type(settings)().model_dump() | table  # younger settings had their defaults
-        for name in meaningful_settings(settings, table):
-            if table[name] != (own := getattr(settings, name)):
-                theirs.append(f"model.{part}.{name}={table[name]}".replace("True", "true"))
-                ours.append(str(own).lower())
+        has_weights = any(name.startswith(f"{part}.") for name in start.tensors)
+        if isinstance(settings, Settings) and table and has_weights:
+            table = type(settings)().model_dump() | table  # younger settings had their defaults
+            for name in meaningful_settings(settings, table):
+                if table[name] != (own := getattr(settings, name)):
+                    theirs.append(f"model.{part}.{name}={table[name]}".replace("True", "true"))
+                    ours.append(f"{own}".replace("False", "false"))
     if theirs:
         changes = " ".join(f"--set {change}" for change in theirs)
         raise InputError(
-            f"{file} has {', '.join(theirs)}, the recipe {', '.join(ours)}: add {changes}"
+            f"{start.file} has {', '.join(theirs)}, the recipe {', '.join(ours)}: add {changes}"
         )
 
 
@@ -103,9 +93,9 @@ def meaningful_settings(ours: Settings, theirs: Mapping[str, Any]) -> tuple[str,
         case ImageEncoderSettings():
             head = ("heatmap_head", *(("heatmaps_from",) if ours.heatmap_head else ()))
             return ("kind", "shrink", "read_out", *(head if theirs["heatmap_head"] else ()))
-        case EncoderSettings():
-            return ("kind", "heads") if ours.kind == "transformer" else ("kind",)
-        case DecoderSettings():
-            return ("kind", "path", "prediction") if ours.kind == "diffusion" else ("kind",)
+        case EncoderSettings() if ours.kind == "transformer":
+            return ("kind", "heads")
+        case DecoderSettings() if ours.kind == "diffusion":
+            return ("kind", "path", "prediction")
         case _:
-            return ()
+            return ("kind",)

@@ -49,11 +49,13 @@ def train(
         report: gets each row of the log.
 
     Raises:
-        InputError: if `run.out` holds a run and `resume` is off, or a run of another recipe; if a
-            loss is not finite, or none reaches what its stage trains; if a stage chooses its best
-            weights without `validate`; if the processes cannot share a stage's batches evenly.
+        InputError: if `run.out` and `resume` do not go together, or a stage cannot be trained.
     """
-    require_scores(stages, validate)
+    if validate is None and (choosing := [stage.name for stage in stages if stage.check_every]):
+        raise InputError(
+            f"stage {choosing[0]} keeps the weights that validate best, and the data has no split"
+            " 'val': set data.held_out to a share of the training part, or check_every = 0"
+        )
     run.processes.require_shares(stages)
     model.to(run.device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
@@ -85,21 +87,9 @@ def train(
     return averaged, progress
 
 
-def require_scores(stages: tuple[Stage, ...], validate: Validate | None) -> None:
-    """Raise for a stage that chooses its best weights where nothing can be validated."""
-    for stage in stages:
-        if stage.check_every and validate is None:
-            raise InputError(
-                f"stage {stage.name} keeps the weights that validate best, and the data has no"
-                " split 'val': set data.held_out to a share of the training part, or"
-                " check_every = 0"
-            )
-
-
 def is_over(stage: Stage, progress: Progress) -> bool:
     """Whether the stage has no steps left, or no patience."""
-    impatient = bool(stage.patience) and progress.best.since >= stage.patience
-    return progress.step >= stage.steps or impatient
+    return progress.step >= stage.steps or 0 < stage.patience <= progress.best.since
 
 
 def is_due(every: int, stage: Stage, progress: Progress) -> bool:
@@ -123,7 +113,7 @@ def train_step(
     run: Run,
     progress: Progress,
 ) -> Row:
-    """One step of gradient descent; returns its log row, with the losses of its last batch."""
+    """One step of gradient descent; returns its log row, with its last batch's losses."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(stage, progress.step)
     optimiser.zero_grad(set_to_none=True)
@@ -140,16 +130,11 @@ def train_step(
     clamp_log_scale_(model.log_scale, stage.temperature_min, LARGEST_TEMPERATURE)
     progress.step += 1
     progress.samples += stage.step_samples
-    return {
-        "stage": stage.name,
-        "step": progress.step,
-        "steps": stage.steps,
-        "samples": progress.samples,
-        **{name: loss.item() for name, loss in losses.items()},
-        "temperature": model.temperature.item(),
-        "gradient": norm.item(),
-        "learning_rate": optimiser.param_groups[0]["lr"],
-    }
+    row: Row = {"stage": stage.name, "step": progress.step, "steps": stage.steps}
+    row |= {"samples": progress.samples}
+    row |= {name: loss.item() for name, loss in losses.items()}
+    row |= {"temperature": model.temperature.item(), "gradient": norm.item()}
+    return row | {"learning_rate": optimiser.param_groups[0]["lr"]}
 
 
 def add_gradients(
@@ -175,34 +160,26 @@ def add_gradients(
 def losses_of(
     model: UniHPE, batches: list[Batch], stage: Stage, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The losses of a step's batches, added up by name.
-
-    Raises:
-        InputError: if there are none, or none that depends on what the stage trains.
-    """
+    """The losses of batches that belong together, added up by name; some must train something."""
     terms: dict[str, Tensor] = {}
     for batch in batches:
         for name, loss in stage_losses(model, batch, stage, generator).items():
             terms[name] = terms[name] + loss if name in terms else loss
     if not terms:
         raise InputError(
-            f"stage {stage.name} has no loss on a batch:"
-            " none of its people has the evidence that it learns from"
+            f"stage {stage.name} has no loss on a batch: none of its people has what it learns from"
         )
     if not any(term.requires_grad for term in terms.values()):
         raise InputError(
             f"stage {stage.name} trains {', '.join(stage.trains)}, which none of its losses"
-            f" ({', '.join(terms)}) reaches: add a loss that does (a decode path of that decoder,"
-            " say), or change trains"
+            f" ({', '.join(terms)}) reaches: add a loss that does, or change trains"
         )
     return terms
 
 
 def mixed_precision(device: str, wanted: bool) -> torch.autocast:
-    """bfloat16 autocast where it is wanted and pays.
-
-    Of CPUs, it pays on those with AVX-512: on AVX2, HRNet took eight times as long as in float32.
-    """
+    """bfloat16 autocast where it is wanted and pays."""
+    # of CPUs, on those with AVX-512: on AVX2, HRNet took eight times as long as in float32
     kind = device.split(":")[0]
     pays = kind != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
     return torch.autocast(kind, torch.bfloat16, enabled=wanted and pays)

@@ -1,88 +1,68 @@
 """The losses of a stage (eqs. 4 and 5)."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from itertools import combinations
 
 import torch
 from torch import Tensor
 
+from unihpe import losses
 from unihpe.body.batch import Batch, Modality, chosen
-from unihpe.losses import (
-    heatmap_loss,
-    integral_loss,
-    masked_mean_square,
-    pair_loss,
-    point_loss,
-    sample_triplets,
-    score_loss,
-    triplet_loss,
-)
 from unihpe.model.heatmaps import gaussian_heatmaps, soft_argmax
 from unihpe.model.pose_decoder import MLPDecoder
 from unihpe.model.unihpe import UniHPE
 from unihpe.training.stage import Decoding, Stage
 
+Terms = dict[str, Tensor]  # losses by name, scalars
 
-def stage_losses(
-    model: UniHPE, batch: Batch, stage: Stage, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """The terms of eq. 5, weighted: the loop adds them up and logs each by name. Scalars.
 
-    A batch without pictures, or without 3D, takes part in what it has evidence for.
-    """
-    terms: dict[str, Tensor] = {}
+def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: torch.Generator) -> Terms:
+    """The weighted terms of eq. 5; a batch takes part in those that it has evidence for."""
+    terms: Terms = {}
     embeddings: dict[Modality, Tensor] = {}
-    needed = {modality for modality in stage.embedded if has(batch, modality)}
-    if stage.needs_heatmaps and has(batch, Modality.IMAGE):
+    if stage.needs_heatmaps and batch.image is not None:
         maps = model.image_maps(batch)
         heatmaps = model.heatmaps(maps)
         terms |= heatmap_losses(heatmaps, batch, stage)
-        if Modality.IMAGE in needed:
+        if Modality.IMAGE in stage.embedded:
             embeddings[Modality.IMAGE] = model.encode_maps(maps, batch.box_token, heatmaps)
-    for modality in sorted(needed - embeddings.keys()):
-        if (embedding := embed_known(model, batch, modality)) is not None:
+    for modality in sorted(stage.embedded - embeddings.keys()):
+        if (embedding := encode_people(model, batch, modality)) is not None:
             embeddings[modality] = embedding
     if stage.contrastive:
-        for name, loss in contrastive_losses(
-            embeddings, batch, model.temperature, stage, generator
-        ).items():
-            terms[name] = stage.contrastive * loss
+        found = contrastive_losses(embeddings, batch, model.temperature, stage, generator)
+        terms |= {name: stage.contrastive * loss for name, loss in found.items()}
     for decoding in stage.decode:
         source, target = decoding.path
-        if source not in embeddings or not has(batch, target):
-            continue
-        name = f"{decoding.source}→{decoding.target}"
-        for kind, loss in decoding_losses(
-            model, batch, embeddings[source], decoding, stage, generator
-        ).items():
-            terms[f"{kind} {name}"] = decoding.weight * loss
+        if source in embeddings and (target is Modality.POSE_2D or batch.pose is not None):
+            found = decoding_losses(model, batch, embeddings[source], decoding, stage, generator)
+            path = f"{decoding.source}→{decoding.target}"
+            terms |= {f"{name} {path}": decoding.weight * loss for name, loss in found.items()}
     return terms
 
 
-def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> dict[str, Tensor]:
+def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> Terms:
     """The terms of heat maps (B, J, h, w), weighted."""
     height, width = heatmaps.shape[-2:]
     joints, confidence = batch.keypoints, batch.confidence
     terms = {}
     if stage.heatmap:
         bells = gaussian_heatmaps(joints, confidence, width, height)
-        terms["heatmap"] = stage.heatmap * heatmap_loss(heatmaps, bells, confidence)
+        terms["heatmap"] = stage.heatmap * losses.heatmap_loss(heatmaps, bells, confidence)
     if stage.integral:
         assert batch.image is not None
         high, wide = batch.image.shape[-2:]  # the crop, which may be padded for the backbone
-        loss = integral_loss(soft_argmax(heatmaps), joints, confidence, wide / high)
+        loss = losses.integral_loss(soft_argmax(heatmaps), joints, confidence, wide / high)
         terms["integral"] = stage.integral * loss
     return terms
 
 
-def embed_known(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
-    """Embeddings (B, D), zero for people without this evidence, who do not reach the encoder: they
-    would bend its batch norms.
+def encode_people(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
+    """Embeddings (B, D), zero for people without this evidence; None if fewer than two have it.
 
-    None where fewer than two people have it.
+    Those without do not reach the encoder, whose batch norms they would bend.
     """
-    rows = known(batch, (modality,))
+    rows = people_with(batch, (modality,))
     if len(rows) == len(batch):
         return model.encode(batch, modality)
     if len(rows) < 2:
@@ -91,53 +71,43 @@ def embed_known(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | Non
     return embedding.new_zeros(len(batch), embedding.shape[1]).index_copy(0, rows, embedding)
 
 
+def people_with(batch: Batch, modalities: Iterable[Modality]) -> Tensor:
+    """The people who have all of this evidence, as row numbers: masks, not fake labels."""
+    rows = torch.ones(len(batch), dtype=torch.bool, device=batch.keypoints.device)
+    for modality in modalities:
+        match modality:
+            case Modality.IMAGE:
+                rows &= batch.image is not None
+            case Modality.POSE_2D:
+                rows &= (batch.confidence > 0).any(1)
+            case Modality.POSE_3D if batch.pose is None:
+                rows &= False
+            case Modality.POSE_3D:
+                rows &= torch.isfinite(batch.pose).all(-1).any(1)
+    return rows.nonzero()[:, 0]
+
+
 def contrastive_losses(
     embeddings: dict[Modality, Tensor],
     batch: Batch,
     temperature: Tensor,
     stage: Stage,
     generator: torch.Generator,
-) -> dict[str, Tensor]:
-    """L_pair of every two aligned modalities, and α·L_triplet (eqs. 1, 3 and 4), each over the people who have them."""
-    terms: dict[str, Tensor] = {}
-    for a, b in combinations([m for m in stage.aligned if m in embeddings], 2):
-        rows = known(batch, (a, b))
-        if not len(rows):
-            continue
-        pair = pair_loss(
-            embeddings[a][rows], embeddings[b][rows], temperature, directions=stage.directions
-        )
-        terms[f"pair {a.label}-{b.label}"] = pair
-    if not stage.triplet or any(m not in embeddings for m in stage.aligned):
-        return terms
-    if len(rows := known(batch, stage.aligned)):
-        drawn = None if stage.negatives == "all" else sample_triplets(len(rows), generator)
-        image, pose_2d, pose_3d = (embeddings[m][rows] for m in stage.aligned)
-        terms["triplet"] = stage.triplet * triplet_loss(
-            image, pose_2d, pose_3d, temperature, triplets=drawn
-        )
+) -> Terms:
+    """L_pair of every two aligned modalities and α·L_triplet, over those who have them (eq. 4)."""
+    terms: Terms = {}
+    embedded = [modality for modality in stage.aligned if modality in embeddings]
+    for a, b in combinations(embedded, 2):
+        if len(rows := people_with(batch, (a, b))):
+            first, second = embeddings[a][rows], embeddings[b][rows]
+            loss = losses.pair_loss(first, second, temperature, directions=stage.directions)
+            terms[f"pair {a.label}-{b.label}"] = loss
+    if stage.triplet and embedded == [*Modality] and len(rows := people_with(batch, embedded)):
+        drawn = None if stage.negatives == "all" else losses.sample_triplets(len(rows), generator)
+        image, pose_2d, pose_3d = (embeddings[modality][rows] for modality in embedded)
+        loss = losses.triplet_loss(image, pose_2d, pose_3d, temperature, triplets=drawn)
+        terms["triplet"] = stage.triplet * loss
     return terms
-
-
-def has(batch: Batch, modality: Modality) -> bool:
-    """Whether the batch holds this kind of evidence at all."""
-    match modality:
-        case Modality.IMAGE:
-            return batch.image is not None
-        case Modality.POSE_2D:
-            return True
-        case Modality.POSE_3D:
-            return batch.pose is not None
-
-
-def known(batch: Batch, modalities: tuple[Modality, ...]) -> Tensor:
-    """The people who have all of these modalities, as row numbers: masks, not fake labels."""
-    rows = torch.ones(len(batch), dtype=torch.bool, device=batch.keypoints.device)
-    if Modality.POSE_2D in modalities:
-        rows &= (batch.confidence > 0).any(1)
-    if Modality.POSE_3D in modalities and batch.pose is not None:
-        rows &= torch.isfinite(batch.pose).all(-1).any(1)
-    return rows.nonzero()[:, 0]
 
 
 def decoding_losses(
@@ -147,27 +117,30 @@ def decoding_losses(
     decoding: Decoding,
     stage: Stage,
     generator: torch.Generator,
-) -> dict[str, Tensor]:
-    """The terms of one decoding path on the first `share` of the batch; who draws a mixed one puts people of all sources there."""
+) -> Terms:
+    """The terms of one decoding path, on the batch's first `share`; embedding (B, D)."""
     source, target = decoding.path
     count = max(1, round(decoding.share * len(batch)))
     x0, seen = (part[:count] for part in model.target(batch, target))
-    there = torch.zeros(len(batch), dtype=torch.bool, device=seen.device)
-    there[known(batch, (source,))] = True
-    seen = seen & there[:count, None]  # nobody is decoded from evidence that he does not have
+    has_source = torch.zeros(len(batch), dtype=torch.bool, device=seen.device)
+    has_source[people_with(batch, (source,))] = True
+    seen = seen & has_source[:count, None]  # nobody is decoded from evidence that they do not have
     embedding, box = embedding[:count], batch.box_token[:count]
     drop = (torch.rand(count, generator=generator) < stage.embedding_dropout).to(x0.device)
     decoder = model.decoder(target)
     if isinstance(decoder, MLPDecoder):
-        return {"regression": masked_mean_square(decoder(embedding, source, box).float(), x0, seen)}
+        return {
+            "regression": losses.masked_mean_square(
+                decoder(embedding, source, box).float(), x0, seen
+            )
+        }
     prepared = decoder.network.prepare(embedding, source, box, drop)
     terms = {}
     if draws := decoding.draws:
         network = decoder.conditioned(prepared.repeat(draws, 1))
-        many, those = x0.repeat(draws, 1, 1), seen.repeat(draws, 1)
-        terms["score"] = score_loss(network, decoder.diffusion, many, those, generator)
+        x0s, seens = x0.repeat(draws, 1, 1), seen.repeat(draws, 1)
+        terms["score"] = losses.score_loss(network, decoder.diffusion, x0s, seens, generator)
     if decoding.point:
-        denoise = decoder.denoiser(prepared)
-        kept = seen & ~drop[:, None]
-        terms["point"] = decoding.point * point_loss(denoise, x0, kept, decoding.point_loss)
+        denoise, kept = decoder.denoiser(prepared), seen & ~drop[:, None]
+        terms["point"] = decoding.point * losses.point_loss(denoise, x0, kept, decoding.point_loss)
     return terms

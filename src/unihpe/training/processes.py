@@ -1,15 +1,14 @@
 """Several processes, started by torchrun, train together: they share the batches of each step.
 
-A recipe gives the same training in one process as in several, but for the rounding of sums and for
-batch norms' running statistics, which each process takes of its own batches; all are then averaged.
-torchrun ends with its own exit code, 1, whatever went wrong.
+A recipe trains the same model in one process as in several, but for the rounding of sums and for
+batch norms' statistics, which each process takes of its own batches; all are then averaged.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -23,14 +22,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all that train together."""
+    """This process among all that train together; the first of them writes files and messages."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def writes(self) -> bool:
-        """Whether this one writes files and messages."""
         return self.rank == 0
 
     def share(self, batches: int) -> range:
@@ -44,8 +42,7 @@ class Processes:
                 batches = f"{stage.accumulate} batch{'es' * (stage.accumulate > 1)}"
                 raise InputError(
                     f"stage '{stage.name}' accumulates {batches} a step, which {self.count}"
-                    " processes cannot share evenly: set its accumulate to a multiple of"
-                    f" {self.count} (and its batch_size lower, for as many samples a step)"
+                    f" processes cannot share: set its accumulate to a multiple of {self.count}"
                 )
 
     def agreed(self, compute: Callable[[], Result]) -> Result:
@@ -53,8 +50,7 @@ class Processes:
         if self.count == 1:
             return compute()
         result = [compute() if self.writes else None]
-        with all_present():
-            dist.broadcast_object_list(result)
+        exchange(dist.broadcast_object_list, result)
         return cast(Result, result[0])
 
     def add_up_gradients(self, trained: Iterable[Tensor]) -> None:
@@ -65,8 +61,7 @@ class Processes:
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over all processes, in place."""
         if self.count > 1:
-            tensors = list(tensors)
-            add_up(tensors)
+            add_up(tensors := list(tensors))
             for tensor in tensors:
                 tensor.div_(self.count)
 
@@ -75,33 +70,26 @@ ALONE = Processes()
 
 
 def gradient_of(parameter: Tensor) -> Tensor:
-    """The parameter's gradient, made 0 where it has none."""
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad
 
 
 def add_up(tensors: list[Tensor]) -> None:
-    """Replace each tensor by its sum over all processes, in place and in one message.
-
-    Raises:
-        InputError: if another process has ended.
-    """
+    """Replace each tensor by its sum over all processes, in place and in one message."""
     if not tensors:  # a stage that trains no batch norms has no statistics, in all processes alike
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    with all_present():
-        dist.all_reduce(flat)
+    exchange(dist.all_reduce, flat)
     sums = flat.split([tensor.numel() for tensor in tensors])
     for tensor, total in zip(tensors, sums, strict=True):
         tensor.copy_(total.view_as(tensor))
 
 
-@contextmanager
-def all_present() -> Iterator[None]:
-    """What needs all processes; where one has ended, it says why, and the others that it did."""
+def exchange(operation: Callable[[Any], Any], message: Any) -> None:
+    """An operation of all processes; if one has ended, it has said why, and the others stop."""
     try:
-        yield
+        operation(message)
     except RuntimeError as error:
         raise InputError(
             "another of the processes that train together has ended, and said why"
@@ -131,13 +119,10 @@ def joined(device: str) -> Iterator[tuple[Processes, str]]:
 
 def own_device(device: str, place: int) -> str:
     """The device of the process at this place on its machine: the CPU, or a GPU of its own."""
-    if device == "cpu":
-        return device
-    if device != "cuda":
+    if device not in ("cpu", "cuda"):
         raise InputError(
-            f"--device {device}: processes that train together take cpu or cuda,"
-            " each a GPU of its own"
+            f"--device {device}: processes that train together take cpu or cuda, each its own GPU"
         )
-    if place >= (gpus := torch.cuda.device_count()):
+    if device == "cuda" and place >= (gpus := torch.cuda.device_count()):
         raise InputError(f"--nproc-per-node: more processes than the {gpus} GPUs of this machine")
-    return f"cuda:{place}"
+    return "cpu" if device == "cpu" else f"cuda:{place}"

@@ -20,13 +20,10 @@ class Decoding(Settings):
 
     source: Source
     target: Target
-    # The share of each batch that the path learns from: its first people, a mixed batch's of all
-    # sources.
-    share: float = Field(1.0, gt=0, le=1)
+    share: float = Field(1.0, gt=0, le=1)  # of each batch that it learns from: the first people
     weight: float = Field(1.0, gt=0)  # of its loss
     draws: int = Field(1, ge=0)  # noise draws for each embedding, which make the most of it
-    # Weight of the point estimate's own term: the network at t = 1, at the centre of the noise.
-    point: float = Field(0.0, ge=0)
+    point: float = Field(0.0, ge=0)  # weight of the answer at t = 1, at the noise's centre
     # "square" makes the point estimate the posterior mean; "distance" the geometric median of each
     # joint, which is what MPJPE rewards.
     point_loss: Literal["square", "distance"] = "square"
@@ -50,11 +47,9 @@ class Stage(Settings):
     trains: tuple[Part, ...] = PARTS  # what learns; the rest is frozen
 
     contrastive: float = Field(1.0, ge=0)  # weight of L_cl (eq. 4)
-    # The modalities that L_cl brings together: two (their pair loss; fig. 2, step 1) or all three.
-    align: tuple[Source, ...] = ("pose_2d", "pose_3d")
+    align: tuple[Source, ...] = ("pose_2d", "pose_3d")  # what L_cl brings together: two, or three
     triplet: float = Field(0.0, ge=0)  # α of eq. 4: L_triplet beside L_pair, for three modalities
-    # Of L_triplet: drawn as in algorithm 1, or all 3B(B − 1) of each anchor.
-    negatives: Literal["sampled", "all"] = "sampled"
+    negatives: Literal["sampled", "all"] = "sampled"  # of L_triplet: algorithm 1, or 3B(B − 1)
     directions: Literal["both", "one"] = "both"  # of L_pair; "one" is eq. 1 as printed
     heatmap: float = Field(0.0, ge=0)  # weight of the heat-map loss, which trains the backbone
     # Weight of the distance, in half sides of the box, from where heat maps point to the joints
@@ -64,11 +59,8 @@ class Stage(Settings):
 
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=1)
-    # People without pictures in each step, from the recipe's [poses], as a batch of their own.
-    pose_batch: int = Field(0, ge=0)
-    # Batches whose gradients are averaged in each step. Each is contrasted on its own; several
-    # processes share them.
-    accumulate: int = Field(1, ge=1)
+    pose_batch: int = Field(0, ge=0)  # people of [poses] in each step, as a batch of their own
+    accumulate: int = Field(1, ge=1)  # batches whose gradients a step averages; processes share
 
     learning_rate: float = Field(1e-4, gt=0)  # at its highest, after `warm_up` steps
     weight_decay: float = Field(0.0, ge=0)
@@ -76,19 +68,15 @@ class Stage(Settings):
     schedule: Literal["constant", "cosine"] = "constant"  # as in the paper, or down to 0
     temperature: float | None = Field(None, gt=0)  # τ₀; left out, the stage keeps the τ it gets
     temperature_min: float = Field(1 / 100, gt=0)  # the lower clamp of τ (§4.2)
-    # Share of the embeddings that a decoder does not see, which makes it a pose prior, too.
-    embedding_dropout: float = Field(0.0, ge=0, lt=1)
+    embedding_dropout: float = Field(0.0, ge=0, lt=1)  # makes the decoders pose priors, too
     ema: float = Field(0.999, ge=0, lt=1)  # decay of the averaged weights, which are what is saved
-    # Steps between validations that choose: the averaged weights with the best score are the
-    # stage's result, and the next stage starts from them. 0 keeps the last ones.
+    # Steps between validations, of which the best gives the stage's result; 0 keeps the last.
     check_every: int = Field(0, ge=0)
-    # The stage ends after so many of these validations in a row without a better score; 0 never.
-    patience: int = Field(0, ge=0)
+    patience: int = Field(0, ge=0)  # so many validations without a better score end it; 0 never
     clip: float = Field(1.0, gt=0)  # largest gradient norm
     bfloat16: bool = False  # autocast; ignored on CPUs that compute it slowly, see mixed_precision
-    # The pose encoders' batch norms keep the statistics they have, and the weights settle on those.
-    # Otherwise each batch of a step is normed by its own; if their sources differ, the running
-    # statistics, which are used afterwards, lie in between.
+    # The pose encoders' batch norms keep their running statistics, and weights settle on those. If
+    # a step's batches differ in source, each is otherwise normed by its own: unlike in use.
     settled: bool = False
 
     @property

@@ -80,17 +80,12 @@ class Progress:
 def begin_run(
     run: Run, resume: bool, model: nn.Module, averaged: nn.Module
 ) -> tuple[Progress, dict[str, Any] | None]:
-    """Progress and the optimiser's state: none yet or, resumed, the saved ones; loads the models.
-
-    Raises:
-        InputError: if `run.out` holds a run and `resume` is off, or none, or another recipe's.
-    """
+    """Progress and the optimiser's state; those of a resumed run, whose models are loaded, too."""
     path = run.out / STATE_FILE
     if not resume:
         if path.exists():
             raise InputError(
-                f"{run.out} already holds a training run; add --resume to continue it,"
-                " or choose another folder"
+                f"{run.out} already holds a training run; add --resume, or choose another folder"
             )
         return Progress(), None
     if not path.exists():
@@ -101,8 +96,8 @@ def begin_run(
     if state["fingerprint"] != run.fingerprint:
         start = " and, if the run began from a checkpoint, --from it" * ("origin" not in state)
         raise InputError(
-            f"{path} was saved by another recipe; resume with that one{start},"
-            " or choose another folder"
+            f"{path} was saved by another recipe; resume with that one{start}, or choose another"
+            " folder"
         )
     model.load_state_dict(state["model"])
     averaged.load_state_dict(state["averaged"])
@@ -144,20 +139,14 @@ def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
 
 
 def read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
-    """A saved training state; `mapped` leaves its tensors on the disk until they are used.
-
-    Raises:
-        InputError: for a file that is damaged, or no such state.
-    """
+    """A saved training state; `mapped` leaves its tensors on the disk until they are used."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
     if not isinstance(state, dict) or not state.keys() >= STATE_KEYS:
-        raise InputError(
-            f"{path}: a torch file, but no training state of this unihpe;"
-            " put the run's own there, or choose another folder"
-        )
+        what = "a torch file, but no training state of this unihpe"
+        raise InputError(f"{path}: {what}; choose another folder")
     return state
 
 

@@ -1,7 +1,5 @@
 """Training batches drawn from sources."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -16,40 +14,39 @@ from unihpe.errors import InputError
 from unihpe.training.loop import Draw
 from unihpe.training.stage import Stage
 
+Pick = Callable[[int, torch.Generator], Tensor]  # so many indices, drawn
+
 
 class Stream(Protocol):
-    """Training batches: how many people, drawn by which generator, and whether with their pictures."""
+    """Draws a batch of so many people, with their pictures or without."""
 
     def __call__(self, size: int, generator: torch.Generator, pictures: bool = True) -> Batch: ...
 
 
 def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Stream | None) -> Draw:
-    """What each step of a stage draws: people of `data` and, by their shares, of `mix` in one batch; its `pose_batch` in another."""
+    """What a step of a stage draws: one batch of `data` and its shares of `mix`; one of `poses`."""
 
-    def batches(stage: Stage, generator: torch.Generator) -> list[Batch]:
+    def draw(stage: Stage, generator: torch.Generator) -> list[Batch]:
         counts = [round(share * stage.batch_size) for share, _ in mix]
-        people = data(stage.batch_size - sum(counts), generator, stage.needs_pictures)
-        for count, (_, more) in zip(counts, mix, strict=True):
-            people = (
-                joined(people, more(count, generator, stage.needs_pictures)) if count else people
-            )
+        rest = stage.batch_size - sum(counts)
+        people = data(rest, generator, stage.needs_pictures)
+        for count, (_, stream) in zip(counts, mix, strict=True):
+            if count:
+                people = joined(people, stream(count, generator, stage.needs_pictures))
         if any(counts) and any(decoding.share < 1 for decoding in stage.decode):
             # such a path takes the first people of the batch, who would all be of `data`
-            people = chosen(people, alternating([stage.batch_size - sum(counts), *counts]))
-        return (
-            [people, poses(stage.pose_batch, generator)]
-            if poses is not None and stage.pose_batch
-            else [people]
-        )
+            people = chosen(people, alternating([rest, *counts]))
+        if poses is None or not stage.pose_batch:
+            return [people]
+        return [people, poses(stage.pose_batch, generator)]
 
-    return batches
+    return draw
 
 
 def alternating(counts: Sequence[int]) -> Tensor:
-    """An order of the people of several sources, who stand one source after the other: however few are taken, all sources are in it."""
-    return torch.cat([(torch.arange(count) + 0.5) / max(count, 1) for count in counts]).argsort(
-        stable=True
-    )
+    """An order in which sources that stand one after the other keep their shares throughout."""
+    places = [(torch.arange(count) + 0.5) / max(count, 1) for count in counts]
+    return torch.cat(places).argsort(stable=True)
 
 
 def open_stream(data: DataSettings) -> Stream:
@@ -58,26 +55,21 @@ def open_stream(data: DataSettings) -> Stream:
 
 
 def training_stream(source: Source, data: DataSettings) -> Stream:
-    """Batches drawn from a source by its weights or, where the settings ask for it, apart; prepared for training."""
+    """Batches of a source, prepared for training; drawn by its weights or apart in time."""
     blind = source.without_pictures()
-    pick = apart(source.in_time(), data.apart) if data.apart else by_weights(source.weights())
+    names = ("unknown_focal", "joint_dropout", "part_dropout", "flip")
+    shares: dict[str, float] = {name: getattr(data, name) for name in names}
+    pick = at_distance(source.in_time(), data.apart) if data.apart else by_weights(source.weights())
 
     def draw(size: int, generator: torch.Generator, pictures: bool = True) -> Batch:
-        return prepare(
-            (source if pictures else blind).read(pick(size, generator), generator),
-            source.skeleton,
-            generator=generator,
-            unknown_focal=data.unknown_focal,
-            joint_dropout=data.joint_dropout,
-            part_dropout=data.part_dropout,
-            flip=data.flip,
-        )
+        frames = (source if pictures else blind).read(pick(size, generator), generator)
+        return prepare(frames, source.skeleton, generator=generator, **shares)
 
     return draw
 
 
-def by_weights(weights: Tensor) -> Callable[[int, torch.Generator], Tensor]:
-    """Draws indices with the odds of `weights` (N,), each on its own."""
+def by_weights(weights: Tensor) -> Pick:
+    """Draws indices with the odds of `weights` (N,), each independently."""
     cumulative = weights.double().cumsum(0)
     cumulative = cumulative / cumulative[-1]
 
@@ -88,12 +80,8 @@ def by_weights(weights: Tensor) -> Callable[[int, torch.Generator], Tensor]:
     return pick
 
 
-def apart(order: Tensor, distance: int) -> Callable[[int, torch.Generator], Tensor]:
-    """Draws from the indices `order` (N,), any two of one draw a multiple of `distance` apart in
-    it.
-
-    One random offset, then none twice.
-    """
+def at_distance(order: Tensor, distance: int) -> Pick:
+    """Draws from the indices `order` (N,), at multiples of `distance` from each other in it."""
     count = len(order)
 
     def pick(size: int, generator: torch.Generator) -> Tensor:
@@ -101,7 +89,8 @@ def apart(order: Tensor, distance: int) -> Callable[[int, torch.Generator], Tens
         steps = torch.randperm((count - offset - 1) // distance + 1, generator=generator)[:size]
         if len(steps) < size:
             raise InputError(
-                f"{count} people, {distance} apart, are too few for a batch of {size}: lower batch_size or data.apart"
+                f"{count} people, {distance} apart, are too few for a batch of {size}:"
+                " lower batch_size or data.apart"
             )
         return order[offset + distance * steps]
 

@@ -16,10 +16,10 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import INTRINSICS
 from unihpe.datasets.human36m.tables import Key, Table, recorded_of
 from unihpe.datasets.human36m.views import ACTIONS, FIRST_ID, IRREGULAR, raw_skeleton, sequence_of
-from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
 from unihpe.errors import InputError
 from unihpe.io.arrays import Shape, as_floats, require_finite, require_numbers
+from unihpe.io.files import matching
 from unihpe.io.hdf5 import read_hdf5
 from unihpe.io.pickles import load_pickle
 
@@ -51,7 +51,7 @@ def read_fetch(path: Path) -> Table:
     if len(lengths := {len(value) for value in content.values()}) > 1:
         raise InputError(f"{path}: arrays of different length, {sorted(lengths)}; make it again")
     for key in NUMBERS:
-        require_numbers(content[key], f"{path} [{key}]")
+        require_numbers(content[key], str(path), key)
     columns = zip(*(content[key].astype(int).tolist() for key in NUMBERS), strict=True)
     keys = [
         (*take_named(subject, action, take, str(path)), str(camera), frame - 1)

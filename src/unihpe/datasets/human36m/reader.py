@@ -13,10 +13,10 @@ from typing import Literal
 from unihpe.datasets.human36m import lists, mmpose, numbered, sequences
 from unihpe.datasets.human36m.cameras import metadata_file
 from unihpe.datasets.human36m.sequences import FEATURES, VIDEOPOSE3D
-from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import two_d_path
 from unihpe.errors import InputError
+from unihpe.io.files import matching
 
 Layout = Literal["videopose3d", "mmpose", "mmpose2d", "spin", "fetch", "pickles", "raw"]
 

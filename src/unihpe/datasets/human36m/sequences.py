@@ -15,12 +15,12 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import videopose3d
 from unihpe.datasets.human36m import cameras
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
-from unihpe.datasets.matching import matching
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import Detections, Sequence3D
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
+from unihpe.io.files import matching
 
 VIDEOPOSE3D = "data_3d_h36m.npz"
 FEATURES = "MyPoseFeatures"
