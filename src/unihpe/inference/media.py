@@ -7,7 +7,7 @@ from unihpe.errors import InputError
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
 from unihpe.inputs.files import Files, open_pictures
-from unihpe.inputs.keypoints import read_keypoints
+from unihpe.inputs.keypoint_files import read_keypoints
 
 HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
 

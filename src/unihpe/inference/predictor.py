@@ -14,10 +14,10 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import Results, results_of
-from unihpe.inputs import checks, evidence
-from unihpe.inputs.checks import Numbers, PictureLike
+from unihpe.inputs import evidence
+from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
 from unihpe.inputs.evidence import Evidence
-from unihpe.inputs.keypoints import Keypoints
+from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
 from unihpe.model.checkpoint import Card
 from unihpe.model.unihpe import UniHPE
 
@@ -85,17 +85,17 @@ class Predictor:
             InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty
                 picture, or a person with fewer than four joints seen.
         """
-        people = checks.checked_keypoints(keypoints, image_size, skeleton, confidence)
+        people = checked_keypoints(keypoints, image_size, skeleton, confidence)
         return self.lift_file(people, Options(focal, samples, sampler, steps, flip, seed))
 
     def lift_file(self, file: Keypoints, options: Options = PLAIN) -> Results:
         """`lift` for the people of a keypoint file; its names of pictures and people are kept."""
-        people, focal = checks.checked_people(file), options.focal
+        people, focal = checked_people(file), options.focal
         return self.answer(evidence.from_keypoints(people, self.skeleton, focal), options)
 
     def liftable(self, file: Keypoints) -> tuple[Keypoints, list[str]]:
         """The people of a file who can be lifted (else InputError), and who cannot, in words."""
-        rows, skipped = checks.liftable_rows(checks.checked_people(file), self.skeleton)
+        rows, skipped = liftable_rows(checked_people(file), self.skeleton)
         return file.select(rows), skipped
 
     def predict(
@@ -136,10 +136,10 @@ class Predictor:
                 it, a focal length that no lens has, keypoints that `lift` would refuse, or another
                 number of them, or of names, than of boxes.
         """
-        pixels, people, own = checks.checked_picture(picture), None, self.skeleton
+        pixels, people, own = checked_picture(picture), None, self.skeleton
         if keypoints is not None:
             size = pixels.shape[1::-1]
-            people = checks.checked_keypoints(keypoints, size, skeleton, confidence)
+            people = checked_keypoints(keypoints, size, skeleton, confidence)
         given = evidence.from_picture(pixels, boxes, people, own, focal, name, person)
         return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
 
@@ -186,7 +186,7 @@ class Predictor:
         elif keypoints is None or image_size is None:
             raise InputError("keypoints need their picture's size: image_size=(width, height)")
         else:
-            people = checks.checked_keypoints(keypoints, image_size, skeleton, confidence)
+            people = checked_keypoints(keypoints, image_size, skeleton, confidence)
             given = evidence.from_keypoints(people, self.skeleton, focal)
         return self._ask(given, [], PLAIN).embeddings[given.kinds[0]].cpu()
 

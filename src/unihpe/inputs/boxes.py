@@ -12,7 +12,7 @@ from unihpe.body.boxes import box_from_corners, extent
 from unihpe.body.conversions import Converted
 from unihpe.errors import InputError
 from unihpe.inputs.checks import FARTHEST, Numbers, floats
-from unihpe.inputs.keypoints import DAMAGED
+from unihpe.inputs.keypoint_files import DAMAGED
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away

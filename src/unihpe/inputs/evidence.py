@@ -19,12 +19,11 @@ from unihpe.inputs.checks import (
     PictureLike,
     checked_camera,
     checked_picture,
-    converted_keypoints,
     floats,
     numbered,
     require_a_name_each,
 )
-from unihpe.inputs.keypoints import Keypoints
+from unihpe.inputs.keypoints import Keypoints, converted_keypoints
 from unihpe.io.picture import Picture
 
 CHUNK, CROPS = 4096, 1024  # people at a time: keypoints, and pictures

@@ -7,10 +7,10 @@ from pathlib import Path
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
 from unihpe.inputs.boxes import Corners, read_boxes, require_a_box_each
-from unihpe.inputs.checks import liftable_rows
 from unihpe.inputs.detections import Detections, Person, Size
 from unihpe.inputs.evidence import Evidence, from_picture
-from unihpe.inputs.keypoints import in_pixels, read_detections
+from unihpe.inputs.keypoint_files import in_pixels, read_detections
+from unihpe.inputs.keypoints import liftable_rows
 from unihpe.io.picture import pictures_in, read_picture
 
 

@@ -19,7 +19,7 @@ from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
-from unihpe.inputs.keypoints import read_keypoints
+from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_pictures
 
