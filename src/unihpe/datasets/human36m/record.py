@@ -6,9 +6,9 @@ from typing import Any, get_args
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.human36m.cameras import Human36mCamera
-from unihpe.datasets.human36m.pictures import pictures, videos
 from unihpe.datasets.human36m.protocols import PROTOCOLS
 from unihpe.datasets.human36m.reader import LAYOUTS, Layout, files_of, found_layout, open_human36m
+from unihpe.datasets.human36m.views import pictures, videos
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import first_2d
 from unihpe.io.files import matching
