@@ -10,7 +10,7 @@ from unihpe.cli.options import console
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
-    from unihpe.inference.media import Predicted
+    from unihpe.runs.predict import Predicted
 
 
 def predict(
@@ -34,9 +34,9 @@ def predict(
     Writes JSON, NPZ, a picture and a page.
     """
     from unihpe import load
-    from unihpe.inference.media import predict_files
     from unihpe.inference.predictor import Options
     from unihpe.inputs.files import Files
+    from unihpe.runs.predict import predict_files
 
     files = Files(picture, boxes, keypoints, skeleton, options.parse_size(image_size))
     how = Options(focal, sampler=sampler, steps=steps, flip=flip, seed=seed)

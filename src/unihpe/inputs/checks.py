@@ -25,15 +25,12 @@ def floats(values: Numbers, what: str) -> Tensor:
         raise InputError(f"{what} must be an array of numbers ({one_line(error, 80)})") from error
 
 
-def numbered(people: int) -> tuple[str, ...]:
-    """Names for people without any."""
-    return tuple(str(n) for n in range(people))
-
-
-def require_a_name_each(names: Sequence[str], people: int) -> None:
-    """Raise where people have more or fewer names than there are of them."""
+def names_of(people: int, given: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The names given to people, one for each; 0, 1, … without any."""
+    names = tuple(str(n) for n in range(people)) if given is None else tuple(given)
     if len(names) != people:
         raise InputError(f"{len(names)} names of people for {people} people: give one for each")
+    return names
 
 
 def checked_picture(picture: PictureLike) -> Picture:

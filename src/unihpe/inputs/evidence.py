@@ -20,8 +20,7 @@ from unihpe.inputs.checks import (
     checked_camera,
     checked_picture,
     floats,
-    numbered,
-    require_a_name_each,
+    names_of,
 )
 from unihpe.inputs.keypoints import Keypoints, converted_keypoints
 from unihpe.io.picture import Picture
@@ -65,7 +64,7 @@ def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: float | None) -
 
 def from_crops(frames: Frames, skeleton: Skeleton) -> Evidence:
     """People whose crops, boxes and cameras are known."""
-    names = numbered(len(frames)), ("0",) * len(frames)
+    names = names_of(len(frames)), ("0",) * len(frames)
     return Evidence(prepare(frames, skeleton), (Modality.IMAGE,), frames.camera, *names)
 
 
@@ -92,10 +91,8 @@ def from_picture(
         seen = joints.confidence[..., None] > 0
         points = torch.where(seen, to_box(joints.points, box), 0.0)
         batch = replace(batch, keypoints=points, confidence=joints.confidence)
-    person = numbered(count) if person is None else tuple(person)
-    require_a_name_each(person, count)
-    names, given = ((name,) * count, person), focal is not None
-    return Evidence(batch, kinds, camera, *names, given, joints, pixels)
+    names = (name,) * count, names_of(count, person)
+    return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels)
 
 
 def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
@@ -107,7 +104,7 @@ def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
         raise InputError(f"poses must be {wanted}; not {tuple(poses.shape)}")
     if bool(torch.isinf(poses).any()):
         raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
-    empty, names = torch.zeros_like(poses), numbered(len(poses))
+    empty, names = torch.zeros_like(poses), names_of(len(poses))
     pose = root_relative(poses, skeleton)
     batch = Batch(empty[..., :2], empty[..., 0], empty[:, 0], pose=pose)
     camera = Camera.simple(torch.ones(len(poses), 2))  # nobody sees them

@@ -12,7 +12,7 @@ from unihpe.body.boxes import extent
 from unihpe.body.conversions import Converted, convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError
-from unihpe.inputs.checks import FARTHEST, Numbers, floats, numbered, require_a_name_each
+from unihpe.inputs.checks import FARTHEST, Numbers, floats, names_of
 
 SMALLEST_EXTENT = 1e-4  # of the picture's larger side; keypoints as near as that lie on one spot
 
@@ -70,17 +70,16 @@ def checked_keypoints(
     if size.shape not in ((2,), (people, 2)) or not bool((size.isfinite() & (size > 0)).all()):
         what = "(width, height) in pixels, both above 0, once or for each person"
         raise InputError(f"image_size must be {what}")
-    names = numbered(people), ("0",) * people
-    return Keypoints(skeleton, points, seen, *names, size.expand(people, 2))
+    size, person = size.expand(people, 2), ("0",) * people
+    return Keypoints(skeleton, points, seen, names_of(people), person, size)
 
 
 def checked_people(people: Keypoints) -> Keypoints:
     """People as somebody's own code may have made them, checked as arrays are."""
     points, size, skeleton = people.keypoints, people.image_size, people.skeleton
     checked = checked_keypoints(points, size, skeleton, people.confidence)
-    for names in (people.image, people.person):
-        require_a_name_each(names, len(checked))
-    return replace(checked, image=tuple(people.image), person=tuple(people.person))
+    image, person = (names_of(len(checked), names) for names in (people.image, people.person))
+    return replace(checked, image=image, person=person)
 
 
 def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:

@@ -1,4 +1,4 @@
-"""Keypoint files, pictures and folders of them to results: what the command `predict` does."""
+"""Keypoint files, pictures and folders of them to results, as the command does."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
