@@ -12,7 +12,7 @@ from unihpe.body.boxes import box_from_corners, extent
 from unihpe.body.conversions import Converted
 from unihpe.errors import InputError
 from unihpe.inputs.checks import FARTHEST, Numbers, floats
-from unihpe.inputs.keypoint_files import DAMAGED
+from unihpe.io.files import readable
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
@@ -28,14 +28,12 @@ def read_boxes(path: Path) -> dict[str, Corners]:
     Raises:
         InputError: for a file that is neither.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    remedy = 'write {"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
+    with readable(f"{path}: cannot be read", kinds=(OSError, UnicodeDecodeError)):
+        text = path.read_text(encoding="utf-8-sig")
+    with readable(f"{path}: no boxes as we know them", remedy):
+        content = json.loads(text)
         return _coco_boxes(content) if "annotations" in content else _plain_boxes(content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (*DAMAGED, RecursionError) as error:
-        known = '{"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
-        raise InputError(f"{path}: no boxes as we know them; write {known}") from error
 
 
 def _plain_boxes(content: Any) -> dict[str, Corners]:

@@ -12,12 +12,11 @@ import numpy as np
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.errors import InputError, one_line
+from unihpe.errors import InputError
 from unihpe.inputs.detections import Detections, Size, read_arrays
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints
 from unihpe.inputs.tools import read_openpose, reader_of
-
-DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+from unihpe.io.files import readable
 
 
 def read_keypoints(
@@ -43,13 +42,8 @@ def read_detections(path: Path, skeleton: str | None = None) -> Detections:
     """The people of a file or folder as they are there, of a known skeleton, and checked."""
     if not path.exists():
         raise InputError(f"no keypoint file at {path}")
-    try:
+    with readable(f"{path}: not as its layout says", "docs/formats.md"):
         return _checked(_read(path), path, skeleton)
-    except InputError:
-        raise
-    except (*DAMAGED, RecursionError) as error:
-        reason = f"{error.__class__.__name__}: {one_line(error, 80)}"
-        raise InputError(f"{path}: not as its layout says ({reason}); docs/formats.md") from error
 
 
 def in_pixels(detections: Detections, path: Path, image_size: Size | None) -> Keypoints:
@@ -90,13 +84,10 @@ def _read(path: Path) -> Detections:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}: {error.msg}"
-        raise InputError(f"{path}: not whole JSON ({where}); copy or write it again") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable text file ({one_line(error, 80)})") from error
+    with readable(f"{path}: not a readable text file", kinds=(OSError, UnicodeDecodeError)):
+        text = path.read_text(encoding="utf-8-sig")
+    with readable(f"{path}: not whole JSON", "copy or write it again", (ValueError,)):
+        return json.loads(text)
 
 
 def _checked(detections: Detections, path: Path, given: str | None) -> Detections:
