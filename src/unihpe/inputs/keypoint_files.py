@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.inputs.detections import Detections, Size, read_arrays
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints
 from unihpe.inputs.tools import read_openpose, reader_of
-from unihpe.io.files import readable
+from unihpe.io.files import BROKEN, readable
 
 
 def read_keypoints(
@@ -42,8 +42,13 @@ def read_detections(path: Path, skeleton: str | None = None) -> Detections:
     """The people of a file or folder as they are there, of a known skeleton, and checked."""
     if not path.exists():
         raise InputError(f"no keypoint file at {path}")
-    with readable(f"{path}: not as its layout says", "docs/formats.md"):
+    try:
         return _checked(_read(path), path, skeleton)
+    except InputError:
+        raise
+    except BROKEN as error:
+        reason = f"{error.__class__.__name__}: {one_line(error, 80)}"
+        raise InputError(f"{path}: not as its layout says ({reason}); docs/formats.md") from error
 
 
 def in_pixels(detections: Detections, path: Path, image_size: Size | None) -> Keypoints:
