@@ -12,7 +12,7 @@ from unihpe.body.boxes import box_from_corners, extent
 from unihpe.body.conversions import Converted
 from unihpe.errors import InputError
 from unihpe.inputs.checks import FARTHEST, Numbers, floats
-from unihpe.io.files import readable
+from unihpe.io.files import input_errors
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
@@ -29,9 +29,9 @@ def read_boxes(path: Path) -> dict[str, Corners]:
         InputError: for a file that is neither.
     """
     remedy = 'write {"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
-    with readable(f"{path}: cannot be read", kinds=(OSError, UnicodeDecodeError)):
+    with input_errors(f"{path}: cannot be read", kinds=(OSError, UnicodeDecodeError)):
         text = path.read_text(encoding="utf-8-sig")
-    with readable(f"{path}: no boxes as we know them", remedy):
+    with input_errors(f"{path}: no boxes as we know them", remedy):
         content = json.loads(text)
         return _coco_boxes(content) if "annotations" in content else _plain_boxes(content)
 

@@ -16,7 +16,7 @@ from unihpe.errors import InputError, one_line
 from unihpe.inputs.detections import Detections, Size, read_arrays
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints
 from unihpe.inputs.tools import read_openpose, reader_of
-from unihpe.io.files import BROKEN, readable
+from unihpe.io.files import BROKEN, input_errors
 
 
 def read_keypoints(
@@ -89,9 +89,9 @@ def _read(path: Path) -> Detections:
 
 
 def _read_json(path: Path) -> Any:
-    with readable(f"{path}: not a readable text file", kinds=(OSError, UnicodeDecodeError)):
+    with input_errors(f"{path}: not a readable text file", kinds=(OSError, UnicodeDecodeError)):
         text = path.read_text(encoding="utf-8-sig")
-    with readable(f"{path}: not whole JSON", "copy or write it again", (ValueError,)):
+    with input_errors(f"{path}: not whole JSON", "copy or write it again", (ValueError,)):
         return json.loads(text)
 
 
