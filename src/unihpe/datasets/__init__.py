@@ -35,9 +35,9 @@ class _Table(Mapping[str, "DataSet"]):
         return len(self.names)
 
 
-DEFAULT = "motion"
+DEFAULT, PACKED = "motion", "people"  # what needs no licence, and what this package packs
 DATA_SETS: Mapping[str, "DataSet"] = _Table(
-    DEFAULT, "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"
+    DEFAULT, PACKED, "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"
 )
 
 
@@ -53,10 +53,8 @@ def _record(name: str) -> "DataSet":
 def require_name(name: str) -> None:
     """Raise InputError for a name that is neither in the table nor one of `my_module:DATA_SET`."""
     if name not in DATA_SETS and ":" not in name:
-        known = ", ".join(DATA_SETS)
-        raise InputError(
-            f"no data set '{name}': known data sets are {known}, and your own as my_module:DATA_SET"
-        )
+        known = f"known data sets are {', '.join(DATA_SETS)}, and your own as my_module:DATA_SET"
+        raise InputError(f"no data set '{name}': {known}")
 
 
 def get_data_set(name: str) -> "DataSet":

@@ -1,5 +1,4 @@
-"""Pictures made to vary: what training does to a crop, its 2D, its 3D and its box, so that all four
-still agree exactly.
+"""What training does to a crop, its 2D, its 3D and its box, so that all four still agree exactly.
 
 Everything is about the principal point, taken at the picture's centre: a picture turned or mirrored
 about it is what the same camera would see, turned or mirrored, so the 3D turns with it about the
@@ -7,7 +6,7 @@ optical axis. The box then moves and resizes on its own, as a detector's would; 
 made from the new one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -67,10 +66,22 @@ class Crop:
     size: Floats  # of the full picture, (2,)
 
 
-def stacked(crops: Sequence[Crop]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pictures (N, 3, H, W) uint8, and keypoints, poses and boxes in float32."""
-    pictures = torch.from_numpy(np.stack([crop.picture for crop in crops]))
-    labels = zip(*((crop.keypoints, crop.pose, crop.box) for crop in crops), strict=True)
+def varied(
+    crops: Iterable[Crop],
+    count: int,
+    skeleton: Skeleton,
+    how: Augmentation | None,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """So many crops, augmented or, with None, as they are: pictures (N, 3, H, W) uint8, and
+    keypoints, poses and boxes in float32."""
+    seeds = torch.randint(2**62, (count,), generator=generator).tolist()
+    people = [
+        augment(crop, skeleton, how, np.random.default_rng(seed)) if how else crop
+        for crop, seed in zip(crops, seeds, strict=True)
+    ]
+    pictures = torch.from_numpy(np.stack([crop.picture for crop in people]))
+    labels = zip(*((crop.keypoints, crop.pose, crop.box) for crop in people), strict=True)
     keypoints, pose, box = (torch.from_numpy(np.stack(part)).float() for part in labels)
     return pictures.permute(0, 3, 1, 2).contiguous(), keypoints, pose, box
 
@@ -100,7 +111,10 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     whole = homogeneous(np.column_stack([linear, centre - linear @ centre]))  # of its pixels
     before, to_crop = (crop_matrix(one, width, height) for one in (crop.box, box))
     matrix = homogeneous(to_crop) @ whole @ np.linalg.inv(homogeneous(before))
-    picture = change_pixels(warp(crop.picture, matrix, rng.integers(0, 256, 3)), how, rng)
+    fill = [int(level) for level in rng.integers(0, 256, 3)]
+    place, linearly = for_opencv(matrix[:2]), cv2.INTER_LINEAR
+    picture = cv2.warpAffine(crop.picture, place, (width, height), flags=linearly, borderValue=fill)
+    picture = change_pixels(np.asarray(picture, dtype=np.uint8), how, rng)
     return Crop(blackened(picture, edges, to_crop), keypoints, pose, box, crop.size)
 
 
@@ -129,8 +143,7 @@ def box_round(points: Floats, otherwise: Floats) -> Floats:
 
 
 def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """The box (4,) of what an edge of the picture leaves, and the edges (2, 2), left and top before
-    right and bottom."""
+    """The box (4,) of what an edge leaves, and the edges (2, 2): left, top, then right, bottom."""
     inside = within(keypoints, box)
     below, share = rng.random() < FROM_BELOW, rng.uniform(*CUT)
     axis, end = (1, 1) if below else (0, int(rng.integers(2)))
@@ -150,8 +163,7 @@ def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[F
 
 
 def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
-    """The crop with nothing beyond the edges (2, 2) of the full picture, as a crop that reaches
-    beyond its picture is filled."""
+    """The crop, black beyond the edges (2, 2) of the full picture, as beyond any picture's end."""
     height, width = picture.shape[:2]
     places = (edges * matrix[[0, 1], [0, 1]] + matrix[:, 2]).clip(0, [width, height])
     (left, top), (right, bottom) = places.round().astype(int)
@@ -163,15 +175,6 @@ def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
 def homogeneous(matrix: Floats) -> Floats:
     """A 2 × 3 affine map as 3 × 3."""
     return np.vstack([matrix, [0.0, 0.0, 1.0]])
-
-
-def warp(picture: Picture, matrix: Floats, fill: NDArray[np.int64]) -> Picture:
-    """`picture` moved by a map (3, 3) of corner-origin pixels; same size."""
-    colour, size = tuple(int(v) for v in fill), picture.shape[1::-1]
-    moved = cv2.warpAffine(
-        picture, for_opencv(matrix[:2]), size, flags=cv2.INTER_LINEAR, borderValue=colour
-    )
-    return np.asarray(moved, dtype=np.uint8)
 
 
 def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:

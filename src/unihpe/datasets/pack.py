@@ -1,5 +1,4 @@
-"""Recorded sets into packed sets: the crop of every person with its labels, for training and for
-evaluation from pictures.
+"""Recorded sets into packed sets: the crop of every person with its labels.
 
 Packing goes piece by piece: pieces that are whole are kept when it stops, and the next run goes on
 after them.
@@ -9,7 +8,6 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +70,7 @@ def pack_recorded(
         "notes": list(notes),
         "pictures": hashlib.sha256(place).hexdigest()[:16],
     }
-    folder = file.with_name(f"{file.name}.pieces")
-    parts, kept, ready = [], 0, 0
+    folder, parts, kept, ready = file.with_name(f"{file.name}.pieces"), [], 0, 0
     for number, chosen in enumerate(indices.split(piece)):
         part = folder / f"{number:05d}"
         parts.append(part)
@@ -82,19 +79,14 @@ def pack_recorded(
             kept += len(chosen)
             done(ready + len(chosen))
         else:
-            crops, more = cut_out(recorded, pictures, people), partial(report_more, done, ready)
-            pack(crops, part, wanted, done=more)
+            crops = cut_out(recorded, pictures, people)
+            pack(crops, part, wanted, done=lambda count, before=ready: done(before + count))  # type: ignore[misc]
         ready += len(chosen)
     join(parts, file)
     if (written := len(PackedPeople(file))) != len(indices):
         raise InputError(f"{file}: holds {written} people, not {len(indices)}: pack it again")
     shutil.rmtree(folder)
     return Done(len(indices), kept, notes)
-
-
-def report_more(done: Callable[[int], None], before: int, count: int) -> None:
-    """Tell how many people are ready, those of earlier pieces among them."""
-    done(before + count)
 
 
 def people_with_pictures(
@@ -105,11 +97,11 @@ def people_with_pictures(
     there = torch.tensor([pictures.find(*recorded.at(n)) is not None for n in rows])
     lost = (~there).nonzero()[:, 0].tolist()
     if lost and not (skip_missing and bool(there.any())):
-        names = [pictures.names(*recorded.at(n))[0] for n in lost[:3]]
+        such = listing([pictures.names(*recorded.at(n))[0] for n in lost[:3]])
         raise InputError(
             f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, nor in a whole"
-            f" video, such as {listing(names)}; extract them, name their folder with --pictures, or"
-            " leave them out with --skip-missing"
+            f" video, such as {such}; extract them, name their folder with --pictures, or leave"
+            " them out with --skip-missing"
         )
     enough = there.clone()
     for some in torch.arange(len(recorded)).split(100_000):
@@ -125,19 +117,16 @@ def people_with_pictures(
 
 def holds(part: Path, settings: dict[str, Any], people: Frames) -> bool:
     """Whether a piece is there already: of the same pictures, with these labels, and undamaged."""
-    if not part.is_file():
-        return False
     try:
         packed = PackedPeople(part)
         for n in range(len(packed)):
             packed.picture(n)
     except InputError:
         return False
-    same = all(
+    return packed.settings == settings and all(
         np.array_equal(getattr(packed, name), label, equal_nan=True)
         for name, label in labels_of(people).items()
     )
-    return packed.settings == settings and same
 
 
 def labelled(recorded: Recorded, indices: Tensor) -> Frames:

@@ -22,8 +22,8 @@ from torch import Tensor
 from unihpe.body.batch import RENDERED, Frames, LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.body.camera import Camera
-from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.augment import Augmentation, Crop, augment, stacked
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.augment import Augmentation, Crop, varied
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.files import replacing
@@ -71,20 +71,15 @@ def pack(
         stream.write(MAGIC)
         for person in people:
             data = encoded(person.picture, quality)
-            values = {
-                "index": person.index,
+            values = vars(person) | {
                 "offset": stream.tell(),
                 "length": len(data),
-                "keypoints": person.keypoints,
-                "pose": person.pose,
-                "visibility": person.visibility,
-                "box": person.box,
                 "camera": lens(person.camera),
                 "checksum": zlib.crc32(data),
                 "group": groups.setdefault(person.group, len(groups)),
             }
-            for name, value in values.items():
-                rows[name].append(value)
+            for name in LABELS:
+                rows[name].append(values[name])
             stream.write(data)
             done(len(rows["index"]))
         if not rows["index"]:
@@ -101,13 +96,8 @@ def write_labels(
         data = np.asarray(rows[name], dtype=kind).reshape(-1, *shape).tobytes()
         places[name], checks[name] = stream.tell(), zlib.crc32(data)
         stream.write(data)
-    description = {
-        "people": len(rows["index"]),
-        "arrays": places,
-        "checks": checks,
-        "groups": groups,
-        "settings": dict(settings),
-    }
+    description = {"people": len(rows["index"]), "arrays": places, "checks": checks}
+    description |= {"groups": groups, "settings": dict(settings)}
     text, start = json.dumps(description, default=str).encode(), stream.tell()
     stream.write(text + FOOTER.pack(start, len(text)))
 
@@ -165,30 +155,25 @@ class PackedPeople:
                 self.mapped = Mapped(stream, mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: cannot be read ({error})") from error
+        self.data = np.frombuffer(self.mapped.map, dtype=np.uint8)
         try:
-            self.data = np.frombuffer(self.mapped.map, dtype=np.uint8)
-            description = self.described()
+            start, length = FOOTER.unpack(bytes(self.data[-FOOTER.size :]))
+            whole = start + length + FOOTER.size == len(self.data)
+            if bytes(self.data[: len(MAGIC)]) != MAGIC or not whole:
+                raise ValueError("no packed set")
+            description = json.loads(bytes(self.data[start : start + length]))
             self.arrays = {name: self.array(name, description) for name in LABELS}
             self.pictures_end = min(int(place) for place in description["arrays"].values())
         except (ValueError, KeyError, TypeError, struct.error) as error:
             raise InputError(f"{file}: not a packed set, or not whole: pack it again") from error
+        self.description: dict[str, Any] = description
         self.settings: dict[str, Any] = description["settings"]
         self.groups: list[str] = description.get("groups", [RENDERED])
+        self.checked = "checksum" in description["arrays"]
         self.index, self.keypoints = self.arrays["index"], self.arrays["keypoints"]
         self.pose, self.visibility = self.arrays["pose"], self.arrays["visibility"]
         self.box = self.arrays["box"]
-        self.checked = "checksum" in description["arrays"]
-        self.release()
-
-    def described(self) -> dict[str, Any]:
-        """The description at the end of the file."""
-        if bytes(self.data[: len(MAGIC)]) != MAGIC:
-            raise ValueError("no packed set")
-        start, length = FOOTER.unpack(bytes(self.data[-FOOTER.size :]))
-        if start + length + FOOTER.size != len(self.data):
-            raise ValueError("not whole")
-        found: dict[str, Any] = json.loads(bytes(self.data[start : start + length]))
-        return found
+        self.mapped.release()
 
     def array(self, name: str, description: dict[str, Any]) -> NDArray[Any]:
         """One label array, a view of the file."""
@@ -206,19 +191,18 @@ class PackedPeople:
     def __len__(self) -> int:
         return len(self.index)
 
-    def release(self) -> None:
-        """Give the memory of people that were read back to the system."""
-        self.mapped.release()
-
     def __getitem__(self, n: int) -> LabelledCrop:
         if not -len(self) <= n < len(self):
             raise IndexError(f"{n}: the set holds {len(self)} people")
         labels = self.keypoints, self.pose, self.visibility, self.box
         keypoints, pose, visibility, box = (label[n].copy() for label in labels)
-        group = self.groups[int(self.arrays["group"][n])]
-        camera, index = self.camera(n), int(self.index[n])
-        picture = self.picture(n)
+        picture, camera, index = self.picture(n), self.camera(n), int(self.index[n])
+        group = self.group(n)
         return LabelledCrop(picture, keypoints, pose, visibility, box, camera, index, group)
+
+    def group(self, n: int) -> str:
+        """The part of the data that person n belongs to."""
+        return self.groups[int(self.arrays["group"][n])]
 
     def camera(self, n: int) -> Camera:
         """The camera that saw person n."""
@@ -232,9 +216,8 @@ class PackedPeople:
         whole = not self.checked or zlib.crc32(data.tobytes()) == int(self.arrays["checksum"][n])
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if whole else None
         if picture is None or picture.shape != (CROP_HEIGHT, CROP_WIDTH, 3):
-            raise InputError(
-                f"{self.file}: the picture of person {n} is damaged: pack the set again"
-            )
+            damaged = f"the picture of person {n} is damaged: pack the set again"
+            raise InputError(f"{self.file}: {damaged}")
         return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
 
 
@@ -248,6 +231,9 @@ class PeopleSource(Source):
         with_picture: False leaves the pictures on the disk; nothing is augmented then.
     """
 
+    skeleton, layout = get_skeleton("human36m17"), "packed people"
+    has_pictures = has_pose = True
+
     def __init__(
         self,
         file: Path | PackedPeople,
@@ -256,66 +242,37 @@ class PeopleSource(Source):
         with_picture: bool = True,
     ) -> None:
         self.packed = PackedPeople(file) if isinstance(file, Path) else file
-        self.augmentation, self.with_pose, self.with_picture = augmentation, with_pose, with_picture
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return get_skeleton("human36m17")
+        self.augmentation = augmentation
+        self.has_pose, self.has_pictures = with_pose, with_picture
 
     def __len__(self) -> int:
         return len(self.packed)
 
-    @property
-    def layout(self) -> str:
-        return "packed people"
-
-    @property
-    def has_pictures(self) -> bool:
-        return self.with_picture
-
-    @property
-    def has_pose(self) -> bool:
-        return self.with_pose
-
     def without_pictures(self) -> "PeopleSource":
         """The same people, their 2D and 3D only."""
-        return PeopleSource(self.packed, None, self.with_pose, with_picture=False)
+        return PeopleSource(self.packed, None, self.has_pose, with_picture=False)
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
-        if not self.with_picture:
-            rows = indices.numpy()
-            labels = self.packed.keypoints[rows], self.packed.pose[rows], self.packed.box[rows]
-            return self.frames(indices, *(torch.from_numpy(part).float() for part in labels))
-        seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
-        people = (self.packed[n] for n in indices.tolist())
-        crops = [self.varied(person, seed) for person, seed in zip(people, seeds, strict=True)]
-        image, keypoints, pose, box = stacked(crops)
-        return self.frames(indices, keypoints, pose, box, image)
-
-    def frames(
-        self,
-        which: Tensor,
-        keypoints: Tensor,
-        pose: Tensor,
-        box: Tensor,
-        image: Tensor | None = None,
-    ) -> Frames:
-        """People with their cameras and groups."""
-        rows = which.tolist()
-        groups = tuple(self.packed.groups[int(self.packed.arrays["group"][n])] for n in rows)
+        rows, image = indices.tolist(), None
+        if self.has_pictures:
+            crops, how = (self.crop(n) for n in rows), self.augmentation
+            made = varied(crops, len(rows), self.skeleton, how, generator)
+            image, keypoints, pose, box = made
+        else:
+            arrays = self.packed.keypoints, self.packed.pose, self.packed.box
+            keypoints, pose, box = (torch.from_numpy(array[rows]).float() for array in arrays)
+        groups = tuple(self.packed.group(n) for n in rows)
         lenses = (self.packed.camera(n) for n in rows)
         parts = ((c.focal, c.centre, c.size, c.rotation, c.translation) for c in lenses)
         camera = Camera(*(torch.stack(part).float() for part in zip(*parts, strict=True)))
-        self.packed.release()
+        self.packed.mapped.release()
         seen = keypoints.isfinite().all(-1).float()
-        pose = pose if self.with_pose else torch.full_like(pose, torch.nan)
-        return Frames(keypoints, seen, pose, camera, groups, which, image=image, box=box)
+        pose = pose if self.has_pose else torch.full_like(pose, torch.nan)
+        return Frames(keypoints, seen, pose, camera, groups, indices, image=image, box=box)
 
-    def varied(self, person: LabelledCrop, seed: int) -> Crop:
-        """A person's crop, augmented if this source does that."""
+    def crop(self, n: int) -> Crop:
+        """Person n as packed."""
+        person = self.packed[n]
         labels = person.keypoints, person.pose, person.box, person.camera.size.numpy()
-        crop = Crop(person.picture, *(part.astype(np.float64) for part in labels))
-        if self.augmentation is None:
-            return crop
-        return augment(crop, self.skeleton, self.augmentation, np.random.default_rng(seed))
+        return Crop(person.picture, *(part.astype(np.float64) for part in labels))

@@ -25,6 +25,10 @@ MEANS = {
     "groups": "mean over joints, then over the poses of a group, then the plain mean over groups",
     "poses": "mean over joints, then over all poses; groups are shown beside",
 }
+ALIGNMENT = (
+    "MPJPE none; PA-MPJPE rotation, translation and scale{}; N-MPJPE scale only;"
+    " 3DPCK nearer than 150 mm, AUC its mean over 0, 5, …, 150 mm"
+)
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,16 @@ class Protocol:
 
     def words(self, scored: Scored) -> Words:
         """The protocol in words that suffice to redo a number."""
-        left_out = [" ".join(one) for one in self.without]
-        exclusions = f"{', '.join(left_out)}: {self.why}" if left_out else self.why or "none"
+        left_out = ", ".join(" ".join(one) for one in self.without)
+        exclusions = f"{left_out}: {self.why}" if left_out else self.why or "none"
+        reflected = any("reflections" in figure.metric for figure in self.figures)
+        reflection = "; a reflection too where said" if reflected else ", no reflection"
         rules = {
             "name": self.name,
             "data": self.views_in_words(scored),
             "joints": self.figures_in_words(scored.joints),
             "root": f"{self.root.replace('_', ' ')} at the origin, camera axes",
-            "alignment": self.alignment_in_words(),
+            "alignment": ALIGNMENT.format(reflection),
             "averaging": MEANS[self.averaging],
             "exclusions": "; ".join([exclusions, *(f"the copy: {line}" for line in scored.lacks)]),
             "about": self.about,
@@ -124,24 +130,13 @@ class Protocol:
             f" focal length in the box token: {scored.focal}"
         )
 
-    def figures_in_words(self, joints: str) -> str:
-        """Which metric is taken over which joints; `joints` are all that can be scored."""
-        over = {
-            figure.metric: f"{len(figure.joints)}: {', '.join(figure.joints)}"
-            if figure.joints
-            else joints
-            for figure in self.figures
-        }
-        return "; ".join(f"{metric} over {which}" for metric, which in over.items())
-
-    def alignment_in_words(self) -> str:
-        """What each metric removes before it measures."""
-        reflected = any("reflections" in figure.metric for figure in self.figures)
-        reflection = "; a reflection too where said" if reflected else ", no reflection"
-        return (
-            f"MPJPE none; PA-MPJPE rotation, translation and scale{reflection}; N-MPJPE scale only;"
-            " 3DPCK nearer than 150 mm, AUC its mean over 0, 5, …, 150 mm"
-        )
+    def figures_in_words(self, shared: str) -> str:
+        """Which metric is taken over which joints; `shared` are all that can be scored."""
+        over = []
+        for figure in self.figures:
+            names = f"{len(figure.joints)}: {', '.join(figure.joints)}" if figure.joints else shared
+            over.append(f"{figure.metric} over {names}")
+        return "; ".join(over)
 
 
 def every(step: int) -> str:

@@ -135,10 +135,8 @@ class Recorded:
         keep = chosen[self.view] & (self.frame % stride == 0)
         if not bool(keep.any()):
             splits, subjects = (", ".join(self.names(what)) for what in ("split", "subject"))
-            raise InputError(
-                f"no frame is left of {self.layout}: it has the splits {splits} and the subjects"
-                f" {subjects}"
-            )
+            has = f"it has the splits {splits} and the subjects {subjects}"
+            raise InputError(f"no frame is left of {self.layout}: {has}")
         return self.kept(keep)
 
     def kept(self, keep: Tensor) -> Self:
@@ -155,10 +153,8 @@ class Recorded:
         """
         last = self.over() > 1 - share
         if bool(last.all()):
-            raise InputError(
-                f"{self.layout}: too short to hold out {share:g} of it; set data.held_out to"
-                " another share"
-            )
+            short = f"too short to hold out {share:g} of it"
+            raise InputError(f"{self.layout}: {short}; set data.held_out to another share")
         return self.kept(~last), self.kept(last)
 
     def over(self) -> Tensor:

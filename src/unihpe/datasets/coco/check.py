@@ -1,5 +1,4 @@
-"""Is this folder COCO? Nothing in 3D to prove, but boxes that should hold their joints, and
-pictures of the stated size."""
+"""Is this folder COCO? Boxes should hold their joints, and pictures be of the stated size."""
 
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,11 @@ def check_coco(root: Path) -> dict[str, Any]:
     """What `check` says of COCO's photographs, with those of its keys that mean something here."""
     files = [root] if root.is_file() else annotation_files(root)
     if not files:
-        raise InputError(
-            f"{root}: no person_keypoints*.json (nor in annotations/); name COCO's folder, or the"
-            " file itself"
-        )
+        nothing = "no person_keypoints*.json (nor in annotations/)"
+        raise InputError(f"{root}: {nothing}; name COCO's folder, or the file itself")
     parts = {file: read_annotations(file, with_pictures=False) for file in files}
-    pictures, notes, partial, problems = dict[Path, bool](), list[str](), list[str](), list[str]()
+    pictures = dict[Path, bool]()
+    notes, partial, problems = list[str](), list[str](), list[str]()
     for file, part in parts.items():
         there = {picture: picture.is_file() for picture in part.pictures}
         pictures |= there
@@ -66,22 +64,17 @@ def coco_problems(file: Path, people: Annotations) -> list[str]:
     inside = ((people.keypoints >= low - slack) & (people.keypoints <= high + slack)).all(-1)
     share = float((inside & marked).sum() / marked.sum())
     if share < INSIDE_BOX:
-        problems.append(
-            f"{file.name}: only {share:.0%} of the joints lie in their boxes; boxes or joints are"
-            " of another picture"
-        )
+        odd = f"only {share:.0%} of the joints lie in their boxes"
+        problems.append(f"{file.name}: {odd}; boxes or joints are of another picture")
     sizes = dict(zip(people.pictures, people.size.int().tolist(), strict=True))
     there = [path for path in sorted(sizes) if path.is_file()]
     for path in there[:: max(1, len(there) // OPENED)]:
         try:
             height, width = read_picture(path).shape[:2]
+            if [width, height] != sizes[path]:
+                stated = " × ".join(str(side) for side in sizes[path])
+                odd = f"{path.name} is {width} × {height}, its annotation says {stated}"
+                raise InputError(f"{odd}; use the picture as released")
         except InputError as error:
             problems.append(str(error))
-            continue
-        if [width, height] != sizes[path]:
-            stated = " × ".join(str(side) for side in sizes[path])
-            problems.append(
-                f"{path.name} is {width} × {height}, its annotation says {stated}; use the picture"
-                " as released"
-            )
     return problems
