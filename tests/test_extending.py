@@ -125,7 +125,8 @@ def test_a_function_says_that_it_returns_a_backbone(folder):
     text = module.read_text()
     module.write_text(
         text
-        + "\n\ndef build() -> Backbone:\n    return Small()\n\n\ndef untold():\n    return Small()\n"
+        + "\n\ndef build() -> Backbone:\n    return Small()\n"
+        + "\n\ndef untold():\n    return Small()\n"
     )
     assert build_backbone("my_backbone:build").channels == (32, 64)
     with pytest.raises(InputError, match="my_backbone:untold"):

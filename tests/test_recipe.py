@@ -38,7 +38,8 @@ def test_every_recipe_loads_builds_and_says_what_it_is(name):
     )
 
 
-FINGERPRINTS = {  # by which saved runs are resumed: a recipe's, and of its stages written out in full
+# by which saved runs are resumed: a recipe's, and of its stages written out in full
+FINGERPRINTS = {
     "heatmaps": "49fb861b39686bd8c73ccd4e3a91715ad6a13b957436dd5a381bd153fbbbd059",
     "humaneva": "51cd06ce05b5a582d911ad6b211e0ff5ad87091a904b1a6d6760d124f2506ae6",
     "lifting": "192510e3d570ab1bfb80731b9d6a8d3e7dd19a10289e199d2ac8ef8c64a3a304",
@@ -130,7 +131,9 @@ def test_building_leaves_the_global_generator_alone():
 
 
 def test_the_papers_sizes():
-    """Method facts: 1.85 M for a transformer encoder; GFPose's network has 10.6 M with one summed condition."""
+    """Method facts: 1.85 M for a transformer encoder; GFPose's network has 10.6 M with one summed
+    condition.
+    """
     model = build_model(load_recipe("lifting-paper"))
     size = {
         name: sum(p.numel() for p in part.parameters()) / 1e6
@@ -249,7 +252,9 @@ def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
 
 
 def started(path, *changes):
-    """The recipe `heatmaps` on a small network, with these public weights: its parts before and after."""
+    """The recipe `heatmaps` on a small network, with these public weights: its parts before and
+    after.
+    """
     recipe = load_recipe(
         "heatmaps",
         (
@@ -337,11 +342,13 @@ def stub_of_transformers(hidden_size, layers=12, heads=12):
     [
         (
             (768,),
-            r"weights of ViT-base \(hidden_size 768\), wanted is one of hidden_size 384; give those, or set kind to vit_base",
+            r"weights of ViT-base \(hidden_size 768\), wanted is one of hidden_size 384;"
+            r" give those, or set kind to vit_base",
         ),
         (
             (384, 6),
-            r"another ViT \(num_hidden_layers 6\), wanted is one of num_hidden_layers 12; give those$",
+            r"another ViT \(num_hidden_layers 6\), wanted is one of num_hidden_layers 12;"
+            r" give those$",
         ),
         ((384, 12, 6), r"another ViT \(num_attention_heads 6\)"),
     ],
@@ -416,11 +423,13 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
     [
         (
             ("image_encoder.shrink=1",),
-            "has model.image_encoder.shrink=2, the recipe 1: add --set model.image_encoder.shrink=2$",
+            "has model.image_encoder.shrink=2, the recipe 1: add --set"
+            " model.image_encoder.shrink=2$",
         ),
         (
             ("decoder_3d.path=sub_vp",),
-            "has model.decoder_3d.path=linear, the recipe sub_vp: add --set model.decoder_3d.path=linear",
+            "has model.decoder_3d.path=linear, the recipe sub_vp: add --set"
+            " model.decoder_3d.path=linear",
         ),
         (("decoder_2d.prediction=v",), "add --set model.decoder_2d.prediction=x0"),
         (("decoder_3d.kind=mlp",), "has model.decoder_3d.kind=diffusion, the recipe mlp"),

@@ -262,8 +262,8 @@ def test_damaged_model_files_are_refused_in_a_sentence(tmp_path, name, monkeypat
 
 GIVEN = {
     "rebuilt": (b"copy_reg\n_reconstructor", smpl.rebuilt),
-    "Ch": (b"chumpy.ch\nCh", smpl.Wrapped),
-    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl.ByColumn),
+    "Ch": (b"chumpy.ch\nCh", smpl.Plain),
+    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl.Plain),
     "object": (b"__builtin__\nobject", smpl.Plain),
 }
 

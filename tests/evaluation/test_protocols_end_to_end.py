@@ -27,7 +27,9 @@ from unihpe.recipe import load_recipe
 
 
 class Oracle:
-    """Answers with the truth of the batch it embedded last, its left wrist `errors[group]` mm to the right."""
+    """Answers with the truth of the batch it embedded last, its left wrist `errors[group]` mm to
+    the right.
+    """
 
     def __init__(self, skeleton, errors, point=True):
         self.wrist, self.errors, self.point = skeleton.index("left_wrist"), errors, point
@@ -58,7 +60,9 @@ class Oracle:
 
 
 class Drawing(Oracle):
-    """Knows people and mirrored people alike, and answers with the truth and noise of 50 mm: a flip test cannot help."""
+    """Knows people and mirrored people alike, and answers with the truth and noise of 50 mm: a flip
+    test cannot help.
+    """
 
     def encode(self, batch, modality):
         sign = -1 if batch.pose is None else 1  # of mirrored people
@@ -88,7 +92,7 @@ def scored(monkeypatch, root, data, protocol, errors, skeleton="human36m17"):
 
 
 def longer(of):
-    """Other takes of S9 and S11 made of the first: Walking 1 of 70 frames, Directions of S11 of 5."""
+    """Other takes of S9 and S11 made of the first: Walking 1, 70 frames, Directions of S11, 5."""
 
     def change(tables):
         first = of(tables["S9"])
@@ -220,7 +224,9 @@ def test_threedpw(name, joints, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("point", [True, False])
 def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
-    """The oracle answers mirrored people with the truth unmirrored: mirrored back, it errs everywhere, and the mean half as much."""
+    """The oracle answers mirrored people with the truth unmirrored: mirrored back, it errs
+    everywhere, and the mean half as much.
+    """
     from unihpe.datasets.human36m.reader import open_human36m
     from unihpe.evaluation.batches import prepared
 
@@ -233,9 +239,15 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     )
     generator = torch.Generator().manual_seed(0)
     report = evaluate_lifting(
-        oracle, prepared(source, generator, "cpu"), words, generator=generator, gallery=0,
-        sampler=lambda denoise, diffusion, noise: denoise(noise, torch.ones(1)), skeleton=source.skeleton, flip=True,
-    )  # fmt: skip
+        oracle,
+        prepared(source, generator, "cpu"),
+        words,
+        generator=generator,
+        gallery=0,
+        sampler=lambda denoise, diffusion, noise: denoise(noise, torch.ones(1)),
+        skeleton=source.skeleton,
+        flip=True,
+    )
     name = "point" if point else "sample"
     truth = torch.cat([batch.pose for batch in prepared(source, generator, "cpu")])
     mirrored = truth[:, list(source.skeleton.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
@@ -247,7 +259,7 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
 
 
 def test_the_flip_test_of_samples_gains_nothing_from_a_second_draw(h36m):
-    """Half of the noise is the sampler's own; what is drawn after does not depend on the flip test."""
+    """Half of the noise is the sampler's own; what is drawn after does not depend on the flip."""
     from unihpe.datasets.human36m.reader import open_human36m
     from unihpe.evaluation.batches import prepared
 
@@ -268,9 +280,16 @@ def test_the_flip_test_of_samples_gains_nothing_from_a_second_draw(h36m):
             )
 
         report = evaluate_lifting(
-            oracle, prepared(source, data, "cpu"), words, generator=generator, sampler=sampler, samples=1, gallery=0,
-            skeleton=source.skeleton, flip=flip,
-        )  # fmt: skip
+            oracle,
+            prepared(source, data, "cpu"),
+            words,
+            generator=generator,
+            sampler=sampler,
+            samples=1,
+            gallery=0,
+            skeleton=source.skeleton,
+            flip=flip,
+        )
         found.append(
             {name: errors["mean over groups"] for name, errors in report["errors_mm"].items()}
         )

@@ -1,4 +1,6 @@
-"""Writes the gradient and the batch norms' statistics of one step: python gradient_of_a_step.py MOTION FILE; for test_processes.py."""
+"""Writes the gradient and the batch norms' statistics of one step: python gradient_of_a_step.py
+MOTION FILE; for test_processes.py.
+"""
 
 import sys
 from pathlib import Path

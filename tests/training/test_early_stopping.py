@@ -1,4 +1,6 @@
-"""The best weights of a stage by a held-out part: chosen, kept over a break, and where the part comes from."""
+"""The best weights of a stage by a held-out part: chosen, kept over a break, and where the part
+comes from.
+"""
 
 from pathlib import Path
 
@@ -18,10 +20,19 @@ from unihpe.training.state import Run, Schedule, read_log
 from unihpe.training.streams import at_distance, open_stream, stage_stream, training_stream
 
 TINY = (
-    "model.embedding=32", *(f"model.{part}.width=32" for part in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")),
-    "stage.0.steps=4", "stage.0.batch_size=16", "stage.1.steps=12", "stage.1.batch_size=16", "stage.1.check_every=2",
-    "pose_scale=300.0", "keypoint_scale=0.35",
-)  # fmt: skip
+    "model.embedding=32",
+    *(
+        f"model.{part}.width=32"
+        for part in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")
+    ),
+    "stage.0.steps=4",
+    "stage.0.batch_size=16",
+    "stage.1.steps=12",
+    "stage.1.batch_size=16",
+    "stage.1.check_every=2",
+    "pose_scale=300.0",
+    "keypoint_scale=0.35",
+)
 
 
 def tiny(motion_file, *changes):
@@ -37,7 +48,9 @@ def same(a, b):
 
 
 def judged(recipe, out, given):
-    """Train with these scores, one a validation: the result, and the averaged weights at each validation."""
+    """Train with these scores, one a validation: the result, and the averaged weights at each
+    validation.
+    """
     seen, left = [], iter(given)
 
     def validate(model):
@@ -192,8 +205,10 @@ def test_one_action_in_several_takes_is_one_stretch_of_time(tmp_path):
     last = source.held_out(0.3)[1]
     names = [last.views[v].sequence for v in last.view.tolist()]
     assert sorted(set(zip(names, last.frame.tolist(), strict=True))) == [
-        *(("Walking 1 chunk0", frame) for frame in (7, 8)), ("Walking 1 chunk4", 0), ("Walking 1 chunk4", 1),
-    ]  # fmt: skip
+        *(("Walking 1 chunk0", frame) for frame in (7, 8)),
+        ("Walking 1 chunk4", 0),
+        ("Walking 1 chunk4", 1),
+    ]
 
 
 def test_people_of_a_batch_are_apart():

@@ -1,4 +1,6 @@
-"""Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes part in."""
+"""Stages with pictures: who learns, who is frozen, and what a batch without pictures or 3D takes
+part in.
+"""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -476,7 +478,9 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
 
 
 def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
-    """Two wrists in a picture; the left one is that further right, as of somebody who faces the camera."""
+    """Two wrists in a picture; the left one is that further right, as of somebody who faces the
+    camera.
+    """
     from unihpe.inference.answer import answer
 
     skeleton = get_skeleton("human36m17")
@@ -623,7 +627,9 @@ def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
 
 
 def test_a_lifting_model_may_grow_eyes(folder, motion_file, tmp_path):
-    """Pose encoders and decoders of a checkpoint without pictures are where training with pictures begins."""
+    """Pose encoders and decoders of a checkpoint without pictures are where training with pictures
+    begins.
+    """
     whole = recipe(folder, motion_file)
     blind = whole.model.model_copy(update={"image_encoder": None})
     poses = whole.stage[1].model_copy(update={"pose_batch": 0})

@@ -1,4 +1,6 @@
-"""Training: it learns, it resumes bit for bit (a killed process included), it refuses what it should."""
+"""Training: it learns, it resumes bit for bit (a killed process included), it refuses what it
+should.
+"""
 
 import json
 import os
@@ -24,9 +26,16 @@ from unihpe.training.state import Schedule, read_log
 from unihpe.training.streams import training_stream
 
 TINY = (
-    "model.embedding=32", "model.encoder_2d.width=32", "model.encoder_3d.width=32", "model.decoder_2d.width=32",
-    "model.decoder_3d.width=32", "stage.0.steps=6", "stage.0.batch_size=32", "stage.1.steps=14", "stage.1.batch_size=32",
-)  # fmt: skip
+    "model.embedding=32",
+    "model.encoder_2d.width=32",
+    "model.encoder_3d.width=32",
+    "model.decoder_2d.width=32",
+    "model.decoder_3d.width=32",
+    "stage.0.steps=6",
+    "stage.0.batch_size=32",
+    "stage.1.steps=14",
+    "stage.1.batch_size=32",
+)
 
 
 def tiny(motion_file, *changes):
@@ -120,7 +129,9 @@ from unihpe.training.state import Schedule
 torch.set_num_threads(1)
 changes = tuple(sys.argv[3:])
 out = Path(sys.argv[1])
-train_recipe(load_recipe("quick", changes), out, schedule=Schedule(save_every=1, log_every=1), resume=(out / "training.pt").exists())
+resume = (out / "training.pt").exists()
+schedule = Schedule(save_every=1, log_every=1)
+train_recipe(load_recipe("quick", changes), out, schedule=schedule, resume=resume)
 """
 
 
@@ -183,7 +194,8 @@ def test_fine_tuning_starts_from_a_checkpoint(motion_file, tmp_path):
 
 
 def broken_fine_tuning(motion_file, tmp_path):
-    """A run that began from a checkpoint with scales of its own and broke off; and the same, whole."""
+    """A run that began from a checkpoint with scales of its own and broke off; and the"
+    " same, whole."""
     train_recipe(tiny(motion_file, "pose_scale=321.0", "keypoint_scale=0.3"), tmp_path / "start")
     recipe, schedule = tiny(motion_file, "seed=1"), Schedule(save_every=2, log_every=1)
     train_recipe(recipe, tmp_path / "whole", start=tmp_path / "start", schedule=schedule)
@@ -213,7 +225,8 @@ def test_a_run_that_began_from_a_checkpoint_is_resumed_without_it(
     if aged and not named:
         with pytest.raises(
             InputError,
-            match="another recipe; resume with that one and, if the run began from a checkpoint, --from it,",
+            match="another recipe; resume with that one and, if the run began from a"
+            " checkpoint, --from it,",
         ):
             train_recipe(recipe, broken, resume=True)
         return
@@ -239,7 +252,8 @@ def test_a_run_is_not_resumed_from_another_checkpoint(motion_file, tmp_path):
     save_checkpoint(tmp_path / "other.safetensors", weights(tmp_path / "start"), card)
     with pytest.raises(
         InputError,
-        match="broken did not begin from .*other.safetensors as it is now: resume it without --from",
+        match="broken did not begin from .*other.safetensors as it is now: resume it"
+        " without --from",
     ):
         train_recipe(recipe, broken, start=tmp_path / "other.safetensors", resume=True)
     train_recipe(tiny(motion_file), tmp_path / "fresh")
@@ -269,7 +283,8 @@ def test_a_stage_whose_losses_reach_nothing_says_so(motion_file, tmp_path):
     )
     with pytest.raises(
         InputError,
-        match=r"stage joint trains decoder_3d, which none of its losses \(score pose_2d→pose_2d\) reaches: add",
+        match=r"stage joint trains decoder_3d, which none of its losses \(score"
+        r" pose_2d→pose_2d\) reaches: add",
     ):
         train_recipe(tiny(motion_file, *changes), tmp_path / "a")
 
@@ -287,7 +302,16 @@ def test_a_diverging_run_says_so(motion_file, tmp_path):
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "transformer"])
-@pytest.mark.parametrize(("kind", "path", "prediction"), [("mlp", "sub_vp", "epsilon"), ("diffusion", "sub_vp", "epsilon"), ("diffusion", "vp", "v"), ("diffusion", "ve", "x0"), ("diffusion", "linear", "flow")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "path", "prediction"),
+    [
+        ("mlp", "sub_vp", "epsilon"),
+        ("diffusion", "sub_vp", "epsilon"),
+        ("diffusion", "vp", "v"),
+        ("diffusion", "ve", "x0"),
+        ("diffusion", "linear", "flow"),
+    ],
+)
 def test_every_variant_learns(motion_file, encoder, kind, path, prediction):
     changes = []
     for part in ("encoder_2d", "encoder_3d"):

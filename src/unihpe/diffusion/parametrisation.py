@@ -21,9 +21,7 @@ from unihpe.errors import InputError
 
 Prediction = Literal["epsilon", "v", "x0", "flow"]
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-# α/σ where ODE samplers begin with ε-prediction: earlier, an error of ε̂ counts over twelvefold
-# in x̂₀
-EPSILON_START = 0.08
+EPSILON_START = 0.08  # α/σ where its ODE samplers begin: before, ε̂'s error is ×12 and more in x̂₀
 LIMIT = 6.0  # standard deviations of the data that an x̂₀ made from ε̂ may reach
 T_MIN = 1e-5  # the shortest time that is trained on, as in score_sde
 
@@ -39,41 +37,31 @@ def allowed(path: Path) -> tuple[Prediction, ...]:
 
 @dataclass(frozen=True)
 class Diffusion:
-    """A path and a prediction.
-
-    Raises:
-        InputError: for a pair that is not well posed, naming those that are.
-    """
+    """A path and a prediction; InputError for a pair that is not well posed."""
 
     path: Path
     prediction: Prediction
 
     def __post_init__(self) -> None:
         if self.prediction not in allowed(self.path):
-            raise InputError(
-                f"{self.prediction}-prediction is not well posed on {type(self.path).__name__};"
-                f" there it can be {', '.join(allowed(self.path))}"
-            )
+            what = f"{self.prediction}-prediction is not well posed on {type(self.path).__name__}"
+            raise InputError(f"{what}; there it can be {', '.join(allowed(self.path))}")
 
     @property
     def allows_posterior_mean(self) -> bool:
         """Whether x̂₀ at t = 1, where x carries no information, is an answer: E[x₀].
 
-        Not so for ε-prediction: x̂₀ = (x − σ·ε̂)/α there, and 1/α (152 for VP) or σ (50 for VE)
-        magnifies every error.
+        Not for ε-prediction, (x − σ·ε̂)/α: 1/α (152 for VP) or σ (50 for VE) magnifies each error.
         """
         return self.prediction != "epsilon"
 
     def require_posterior_mean(self) -> None:
         """Raise where `allows_posterior_mean` is false."""
         if not self.allows_posterior_mean:
-            raise InputError(
-                "an ε-predicting decoder has no one-evaluation estimate; choose a sampler"
-            )
+            raise InputError("an ε-predicting decoder has no point estimate; choose a sampler")
 
     def ode_start(self) -> float:
-        """The time at which samplers that follow an ODE begin: the path's first, but later for
-        ε-prediction.
+        """The time at which ODE samplers begin: the path's `t_max`, but later for ε-prediction.
 
         An ODE never forgets its first steps, as the SDE does with its fresh noise; and near t = 1
         they would rest on an x̂₀ in which the network's error counts a hundredfold.
@@ -81,8 +69,7 @@ class Diffusion:
         if self.prediction != "epsilon":
             return self.path.t_max
         t = torch.linspace(self.path.t_max, T_MIN, 10_001, dtype=torch.float64)
-        alpha, sigma = self.path.marginal(t)
-        return float(t[(alpha / sigma >= EPSILON_START).nonzero()[0, 0]])
+        return float(t[(torch.div(*self.path.marginal(t)) >= EPSILON_START).nonzero()[0, 0]])
 
     def clamp_time(self, t: Tensor) -> Tensor:
         """Times in [0, 1) moved into the range that is trained on."""
@@ -128,11 +115,7 @@ class Diffusion:
 
     def denoiser(self, network: Denoiser) -> Denoiser:
         """Wrap a network (scaled x_t, t) → output as x̂₀(x_t, t); t is (B,) or (1,)."""
-
-        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-            return self.denoised(network(self.scaled(x_t, t), t), x_t, t)
-
-        return denoise
+        return lambda x_t, t: self.denoised(network(self.scaled(x_t, t), t), x_t, t)
 
 
 def score(denoise: Denoiser, path: Path, x: Tensor, t: Tensor) -> Tensor:

@@ -35,26 +35,20 @@ def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) 
     return torch.randn(shape, generator=generator, device=generator.device) * path.prior_std
 
 
+def require_steps(steps: int) -> None:
+    if steps < 1:
+        raise InputError(f"a sampler takes at least 1 step, not {steps}")
+
+
 def even(start: float, end: float, steps: int, like: Tensor) -> Tensor:
     """Evenly spaced times, (steps + 1,)."""
     require_steps(steps)
     return torch.linspace(start, end, steps + 1, device=like.device, dtype=like.dtype)
 
 
-def require_steps(steps: int) -> None:
-    """Raise where there is not at least one step."""
-    if steps < 1:
-        raise InputError(f"a sampler takes at least 1 step, not {steps}")
-
-
 @torch.no_grad()
 def euler_maruyama(
-    denoise: Denoiser,
-    path: Path,
-    x: Tensor,
-    steps: int = 1000,
-    *,
-    generator: torch.Generator | None,
+    denoise: Denoiser, path: Path, x: Tensor, steps: int, *, generator: torch.Generator | None
 ) -> Tensor:
     """The reverse SDE, the paper's sampler: an honest sample. NFE = steps.
 
@@ -67,19 +61,16 @@ def euler_maruyama(
         f, g2 = (over(part, x) for part in path.coefficients(t))
         x = mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
         if generator is not None:
-            noise = torch.randn(
-                x.shape, generator=generator, device=generator.device, dtype=x.dtype
-            )
-            x = mean + (g2 * dt).sqrt() * noise.to(x.device)
+            z = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
+            x = mean + (g2 * dt).sqrt() * z.to(x.device)
     return mean
 
 
 def zero_temperature(denoise: Denoiser, path: Path, x: Tensor, steps: int = 1000) -> Tensor:
     """The reverse SDE with its noise switched off: an estimator, not a sampler. NFE = steps.
 
-    This is what the GFPose line of work runs as "deterministic sampling". It is not the
-    probability-flow ODE, which has half the score term: here all noise ends near one point, the
-    posterior's dominant mode, and spread means nothing.
+    The GFPose line of work calls it "deterministic sampling". The probability-flow ODE has half the
+    score term; here all noise ends near the posterior's dominant mode, and spread means nothing.
     """
     return euler_maruyama(denoise, path, x, steps, generator=None)
 
@@ -90,20 +81,20 @@ def probability_flow(
     path: Path,
     x: Tensor,
     steps: int = 50,
-    *,
-    t_start: float | None = None,
+    t_start: float = 0,
     t_end: float = T_END,
 ) -> Tensor:
     """The true probability-flow ODE, dx/dt = f·x − ½g²·score, by Heun's method. NFE = 2 · steps.
 
-    It is deterministic, and samples the posterior. x is noise of the standard deviation σ(t_start).
+    It is deterministic, and samples the posterior. x is noise of the standard deviation σ(t_start);
+    0 is the path's `t_max`.
     """
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
         f, g2 = (over(part, x) for part in path.coefficients(t))
         return f * x - 0.5 * g2 * score(denoise, path, x, t)
 
-    start = path.t_max if t_start is None else t_start
+    start = t_start or path.t_max
     # even in √t, so that steps shorten where σ falls towards 0; VE's σ is geometric in t already
     power = 1 if isinstance(path, VE) else 2
     grid = even(start ** (1 / power), t_end ** (1 / power), steps, x) ** power
@@ -115,7 +106,7 @@ def probability_flow(
 
 @torch.no_grad()
 def dpm_solver_pp_2m(
-    denoise: Denoiser, path: Path, x: Tensor, steps: int = 10, *, t_start: float | None = None
+    denoise: Denoiser, path: Path, x: Tensor, steps: int = 10, t_start: float = 0
 ) -> Tensor:
     """DPM-Solver++(2M) (Lu et al. 2022) on an even grid of log(α/σ), then x̂₀. NFE = steps + 1.
 
@@ -136,12 +127,10 @@ def dpm_solver_pp_2m(
     return denoise(x, grid[-1][None])
 
 
-def log_snr_times(path: Path, steps: int, x: Tensor, start: float | None = None) -> Tensor:
+def log_snr_times(path: Path, steps: int, x: Tensor, start: float = 0) -> Tensor:
     """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
-    start = path.t_max if start is None else start
-    dense = torch.linspace(start, T_END, 20_001, dtype=torch.float64)
-    alpha, sigma = path.marginal(dense)
-    log_snr = (alpha / sigma).log()  # rises along `dense`
+    dense = torch.linspace(start or path.t_max, T_END, 20_001, dtype=torch.float64)
+    log_snr = torch.div(*path.marginal(dense)).log()  # log(α/σ), rises along `dense`
     end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
     wanted = even(float(log_snr[0]), end, steps, dense)
     upper = torch.searchsorted(log_snr, wanted).clamp(1, len(dense) - 1)
@@ -152,15 +141,9 @@ def log_snr_times(path: Path, steps: int, x: Tensor, start: float | None = None)
 
 @torch.no_grad()
 def flow_euler(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Tensor:
-    """Euler steps of the flow's own ODE, dx/dt = z − x₀, on the linear path. NFE = steps.
-
-    Raises:
-        InputError: on another path.
-    """
+    """Euler steps of the flow's own ODE, dx/dt = z − x₀, on the linear path. NFE = steps."""
     if not isinstance(path, Linear):
-        raise InputError(
-            "flow-euler follows the linear path only; use dpm-solver++ or probability-flow"
-        )
+        raise InputError("flow-euler is for the linear path only; use dpm-solver++")
     for now, then in pairwise(even(1.0, 0.0, steps, x)):
         x = x + (then - now) * (x - denoise(x, now[None])) / now
     return x
@@ -168,11 +151,7 @@ def flow_euler(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Ten
 
 @torch.no_grad()
 def posterior_mean(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
-    """E[x₀] in one evaluation: x̂₀ at t = 1, where x carries no information. NFE = 1.
-
-    Raises:
-        InputError: for ε-prediction (see `Diffusion.allows_posterior_mean`).
-    """
+    """E[x₀] in one evaluation: x̂₀ at t = 1, where x carries no information. NFE = 1."""
     diffusion.require_posterior_mean()
     return denoise(x, x.new_ones(1))
 
@@ -187,9 +166,8 @@ def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None =
         generator: the randomness of euler-maruyama; no other sampler has any.
 
     Raises:
-        InputError: for an unknown name, a negative number of steps, or euler-maruyama without a
-            generator; when it is called, for flow-euler off the linear path, and for posterior-mean
-            with ε-prediction.
+        InputError: for a name, steps or generator that does not do; when called, for flow-euler off
+            the linear path, and posterior-mean with ε-prediction.
     """
     chosen = AUTO if name == "auto" else name
     if chosen not in DEFAULT_STEPS:
@@ -200,8 +178,7 @@ def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None =
     require_steps(count)
 
     def sampler(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
-        path, start = diffusion.path, diffusion.ode_start()
-        begin = x
+        path, start, begin = diffusion.path, diffusion.ode_start(), x
         if start != path.t_max:
             begin = x * float(path.marginal(torch.tensor([start]))[1]) / path.prior_std
         match chosen:
@@ -210,9 +187,9 @@ def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None =
             case "zero-temperature":
                 return zero_temperature(denoise, path, x, count)
             case "probability-flow":
-                return probability_flow(denoise, path, begin, count, t_start=start)
+                return probability_flow(denoise, path, begin, count, start)
             case "dpm-solver++":
-                return dpm_solver_pp_2m(denoise, path, begin, count, t_start=start)
+                return dpm_solver_pp_2m(denoise, path, begin, count, start)
             case "flow-euler":
                 return flow_euler(denoise, path, x, count)
             case _:

@@ -5,8 +5,7 @@ batch first. As an SDE it is dx = f(t)·x dt + g(t) dw, where f = α'/α and g²
 has
 
     prior_std           the standard deviation of the noise at t = 1
-    t_max               the latest time at which its SDE has finite coefficients: where samplers of
-                        the SDE start
+    t_max               the latest time with finite coefficients: where samplers start
     marginal(t)         α and σ at times t (B,), both (B,)
     coefficients(t)     the drift's factor f and the squared diffusion g² at times t (B,)
 """
@@ -87,9 +86,8 @@ class VE:
 class Linear:
     """The straight line of flow matching, x_t = (1 − t)·x₀ + t·z.
 
-    Its SDE is singular at t = 1, where α = 0: samplers that need its coefficients start at `t_max`,
-    0.99. Closer to 1 the drift −1/(1 − t) would ask for steps as short as 1 − t. The price is a
-    start 1 % off: x there counts as noise.
+    Its SDE is singular at t = 1, where α = 0, and near it the drift −1/(1 − t) asks for steps as
+    short as 1 − t: samplers of the SDE start at 0.99. The price is a start 1 % off, x for noise.
     """
 
     prior_std = 1.0

@@ -58,10 +58,10 @@ def require_finite(poses: Array, where: str) -> None:
         raise InputError(f"{where}: {what}; leave them out")
 
 
-def require_numbers(values: Array, where: str) -> None:
+def require_numbers(values: Array, where: str, what: str) -> None:
     """Raise for numbers, of any shape, that are not all finite."""
     if not np.isfinite(values).all():
-        raise InputError(f"{where}: holds numbers that are not finite; get the file again")
+        raise InputError(f"{where}: {what} has numbers that are not finite; get the file again")
 
 
 def require_keys(content: Container[str], keys: Iterable[str], where: object, remedy: str) -> None:

@@ -6,28 +6,24 @@ import torch
 from torch import Tensor
 
 from unihpe.losses.eigenvalue import eigenvalue_gradient, largest_eigenvalue
+from unihpe.losses.temperature import Tau
 
 Cosines = tuple[Tensor, ...]  # of three pairs of modalities: ab, ac, bc
 BLOCK = 16  # anchors worked on at a time
 
 
-def all_negatives_loss(cosines: Cosines, temperature: Tensor | float) -> Tensor:
-    """Each anchor n against every triplet that holds at least one of its three embeddings.
-
-    Args:
-        cosines: image–2D, image–3D and 2D–3D, (B, B) each.
-    """
+def all_negatives_loss(cosines: Cosines, temperature: Tau) -> Tensor:
+    """Eq. 3 from the cosines image–2D, image–3D and 2D–3D, (B, B) each."""
     tau = torch.as_tensor(temperature, dtype=cosines[0].dtype, device=cosines[0].device)
     result: Tensor = AllNegatives.apply(*cosines, tau)  # type: ignore[no-untyped-call]
     return result
 
 
 class AllNegatives(torch.autograd.Function):
-    """−log softmax of each anchor's positive over all its triplets, block by block.
+    """−log softmax of each anchor's positive over all its triplets.
 
-    The triplets of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j =
-    n}, {i ≠ n, j ≠ n, k = n}. Only one slab of a block of anchors exists at a time, forward and
-    backward.
+    Those of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j = n},
+    {i ≠ n, j ≠ n, k = n}. Only one slab of a block of anchors is in memory at a time.
     """
 
     @staticmethod
@@ -45,14 +41,12 @@ class AllNegatives(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         *matrices, tau, total = ctx.saved_tensors
-        size = total.shape[0]
+        size, grad_tau = total.shape[0], torch.zeros_like(tau)
         grads = [torch.zeros_like(matrix) for matrix in matrices]
-        grad_tau = torch.zeros_like(tau)
         for n in torch.arange(size, device=total.device).split(BLOCK):
             for slab in range(3):
                 values, cosines, places = slab_of(tuple(matrices), n, slab)
-                # softmax weights, (n, B, B)
-                share = torch.exp(values / tau - total[n][:, None, None])
+                share = torch.exp(values / tau - total[n][:, None, None])  # softmax, (n, B, B)
                 grad_tau = grad_tau - torch.where(share > 0, share * values, 0.0).sum() / tau**2
                 slopes = eigenvalue_gradient(*cosines)
                 for grad, slope, (row, column) in zip(grads, slopes, places, strict=True):
@@ -70,12 +64,8 @@ class AllNegatives(torch.autograd.Function):
 def slab_of(
     matrices: Cosines, n: Tensor, slab: int
 ) -> tuple[Tensor, Cosines, tuple[tuple[Tensor, Tensor], ...]]:
-    """One slab of the anchors n.
-
-    Returns:
-        λ₁ (n, B, B), −∞ where a slab gives way to an earlier one; the three cosines; and the rows
-        and columns that each of them has in its matrix.
-    """
+    """One slab of the anchors n: λ₁ (n, B, B), −∞ where an earlier slab has the triplet; the three
+    cosines; and the rows and columns that each of them has in its matrix."""
     ab, ac, bc = matrices
     every = torch.arange(ab.shape[0], device=ab.device)
     anchor, second, third = n[:, None, None], every[None, :, None], every[None, None, :]

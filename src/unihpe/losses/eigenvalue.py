@@ -10,7 +10,7 @@ the gradient is written out.
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -26,8 +26,7 @@ def largest_eigenvalue(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     eigenspace, a valid subgradient, as is 0 at a = b = c = 0. Broadcasts; float32 or float64.
     """
     cosines = torch.broadcast_tensors(a, b, c)
-    result: Tensor = LargestEigenvalue.apply(*cosines)  # type: ignore[no-untyped-call]
-    return result
+    return cast(Tensor, LargestEigenvalue.apply(*cosines))  # type: ignore[no-untyped-call]
 
 
 class LargestEigenvalue(torch.autograd.Function):
@@ -40,10 +39,8 @@ class LargestEigenvalue(torch.autograd.Function):
         return 1 + 2 * (p / 3).sqrt() * theta.cos()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        (gradient,) = gradients
-        slopes = eigenvalue_gradient(*ctx.saved_tensors)
-        return gradient * slopes[0], gradient * slopes[1], gradient * slopes[2]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        return tuple(gradients[0] * slope for slope in eigenvalue_gradient(*ctx.saved_tensors))
 
 
 def angles(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,21 +54,17 @@ def angles(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return p, torch.atan2(sine, cosine) / 3, torch.atan2(sine, -cosine) / 3
 
 
-def eigenvalue_gradient(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """∂λ₁/∂(a, b, c) = 2(a·s + b·c, b·s + a·c, c·s + a·b) / (3s² − p) with s = λ₁ − 1.
-
-    That is twice v_i·v_j of the eigenvector.
-    """
+def eigenvalue_gradient(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+    """∂λ₁/∂(a, b, c) = 2(a·s + b·c, b·s + a·c, c·s + a·b) / (3s² − p) with s = λ₁ − 1, which is
+    twice v_i·v_j of the eigenvector."""
     p, theta, delta = angles(a, b, c)
     s = 2 * (p / 3).sqrt() * theta.cos()
     # 3s² − p, factored so that it does not cancel where λ₁ is nearly double
     slope = 8 * p * (delta / 2).sin() * ((math.pi / 3 + theta) / 2).sin() * (theta.cos() + 0.5)
     small = 1e-6 if a.dtype == torch.float32 else 1e-14
-    floor = small * p + torch.finfo(a.dtype).tiny
-    double = slope <= floor
+    double = slope <= small * p + torch.finfo(a.dtype).tiny
     slope = torch.where(double, 1.0, slope)
     pairs = ((a, b * c), (b, a * c), (c, a * b))
     simple = [(2 * (x * s + rest) / slope).clamp(-1, 1) for x, rest in pairs]
     at_double = [x.sign() / 3 for x in (a, b, c)]
-    x, y, z = (torch.where(double, *both) for both in zip(at_double, simple, strict=True))
-    return x, y, z
+    return tuple(torch.where(double, x, y) for x, y in zip(at_double, simple, strict=True))

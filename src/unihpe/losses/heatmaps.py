@@ -15,13 +15,8 @@ def heatmap_loss(heatmaps: Tensor, target: Tensor, confidence: Tensor) -> Tensor
 
 
 def integral_loss(points: Tensor, joints: Tensor, confidence: Tensor, aspect: float) -> Tensor:
-    """Mean distance, box units, of where heat maps point from the joints within the crop, hidden
-    ones too (Sun et al., Integral Human Pose Regression, ECCV 2018).
-
-    Args:
-        points: (B, J, 2), by `soft_argmax`; like `joints`, box units.
-        confidence: (B, J); a joint of confidence 0 is unknown.
-        aspect: the crop's width over its height.
-    """
+    """Mean distance of where heat maps point, (B, J, 2) by `soft_argmax`, from the known joints
+    within a crop of this width over height, hidden ones too; box units (Sun et al., Integral Human
+    Pose Regression, ECCV 2018)."""
     inside = (joints.abs() <= joints.new_tensor([aspect, 1.0])).all(-1)
     return masked_distance(points, joints, inside & (confidence > 0))

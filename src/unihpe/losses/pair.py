@@ -6,21 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unihpe.losses.temperature import Tau
+
 
 def pair_loss(
-    source: Tensor,
-    target: Tensor,
-    temperature: Tensor | float,
-    directions: Literal["both", "one"] = "both",
+    source: Tensor, target: Tensor, temperature: Tau, directions: Literal["both", "one"] = "both"
 ) -> Tensor:
     """InfoNCE: row n of `source` (B, D) belongs to row n of `target` (B, D), all others do not.
 
     Eq. 1 as printed looks from source to target only ("one"); "both" is the mean of the two
-    directions, as in CLIP. Rows are brought to unit length. Computed in float32 or better, whatever
-    the autocast.
-
-    Raises:
-        ValueError: for embeddings of different shapes.
+    directions, as in CLIP. Rows are brought to unit length. ValueError if their shapes differ.
     """
     logits = cosine_matrix(source, target) / temperature  # (B, B)
     own = torch.arange(logits.shape[0], device=logits.device)
@@ -29,7 +24,7 @@ def pair_loss(
 
 
 def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
-    """Cosines of all rows of a (B, D) with all of b (B, D): (B, B), never below float32."""
+    """Cosines of all rows of a (B, D) and b (B, D): (B, B), float32 or better in any autocast."""
     require_rows_that_match(a, b)
     with torch.autocast(a.device.type, enabled=False):
         a, b = (x if x.dtype == torch.float64 else x.float() for x in (a, b))

@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+Network = Callable[[Tensor, Tensor], Tensor]  # of noisy poses, scaled, and times (B,) or (1,)
+
 
 class Process(Protocol):
     """What score matching asks of a diffusion, see `unihpe.diffusion.parametrisation`."""
@@ -21,32 +23,20 @@ class Process(Protocol):
 
 
 def score_loss(
-    network: Callable[[Tensor, Tensor], Tensor],
-    process: Process,
-    x0: Tensor,
-    seen: Tensor,
-    generator: torch.Generator,
+    network: Network, process: Process, x0: Tensor, seen: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Denoising score matching of poses x0 at random times, one noise draw a row.
-
-    Args:
-        network: its output (B, J, C) for noisy poses, scaled, at times (B,).
-    """
-    # stratified over the batch: same law for each time, less variance than independent draws
+    """Denoising score matching of poses x0 at random times (B,), one noise draw a row."""
     count = x0.shape[0]
+    # stratified over the batch: same law for each time, less variance than independent draws
     t = (torch.arange(count) + torch.rand(count, generator=generator)) / count
     t = process.clamp_time(t[torch.randperm(count, generator=generator)]).to(x0.device)
     noise = torch.randn(x0.shape, generator=generator).to(x0.device)
-    x_t = process.noised(x0, noise, t)
-    output = network(process.scaled(x_t, t), t)
+    output = network(process.scaled(process.noised(x0, noise, t), t), t)
     return masked_mean_square(output, process.target(x0, noise, t), seen)
 
 
 def point_loss(
-    denoise: Callable[[Tensor, Tensor], Tensor],
-    x0: Tensor,
-    seen: Tensor,
-    kind: Literal["square", "distance"],
+    denoise: Network, x0: Tensor, seen: Tensor, kind: Literal["square", "distance"]
 ) -> Tensor:
     """How far x̂₀ at t = 1, at the centre of the noise, lies from the poses x0."""
     guess = denoise(torch.zeros_like(x0), x0.new_ones(1))
@@ -57,18 +47,14 @@ def point_loss(
 def masked_mean_square(prediction: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
     """Mean squared difference over the coordinates of seen joints.
 
-    Score matching sums over coordinates where this takes the mean: the same up to a constant that
-    the paper leaves unsaid, and the mean does not change with the number of joints.
+    The paper's score matching sums over coordinates; a mean does not change with their number.
     """
     require_same_shape(prediction, target)
     return masked_mean((prediction - target).square().mean(-1), seen)
 
 
 def masked_distance(prediction: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
-    """Mean Euclidean distance of seen joints.
-
-    Its minimiser is each joint's geometric median, which is what MPJPE asks for. Smooth at 0.
-    """
+    """Mean Euclidean distance of seen joints: its minimiser is the geometric median, as MPJPE's."""
     require_same_shape(prediction, target)
     squared = (prediction - target).square().sum(-1)
     tiny = 1e-8  # keeps the square root's gradient finite where the two agree

@@ -10,8 +10,9 @@ from torch import Tensor
 from unihpe.losses.all_negatives import all_negatives_loss
 from unihpe.losses.eigenvalue import largest_eigenvalue
 from unihpe.losses.pair import cosine_matrix, require_rows_that_match
+from unihpe.losses.temperature import Tau
 
-Accidental = Literal["keep", "mask"]
+Chance = Literal["keep", "mask"]  # of sampled triplets that are a positive by accident
 
 
 def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3) -> Tensor:
@@ -21,8 +22,7 @@ def sample_triplets(batch: int, generator: torch.Generator, modalities: int = 3)
     negatives (n, π(n), π′(n)) with two fresh permutations for each column. (As printed, the second
     line of the first loop runs over the axis of length 3.)
     """
-    own = torch.arange(batch)
-    triplets = own[:, None, None].repeat(1, batch, modalities)
+    triplets = torch.arange(batch)[:, None, None].repeat(1, batch, modalities)
     for m in range(1, modalities):
         keys = torch.rand(batch, batch - 1, generator=generator)
         triplets[:, 1:, m] = keys.argsort(0)  # a permutation in each column
@@ -33,10 +33,10 @@ def triplet_loss(
     image: Tensor,
     pose_2d: Tensor,
     pose_3d: Tensor,
-    temperature: Tensor | float,
+    temperature: Tau,
     *,
     triplets: Tensor | None = None,
-    accidental: Accidental = "keep",
+    accidental: Chance = "keep",
 ) -> Tensor:
     """L_triplet: λ₁ of the positive against that of negatives; rows n of the three (B, D) match.
 
@@ -48,9 +48,6 @@ def triplet_loss(
             wants a temperature of 0.1 or less (most of them share a pair and have λ₁ = 2).
         accidental: sampled triplets that are a positive by chance (about one a batch) are kept, as
             in the paper, or masked.
-
-    Raises:
-        ValueError: for embeddings of different shapes, or triplets that do not fit them.
     """
     pairs = (image, pose_2d), (image, pose_3d), (pose_2d, pose_3d)
     ab, ac, bc = (cosine_matrix(x, y) for x, y in pairs)
@@ -62,19 +59,11 @@ def triplet_loss(
 
 
 def multimodal_loss(
-    embeddings: Sequence[Tensor],
-    temperature: Tensor | float,
-    triplets: Tensor,
-    accidental: Accidental = "keep",
+    embeddings: Sequence[Tensor], temperature: Tau, triplets: Tensor, accidental: Chance = "keep"
 ) -> Tensor:
-    """The same for any number k of modalities: λ₁ of the k × k Gram matrices by `eigvalsh`.
-
-    Args:
-        embeddings: k tensors (B, D) whose rows n belong together.
-        triplets: from `sample_triplets(..., modalities=k)`, (B, N, k).
-    """
-    rows = rows_of(triplets, embeddings)
-    pairs = list(zip(embeddings, rows, strict=True))
+    """The same for k embeddings (B, D) of any number of modalities, with triplets (B, N, k): λ₁ of
+    the k × k Gram matrices by `eigvalsh`."""
+    pairs = list(zip(embeddings, rows_of(triplets, embeddings), strict=True))
     gram = [[cosine_matrix(a, b)[i, j] for b, j in pairs] for a, i in pairs]
     stacked = torch.stack([torch.stack(row, dim=-1) for row in gram], dim=-2)  # (B, N, k, k)
     return contrast(torch.linalg.eigvalsh(stacked)[..., -1] / temperature, triplets, accidental)
@@ -84,13 +73,13 @@ def rows_of(triplets: Tensor, embeddings: Sequence[Tensor]) -> tuple[Tensor, ...
     """The rows of each modality that the triplets (B, N, k) take, (B, N) each."""
     require_rows_that_match(*embeddings)
     batch, kinds = embeddings[0].shape[0], len(embeddings)
-    if (triplets.shape[0], triplets.shape[-1]) != (batch, kinds):
-        shape = tuple(triplets.shape)
+    shape = tuple(triplets.shape)
+    if (shape[0], shape[-1]) != (batch, kinds):
         raise ValueError(f"triplets of these embeddings are ({batch}, N, {kinds}), not {shape}")
     return triplets.to(embeddings[0].device).unbind(-1)
 
 
-def contrast(logits: Tensor, triplets: Tensor, accidental: Accidental) -> Tensor:
+def contrast(logits: Tensor, triplets: Tensor, accidental: Chance) -> Tensor:
     """Cross entropy with column 0 as the positive: logits (B, N)."""
     rows = torch.arange(logits.shape[0], device=logits.device)
     if accidental == "mask":

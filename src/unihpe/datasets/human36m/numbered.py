@@ -51,7 +51,7 @@ def read_fetch(path: Path) -> Table:
     if len(lengths := {len(value) for value in content.values()}) > 1:
         raise InputError(f"{path}: arrays of different length, {sorted(lengths)}; make it again")
     for key in NUMBERS:
-        require_numbers(content[key], f"{path} [{key}]")
+        require_numbers(content[key], str(path), key)
     columns = zip(*(content[key].astype(int).tolist() for key in NUMBERS), strict=True)
     keys = [
         (*take_named(subject, action, take, str(path)), str(camera), frame - 1)

@@ -1,16 +1,15 @@
 """MPI-INF-3DHP as MMPose, P-STMO and SPIN pack it.
 
-MMPose: `annotations/mpi_inf_3dhp_{train,test_valid}.npz` with one row per picture, and the cameras.
-3D (`S`) is annot3 in metres, absolute, camera axes. The files' visibility is "inside a picture of
-2048 × 2048", also where pictures are smaller, so it is not used: 2D counts wherever it is a number,
-as in the raw files. MMPose's cameras_train.pkl says that pictures are 204 pixels high; their size
-is taken from the set.
+MMPose: one row per picture, and the cameras. 3D (`S`) is annot3 in metres, absolute, camera axes.
+The visibility is "inside a picture of 2048 × 2048", also where pictures are smaller, so 2D counts
+wherever it is a number, as in the raw files. cameras_train.pkl says that pictures are 204 pixels
+high; their size is taken from the set.
 
-P-STMO: `data_{train,test}_3dhp.npz`, dicts by sequence and camera. 3D is univ_annot3 (poses of one
-height), mm, camera axes, 17 joints; so it does not project onto the 2D exactly.
+P-STMO: dicts by sequence and camera. 3D is univ_annot3 (poses of one height), mm, camera axes, 17
+joints; so it does not project onto the 2D exactly.
 
-SPIN: lists of pictures, `mpi_inf_3dhp_train.npz` (every 10th, annot3) and `mpi_inf_3dhp_valid.npz`
-(univ_annot3). Neither P-STMO's files nor SPIN's have lenses: the published ones are taken.
+SPIN: lists of pictures, every 10th of the training set in annot3, the test set in univ_annot3.
+Neither P-STMO's files nor SPIN's have lenses: the published ones are taken.
 """
 
 import re
@@ -30,7 +29,7 @@ from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import Rows, by_row, combined, of_view, with_names
 from unihpe.datasets.spin_lists import is_spin, placed, read_spin
 from unihpe.errors import InputError, listing
-from unihpe.io.arrays import as_array, as_flags, as_floats, float32, require_finite
+from unihpe.io.arrays import as_array, as_dict, as_flags, as_floats, float32
 from unihpe.io.pickles import load_npz, load_pickle
 
 WORDS = {"head": "jaw", "head_top": "head"}  # ours → SPIN's
@@ -44,17 +43,17 @@ class Packing:
     open: Callable[[Path, str, Wanted], Recorded]  # of one split
     holds: Callable[[Path], bool]  # whether a file is in this layout
     folders: tuple[str, ...]
-    train: tuple[str, ...]  # names, the best first
-    test: tuple[str, ...]
+    test: tuple[str, ...]  # names, the best first
+    train: tuple[str, ...] = ("mpi_inf_3dhp_train.npz",)
 
     def files(self, root: Path, split: str | None = None) -> dict[str, Path]:
         """The file of each split, or of one, in a folder."""
         files = {}
         for part, names in (("train", self.train), ("test", self.test)):
             paths = [root / folder / name for name in names for folder in self.folders]
-            present = [path for path in paths if split in (None, part) and self.holds(path)]
-            if present:
-                files[part] = present[0]
+            path = next((path for path in paths if self.holds(path)), None)
+            if path and split in (None, part):
+                files[part] = path
         return files
 
 
@@ -74,22 +73,15 @@ def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
     places = (((view.subject, view.sequence), view.camera, frame) for view, frame in rows)
     cameras = [str(camera) for camera in views.CAMERAS]
     poses, points, notes = with_names(len(rows), places, poses, points, cameras, path)
-    require_finite(poses[..., :3], where)
-    wanted.require_body(poses[..., :3], source, where, "m")
+    wanted.require_poses(poses[..., :3], source, where, "m")
     if path.name.endswith("_all.npz"):
         valid = "mpi_inf_3dhp_test_valid.npz has none"
         notes = (*notes, f"invalid frames of the test set are among these: {valid}")
     columns, table = wanted.joints.select_from(source), Rows.of(rows)
-    return by_row(
-        wanted.joints,
-        table,
-        float32(poses[:, columns, :3]) * 1000,
-        float32(points[:, columns, :2]),
-        cameras_of(path.with_name(f"cameras_{split}.pkl"), table.views),
-        table.view,
-        "MPI-INF-3DHP, MMPose npz, annot3",
-        notes,
-    )
+    pose, seen = float32(poses[:, columns, :3]) * 1000, float32(points[:, columns, :2])
+    lenses = cameras_of(path.with_name(f"cameras_{split}.pkl"), table.views)
+    layout = "MPI-INF-3DHP, MMPose npz, annot3"
+    return by_row(wanted.joints, table, pose, seen, lenses, table.view, layout, notes)
 
 
 def cameras_of(path: Path, seen: Sequence[View]) -> Camera:
@@ -97,20 +89,17 @@ def cameras_of(path: Path, seen: Sequence[View]) -> Camera:
     published = published_lenses(seen, path)
     if not path.is_file():
         return published
-    content = load_pickle(path)
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise InputError(f"{path}: holds a {kind}, expected a dict of cameras; make it again")
+    content = as_dict(load_pickle(path), "a dict of cameras", path, "make it again")
     lenses, absent = [], []
     for view in seen:
         name = f"{view.subject}_{view.sequence}_Cam{view.camera}"
         name = view.sequence if view.split == "test" else name
         camera = content.get(name)
-        if not isinstance(camera, Mapping) or not {"f", "c"} <= camera.keys():
+        if isinstance(camera, Mapping) and {"f", "c"} <= camera.keys():
+            parts = [as_array(camera[key]).ravel() for key in "fc"]
+            lenses.append([as_floats(part, (2,), f"{path}: {name}", "f and c") for part in parts])
+        else:
             absent.append(name)
-            continue
-        parts = [as_array(camera[key]).ravel() for key in "fc"]
-        lenses.append([as_floats(part, (2,), f"{path}: {name}", "f and c") for part in parts])
     if absent:
         remedy = "take it from the same place as the npz"
         raise InputError(f"{path}: no f and c of camera {listing(sorted(set(absent)))}; {remedy}")
@@ -121,11 +110,11 @@ def cameras_of(path: Path, seen: Sequence[View]) -> Camera:
 def open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
     """One split of P-STMO's files."""
     wanted.require_truth("univ_annot3", path)
-    content = load_npz(path, ("data",))["data"]
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"{path}: data is no dict of sequences; {AGAIN}")
+    content = as_dict(load_npz(path, ("data",))["data"], "a dict of sequences", path, AGAIN)
     recordings = pstmo_recordings(content, split, path)
     parts = [part_of(view, recording, wanted, path) for view, recording in recordings]
+    if not parts:
+        raise InputError(f"{path}: holds no sequences; {AGAIN}")
     return combined(parts, "MPI-INF-3DHP, P-STMO npz, univ_annot3")
 
 
@@ -161,8 +150,7 @@ def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Record
     if not len(poses) == len(points) == len(use) or points.shape[2] < 2:
         counts = f"3D of {len(poses)} frames, 2D of {len(points)}, valid of {len(use)}"
         raise InputError(f"{where}: {counts}; {AGAIN}")
-    require_finite(poses[use], where)
-    wanted.require_body(poses[use], source, where, "mm")
+    wanted.require_poses(poses[use], source, where, "mm")
     columns = wanted.joints.select_from(source)
     pose, keypoints = (float32(array[use][:, columns]) for array in (poses, points[..., :2]))
     frame, lens = torch.from_numpy(np.flatnonzero(use)), published_lenses([view], path)
@@ -174,7 +162,7 @@ def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
     held: Truth = "annot3" if split == "train" else "univ_annot3"
     wanted.require_truth(held, path)
     people = read_spin(path, wanted.joints, WORDS)
-    wanted.require_body(people.pose.numpy() / 1000, wanted.joints, str(path), "m")
+    wanted.require_poses(people.pose.numpy() / 1000, wanted.joints, str(path), "m")
     rows = Rows.of([views.view_named(name, path) for name in people.names])
     lenses = published_lenses(rows.views, path)
     pose = placed(people, lenses.select(rows.view))
@@ -184,23 +172,11 @@ def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
     return by_row(wanted.joints, rows, pose, points, lenses, camera, layout, (note,))
 
 
-TRAIN_NAME = "mpi_inf_3dhp_train.npz"
+MMPOSE_TEST = ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz")
+PSTMO_FILES = ("data_test_3dhp.npz",), ("data_train_3dhp.npz",)
+SPIN_TEST = ("mpi_inf_3dhp_valid.npz", "mpi_inf_3dhp_test.npz")
 PACKINGS: Mapping[str, Packing] = {
-    "mmpose": Packing(
-        open_mmpose,
-        is_mmpose,
-        ("", "annotations"),
-        (TRAIN_NAME,),
-        ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz"),
-    ),
-    "pstmo": Packing(
-        open_pstmo, Path.is_file, ("",), ("data_train_3dhp.npz",), ("data_test_3dhp.npz",)
-    ),
-    "spin": Packing(
-        open_list,
-        is_spin,
-        ("", "dataset_extras"),
-        (TRAIN_NAME,),
-        ("mpi_inf_3dhp_valid.npz", "mpi_inf_3dhp_test.npz"),
-    ),
+    "mmpose": Packing(open_mmpose, is_mmpose, ("", "annotations"), MMPOSE_TEST),
+    "pstmo": Packing(open_pstmo, Path.is_file, ("",), *PSTMO_FILES),
+    "spin": Packing(open_list, is_spin, ("", "dataset_extras"), SPIN_TEST),
 }

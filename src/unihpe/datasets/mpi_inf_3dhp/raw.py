@@ -1,9 +1,9 @@
 """MPI-INF-3DHP as released: the training set's annot.mat and camera.calibration, the test set's
 annot_data.mat.
 
-3D is metric, absolute and in camera axes already, mm. 2D is in pixels of the whole picture; whether
-the set counts from corners or centres is not published, and nothing is added. The test set gives no
-intrinsics: a pinhole per sequence is fitted, as everybody does. Pictures are not needed.
+3D is metric, absolute and in camera axes already, mm. Whether the set counts pixels from corners or
+centres is not published, and nothing is added. The test set gives no intrinsics: a pinhole per
+sequence is fitted, as everybody does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,23 +16,17 @@ import torch
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.mpi_inf_3dhp.views import (
-    CAMERA_COUNT,
-    FAST,
-    TEST_SIZES,
-    USABLE,
-    Wanted,
-    test_view,
-    train_view,
-)
+from unihpe.datasets.mpi_inf_3dhp import views
+from unihpe.datasets.mpi_inf_3dhp.views import CAMERA_COUNT, FAST, TEST_SIZES, USABLE, Wanted
 from unihpe.datasets.proofs import with_fitted_intrinsics
 from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import combined, of_view
-from unihpe.errors import InputError, listing, one_line
-from unihpe.io.arrays import Array, Shape, as_floats, float32, require_finite
+from unihpe.errors import InputError, listing
+from unihpe.io.arrays import Array, Shape, as_floats, float32, require_keys, require_numbers
 from unihpe.io.extra import extra
 from unihpe.io.files import read_text
 from unihpe.io.hdf5 import read_hdf5
+from unihpe.io.pickles import readable
 
 Key = TypeVar("Key")
 METRIC = "annot3"
@@ -69,18 +63,16 @@ def first_with(bases: Sequence[Path], names: Mapping[Key, str], file: str) -> di
 def open_train(root: Path, folders: Mapping[tuple[int, int], Path], wanted: Wanted) -> Recorded:
     """The training set."""
     if not folders:
-        raise InputError(
-            f"{root}: no S1/Seq1/annot.mat to S8/Seq2/annot.mat, no TS1/annot_data.mat, no"
-            " annotations/mpi_inf_3dhp_*.npz (MMPose, SPIN) and no data_*_3dhp.npz (P-STMO);"
-            " give the set's folder"
-        )
+        raw = "S1/Seq1/annot.mat to S8/Seq2/annot.mat, no TS1/annot_data.mat"
+        packed = "annotations/mpi_inf_3dhp_*.npz (MMPose, SPIN) and no data_*_3dhp.npz (P-STMO)"
+        raise InputError(f"{root}: no {raw}, no {packed}; give the set's folder")
     if strange := [str(n) for n in wanted.cameras if not 0 <= n < CAMERA_COUNT]:
         known = f"0 to {CAMERA_COUNT - 1}"
         raise InputError(f"MPI-INF-3DHP has the cameras {known}, not {listing(strange)}")
     parts, notes = [], list[str]()
     for (subject, sequence), folder in folders.items():
-        of_sequence, cut = train_parts(folder, subject, sequence, wanted)
-        parts += of_sequence
+        some, cut = train_parts(folder, subject, sequence, wanted)
+        parts += some
         notes += [f"S{subject}/Seq{sequence}: {cut} frames without video cut"] if cut else []
     fast = [f"S{s}/Seq{q}" for s, q in FAST if (s, q) in folders]
     notes += [f"50 frames a second: {', '.join(fast)}; the others 25"] if fast else []
@@ -93,48 +85,44 @@ def train_parts(
     folder: Path, subject: int, sequence: int, wanted: Wanted
 ) -> tuple[list[Recorded], int]:
     """The views of one sequence, and how many frames were cut from each."""
-    path, calibration = folder / "annot.mat", folder / "camera.calibration"
-    source, truth, usable = get_skeleton("mpi_inf_3dhp28"), wanted.truth, USABLE[subject, sequence]
-    content, keys = load_mat(path), ("annot2", truth or METRIC)
-    if missing := set(keys) - content.keys():
-        raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; {GET_AGAIN}")
+    path, source, joints = folder / "annot.mat", get_skeleton("mpi_inf_3dhp28"), wanted.joints
+    content, keys = load_mat(path), ("annot2", wanted.truth or METRIC)
+    require_keys(content, keys, path, GET_AGAIN)
     cells = {key: np.asarray(content[key]).ravel() for key in keys}
     for key, value in cells.items():
         if len(value) != CAMERA_COUNT:
             counts = f"{len(value)} cameras, expected {CAMERA_COUNT}"
             raise InputError(f"{path}: {key} has {counts}; {GET_AGAIN}")
-    parts, cut, cameras = [], 0, read_calibration(calibration, wanted.cameras)
-    columns = wanted.joints.select_from(source)
+    cameras = read_calibration(folder / "camera.calibration", wanted.cameras)
+    parts, cut, columns = [], 0, joints.select_from(source)
+    usable = USABLE[subject, sequence]
     for n, camera in enumerate(wanted.cameras):
         where = f"{path}: camera {camera}"
         points, poses = (
-            as_floats(cells[key][camera], (None, size * len(source)), where, key).reshape(
-                -1, len(source), size
-            )
+            as_floats(cells[key][camera], (None, size * len(source)), where, key)
             for key, size in zip(keys, (2, 3), strict=True)
         )
         if len(points) != len(poses):
             counts = f"2D of {len(points)} frames, 3D of {len(poses)}"
             raise InputError(f"{where}: {counts}; {GET_AGAIN}")
         cut = max(0, len(poses) - usable)
-        poses, points = (array[:usable, columns].astype(np.float32) for array in (poses, points))
-        require_finite(poses, where)
-        wanted.require_body(poses, wanted.joints, where, "mm")
-        view = train_view(subject, sequence, str(camera))
-        frame, seen_by = torch.arange(len(poses)), cameras.select(torch.tensor([n]))
-        parts.append(of_view(wanted.joints, view, frame, float32(poses), float32(points), seen_by))
+        poses, points = (
+            array[:usable].reshape(-1, len(source), size)[:, columns].astype(np.float32)
+            for array, size in ((poses, 3), (points, 2))
+        )
+        wanted.require_poses(poses, joints, where, "mm")
+        view, frame = views.train_view(subject, sequence, str(camera)), torch.arange(len(poses))
+        seen_by = cameras.select(torch.tensor([n]))
+        parts.append(of_view(joints, view, frame, float32(poses), float32(points), seen_by))
     return parts, cut
 
 
 def load_mat(path: Path) -> dict[str, Any]:
     """A MATLAB file of before version 7.3."""
     scipy_io = extra("scipy.io", "data", f"{path}: reading it needs scipy")
-    try:
-        content: dict[str, Any] = scipy_io.loadmat(str(path))
-    except Exception as error:  # scipy raises errors of many kinds for a broken file
-        reason = one_line(error, 120)
-        raise InputError(f"{path}: not a readable MATLAB file ({reason}); copy it again") from error
-    return content
+    # scipy raises errors of many kinds for a broken file
+    with readable(f"{path}: not a readable MATLAB file", kinds=(Exception,)):
+        return dict(scipy_io.loadmat(str(path)))
 
 
 def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
@@ -146,11 +134,8 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
         if word == "name" and rest and rest[0].isdigit():
             current = cameras.setdefault(int(rest[0]), {})
         elif word in CALIBRATION:
-            try:
+            with readable(f"{path}: {word} holds no numbers", GET_AGAIN):
                 current[word] = [float(number) for number in rest]
-            except ValueError as error:
-                words = " ".join(rest)[:40]
-                raise InputError(f"{path}: {word} holds no numbers: '{words}'") from error
     for camera in wanted:
         known = cameras.get(camera, {})
         if any(len(known.get(word, [])) != count for word, count in CALIBRATION.items()):
@@ -177,14 +162,14 @@ def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Record
         notes.append(f"{name}: {int(valid.sum())} valid of {len(valid)} frames")
         if not valid.any():
             continue
-        frame, camera = torch.from_numpy(np.flatnonzero(valid)), torch.tensor([TEST_SIZES[name]])
+        view, frame = views.test_view(name), torch.from_numpy(np.flatnonzero(valid))
+        camera = Camera.simple(torch.tensor([TEST_SIZES[name]]))
+        points = float32(content["annot2"][valid][:, columns])
         for key, of_truth in parts.items():
-            poses, points = (content[k][valid][:, columns] for k in (key, "annot2"))
+            poses = content[key][valid][:, columns]
             if key == truth:
-                require_finite(poses, str(folder))
-                wanted.require_body(poses, wanted.joints, str(folder), "mm")
-            seen = (float32(poses), float32(points), Camera.simple(camera))
-            of_truth.append(of_view(wanted.joints, test_view(name), frame, *seen))
+                wanted.require_poses(poses, wanted.joints, str(folder), "mm")
+            of_truth.append(of_view(wanted.joints, view, frame, float32(poses), points, camera))
     if not parts[truth]:
         raise InputError(f"{root}: no frame of the test set is marked valid; get the files again")
     if absent := [name for name in TEST_SIZES if name not in folders]:
@@ -196,9 +181,9 @@ def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Record
 
 def read_test(path: Path, truth: str) -> dict[str, Array]:
     """The arrays of one annot_data.mat (HDF5), with the single person's axis removed."""
-    joints = len(get_skeleton("mpi_inf_3dhp17"))
-    shapes: dict[str, Shape] = {key: (None, 1, joints, 3) for key in (METRIC, truth)}
-    shapes |= {"annot2": (None, 1, joints, 2), "valid_frame": (None, 1)}
+    people = None, 1, len(get_skeleton("mpi_inf_3dhp17"))
+    shapes: dict[str, Shape] = {key: (*people, 3) for key in (METRIC, truth)}
+    shapes |= {"annot2": (*people, 2), "valid_frame": (None, 1)}
     content = read_hdf5(path, shapes, {}, GET_AGAIN)
     lengths = {key: len(value) for key, value in content.items()}
     if len(set(lengths.values())) > 1:
@@ -210,8 +195,7 @@ def activities(path: Path, frames: Array) -> Array:
     """The number of the activity that frames of a test sequence show; 0 where none is given."""
     content = read_hdf5(path, {}, {ACTIVITY: (None, 1)}, "")
     numbers = content.get(ACTIVITY, np.zeros(0)).ravel()
-    if not np.isfinite(numbers).all():
-        raise InputError(f"{path}: {ACTIVITY} has numbers that are not finite; {GET_AGAIN}")
+    require_numbers(numbers, str(path), ACTIVITY)
     if len(numbers) <= int(frames.max()):
         return np.zeros(len(frames), dtype=np.int64)
     return numbers.astype(np.int64)[frames]

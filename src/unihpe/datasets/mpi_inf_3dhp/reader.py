@@ -1,9 +1,4 @@
-"""MPI-INF-3DHP as people have it: as released, and as MMPose, P-STMO and SPIN pack it.
-
-The raw training files and MMPose's hold metric poses (annot3), P-STMO's poses of one height
-(univ_annot3), SPIN's lists annot3 for training and univ_annot3 for the test. `layout` says which
-was read.
-"""
+"""MPI-INF-3DHP as people have it: as released, and as MMPose, P-STMO and SPIN pack it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,8 +29,7 @@ def open_mpi_inf_3dhp(
     """MPI-INF-3DHP's training set, its test set (valid frames only), or both, in a folder.
 
     Args:
-        root: the folder that holds S1 … S8, or TS1 … TS6 (or mpi_inf_3dhp_test_set), or the packed
-            files.
+        root: holds S1 … S8, or TS1 … TS6 (or mpi_inf_3dhp_test_set), or the packed files.
         layout: without it, it is told from the files; train and test are one half of the raw files.
         joints: mpi_inf_3dhp17, which everything has, or mpi_inf_3dhp28, raw training files only.
         truth: annot3, metric, which the cameras project onto the 2D; or univ_annot3, the same

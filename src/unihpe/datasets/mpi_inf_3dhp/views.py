@@ -14,26 +14,23 @@ from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
-from unihpe.io.arrays import Array
+from unihpe.io.arrays import Array, require_finite
 from unihpe.io.files import packaged_toml
 
 Truth = Literal["annot3", "univ_annot3"]
-# Frames that both the annotation and the videos have, by subject and sequence; the annotation of
-# some sequences goes on.
+# Frames that both the annotation, which may be longer, and the videos have.
 COUNTS = (
     *(6416, 12430, 6502, 6081, 12488, 12283, 6171, 6675),
     *(12820, 12312, 6188, 6145, 6239, 6320, 6468, 6054),
 )
-USABLE: Mapping[tuple[int, int], int] = {
-    (n // 2 + 1, n % 2 + 1): count for n, count in enumerate(COUNTS)
-}
+USABLE = {(n // 2 + 1, n % 2 + 1): count for n, count in enumerate(COUNTS)}  # by S and Seq
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)  # the eight that papers use; 11 to 13 hang from the ceiling
 CAMERA_COUNT = 14
 FAST = ((1, 2), (3, 1), (3, 2), (5, 1), (5, 2))  # recorded at 50 frames a second, the others at 25
 TRAIN_SIZE = (2048.0, 2048.0)
 TEST_SIZES: Mapping[str, tuple[float, float]] = {
-    **{f"TS{n}": (2048.0, 2048.0) for n in range(1, 5)},
-    **{f"TS{n}": (1920.0, 1080.0) for n in (5, 6)},
+    **dict.fromkeys(("TS1", "TS2", "TS3", "TS4"), TRAIN_SIZE),
+    **dict.fromkeys(("TS5", "TS6"), (1920.0, 1080.0)),
 }
 LENSES: Mapping[str, list[float]] = packaged_toml(__package__, "lenses.toml")
 # MMPose's flat names, SPIN's and VIBE's folders, the test set's own; frames count from 1.
@@ -58,8 +55,9 @@ class Wanted:
             remedy = f"take the raw files, which have both, or a protocol on {held}"
             raise InputError(f"{where}: holds {held}, not {self.truth}; {remedy}")
 
-    def require_body(self, poses: Array, skeleton: Skeleton, where: str, unit: str) -> None:
-        """Raise, if it is asked for, for poses (N, J, 3) of another unit or with swapped legs."""
+    def require_poses(self, poses: Array, skeleton: Skeleton, where: str, unit: str) -> None:
+        """Raise for poses (N, J, 3) not finite or, with `verify`, of another unit or swapped."""
+        require_finite(poses, where)
         if self.verify and len(poses):
             require_body(torch.from_numpy(poses).float(), skeleton, where, unit)
 

@@ -2,12 +2,9 @@
 SPIN's list, and a regressor.
 
 Joints are `J_regressor_h36m.npy` times the surface of SMPL of the person's gender, posed as the
-files say. Which leg a regressor names first is told from the body. 2D is the projection of these
-joints.
-
-SPIN's list of the test pictures, `3dpw_test.npz`, holds boxes and SMPL's pose and shape, no joints
-and no cameras. It says neither where people are nor with what lens they were seen: so a picture of
-the set's size, a focal length of √(W² + H²), and a person that fills the box.
+files say. 2D is the projection of these joints. SPIN's list of the test pictures, `3dpw_test.npz`,
+holds boxes and SMPL's pose and shape, no places and no lenses: so a picture of the set's size, a
+focal length of √(W² + H²), and a person that fills the box.
 """
 
 from collections.abc import Mapping
@@ -22,11 +19,11 @@ from torch import Tensor
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.proofs import require_body
-from unihpe.datasets.recorded import PROJECTED, Recorded, View
+from unihpe.datasets.recorded import PROJECTED, Recorded
 from unihpe.datasets.rows import Rows, by_row
 from unihpe.datasets.spin_lists import PIXELS, place_by_box
 from unihpe.datasets.threedpw import smpl
-from unihpe.datasets.threedpw.regressed import NAME, view_of
+from unihpe.datasets.threedpw.regressed import NAME, row_of
 from unihpe.datasets.threedpw.sequences import SIZE, People, open_people
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_array, as_floats, require_numbers
@@ -34,6 +31,7 @@ from unihpe.io.pickles import load_npy, load_npz
 
 REGRESSOR = "J_regressor_h36m.npy"
 FILE = "3dpw_test.npz"
+REGRESSED = f"17 joints regressed from the user's SMPL, {PROJECTED}"
 BOX = 1.2  # times the extent of the 2D that the list was made from
 # m: SMPL's own joints may be this far from the files' jointPositions, which are the same.
 AGREES = 0.02
@@ -44,7 +42,7 @@ class Bodies:
     """A surface for each gender, m and f; which leg the regressor's file has first."""
 
     surfaces: Mapping[str, smpl.Surface]
-    leg_order: str
+    first_leg: str
 
     def of(self, gender: object, where: str) -> smpl.Surface:
         """The surface of a person; an InputError for a gender without a model."""
@@ -70,33 +68,28 @@ def read_bodies(root: Path) -> Bodies:
     """SMPL's models and the regressor; an InputError says what is missing or does not fit."""
     files, path = smpl.model_files(root), regressor_file(root)
     if path is None or not files:
-        raise InputError(
-            f"{root}: no {REGRESSOR}, or no SMPL_MALE.pkl and SMPL_FEMALE.pkl, here or in smpl/:"
-            " get SMPL from smpl.is.tue.mpg.de and the regressor from SPIN, VIBE or MMHuman3D"
-        )
+        what = f"no {REGRESSOR}, or no SMPL_MALE.pkl and SMPL_FEMALE.pkl, here or in smpl/"
+        remedy = "get SMPL from smpl.is.tue.mpg.de, the regressor from SPIN, VIBE or MMHuman3D"
+        raise InputError(f"{root}: {what}: {remedy}")
     target, own = get_skeleton("human36m17"), get_skeleton("smpl24")
-    loaded = load_npy(path, "get it again")
-    regressor = as_floats(loaded, (len(target), None), str(path), "weights")
-    require_numbers(regressor, str(path))
+    shape = len(target), None
+    regressor = as_floats(load_npy(path, "get it again"), shape, str(path), "weights")
+    require_numbers(regressor, str(path), "it")
     hips = own.index("left_hip"), own.index("right_hip")
-    surfaces, order = {}, ""
+    surfaces, leg = {}, ""
     for letter, file in files.items():
         body = smpl.read_body(file)
         if len(body.template) != regressor.shape[1]:
             counts = f"{regressor.shape[1]} vertices, {file.name} has {len(body.template)}"
             raise InputError(f"{path}: is for {counts}; take both of SMPL")
-        order = smpl.leg_order_of(regressor, body, hips)
-        stored = get_skeleton("human36m17_left_first") if order == smpl.LEFT_FIRST else target
+        leg = smpl.first_leg(regressor, body, hips)
+        stored = get_skeleton("human36m17_left_first") if leg == "left" else target
         surfaces[letter] = smpl.Surface(body, regressor[target.select_from(stored)])
-    return Bodies(surfaces, order)
+    return Bodies(surfaces, leg)
 
 
 def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
-    """3DPW's sequenceFiles in Human3.6M's 17 joints (`human36m17`).
-
-    `root` also holds SMPL's models (in it or in smpl/) and J_regressor_h36m.npy; `verify` refuses
-    bodies that are not those of the files, too.
-    """
+    """sequenceFiles in Human3.6M's 17 joints; `verify` also refuses bodies of another model."""
     bodies = read_bodies(root)
 
     def joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
@@ -107,9 +100,8 @@ def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True
 
     keys = ("poses", "betas", "trans", "genders")
     people = People(get_skeleton("human36m17"), joints, keys, verify=verify)
-    layout = f"3DPW, sequenceFiles, 17 joints regressed from the user's SMPL, {PROJECTED}"
-    recorded = open_people(root, split, people, layout)
-    note = f"{REGRESSOR} has the {bodies.leg_order.removesuffix(' first')} leg first"
+    recorded = open_people(root, split, people, f"3DPW, sequenceFiles, {REGRESSED}")
+    note = f"{REGRESSOR} has the {bodies.first_leg} leg first"
     return replace(recorded, notes=(*recorded.notes, note))
 
 
@@ -118,9 +110,7 @@ def posed(person: Mapping[str, Any], bodies: Bodies, where: str) -> tuple[Array,
     poses = as_floats(person["poses"], (None, 72), where, "poses")
     places = as_floats(person["trans"], (len(poses), 3), where, "trans")
     betas = as_floats(as_array(person["betas"]).ravel()[:10], (10,), where, "betas")
-    pose, place, shape = (
-        torch.from_numpy(numbers.astype(np.float64)) for numbers in (poses, places, betas)
-    )
+    pose, place, shape = (smpl.as_double(numbers) for numbers in (poses, places, betas))
     surface = bodies.of(person["genders"], where)
     regressed, own = surface.joints(pose, shape.expand(len(pose), -1), place)
     return regressed.numpy(), own.numpy()
@@ -144,7 +134,7 @@ def list_file(root: Path) -> Path | None:
 
 
 def open_list(root: Path, verify: bool = True) -> Recorded:
-    """The list's people in Human3.6M's 17 joints (`human36m17`), in a folder with SMPL as above."""
+    """The list's people in Human3.6M's 17 joints, in a folder that also holds SMPL."""
     path, skeleton = list_file(root), get_skeleton("human36m17")
     if path is None:
         raise InputError(f"{root}: no {FILE} here or in dataset_extras/; get SPIN's list")
@@ -152,18 +142,22 @@ def open_list(root: Path, verify: bool = True) -> Recorded:
     names = [str(name) for name in np.asarray(content["imgname"]).ravel()]
     numbers = {}
     for key, size in (("center", 2), ("pose", 72), ("shape", 10), ("scale", 1)):
-        value = np.asarray(content[key])
+        value = as_array(content[key])
         value = value.reshape(-1, 1) if key == "scale" else value
-        checked = as_floats(value, (len(names), size), str(path), key).astype(np.float64)
-        require_numbers(checked, f"{path} [{key}]")
-        numbers[key] = torch.from_numpy(checked)
+        checked = as_floats(value, (len(names), size), str(path), key)
+        require_numbers(checked, str(path), key)
+        numbers[key] = smpl.as_double(checked)
     genders = np.asarray(content["gender"]).ravel()
     if len(genders) != len(names):
         raise InputError(f"{path}: {len(names)} names, {len(genders)} genders; get the list again")
     pose = joints_of(read_bodies(root), numbers["pose"], numbers["shape"], genders, str(path))
     if verify:
         require_body(pose / 1000, skeleton, str(path), "m")
-    rows = Rows.of([row_of(name, n, path) for n, name in enumerate(names)])
+    if strange := [n for n, name in enumerate(names) if NAME.search(name) is None]:
+        picture = f"picture {strange[0]}, '{names[strange[0]][:80]}'"
+        raise InputError(f"{path}: {picture}, is not named like imageFiles/…/image_00000.jpg")
+    # nothing tells the two people of a picture apart
+    rows = Rows.of([row_of(name, "test", n) for n, name in enumerate(names)])
     upright = torch.zeros(len(rows.views), dtype=torch.bool)
     low = numbers["center"][:, 1] > SIZE[1]  # lower than a lying picture reaches
     upright[rows.view[low]] = True
@@ -171,18 +165,8 @@ def open_list(root: Path, verify: bool = True) -> Recorded:
     cameras, side = Camera.simple(sizes), (PIXELS * numbers["scale"][:, 0]).float() / BOX
     pose = pose + place_by_box(pose, numbers["center"].float(), side, cameras)[:, None]
     note = "people stand where they fill their box; the lens is not in the list"
-    layout = f"3DPW, SPIN's list, 17 joints regressed from the user's SMPL, {PROJECTED}"
-    each = torch.arange(len(names))
+    each, layout = torch.arange(len(names)), f"3DPW, SPIN's list, {REGRESSED}"
     return by_row(skeleton, rows, pose, None, cameras, each, layout, (note,))
-
-
-def row_of(name: str, number: int, path: Path) -> tuple[View, int]:
-    """The view and frame of a picture; nothing tells the two people of a picture apart."""
-    match = NAME.search(name)
-    if match is None:
-        picture = f"picture {number}, '{name[:80]}'"
-        raise InputError(f"{path}: {picture}, is not named like imageFiles/…/image_00000.jpg")
-    return view_of(match["sequence"], "test"), int(match["frame"])
 
 
 def joints_of(bodies: Bodies, pose: Tensor, shape: Tensor, genders: Array, where: str) -> Tensor:

@@ -6,17 +6,16 @@ from typing import Literal
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.threedpw.posed import has_bodies, list_file, open_list, open_threedpw_smpl
 from unihpe.datasets.threedpw.regressed import open_threedpw17, regressed_files
-from unihpe.datasets.threedpw.sequences import open_threedpw, sequence_files
+from unihpe.datasets.threedpw.sequences import TwoD, open_threedpw, sequence_files
 from unihpe.errors import InputError
 
 Layout = Literal["sequences", "regressed", "smpl", "spin"]
 
 
 def found_layout(root: Path, joints: str = "") -> Layout:
-    """The layout of 3DPW in a folder; the set's own where there is none.
+    """The layout of 3DPW in a folder, the set's own where there is none.
 
-    Args:
-        joints: human36m17 prefers what gives the regressed joints; else SMPL's own come first.
+    human36m17 prefers what gives the regressed joints; else SMPL's own come first.
     """
     sequences = bool(sequence_files(root))
     if sequences and joints != "human36m17":
@@ -31,12 +30,7 @@ def found_layout(root: Path, joints: str = "") -> Layout:
 def open_layout(
     root: Path, layout: Layout, keypoints: str, split: str | None = None, verify: bool = True
 ) -> Recorded:
-    """3DPW in one layout; see the reader of each for its joints and its folder.
-
-    Args:
-        keypoints: gt or exact, the projection; detected, which only the set's own files have.
-        split: train, val or test; None is all.
-        verify: refuse wrong units and swapped legs.
+    """3DPW in one layout; `keypoints` are gt or exact, the projection, or detected.
 
     Raises:
         InputError: for what cannot be read, with the reason.
@@ -44,12 +38,12 @@ def open_layout(
     if keypoints not in ("gt", "exact", "detected"):
         raise InputError(f"3DPW has no 2D '{keypoints}'; there are exact and detected")
     if keypoints == "detected" and layout != "sequences":
-        remedy = "sequenceFiles bring detections"
-        raise InputError(f"{root}: this layout has the 2D exact only, not '{keypoints}'; {remedy}")
+        what = "this layout has the 2D exact only, not 'detected'"
+        raise InputError(f"{root}: {what}; sequenceFiles bring detections")
     match layout:
         case "sequences":
-            detected = keypoints == "detected"
-            return open_threedpw(root, split, "detected" if detected else "exact", verify)
+            two_d: TwoD = "detected" if keypoints == "detected" else "exact"
+            return open_threedpw(root, split, two_d, verify)
         case "regressed":
             return open_threedpw17(root, split, verify)
         case "smpl":

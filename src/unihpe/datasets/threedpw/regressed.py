@@ -1,17 +1,16 @@
 """3DPW with 17 joints regressed from SMPL's surface, without SMPL: HybrIK's JSON, or MMHuman3D's
 npz of the same.
 
-These are the joints of the standard protocol (14 of them) and of ZeDO's (17). Metres, camera axes;
-they come out in mm, absolute. 2D is their projection, which lifting papers call ground truth. The
-files keep the root of SMPL, and joints relative to the regressor's own pelvis: a constant of a few
-centimetres lies between the two, which moves the person, not the pose.
+These are the joints of the standard protocol (14 of them) and of ZeDO's (17). 2D is their
+projection, which lifting papers call ground truth. The files keep the root of SMPL, and joints
+relative to the regressor's own pelvis: a constant of a few centimetres lies between the two, which
+moves the person, not the pose.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,15 @@ from unihpe.body.skeleton import Skeleton, get_skeleton, skeleton
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row, combined
-from unihpe.errors import InputError, one_line
+from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
 from unihpe.io.files import read_text
-from unihpe.io.pickles import load_npz
+from unihpe.io.pickles import load_npz, readable
 
-HYBRIK = {
-    "3DPW_test_new.json": "test",
-    "3DPW_train_new.json": "train",
-    "3DPW_validation_new.json": "val",
-}
-MMHUMAN3D = {"pw3d_test.npz": "test", "pw3d_train.npz": "train", "pw3d_validation.npz": "val"}
+SPLITS = {"test": "test", "train": "train", "validation": "val"}
+HYBRIK = {f"3DPW_{name}_new.json": split for name, split in SPLITS.items()}
+MMHUMAN3D = {f"pw3d_{name}.npz": split for name, split in SPLITS.items()}
+FILES = HYBRIK | MMHUMAN3D
 # MMHuman3D's HumanData order of Human3.6M's joints.
 STORED = skeleton(
     "mmhuman3d17",
@@ -59,7 +56,7 @@ class People:
 def regressed_files(root: Path) -> list[tuple[Path, str]]:
     """The files of either kind, and their splits, in a folder, its json/ or annotations/."""
     if root.is_file():
-        return [(root, (HYBRIK | MMHUMAN3D).get(root.name, "test"))]
+        return [(root, FILES.get(root.name, "test"))]
     for names in (HYBRIK, MMHUMAN3D):
         for folder in (root, root / "json", root / "annotations"):
             paths = [(folder / name, split) for name, split in names.items()]
@@ -75,9 +72,8 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
     """
     files = [(path, part) for path, part in regressed_files(root) if split in (None, part)]
     if not files:
-        names = [n for n, part in (HYBRIK | MMHUMAN3D).items() if part == (split or "test")]
-        remedy = "get HybrIK's annotations of 3DPW, or MMHuman3D's"
-        raise InputError(f"{root}: no {' or '.join(names)}; {remedy}")
+        names = " or ".join(name for name, part in FILES.items() if part == (split or "test"))
+        raise InputError(f"{root}: no {names}; get HybrIK's annotations of 3DPW, or MMHuman3D's")
     parts, first = [], 0
     for path, part in files:
         people = read_hybrik(path) if path.suffix == ".json" else read_mmhuman3d(path)
@@ -91,40 +87,26 @@ def row_of(name: str, split: str, row: int) -> tuple[View, int]:
     """The view and frame of a picture; one of an unknown name has its row as frame."""
     match = NAME.search(name)
     sequence, frame = (match["sequence"], int(match["frame"])) if match else ("unknown", row)
-    return view_of(sequence, split), frame
-
-
-@cache
-def view_of(sequence: str, split: str) -> View:
-    """A sequence as a view."""
-    return View(sequence, "unknown", sequence, "camera", split, split)
+    return View(sequence, "unknown", sequence, "camera", split, split), frame
 
 
 def read_hybrik(path: Path) -> People:
     """HybrIK's JSON: COCO-like, h36m_joints with the left leg first."""
-    text = read_text(path, "copy it again")
-    try:
-        content = json.loads(text)
-        images = {image["id"]: image for image in content["images"]}
-        rows = [(note, images[note["image_id"]]) for note in content["annotations"]]
+    with readable(f"{path}: not HybrIK's annotations of 3DPW"):
+        content = json.loads(read_text(path, "copy it again"))
+        by_id = {image["id"]: image for image in content["images"]}
+        notes = content["annotations"]
+        images = [by_id[note["image_id"]] for note in notes]
         joints, smpl = (
-            by_joint([note[key] for note, _ in rows], str(path), key)
+            by_joint([note[key] for note in notes], str(path), key)
             for key in ("h36m_joints", "smpl_joint_cam")
         )
-        roots = smpl[:, 0]
-        focal, centre = ([im["cam_param"][key] for _, im in rows] for key in ("focal", "princpt"))
-        size = [(image["width"], image["height"]) for _, image in rows]
-        names = [
-            f"{image.get('sequence', 'unknown')}/{Path(image['file_name']).name}"
-            for _, image in rows
-        ]
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = one_line(error, 100)
-        raise InputError(f"{path}: not HybrIK's annotations of 3DPW ({reason})") from error
+        focal, centre = ([im["cam_param"][key] for im in images] for key in ("focal", "princpt"))
+        size = [(image["width"], image["height"]) for image in images]
+        files = [(im.get("sequence", "unknown"), Path(im["file_name"]).name) for im in images]
+    names = [f"{sequence}/{file}" for sequence, file in files]
     stored = get_skeleton("human36m17_left_first")
-    return People(names, joints, roots, (focal, centre, size), stored)
+    return People(names, joints, smpl[:, 0], (focal, centre, size), stored)
 
 
 def by_joint(rows: list[Any], where: str, what: str) -> Array:

@@ -1,13 +1,12 @@
 """3DPW: one pickle per sequence, outdoors, one moving camera, one or two people.
 
-3D are the 24 joints of the body model (`smpl24`), metres in world axes, and come out in camera
-axes, mm. They are not Human3.6M's joints: scores on them compare with no table of the literature.
-2D is the projection of the 3D ("exact", what lifting papers call ground truth) or OpenPose's
-detections ("detected"), converted by name. Detections were made on whole pictures; whether OpenPose
+3D are the 24 joints of the body model (`smpl24`). They are not Human3.6M's joints: scores on them
+compare with no table of the literature. 2D is the projection of the 3D ("exact", what lifting
+papers call ground truth) or OpenPose's detections ("detected"), converted by name. Whether OpenPose
 counts pixels from corners or centres is not published, and nothing is added.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,19 +22,18 @@ from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import Recorded, View
 from unihpe.datasets.rows import combined, of_view
-from unihpe.errors import InputError, listing
-from unihpe.io.arrays import Array, as_flags, as_floats, require_finite
+from unihpe.errors import InputError
+from unihpe.io.arrays import Array, as_dict, as_flags, as_floats, require_finite, require_keys
 from unihpe.io.files import matching
 from unihpe.io.pickles import load_pickle
 
 TwoD = Literal["exact", "detected"]
 SPLITS: Mapping[str, str] = {"train": "train", "validation": "val", "test": "test"}
 PEOPLE = ("jointPositions", "poses2d", "campose_valid")  # one array per person each
-KEYS = (*PEOPLE, "cam_poses", "cam_intrinsics")
 OTHER_NAMES = {"poses2D": "poses2d"}  # the set's own readme spells it so
 SIZE = (1920.0, 1080.0)
 RIGID = 1e-3  # how far a camera's rotation may be from one
-AGAIN = "get the file again"
+AGAIN = "get it again from the set's site"
 
 # A person's entries, which frames to use, and words for messages → joints (N, J, 3), metres, world.
 JointsOf = Callable[[Mapping[str, Any], Array, str], Array]
@@ -58,8 +56,7 @@ def open_threedpw(
     """3DPW in a folder, 24 joints (`smpl24`); index = sequence, then person, then frame.
 
     Frames whose camera pose is marked invalid are left out, as every protocol does, and with
-    "detected" those with fewer than four joints; `notes` counts them. `root` holds sequenceFiles,
-    or is it.
+    "detected" those with fewer than four joints; `notes` counts them.
     """
     if split is not None and split not in SPLITS.values():
         raise InputError(f"3DPW has no split '{split}'; there are {', '.join(SPLITS.values())}")
@@ -70,8 +67,7 @@ def open_threedpw(
 def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
     """The 24 joints that the files hold."""
     joints = as_floats(person["jointPositions"], (None, None), where, "jointPositions")
-    count = 3 * len(get_skeleton("smpl24"))
-    if joints.shape[1] != count:
+    if joints.shape[1] != (count := 3 * len(get_skeleton("smpl24"))):
         raise InputError(f"{where}: {joints.shape[1]} numbers a frame, expected {count}; {AGAIN}")
     return joints.reshape(len(joints), -1, 3)
 
@@ -85,8 +81,7 @@ def open_people(root: Path, split: str | None, people: People, layout: str) -> R
     actors = [actor for path, part in files for actor in read_sequence(path, part, people)]
     parts = [part for part, _ in actors if len(part)]
     if not parts:
-        what = f"no frame of {len(files)} sequences has a valid camera"
-        raise InputError(f"{root}: {what}; get the files again")
+        raise InputError(f"{root}: no frame of {len(files)} sequences has a valid camera; {AGAIN}")
     dropped, reason = sum(count for _, count in actors), "an invalid camera"
     if people.two_d == "detected":
         reason += f" or fewer than {FEWEST_JOINTS} joints in 2D"
@@ -96,22 +91,21 @@ def open_people(root: Path, split: str | None, people: People, layout: str) -> R
 
 def sequence_files(root: Path, split: str | None = None) -> list[tuple[Path, str]]:
     """The pickles and their splits; some archives unpack into sequenceFiles twice."""
-    wanted = {theirs: ours for theirs, ours in SPLITS.items() if split in (None, ours)}
+    wanted = [pair for pair in SPLITS.items() if split in (None, pair[1])]
     for folder in (root / "sequenceFiles" / "sequenceFiles", root / "sequenceFiles", root):
-        files = [
-            (path, ours)
-            for theirs, ours in wanted.items()
-            for path in matching(folder, f"{theirs}/*.pkl")
-        ]
-        if files:
+        listed = [(matching(folder, f"{theirs}/*.pkl"), ours) for theirs, ours in wanted]
+        if files := [(path, ours) for paths, ours in listed for path in paths]:
             return files
     return []
 
 
 def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded, int]]:
     """The people of one sequence file, and how many frames of each are left out."""
-    content = sequence_content(path, people.keys)
-    lists = {key: content[key] for key in (*PEOPLE, *people.keys)}
+    stored = as_dict(load_pickle(path), "3DPW's dict", path, AGAIN)
+    content = {OTHER_NAMES.get(str(key), str(key)): value for key, value in stored.items()}
+    keys = (*PEOPLE, *people.keys)
+    require_keys(content, (*keys, "cam_poses", "cam_intrinsics"), path, AGAIN)
+    lists = {key: content[key] for key in keys}
     for key, value in lists.items():
         if not isinstance(value, list | tuple | np.ndarray):
             kind = type(value).__name__
@@ -130,23 +124,8 @@ def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded
     return actors
 
 
-def sequence_content(path: Path, keys: Sequence[str]) -> Mapping[str, Any]:
-    """A sequence's dict with KEYS and `keys`; an InputError names those that are absent."""
-    content = load_pickle(path)
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise InputError(f"{path}: holds a {kind}, expected 3DPW's dict; {AGAIN}")
-    content = {OTHER_NAMES.get(str(key), str(key)): value for key, value in content.items()}
-    if missing := [key for key in (*KEYS, *keys) if key not in content]:
-        raise InputError(f"{path}: lacks {listing(missing)}; {AGAIN} from the set's site")
-    return content
-
-
 def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
-    """A camera per frame, (N): the intrinsics are the sequence's, the pose moves.
-
-    X_camera = R·X_world + t, metres.
-    """
+    """A camera per frame, (N): the intrinsics are the sequence's, the pose moves."""
     poses, inner = (
         torch.from_numpy(as_floats(content[key], shape, str(path), key).astype(np.float64))
         for key, shape in (("cam_poses", (None, 4, 4)), ("cam_intrinsics", (3, 3)))
@@ -160,7 +139,7 @@ def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
         use = use | flags if len(flags) == len(use) else use  # another length is refused further on
     if bool((broken & use).any()):
         frame = int((broken & use).nonzero()[0, 0])
-        raise InputError(f"{path}: the camera of frame {frame} is no rigid motion; get it again")
+        raise InputError(f"{path}: the camera of frame {frame} is no rigid motion; {AGAIN}")
     focal, centre = inner.diagonal()[:2], inner[:2, 2]
     # the picture's size is not in the file, but all pictures are of one size, upright or lying
     size = torch.tensor(SIZE if centre[0] > centre[1] else SIZE[::-1])
@@ -174,10 +153,9 @@ def read_actor(
     """One person's usable frames, and how many others there are."""
     use, frames = as_flags(person["campose_valid"], where, "campose_valid"), len(cameras.focal)
     world = people.joints(person, use, where)
-    if len(world) != frames:
-        raise InputError(f"{where}: {len(world)} frames of 3D, {frames} of cameras; {AGAIN}")
-    if len(use) != frames:
-        raise InputError(f"{where}: campose_valid of {len(use)} frames, 3D of {frames}; {AGAIN}")
+    if not len(world) == len(use) == frames:
+        counts = f"{len(world)} frames of 3D, {frames} of cameras, campose_valid of {len(use)}"
+        raise InputError(f"{where}: {counts} frames; {AGAIN}")
     require_finite(world[use], where)
     everyone = torch.from_numpy(world.astype(np.float32))
     if people.verify and use.any():

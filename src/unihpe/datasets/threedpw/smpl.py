@@ -4,25 +4,24 @@ vertices that a regressor uses, shaped and posed.
 The equations are those of Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015). Our
 own, since the usual package reads the official pickles by running them; and only some hundred of
 the vertices are needed. The official files are Python 2 pickles in which one array is wrapped by
-chumpy and one is a sparse matrix of scipy. Both are read as plain data: two classes more than other
-pickles may name, and neither does anything.
+chumpy and one is a sparse matrix of scipy. Both are read as plain data.
 """
 
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.errors import InputError, one_line
-from unihpe.io.arrays import Array, as_floats
-from unihpe.io.pickles import BROKEN, Restricted, load_npz, load_pickle
+from unihpe.errors import InputError
+from unihpe.io.arrays import Array, as_dict, as_floats, require_numbers
+from unihpe.io.pickles import Restricted, load_npz, load_pickle, readable, require
 
 JOINTS = 24
 SHAPES = 10
@@ -36,9 +35,15 @@ DEEPEST = 8  # chumpy arrays in one another; the official files have one or two
 MOST_CELLS = 1 << 24  # of a sparse matrix, made dense; SMPL's has 24 by 6890
 GENDERS = {"m": "male", "f": "female"}
 PIECE = 1024  # people at a time
-RIGHT_FIRST = "right first"
-LEFT_FIRST = "left first"
 GET_IT = "get it from the model's site"
+# Classes of chumpy and scipy that a model file may name, and the modules they have been in.
+FOREIGN: Mapping[str, tuple[str, ...]] = {
+    "Ch": ("chumpy.ch",),  # an array
+    "Select": ("chumpy.reordering",),  # elements of one, chosen by index
+    "csc_matrix": ("scipy.sparse.csc", "scipy.sparse._csc"),  # sparse, column after column
+    "csr_matrix": ("scipy.sparse.csr", "scipy.sparse._csr"),  # sparse, row after row
+    "object": ("__builtin__", "builtins"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,65 +61,27 @@ class BodyModel:
 class Plain:
     """A foreign object's attributes, and nothing of its code."""
 
-    state: dict[str, Any]
+    kind = "object"  # its class, of FOREIGN
+    state: Mapping[str, Any] = MappingProxyType({})  # where a pickle never gives it any
 
-    def __new__(cls, *_: object) -> Self:
-        """An object without attributes, also where a pickle never gives it any."""
-        made = super().__new__(cls)
-        made.state = {}
-        return made
-
-    def __setstate__(self, state: object) -> None:
-        if not isinstance(state, dict):
-            raise pickle.UnpicklingError("an array of chumpy or scipy without attributes")
+    def __setstate__(self, state: Any) -> None:
+        require(isinstance(state, dict), "an array of chumpy or scipy without attributes")
         self.state = state
 
 
-class Wrapped(Plain):
-    """A chumpy array."""
-
-
-class Chosen(Plain):
-    """Elements of a chumpy array, chosen by index."""
-
-
-class ByColumn(Plain):
-    """A sparse matrix of scipy, column after column."""
-
-
-class ByRow(Plain):
-    """A sparse matrix of scipy, row after row."""
-
-
-def rebuilt(kind: object, *_: object) -> Plain:
+def rebuilt(kind: Any, *_: object) -> Any:
     """What the oldest pickles make objects with (`copy_reg._reconstructor`): ours only."""
-    if isinstance(kind, type) and issubclass(kind, Plain):
-        return kind()
-    raise pickle.UnpicklingError("an object of a foreign class")
-
-
-CLASSES: Mapping[tuple[str, str], type[Plain]] = {
-    ("chumpy.ch", "Ch"): Wrapped,
-    ("chumpy.reordering", "Select"): Chosen,
-    ("scipy.sparse.csc", "csc_matrix"): ByColumn,
-    ("scipy.sparse._csc", "csc_matrix"): ByColumn,
-    ("scipy.sparse.csr", "csr_matrix"): ByRow,
-    ("scipy.sparse._csr", "csr_matrix"): ByRow,
-    ("__builtin__", "object"): Plain,
-    ("builtins", "object"): Plain,
-}
+    require(isinstance(kind, type) and issubclass(kind, Plain), "an object of a foreign class")
+    return kind()
 
 
 class BodyUnpickler(Restricted):
     """The restricted unpickler, which also takes attributes of chumpy's and scipy's arrays."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What the names in a pickle stand for: ours, or an InputError.
-
-        What it gets is new for each pickle, so that nothing set on it outlives the pickle.
-        """
-        if kind := CLASSES.get((module, name)):
-            return type(kind.__name__, (kind,), {})
+        """Ours by the name in a pickle, new each time, so that nothing set on it outlives that."""
+        if module in FOREIGN.get(name, ()):
+            return type(name, (Plain,), {"kind": name})
         if module in ("copy_reg", "copyreg") and name == "_reconstructor":
             return partial(rebuilt)
         return super().find_class(module, name)
@@ -134,65 +101,46 @@ def model_files(root: Path) -> dict[str, Path]:
 
 def read_body(path: Path) -> BodyModel:
     """A model file; an InputError for one that is no SMPL model, with the reason."""
-    content = load_npz(path, KEYS) if path.suffix == ".npz" else load_pickle(path, BodyUnpickler)
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise InputError(f"{path}: holds a {kind}, expected SMPL's dict; {GET_IT}")
+    loaded = load_npz(path, KEYS) if path.suffix == ".npz" else load_pickle(path, BodyUnpickler)
+    content = as_dict(loaded, "SMPL's dict", path, GET_IT)
     if missing := [key for key in KEYS if key not in content]:
         raise InputError(f"{path}: lacks {', '.join(missing)}, so it is no SMPL model; {GET_IT}")
 
     def numbers(key: str, *shape: int | None) -> Array:
         array = as_floats(dense(content[key], path), shape, str(path), key)
-        if not np.isfinite(array).all():
-            raise InputError(f"{path}: {key} has numbers that are not finite; {GET_IT}")
+        require_numbers(array, str(path), key)
         return array
 
     template = numbers("v_template", None, 3)
     count = len(template)
     shapes = numbers("shapedirs", count, 3, None)
-    if shapes.shape[2] < SHAPES:
-        counts = f"{shapes.shape[2]} shape directions, expected {SHAPES}"
-        raise InputError(f"{path}: has {counts}; {GET_IT}")
-    return BodyModel(
-        template,
-        shapes[..., :SHAPES],
-        numbers("posedirs", count, 3, POSE_FEATURES),
-        numbers("J_regressor", JOINTS, count),
-        numbers("weights", count, JOINTS),
-        parents_of(numbers("kintree_table", 2, JOINTS), path),
-    )
-
-
-def parents_of(tree: Array, path: Path) -> tuple[int, ...]:
-    """Parents out of `kintree_table` (2, 24): -1 for the first, an earlier joint for each other."""
-    parents = [int(parent) for parent in tree[0, 1:]]
+    if (directions := shapes.shape[2]) < SHAPES:
+        raise InputError(f"{path}: has {directions} shape directions, expected {SHAPES}; {GET_IT}")
+    poses = numbers("posedirs", count, 3, POSE_FEATURES)
+    joints, weights = numbers("J_regressor", JOINTS, count), numbers("weights", count, JOINTS)
+    parents = [int(parent) for parent in numbers("kintree_table", 2, JOINTS)[0, 1:]]
     for joint, parent in enumerate(parents, 1):
         if not 0 <= parent < joint:
             what = f"kintree_table gives joint {joint} the parent {parent}"
             raise InputError(f"{path}: {what}, which is no earlier joint; {GET_IT}")
-    return (-1, *parents)
+    return BodyModel(template, shapes[..., :SHAPES], poses, joints, weights, (-1, *parents))
 
 
 def dense(value: object, path: Path, depth: int = 0) -> object:
     """A chumpy array or sparse matrix as an array; anything else as it is."""
     if depth > DEEPEST:
         raise InputError(f"{path}: a damaged array (wrapped more than {DEEPEST} times); {GET_IT}")
-    try:
+    with readable(f"{path}: a damaged array", "get the file again"):
         match value:
-            case Wrapped(state=state):
+            case Plain(kind="Ch", state=state):
                 return dense(state["x"], path, depth + 1)
-            case Chosen(state=state):
+            case Plain(kind="Select", state=state):
                 whole = np.asarray(dense(state["a"], path, depth + 1))
                 return whole.ravel()[np.asarray(state["idxs"])].reshape(state["preferred_shape"])
-            case ByColumn(state=state):
+            case Plain(kind="csc_matrix", state=state):
                 return np.ascontiguousarray(from_runs(state, 1).T)
-            case ByRow(state=state):
+            case Plain(kind="csr_matrix", state=state):
                 return from_runs(state, 0)
-    except InputError:
-        raise
-    except BROKEN as error:
-        reason = one_line(error, 80)
-        raise InputError(f"{path}: a damaged array ({reason}); get the file again") from error
     return value
 
 
@@ -217,10 +165,8 @@ class Surface:
 
     def __init__(self, body: BodyModel, regressor: Array) -> None:
         used = np.flatnonzero((regressor != 0).any(0))
-        self.template = as_double(body.template[used])
-        self.shapes = as_double(body.shapes[used])
-        self.poses = as_double(body.poses[used])
-        self.weights = as_double(body.weights[used])
+        parts = (body.template, body.shapes, body.poses, body.weights)
+        self.template, self.shapes, self.poses, self.weights = (as_double(p[used]) for p in parts)
         self.regressor = as_double(regressor[:, used])
         self.rest = as_double(body.joints @ body.template)
         self.rest_shapes = as_double(np.einsum("jv,vck->jck", body.joints, body.shapes))
@@ -236,7 +182,6 @@ class Surface:
         return torch.cat(regressed), torch.cat(own)
 
     def piece(self, pose: Tensor, shape: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """`joints` of a few people."""
         turns = rotations(pose.view(len(pose), -1, 3))  # (N, 24, 3, 3)
         rest = self.rest + torch.einsum("jck,nk->njc", self.rest_shapes, shape)
         turned, moved = self.chain(turns, rest)
@@ -273,11 +218,12 @@ def rotations(axis_angle: Tensor) -> Tensor:
     return turned
 
 
-def leg_order_of(regressor: Array, body: BodyModel, hips: tuple[int, int]) -> str:
-    """Which leg a regressor (17, V) to Human3.6M's joints has first: files of both kinds exist.
+def first_leg(regressor: Array, body: BodyModel, hips: tuple[int, int]) -> str:
+    """The leg, left or right, that a regressor (17, V) to Human3.6M's joints has first.
 
-    Rows 1 to 3 are one leg; whose it is, the body's own left and right `hips` say.
+    Files of both kinds exist. Rows 1 to 3 are one leg; whose, the body's own left and right `hips`
+    say.
     """
     first = (regressor @ body.template)[1:4].mean(0)
     left, right = (np.linalg.norm(first - (body.joints @ body.template)[hip]) for hip in hips)
-    return LEFT_FIRST if left < right else RIGHT_FIRST
+    return "left" if left < right else "right"

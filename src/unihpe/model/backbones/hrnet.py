@@ -51,8 +51,7 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(outputs)
         self.downsample = nn.Sequential()  # empty: the input itself
         if inputs != outputs:
-            shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
+            self.downsample = normed(nn.Conv2d(inputs, outputs, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, 4 · inner, H, W)."""
@@ -167,9 +166,9 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
 
 
-def strided(inputs: int, outputs: int, *last: nn.Module) -> nn.Sequential:
-    """Half the size: a strided 3×3 convolution with batch norm, and what comes last."""
-    return nn.Sequential(conv3x3(inputs, outputs, stride=2), nn.BatchNorm2d(outputs), *last)
+def normed(convolution: nn.Conv2d, *last: nn.Module) -> nn.Sequential:
+    """A convolution, batch norm, and what comes last."""
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), *last)
 
 
 def path(channels: list[int], source: int, target: int) -> nn.Module:
@@ -179,10 +178,9 @@ def path(channels: list[int], source: int, target: int) -> nn.Module:
         return nn.Identity()
     if source > target:
         larger = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
-        mix = nn.Conv2d(before, after, 1, bias=False)
-        return nn.Sequential(mix, nn.BatchNorm2d(after), larger)
-    steps = [strided(before, before, nn.ReLU()) for _ in range(target - source - 1)]
-    return nn.Sequential(*steps, strided(before, after))
+        return normed(nn.Conv2d(before, after, 1, bias=False), larger)
+    steps = [normed(conv3x3(before, before, 2), nn.ReLU()) for _ in range(target - source - 1)]
+    return nn.Sequential(*steps, normed(conv3x3(before, after, 2)))
 
 
 def transition(before: list[int], after: list[int]) -> nn.ModuleList:
@@ -190,12 +188,11 @@ def transition(before: list[int], after: list[int]) -> nn.ModuleList:
     ways: list[nn.Module] = []
     for branch, channels in enumerate(after):
         if branch >= len(before):
-            ways.append(nn.Sequential(strided(before[-1], channels, nn.ReLU())))
+            ways.append(nn.Sequential(normed(conv3x3(before[-1], channels, 2), nn.ReLU())))
         elif before[branch] == channels:
             ways.append(nn.Identity())
         else:
-            mix = conv3x3(before[branch], channels)
-            ways.append(nn.Sequential(mix, nn.BatchNorm2d(channels), nn.ReLU()))
+            ways.append(normed(conv3x3(before[branch], channels), nn.ReLU()))
     return nn.ModuleList(ways)
 
 
