@@ -117,7 +117,7 @@ def data_pack(
     from unihpe.cli.progress import counted
     from unihpe.datasets.counts import step_of
     from unihpe.datasets.dataset import Reading
-    from unihpe.datasets.pack import pack_recorded
+    from unihpe.datasets.packed import pack_recorded
     from unihpe.datasets.pictures import Pictures
 
     require_data(root)

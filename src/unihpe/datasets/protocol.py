@@ -1,7 +1,7 @@
 """Protocols: which poses are measured and how, and the same in words that suffice to redo it.
 
 "Protocol 1" and "2" mean two errors on the same frames in lifting papers, and two sets of cameras
-in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/protocols.py`; the
+in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/record.py`; the
 sources and where they disagree are described in docs/protocols.md.
 """
 

@@ -59,8 +59,7 @@ class Annotations:
 def read_annotations(
     root: Path, split: str | None = None, with_pictures: bool = True
 ) -> Annotations:
-    """People with at least four marked joints whose picture is there; crowds and the rest are left
-    out and counted.
+    """People with four marked joints or more whose picture is there; the others are counted.
 
     Args:
         root: COCO's folder (annotations/person_keypoints_train2017.json, train2017/), an annotation
@@ -165,6 +164,7 @@ class CocoSource(Source):
 
     skeleton, layout = get_skeleton("human36m17"), "COCO's people"
     has_pictures, has_pose = True, False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, annotations: Annotations, augmentation: Augmentation | None = None) -> None:
         marked = annotations.keypoints, annotations.confidence
@@ -173,17 +173,13 @@ class CocoSource(Source):
         enough = (confidence > 0).sum(1) >= FEWEST_JOINTS
         little = "people with too little but their face left out"
         self.annotations = annotations.select(enough, little)
-        self.confidence = confidence[enough]
+        self.notes, self.confidence = self.annotations.notes, confidence[enough]
         self.keypoints = torch.where(self.confidence[..., None] > 0, own.points[enough], torch.nan)
         self.box = box_from_corners(self.annotations.corners)
         self.augmentation = augmentation
 
     def __len__(self) -> int:
         return len(self.annotations)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self.annotations.notes
 
     def sizes(self) -> Tensor:
         """The larger side of each annotated box, (len,), pixels."""
