@@ -58,11 +58,7 @@ def require_name(name: str) -> None:
 
 
 def get_data_set(name: str) -> "DataSet":
-    """The record of a data set: one of the table, or `my_module:DATA_SET`.
-
-    Raises:
-        InputError: for an unknown name, listing the known ones, or a module without such a record.
-    """
+    """The record of a data set of the table, or of `my_module:DATA_SET`; InputError for others."""
     require_name(name)
     return DATA_SETS[name] if name in DATA_SETS else _record(name)
 

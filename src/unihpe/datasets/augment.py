@@ -6,7 +6,7 @@ optical axis. The box then moves and resizes on its own, as a detector's would; 
 made from the new one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +19,7 @@ from torch import Tensor
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import box_from_keypoints, crop_matrix, for_opencv
 from unihpe.body.prepare import LEGS, LOWER_BODY, is_in
-from unihpe.body.skeleton import Skeleton
+from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.settings import Settings
 
 Picture = NDArray[np.uint8]
@@ -67,19 +67,17 @@ class Crop:
 
 
 def varied(
-    crops: Iterable[Crop],
-    count: int,
-    skeleton: Skeleton,
-    how: Augmentation | None,
-    generator: torch.Generator,
+    crops: Sequence[Crop], how: Augmentation | None, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """So many crops, augmented or, with None, as they are: pictures (N, 3, H, W) uint8, and
-    keypoints, poses and boxes in float32."""
-    seeds = torch.randint(2**62, (count,), generator=generator).tolist()
-    people = [
-        augment(crop, skeleton, how, np.random.default_rng(seed)) if how else crop
-        for crop, seed in zip(crops, seeds, strict=True)
-    ]
+    """Crops in human36m17's joints, augmented or, with None, as they are.
+
+    Pictures (N, 3, H, W) are uint8; keypoints, poses and boxes float32.
+    """
+    seeds = torch.randint(2**62, (len(crops),), generator=generator).tolist()
+    people, skeleton = crops, get_skeleton("human36m17")
+    if how is not None:
+        drawn = zip(crops, map(np.random.default_rng, seeds), strict=True)
+        people = [augment(crop, skeleton, how, rng) for crop, rng in drawn]
     pictures = torch.from_numpy(np.stack([crop.picture for crop in people]))
     labels = zip(*((crop.keypoints, crop.pose, crop.box) for crop in people), strict=True)
     keypoints, pose, box = (torch.from_numpy(np.stack(part)).float() for part in labels)
@@ -119,10 +117,7 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
 
 
 def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
-    """The box (4,) of the upper body alone, or of the legs, as HRNet's half-body transform.
-
-    `box` where too little of it is known.
-    """
+    """The box (4,) of the upper body or the legs, as HRNet's; `box` where too little is known."""
     hidden = LOWER_BODY if legs else LEGS
     half = np.array([is_in(joint, "both", hidden) == legs for joint in skeleton.joints])
     chosen = half & within(keypoints, box)

@@ -115,10 +115,7 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
 
 
 def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | None, list[str]]:
-    """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it.
-
-    `usual` is the largest median, pixels, of true 2D.
-    """
+    """How far 3D lands from 2D (pixels), and what is wrong; `usual`: the median of true 2D."""
     if recorded.layout.endswith(PROJECTED):  # by definition: nothing else is known of their 2D
         return {"median": 0.0, "p99": 0.0, "max": 0.0}, []
     if recorded.keypoints is None:
@@ -185,8 +182,7 @@ def two_d_problems(frames: Frames) -> list[str]:
 def looked_for(
     recording: Recording, root: Path, recorded: Recorded
 ) -> tuple[dict[str, int] | None, list[str], list[str]]:
-    """How many pictures were looked for and found (None for a set without), what is not there, and
-    the first of some that cannot be read or is of another size."""
+    """The pictures looked for and found, if any, what is not there, and the first odd one."""
     if recording.pictures is None:
         return None, [], []
     pictures, missing, there, problems = Pictures(recording, root), [], list[int](), list[str]()

@@ -12,6 +12,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -235,36 +236,30 @@ class PeopleSource(Source):
         file: the packed set.
         augmentation: None gives the crops as they were packed.
         with_pose: False withholds the 3D: pictures that have 2D only.
-        with_picture: False leaves the pictures on the disk; nothing is augmented then.
     """
 
     skeleton, layout = get_skeleton("human36m17"), "packed people"
     has_pictures = has_pose = True
 
     def __init__(
-        self,
-        file: Path | PackedPeople,
-        augmentation: Augmentation | None = None,
-        with_pose: bool = True,
-        with_picture: bool = True,
+        self, file: Path, augmentation: Augmentation | None = None, with_pose: bool = True
     ) -> None:
-        self.packed = PackedPeople(file) if isinstance(file, Path) else file
-        self.augmentation = augmentation
-        self.has_pose, self.has_pictures = with_pose, with_picture
+        self.packed, self.augmentation, self.has_pose = PackedPeople(file), augmentation, with_pose
 
     def __len__(self) -> int:
         return len(self.packed)
 
     def without_pictures(self) -> "PeopleSource":
-        """The same people, their 2D and 3D only."""
-        return PeopleSource(self.packed, None, self.has_pose, with_picture=False)
+        """The same people, their 2D and 3D only, as they were packed."""
+        bare = copy(self)
+        bare.has_pictures = False
+        return bare
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
         rows, image = indices.tolist(), None
         if self.has_pictures:
-            crops, how = (self.crop(n) for n in rows), self.augmentation
-            made = varied(crops, len(rows), self.skeleton, how, generator)
+            made = varied([self.crop(n) for n in rows], self.augmentation, generator)
             image, keypoints, pose, box = made
         else:
             arrays = self.packed.keypoints, self.packed.pose, self.packed.box

@@ -39,17 +39,13 @@ def unit_of(pose: Tensor, skeleton: Skeleton) -> str:
 
 
 def legs_of(pose: Tensor, skeleton: Skeleton) -> tuple[Legs, float]:
-    """Whether the legs are named as they stand, from geometry alone, and the share of the frames
-    that say so.
+    """Whether the legs are named as they stand, by geometry, and the share of frames that say so.
 
     Two witnesses. Knees bend forwards: with `up` from the hips to the shoulders and `forward` to
     where the knees (and toes, where a set has them) point, a person's left is up × forward. And
     hips and shoulders of one side lie on one side. If the knees speak against the names and the
     shoulders too, the legs are swapped; if the knees alone, the whole body is mirrored. Too few
-    bent knees leave it to the shoulders.
-
-    Args:
-        pose: (N, J, 3), any unit, any right-handed axes (camera and world axes are).
+    bent knees leave it to the shoulders. Poses (N, J, 3) are in any unit and right-handed axes.
     """
     place = {joint: pose[:, n] for n, joint in enumerate(skeleton.joints)}
     claimed = place["left_hip"] - place["right_hip"]
@@ -110,10 +106,9 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
         which = "left and right, or an axis, are exchanged"
         raise InputError(f"{where}: the body is mirrored {votes}: {which}")
     if legs == "swapped":
+        swapped = f"left and right legs are swapped {votes}"
         right = f"this layout has the {first_leg(skeleton, 'as named').split()[0]} leg first"
-        raise InputError(
-            f"{where}: left and right legs are swapped {votes}; {right}: reorder the file"
-        )
+        raise InputError(f"{where}: {swapped}; {right}: reorder the file")
 
 
 def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, Tensor]:

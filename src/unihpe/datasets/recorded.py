@@ -20,6 +20,7 @@ from unihpe.io.mapped import Mapped
 PROJECTED = "2D projected"  # said by layouts whose 2D is nothing else
 AT_ONCE = 256  # rows
 COLUMNS = ("view", "frame", "pose_row", "keypoint_row", "camera")  # one number for each index
+Word = Literal["subject", "action", "sequence", "camera", "split", "group"]  # of a view
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,7 @@ class Recorded:
         """The view and the frame of an index."""
         return self.views[int(self.view[index])], int(self.frame[index])
 
-    def names(
-        self, what: Literal["subject", "action", "sequence", "camera", "split", "group"]
-    ) -> tuple[str, ...]:
+    def names(self, what: Word) -> tuple[str, ...]:
         """The subjects (or actions, …) that occur, in the set's order."""
         used = self.view.unique().tolist()  # in the order of views
         return tuple(dict.fromkeys(str(getattr(self.views[n], what)) for n in used))

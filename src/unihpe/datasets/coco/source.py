@@ -188,8 +188,8 @@ class CocoSource(Source):
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); the focal length, which nobody knows, is √(W² + H²)."""
-        rows, how, size = indices.tolist(), self.augmentation, self.annotations.size[indices]
-        made = varied((self.crop(n) for n in rows), len(rows), self.skeleton, how, generator)
+        rows, size = indices.tolist(), self.annotations.size[indices]
+        made = varied([self.crop(n) for n in rows], self.augmentation, generator)
         image, keypoints, riding, box = made
         camera, group = Camera.simple(size, default_focal(size)), ("photograph",) * len(rows)
         pose, confidence = torch.full_like(riding, torch.nan), riding[..., 2]
