@@ -18,8 +18,8 @@ from PIL import Image
 
 from unihpe.body.skeleton import other_side
 from unihpe.datasets.check import check
-from unihpe.datasets.human36m.pictures import pictures as human36m_pictures
 from unihpe.datasets.human36m.reader import open_human36m
+from unihpe.datasets.human36m.views import pictures as human36m_pictures
 from unihpe.datasets.motion.source import open_motion
 from unihpe.datasets.proofs import fit_pinhole, legs_of, unit_of
 from unihpe.datasets.source import Source

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, product
+from itertools import accumulate, chain, product
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,22 +66,8 @@ def by_row(
     if keypoints is not None:
         seen = keypoints.isfinite().all(-1)
         keypoints, confidence = torch.where(seen[..., None], keypoints, torch.nan), seen.float()
-    return Recorded(
-        skeleton=skeleton,
-        views=rows.views,
-        view=rows.view,
-        frame=rows.frame,
-        pose=pose,
-        pose_row=each,
-        keypoints=keypoints,
-        confidence=confidence,
-        keypoint_row=each,
-        cameras=cameras,
-        camera=camera,
-        in_world=in_world,
-        layout=layout,
-        notes=notes,
-    )
+    labels = (pose, each, keypoints, confidence, each, cameras, camera)
+    return Recorded(skeleton, rows.views, rows.view, rows.frame, *labels, in_world, layout, notes)
 
 
 def of_view(
@@ -150,30 +136,23 @@ def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
     if any(part.keypoints is not None for part in parts):
         parts = [part if part.keypoints is not None else projected(part) for part in parts]
 
-    def joined(column: str) -> Any:
+    columns: dict[str, Any] = {}
+    for column in ("frame", "pose", "keypoints", "confidence"):
         tensors = [getattr(part, column) for part in parts]
-        return None if tensors[0] is None else torch.cat(tensors)
-
-    def shifted(column: str, sizes: Iterable[int]) -> Tensor:
-        pairs = zip(parts, accumulate(sizes, initial=0), strict=False)  # the last sum is the total
-        return torch.cat([getattr(part, column) + start for part, start in pairs])
-
-    points = [len(part.keypoints) if part.keypoints is not None else 0 for part in parts]
-    return replace(
-        parts[0],
-        views=tuple(view for part in parts for view in part.views),
-        view=shifted("view", [len(part.views) for part in parts]),
-        frame=joined("frame"),
-        pose=joined("pose"),
-        keypoints=joined("keypoints"),
-        confidence=joined("confidence"),
-        pose_row=shifted("pose_row", [len(part.pose) for part in parts]),
-        keypoint_row=shifted("keypoint_row", points),
-        cameras=stacked([part.cameras for part in parts]),
-        camera=shifted("camera", [len(part.cameras.focal) for part in parts]),
-        layout=layout,
-        notes=tuple(note for part in parts for note in part.notes),
-    )
+        columns[column] = None if tensors[0] is None else torch.cat(tensors)
+    sizes = {
+        "view": [len(part.views) for part in parts],
+        "pose_row": [len(part.pose) for part in parts],
+        "keypoint_row": [0 if part.keypoints is None else len(part.keypoints) for part in parts],
+        "camera": [len(part.cameras.focal) for part in parts],
+    }
+    for column, counts in sizes.items():
+        pairs = zip(parts, accumulate(counts, initial=0), strict=False)  # the last sum is the total
+        columns[column] = torch.cat([getattr(part, column) + start for part, start in pairs])
+    views, notes = (tuple(chain(*(getattr(p, name) for p in parts))) for name in ("views", "notes"))
+    cameras = stacked([part.cameras for part in parts])
+    first = replace(parts[0], views=views, cameras=cameras, layout=layout, notes=notes)
+    return replace(first, **columns)
 
 
 def projected(part: Recorded) -> Recorded:

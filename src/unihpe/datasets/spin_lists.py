@@ -16,7 +16,7 @@ from torch import Tensor
 from unihpe.body.camera import Camera, place
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError
-from unihpe.io.arrays import Array, as_floats, float32, require_finite
+from unihpe.io.arrays import as_floats, float32, require_finite
 from unihpe.io.pickles import load_npz, npz_keys, npz_shape
 
 PIXELS = 200.0  # the unit of `scale`
@@ -46,7 +46,10 @@ def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinLis
     keys = ("imgname", "center", "scale", "S") + (("part",) if "part" in npz_keys(path) else ())
     content, where = load_npz(path, keys), str(path)
     joints = as_floats(content["S"], (None, len(source), 4), where, "3D joints (S)")[:, columns]
-    require_joints(joints, target, where)
+    require_finite(joints[..., :3], where)
+    if len(absent := np.flatnonzero(~(joints[..., 3] > 0).all(0))):
+        lacking = f"some people lack the 3D of {', '.join(target.joints[n] for n in absent)}"
+        raise InputError(f"{where}: {lacking}; this is no list of this set")
     centre = as_floats(content["center"], (None, 2), where, "center")
     scale = as_floats(np.asarray(content["scale"]).reshape(-1), (None,), where, "scale")
     names = [str(name) for name in np.asarray(content["imgname"]).ravel()]
@@ -63,14 +66,6 @@ def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinLis
     return SpinList(names, pose, keypoints, float32(centre), float32(scale * PIXELS))
 
 
-def require_joints(joints: Array, target: Skeleton, where: str) -> None:
-    """Raise for joints (N, J, 4) that are not finite, or that a list says it does not have."""
-    require_finite(joints[..., :3], where)
-    if len(absent := np.flatnonzero(~(joints[..., 3] > 0).all(0))):
-        lacking = f"some people lack the 3D of {', '.join(target.joints[n] for n in absent)}"
-        raise InputError(f"{where}: {lacking}; this is no list of this set")
-
-
 def placed(people: SpinList, camera: Camera) -> Tensor:
     """The poses (N, J, 3), mm, where N cameras see them: by their 2D, else by their box."""
     if people.keypoints is None:
@@ -82,11 +77,7 @@ def placed(people: SpinList, camera: Camera) -> Tensor:
 
 
 def place_by_box(pose: Tensor, centre: Tensor, side: Tensor, camera: Camera) -> Tensor:
-    """The shift (N, 3), mm, that makes the longer side of poses (N, J, 3) fill their boxes.
-
-    Args:
-        centre, side: of the boxes, (N, 2) and (N,), pixels.
-    """
+    """The shift (N, 3), mm, that makes the longer side of poses (N, J, 3) fill boxes, pixels."""
     low, high = pose[..., :2].amin(1), pose[..., :2].amax(1)
     depth = camera.focal.mean(-1) * (high - low).amax(-1) / side.clamp(min=1)
     middle = camera.unproject(centre[:, None], depth[:, None])[:, 0]

@@ -33,12 +33,8 @@ NORMALISED = 5.0  # 2D within this is not in pixels
 # The joint sets of the published 2D files by the `layout_name` of their metadata. The number of
 # joints and the columns called left tell a file's set; the name is often absent, or that of the
 # picture set.
-LAYOUT_NAMES: Mapping[str, str] = {
-    "h36m": "human36m17",
-    "coco": "coco17",
-    "mpii": "mpii16",
-    "humaneva15": "humaneva15",
-}
+LAYOUT_NAMES = {"h36m": "human36m17", "coco": "coco17", "mpii": "mpii16"}
+LAYOUT_NAMES |= {"humaneva15": "humaneva15"}
 
 
 @dataclass(frozen=True)
@@ -218,9 +214,8 @@ def assemble(
 ) -> Recorded:
     """Sequences as a data set: indices run over sequences, then cameras, then frames.
 
-    Args:
-        detections: their 2D, which is used up; None projects 3D instead.
-        seen: the views and the rows of their cameras, as many for each sequence, one after another.
+    The detections are used up; None projects 3D instead. `seen` has the views and the rows of their
+    cameras, as many for each sequence, one after another.
     """
     each = len(seen) // len(sequences)
     lengths = torch.tensor([len(sequence.poses) for sequence in sequences])
@@ -240,22 +235,17 @@ def assemble(
     pose, pose_maps = stacked((sequence.poses * 1000 for sequence in sequences), large)
     first_pose = (lengths.cumsum(0) - lengths).repeat_interleave(each)
     frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
+    views, rows = zip(*seen, strict=True)
+    view, camera = (
+        numbers.repeat_interleave(of_view)
+        for numbers in (torch.arange(len(views)), torch.tensor(rows))
+    )
+    keypoints = None if points is None else points[..., :2]
+    confidence = None if points is None else points[..., 2]
+    labels = (pose, first_pose.repeat_interleave(of_view) + frame, keypoints, confidence)
+    seen_by = (torch.arange(people), cameras, camera, True)
     return Recorded(
-        skeleton=skeleton,
-        views=tuple(view for view, _ in seen),
-        view=torch.arange(len(seen)).repeat_interleave(of_view),
-        frame=frame,
-        pose=pose,
-        pose_row=first_pose.repeat_interleave(of_view) + frame,
-        keypoints=None if points is None else points[..., :2],
-        confidence=None if points is None else points[..., 2],
-        keypoint_row=torch.arange(people),
-        cameras=cameras,
-        camera=torch.tensor([row for _, row in seen]).repeat_interleave(of_view),
-        in_world=True,
-        layout=layout,
-        notes=notes,
-        maps=maps + pose_maps,
+        skeleton, views, view, frame, *labels, *seen_by, layout, notes, maps + pose_maps
     )
 
 

@@ -26,26 +26,17 @@ class Backgrounds:
 
 @lru_cache(maxsize=4)
 def load_backgrounds(folder: Path) -> Backgrounds:
-    """All pictures of a folder.
-
-    Raises:
-        InputError: if there is no folder, or no picture in it that can be read.
-    """
+    """All pictures of a folder; an InputError if there is none that can be read."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of backgrounds; leave it out for drawn ones")
-    pictures = [read_background(path) for path in sorted(folder.iterdir())]
-    kinds: dict[bool, list[Bytes]] = {False: [], True: []}
-    for picture in pictures:
-        if picture is not None:
-            kinds[is_panorama(picture)].append(picture)
-    if not any(kinds.values()):
+    kinds: tuple[list[Bytes], list[Bytes]] = ([], [])
+    for path in sorted(folder.iterdir()):
+        if (picture := read_background(path)) is not None:
+            kinds[picture.shape[1] == 2 * picture.shape[0]].append(picture)
+    if not any(kinds):
         size = f"{SMALLEST} x {SMALLEST}"
         raise InputError(f"{folder}: no picture of at least {size} pixels that can be read")
-    return Backgrounds(tuple(kinds[False]), tuple(kinds[True]))
-
-
-def is_panorama(picture: Bytes) -> bool:
-    return bool(picture.shape[1] == 2 * picture.shape[0])
+    return Backgrounds(*map(tuple, kinds))
 
 
 def read_background(path: Path) -> Bytes | None:
@@ -54,33 +45,33 @@ def read_background(path: Path) -> Bytes | None:
     if read is None or min(read.shape[:2]) < SMALLEST:
         return None
     picture = np.ascontiguousarray(read[..., ::-1], dtype=np.uint8)
-    scale = LARGEST / max(picture.shape[:2])
+    tall, wide = picture.shape[:2]
+    scale = LARGEST / max(tall, wide)
     if scale >= 1:
         return picture
-    width = 2 * round(picture.shape[1] * scale / 2)
-    height = width // 2 if is_panorama(picture) else round(picture.shape[0] * scale)
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    width = 2 * round(wide * scale / 2)
+    size = (width, width // 2 if wide == 2 * tall else round(tall * scale))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.uint8)
 
 
 def draw_background(backgrounds: Backgrounds, rays: Floats, rng: np.random.Generator) -> Bytes:
     """The background of a crop, (H, W, 3), RGB: of one of the pictures; drawn where there are none.
 
-    Args:
-        rays: direction of each pixel in world axes (y up), (H, W, 3); length does not matter.
+    `rays` are the directions of its pixels in world axes (y up), (H, W, 3), of any length.
     """
     sources = (*backgrounds.photos, *backgrounds.panoramas)
     if not sources:
         return draw_room(rays, rng)
     chosen = int(rng.integers(len(sources)))
     if chosen < len(backgrounds.photos):
-        height, width = rays.shape[:2]
-        return cut_out(sources[chosen], width, height, rng)
+        return cut_out(sources[chosen], rays, rng)
     return panorama_view(sources[chosen], rays, rng)
 
 
-def cut_out(photo: Bytes, width: int, height: int, rng: np.random.Generator) -> Bytes:
+def cut_out(photo: Bytes, rays: Floats, rng: np.random.Generator) -> Bytes:
     """A random part of a photograph at the crop's shape, mirrored half of the time."""
+    height, width = rays.shape[:2]
     tallest = min(photo.shape[0], photo.shape[1] * height / width)
     tall = rng.uniform(min(0.35 * tallest, 200.0), tallest)
     wide = tall * width / height

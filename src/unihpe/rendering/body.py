@@ -14,7 +14,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,8 +60,7 @@ class BodyModel:
     garments: Garments  # skirt and long hair, and where on the body each corner lies
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """A posed body, mm, world axes."""
 
     points: Floats  # corners, (V, 3)
@@ -70,10 +69,7 @@ class Body:
 
 @lru_cache(maxsize=1)
 def load_model() -> BodyModel:
-    """Anny and the bank of shapes; the same each time.
-
-    Anny's first construction on a machine takes a minute.
-    """
+    """Anny, whose first construction on a machine takes a minute, and the bank of shapes."""
     with contextlib.redirect_stdout(io.StringIO()):  # warp, which Anny imports, greets on stdout
         library = extra("anny", "synthetic", "rendered people need anny")
         made = library.Anny(pose_parameterization="world-orient", skinning_method="lbs")
@@ -117,17 +113,15 @@ def draw_bank(anny: Any) -> tuple[Floats, Doubles]:
         "height": 0.3 + 0.4 * draw[:, 4],
         "proportions": 0.1 + 0.8 * draw[:, 5],
     }
-    rest, heads = [], []
+    batches = [{k: v[part] for k, v in looks.items()} for part in torch.arange(BANK).split(8)]
     with torch.no_grad():
-        for part in torch.arange(BANK).split(8):
-            made = anny(phenotype_kwargs={name: value[part] for name, value in looks.items()})
-            rest.append(made["rest_vertices"])
-            heads.append(made["rest_bone_heads"])
+        made = [anny(phenotype_kwargs=batch) for batch in batches]
     # rounded, so that the order in which a machine adds numbers up leaves no trace
-    points, begins = (
-        np.round(torch.cat(parts).double().numpy() @ TO_WORLD.T, 2) for parts in (rest, heads)
+    rest, heads = (
+        np.round(torch.cat([one[key] for one in made]).double().numpy() @ TO_WORLD.T, 2)
+        for key in ("rest_vertices", "rest_bone_heads")
     )
-    return points.astype(np.float32), begins
+    return rest.astype(np.float32), heads
 
 
 def limb_joints(heads: Doubles, bones: tuple[str, ...]) -> dict[str, Doubles]:
@@ -164,8 +158,7 @@ def draw_shape(model: BodyModel, rng: np.random.Generator) -> tuple[Floats, Doub
 def pose_body(model: BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) -> Body:
     """The body at rest posed along the asked joints (17, 3), mm, world axes.
 
-    Its pelvis goes over the asked one's place on the floor; its lowest point goes to the asked
-    lowest joint's height.
+    Its pelvis goes over the asked one's place on the floor, its lowest point to the asked height.
     """
     rest, rest_heads = shape
     turns = bone_turns(model, rest_heads, asked)
@@ -237,8 +230,7 @@ def collar_turn(
     if np.linalg.norm(goal) < 1:
         return thorax
     turn = swung(thorax, start, goal)
-    angle = np.arccos(np.clip((np.trace(turn @ thorax.T) - 1) / 2, -1, 1))
-    return slerp(thorax, turn, min(1.0, float(SHRUG / max(angle, 1e-9))))
+    return slerp(thorax, turn, min(1.0, float(SHRUG / max(angle_between(thorax, turn), 1e-9))))
 
 
 def unit(vector: Doubles) -> Doubles:
@@ -270,12 +262,15 @@ def skew(v: Doubles) -> Doubles:
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 
 
+def angle_between(start: Doubles, goal: Doubles) -> float:
+    return float(np.arccos(np.clip((np.trace(goal @ start.T) - 1) / 2, -1, 1)))
+
+
 def slerp(start: Doubles, goal: Doubles, share: float) -> Doubles:
     """A rotation on the way from one to the other, (3, 3): share 0 is the first, 1 the second."""
     if share <= 0 or share >= 1:
         return goal if share >= 1 else start
-    between = goal @ start.T
-    angle = np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1))
+    between, angle = goal @ start.T, angle_between(start, goal)
     if angle < 1e-6:
         return start
     if angle > np.pi - 1e-3:  # the axis of a half turn lies in the symmetric part
@@ -291,13 +286,11 @@ def slerp(start: Doubles, goal: Doubles, share: float) -> Doubles:
 def chain(rest: Doubles, parents: Ints, turns: Doubles) -> Doubles:
     """Where bones begin, (B, 3), once turned (B, 3, 3) from rest (B, 3); the root stays."""
     heads = rest.copy()
-    for bone in range(len(rest)):
-        parent = parents[bone]
+    for bone, parent in enumerate(parents):
         if parent >= 0:
-            for axis in range(3):
-                heads[bone, axis] = heads[parent, axis]
-                for k in range(3):
-                    heads[bone, axis] += turns[parent, axis, k] * (rest[bone, k] - rest[parent, k])
+            heads[bone] = heads[parent]
+            for k in range(3):
+                heads[bone] += turns[parent, :, k] * (rest[bone, k] - rest[parent, k])
     return heads
 
 

@@ -87,21 +87,14 @@ def cloth_colour(rng: np.random.Generator) -> Floats:
 
 @lru_cache(maxsize=4)
 def load_skins(folder: Path) -> tuple[Floats, ...]:
-    """The skin textures of a folder, linear, (512, 512, 3) each.
-
-    Raises:
-        InputError: if the folder holds no square picture that can be read.
-    """
+    """The skin textures of a folder, linear, (512, 512, 3) each; an InputError if it has none."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    pictures, side = [cv2.imread(str(path)) for path in files], (TEXTURE_SIZE, TEXTURE_SIZE)
-    square = [
-        linear(cv2.resize(picture[..., ::-1], side, interpolation=cv2.INTER_AREA))
-        for picture in pictures
-        if picture is not None and picture.shape[0] == picture.shape[1]
-    ]
+    read = (cv2.imread(str(path)) for path in files)
+    square = [p[..., ::-1] for p in read if p is not None and p.shape[0] == p.shape[1]]
     if not square:
         raise InputError(f"{folder}: no square picture for a skin; give MakeHuman skins, or none")
-    return tuple(square)
+    size, method = (TEXTURE_SIZE, TEXTURE_SIZE), cv2.INTER_AREA
+    return tuple(linear(cv2.resize(picture, size, interpolation=method)) for picture in square)
 
 
 def draw_texture(rng: np.random.Generator, skins: Sequence[Floats]) -> tuple[Floats, Floats]:
@@ -130,8 +123,7 @@ def draw_outfit(
         cut["hem"] = marks["hip"] - 150 if bare else marks["ankle"] - 20
     long = rng.random() < 0.3 and cut["hairline"] < NEVER
     hair_rows = int(rng.integers(4, STRIPS)) if long else 0
-    colour, pattern = draw_colours(rng)
-    loose = rng.random()
+    tables, loose = draw_colours(rng), rng.random()
     shirt, trousers, hair = 4 + 12 * loose, 5 + 13 * rng.random(), 6 + 18 * rng.random()
     trousers *= 0.3 if bottoms == "skirt" else 1.0
     if cut["shirt_low"] < cut["waist"] - 1:  # worn over the bottoms
@@ -139,8 +131,7 @@ def draw_outfit(
     crease = [0.0, 0.1 + 0.25 * loose, 0.1 + 0.2 * rng.random(), 0.03, 0.35, 0.03, 0.08, 0, 0]
     return Outfit(
         Cut(*np.array([cut[name] for name in Cut._fields], np.float32)),
-        colour,
-        pattern,
+        *tables,
         np.array([0, shirt, trousers, 9, hair, 16, 3, 0, 0], np.float32),
         np.array(crease, np.float32),
         draw_waves(rng),
@@ -152,7 +143,8 @@ def draw_outfit(
 
 def draw_cut(marks: dict[str, float], rng: np.random.Generator) -> dict[str, float]:
     """The fields of `Cut`, but for the bottoms' hem."""
-    cut = {"waist": marks["waist"] + rng.uniform(-40, 15)}
+    cut = {"neck_y": marks["neck"], "neck_z": marks["neck_z"]}
+    cut["waist"] = marks["waist"] + rng.uniform(-40, 15)
     tucked = rng.random() < 0.4
     cut["shirt_low"] = cut["waist"] if tucked else marks["hip"] - rng.uniform(-20, 90)
     sleeve = rng.choice(["none", "short", "long"], p=[0.1, 0.45, 0.45])
@@ -160,7 +152,6 @@ def draw_cut(marks: dict[str, float], rng: np.random.Generator) -> dict[str, flo
     cut["sleeve"] = lengths[sleeve]
     cut["neck_radius"] = rng.uniform(62, 100)
     cut["neck_v"] = rng.uniform(20, 110) if rng.random() < 0.3 else 0
-    cut["neck_y"], cut["neck_z"] = marks["neck"], marks["neck_z"]
     low = rng.random() < 0.8  # shoes, else boots
     cut["shoe_top"] = marks["ankle"] + (rng.uniform(-35, 5) if low else rng.uniform(60, 260))
     cut["sock_top"] = cut["shoe_top"] + (rng.uniform(20, 120) if rng.random() < 0.5 else 0)
@@ -193,6 +184,5 @@ def draw_waves(rng: np.random.Generator) -> Floats:
     """Sine waves on the cloth, (`WAVES`, 4), of lengths 50 to 190 mm."""
     direction = rng.normal(0, 1, (WAVES, 3)) * [1.0, 0.7, 1.0]
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    length = rng.uniform(50, 190, (WAVES, 1))
-    phase = rng.uniform(0, 2 * np.pi, (WAVES, 1))
+    length, phase = rng.uniform(50, 190, (WAVES, 1)), rng.uniform(0, 2 * np.pi, (WAVES, 1))
     return np.hstack([direction * 2 * np.pi / length, phase]).astype(np.float32)

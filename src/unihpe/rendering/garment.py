@@ -20,6 +20,10 @@ SKIRT_MARGIN, HAIR_MARGIN = 12.0, 9.0  # mm off the body
 FLARE = 0.12  # the skirt widens by this much of its length, besides what the legs ask for
 OFF_ARM, OFF_HEAD, OFF_EYE = -0.05, -100.0, 1000.0  # values of the fields elsewhere on the body
 ARM = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")  # how its bones' names begin
+# Heights on the reference body that clothes are cut at, by the bone that begins there.
+MARKS = {"ankle": "foot.L", "knee": "lowerleg01.L", "hip": "upperleg01.L", "waist": "spine04"}
+MARKS |= {"neck": "neck01", "eye": "eye.L"}
+MARKS_FORWARD = {"neck_z": "neck01", "ear_z": "head"}  # places along z
 Heads = Mapping[str, Doubles]  # where each bone begins, (3,), mm
 Kind = IntEnum("Kind", "BODY EYE SKIRT HAIR", start=0)  # what a corner belongs to
 
@@ -54,7 +58,7 @@ class Garments:
     faces: Ints  # (G, 3), corner numbers among all; the skirt's, then the hair's, row by row
     skinning: Skinning  # of the extra corners
     fields: Fields
-    marks: dict[str, float]  # heights on the reference body, mm, that clothes are cut at
+    marks: dict[str, float]  # places of `MARKS` and `MARKS_FORWARD`, mm
 
     def worn_faces(self, total: int, skirt_rows: int, hair_rows: int) -> Ints:
         """Which of `total` faces show when so many rows of skirt and hair are worn, (·,)."""
@@ -80,16 +84,15 @@ def make_garments(
     hairs = np.stack([hair_of(points, at, head_part) for points, at in bodies])
     extra = np.concatenate([skirts, hairs], axis=1).astype(np.float32)
     skins = skirt_skin(names, extra[-1, : RINGS * ROUND]).followed_by(hair_skin(names))
-    eye, marks = eyes(adult, begins), marks_of(begins)
-    kinds = (
-        np.where(eye < 100, Kind.EYE, Kind.BODY),
-        np.full(RINGS * ROUND, Kind.SKIRT),
-        np.full(STRIPS * ACROSS, Kind.HAIR),
-    )
+    marks = {mark: float(begins[bone][1]) for mark, bone in MARKS.items()}
+    marks |= {mark: float(begins[bone][2]) for mark, bone in MARKS_FORWARD.items()}
+    eye = eyes(adult, begins)
+    added = np.repeat([Kind.SKIRT, Kind.HAIR], [RINGS * ROUND, STRIPS * ACROSS])
+    kinds = np.where(eye < 100, Kind.EYE, Kind.BODY)
     off = np.full(len(extra[-1]), OFF_ARM)
     hair = np.where(eye < 100, eye, hair_field(adult, head_part, marks))
     fields = Fields(
-        np.concatenate(kinds).astype(np.int32),
+        np.concatenate([kinds, added]).astype(np.int32),
         np.concatenate([adult, extra[-1]]).astype(np.float32),
         np.concatenate([arm_field(adult, begins, skinning, names), off]).astype(np.float32),
         np.concatenate([hair, off]).astype(np.float32),
@@ -103,20 +106,6 @@ def follows(skinning: Skinning, names: tuple[str, ...], starts: tuple[str, ...])
     """How far each corner follows the bones whose names begin so, (V,)."""
     chosen = np.array([name.startswith(starts) for name in names])
     return np.asarray((skinning.weights * chosen[skinning.bones]).sum(1), dtype=np.float64)
-
-
-def marks_of(heads: Heads) -> dict[str, float]:
-    """Heights that clothes are cut at, mm, on the reference body; `…_z` lie along z, forward."""
-    return {
-        "ankle": float(heads["foot.L"][1]),
-        "knee": float(heads["lowerleg01.L"][1]),
-        "hip": float(heads["upperleg01.L"][1]),
-        "waist": float(heads["spine04"][1]),
-        "neck": float(heads["neck01"][1]),
-        "neck_z": float(heads["neck01"][2]),
-        "eye": float(heads["eye.L"][1]),
-        "ear_z": float(heads["head"][2]),
-    }
 
 
 def arm_field(adult: Floats, heads: Heads, skinning: Skinning, names: tuple[str, ...]) -> Doubles:
@@ -215,9 +204,7 @@ def skin_to(names: tuple[str, ...], parts: Mapping[str, NDArray[np.floating[Any]
 
 def grid(rows: int, columns: int, first: int, closed: bool) -> Ints:
     """Two triangles for each cell of a grid of corners, row by row, (·, 3), outside in front."""
-    faces = []
-    for row in range(rows - 1):
-        for column in range(columns if closed else columns - 1):
-            a, b = first + row * columns + column, first + row * columns + (column + 1) % columns
-            faces += [[a, a + columns, b], [b, a + columns, b + columns]]
-    return np.array(faces, dtype=np.int32)
+    row, column = np.mgrid[: rows - 1, : columns if closed else columns - 1].reshape(2, -1)
+    a, b = first + row * columns + column, first + row * columns + (column + 1) % columns
+    pairs = np.stack([a, a + columns, b, b, a + columns, b + columns], axis=1)
+    return pairs.reshape(-1, 3).astype(np.int32)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unihpe.rendering.raster import NOTHING, Bytes, Doubles, Floats, Ints, project, rasterise
+from unihpe.rendering.raster import NOTHING, Bytes, Doubles, Floats, Ints, rasterise
 
 GAMMA = 2.2
 BYTE_TO_LINEAR = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
@@ -39,15 +39,19 @@ class View:
     offset: Doubles  # (2,), crop pixels
 
     def screen(self, points: Floats, enlarge: float = 1.0) -> Floats:
-        """World points (V, 3) → crop pixels · `enlarge` and inverse depth, (V, 3)."""
-        scale = self.scale * enlarge
+        """World points (V, 3) → crop pixels · `enlarge` and inverse depth (V, 3), −1 behind it."""
+        scale, (x, y, z) = self.scale * enlarge, points.astype(np.float64).T
         shift = self.centre * scale + self.offset * enlarge
-        return project(points, self.rotation, self.translation, self.focal * scale, shift)
+        rows = zip(self.rotation, self.translation, strict=True)
+        *sides, depth = (r[0] * x + r[1] * y + r[2] * z + t for r, t in rows)
+        inverse = np.where(depth > 50, 1 / np.maximum(depth, 50), -1)
+        axes = zip(sides, self.focal * scale, shift, strict=True)
+        places = [side * inverse * focal + start for side, focal, start in axes]
+        return np.stack([*places, inverse], axis=1).astype(np.float32)
 
     def rays(self, width: int, height: int) -> Floats:
         """World directions of the crop's pixel centres, (height, width, 3)."""
-        columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        x, y = np.meshgrid(columns + 0.5, rows + 0.5)
+        x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) + 0.5 for n in (width, height)))
         r, shift = self.rotation, self.centre * self.scale + self.offset
         x = (x - shift[0]) / (self.focal[0] * self.scale)
         y = (y - shift[1]) / (self.focal[1] * self.scale)
@@ -85,10 +89,7 @@ def tinted(colour: Floats, amount: float) -> Doubles:
 
 
 def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Floats]:
-    """How near to the sun the surface comes, and where each corner lies on that map.
-
-    Args:
-        points: (V, 3), mm, world axes; `faces` (F, 3) of them throw shadows.
+    """How near to the sun the faces (F, 3) of points (V, 3), mm, world axes, come.
 
     Returns:
         heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; map pixels and height of each
@@ -109,16 +110,13 @@ def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Float
 def floor_shadow(
     points: Floats, faces: Ints, view: View, light: Light, width: int, height: int
 ) -> Floats:
-    """How much light the floor (y = 0) keeps at each pixel, (height, width) in [0, 1].
-
-    The sun's shadow, and a darker spot where the body comes near the floor.
-    """
+    """How much light the floor (y = 0) keeps at each pixel, (height, width) in [0, 1]."""
     kept = np.ones((height, width), np.float32)
     if -(view.rotation.T @ view.translation)[1] < 150:  # the camera lies on the floor
         return kept
     cast = points - (points[:, 1:2] / light.rows[3, 1]) * light.rows[3]
     flat = points * np.array([1.0, 0.0, 1.0], np.float32)
-    near = faces[points[faces[:, 0], 1] < CONTACT]
+    near = faces[points[faces[:, 0], 1] < CONTACT]  # they darken the floor besides the sun's shadow
     sun = float(light.rows[2].mean() / light.rows[:3].mean(1).sum())
     shadows = ((cast, faces, 0.75 * sun, light.softness), (flat, near, 0.55, 2.5))
     for where, parts, strength, blur in shadows:

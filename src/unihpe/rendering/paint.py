@@ -30,11 +30,9 @@ def cover_at(kind: int, x: float, y: float, z: float, arm: float, hair: float, c
         return Cover.IRIS.value if hair < 5.5 else Cover.EYE.value
     if kind == Kind.SKIRT.value:
         return Cover.BOTTOMS.value
-    if kind == Kind.HAIR.value:
-        return Cover.HAIR.value
-    if hair > cut.cap_line:
+    if kind == Kind.BODY.value and hair > cut.cap_line:
         return Cover.CAP.value
-    if hair > cut.hairline:
+    if kind == Kind.HAIR.value or hair > cut.hairline:
         return Cover.HAIR.value
     if hair > -99.0:
         return Cover.SKIN.value
@@ -130,10 +128,9 @@ def sun_share(shadow: Floats, x: float, y: float, height: float) -> float:
         return 1.0
     s, t = x - 0.5 - c, y - 0.5 - r
     total = 0.0
-    for i in range(2):
-        for j in range(2):
-            if shadow[r + i, c + j] <= height + BIAS:
-                total += (t if i else 1 - t) * (s if j else 1 - s)
+    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        if shadow[r + i, c + j] <= height + BIAS:
+            total += (t if i else 1 - t) * (s if j else 1 - s)
     return total
 
 
@@ -161,10 +158,7 @@ def shade(
 ) -> Floats:
     """The colour of each pixel, (H, W, 4), linear; the fourth is 1 on the person and 0 elsewhere.
 
-    Args:
-        face_at: number among `drawn` of the face each pixel shows, (H, W).
-        drawn: numbers of the faces on show, of all the surface's.
-        light: sky, ground and sun colours and the direction to the sun, (4, 3).
+    `drawn` numbers the faces on show among the surface's; `face_at` (H, W) counts in `drawn`.
     """
     faces, uv, arm, hair = surface.faces, surface.uv, fields.arm, fields.hair
     pattern, waves = outfit.pattern, outfit.waves
@@ -188,14 +182,12 @@ def shade(
             sun, up = sunlight(n, s, surface.shadow, light)
             u = w[0] * uv[f, 0, 0] + w[1] * uv[f, 1, 0] + w[2] * uv[f, 2, 0]
             v = w[0] * uv[f, 0, 1] + w[1] * uv[f, 1, 1] + w[2] * uv[f, 2, 1]
-            second = (
-                0 if skin else int(second_colour(pattern[cover], p[0], p[1], p[2], reach, waves))
-            )
+            second = not skin and second_colour(pattern[cover], p[0], p[1], p[2], reach, waves)
             for i in range(3):
                 if skin:
                     own = outfit.tint[i] * texel(outfit.texture, u, v, i)
                 else:
-                    own = outfit.colour[cover, second, i]
+                    own = outfit.colour[cover, int(second), i]
                 arrives = light[0, i] * up + light[1, i] * (1 - up) + light[2, i] * sun
                 out[row, column, i] = own * arrives
             out[row, column, 3] = 1.0

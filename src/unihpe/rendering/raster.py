@@ -32,15 +32,12 @@ def compiled(function: Function) -> Function:
 def rasterise(
     points: Floats, faces: Ints, two_sided: int, width: int, height: int
 ) -> tuple[Ints, Floats]:
-    """Which triangle each pixel shows.
+    """Which triangle each pixel shows, or `NOTHING`; its inverse depth or 0; (height, width) each.
 
     Args:
         points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; where that is
             ≤ 0 the corner lies behind the camera, and its faces (F, 3) are left out.
         two_sided: faces from this number on are drawn from both sides, the others from outside.
-
-    Returns:
-        (height, width) each: face, `NOTHING` where there is none, and inverse depth there, else 0.
     """
     face_at = np.full((height, width), -1, dtype=np.int32)
     nearest = np.zeros((height, width), dtype=np.float32)
@@ -110,21 +107,3 @@ def normals_of(points: Floats, faces: Ints) -> Floats:
         if length > 0:
             sums[n] /= np.float32(length)
     return sums
-
-
-@compiled
-def project(
-    points: Floats, rotation: Doubles, translation: Doubles, focal: Doubles, shift: Doubles
-) -> Floats:
-    """World points (V, 3) → pixels and inverse depth (V, 3), −1 behind the camera."""
-    out = np.empty(points.shape, dtype=np.float32)
-    r = rotation
-    for v in range(len(points)):
-        x, y, z = float(points[v, 0]), float(points[v, 1]), float(points[v, 2])
-        depth = r[2, 0] * x + r[2, 1] * y + r[2, 2] * z + translation[2]
-        inverse = 1.0 / depth if depth > 50.0 else -1.0
-        for k in range(2):
-            side = r[k, 0] * x + r[k, 1] * y + r[k, 2] * z + translation[k]
-            out[v, k] = side * inverse * focal[k] + shift[k]
-        out[v, 2] = inverse
-    return out

@@ -29,6 +29,7 @@ from unihpe.rendering.raster import Bytes, Doubles, Floats, normals_of, rasteris
 
 CROP = (CROP_WIDTH, CROP_HEIGHT)
 ENLARGE = 2  # drawn larger and averaged: smooth outlines
+DRAWN = (CROP_WIDTH * ENLARGE, CROP_HEIGHT * ENLARGE)
 INSIDE = 0.46  # a joint of an untruncated person lies this near the centre, as a share of the size
 FEWEST_LEFT = 6  # joints that a cut off person keeps
 # Which edge of the picture cuts a person, as (axis, the far one), and how often.
@@ -64,13 +65,9 @@ class Person(LabelledCrop):
 
 
 class People:
-    """Rendered people by index.
+    """Rendered people by index: n wears the pose n modulo the number of poses, so they never end.
 
-    Index n wears the pose n modulo the number of poses, so indices never end.
-
-    Args:
-        poses: (N, 17, 3), mm, world axes, y up, in human36m17 order, the floor at y = 0.
-        settings: looks and rates.
+    `poses` are (N, 17, 3), mm, world axes, y up, in human36m17 order, the floor at y = 0.
     """
 
     def __init__(self, poses: Tensor, settings: Settings | None = None) -> None:
@@ -123,12 +120,8 @@ class People:
     def draw(
         self, body: Body, view: View, background: Bytes, rng: np.random.Generator
     ) -> tuple[Floats, Floats]:
-        """The dressed and lit person, and the depth of its surface.
-
-        Returns:
-            (H, W, 5): linear colour times cover, cover, and how much light the floor keeps; inverse
-                depth (H·`ENLARGE`, W·`ENLARGE`).
-        """
+        """The dressed and lit person (H, W, 5): linear colour times cover, cover, and how much
+        light the floor keeps; and the inverse depth of its surface, as large as `DRAWN`."""
         model, garments = self.model, self.model.garments
         outfit = draw_outfit(garments.marks, rng, self.skins)
         light = draw_light(background, rng)
@@ -137,9 +130,7 @@ class People:
         drawn = garments.worn_faces(len(model.faces), outfit.skirt_rows, outfit.hair_rows)
         faces, closed = model.faces[drawn], len(model.faces) - len(garments.faces)
         screen = view.screen(points, ENLARGE)
-        face_at, depth = rasterise(
-            screen, faces, closed, CROP_WIDTH * ENLARGE, CROP_HEIGHT * ENLARGE
-        )
+        face_at, depth = rasterise(screen, faces, closed, *DRAWN)
         sun = shadow_map(points, faces, light)
         surface = Surface(model.faces, model.texture, screen, normals, *sun)
         large = shade(face_at, drawn, surface, garments.fields, outfit, light.rows)
@@ -182,8 +173,7 @@ def draw_camera(body: Body, fixed: bool, truncated: bool, rng: np.random.Generat
 def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Camera:
     """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off.
 
-    A cut that would leave fewer than `FEWEST_LEFT` joints is not made: an arm held out may be half
-    of the width.
+    A cut that would leave too few joints is not made: an arm held out may be half of the width.
     """
     keypoints = camera.project(camera.to_camera(torch.from_numpy(joints)))
     low, high = keypoints.amin(0), keypoints.amax(0)
@@ -202,8 +192,8 @@ def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Ca
 def view_of(camera: Camera, box: Doubles) -> View:
     """Where the world is on the crop."""
     matrix = crop_matrix(box, *CROP)
-    focal, centre = camera.focal.numpy(), camera.centre.numpy()
-    rotation, translation = camera.rotation.numpy(), camera.translation.numpy()
+    parts = (camera.rotation, camera.translation, camera.focal, camera.centre)
+    rotation, translation, focal, centre = (part.numpy() for part in parts)
     return View(rotation, translation, focal, centre, float(matrix[0, 0]), matrix[:, 2])
 
 
@@ -217,7 +207,7 @@ def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:
 def draw_occluder(cover: Floats, rate: float, rng: np.random.Generator) -> Floats:
     """What stands before a share `rate` of people, (H, W) in [0, 1]; mostly nothing.
 
-    Nothing either if each of four shapes hides too much of the person, `cover` (H, W).
+    Nothing either if each of four shapes hides too much of the person's `cover` (H, W).
     """
     if rng.random() < rate:
         for _ in range(4):
@@ -249,10 +239,7 @@ def draw_shape_before(rng: np.random.Generator) -> Floats:
 
 
 def finish(picture: Floats, box: Doubles, rng: np.random.Generator) -> Bytes:
-    """What a real camera and file do to a picture; (H, W, 3), sRGB.
-
-    Exposure, tint, the full picture's resolution, blur, grain, JPEG.
-    """
+    """A picture (H, W, 3), sRGB, as a real camera and file have it: exposed, blurred, JPEG …"""
     exposure = float(np.clip(rng.uniform(0.13, 0.32) / max(float(picture.mean()), 1e-3), 0.6, 3.0))
     gain = (exposure * rng.normal(1, 0.03, 3)).astype(np.float32)
     gamma = rng.uniform(0.85, 1.15) / GAMMA
@@ -279,10 +266,7 @@ def visible(
 ) -> Bytes:
     """Visibility of the joints, (17,), which lie at `crop` (17, 2), pixels, and `depth` (17,), mm.
 
-    Args:
-        inverse: inverse depth of the surface, (H·`ENLARGE`, W·`ENLARGE`).
-        before: how much of each pixel is something before the person, (H, W).
-        inside: joints inside the picture, (17,).
+    `inverse` is that of the surface, as large as `DRAWN`; `before` (H, W) what stands in front.
     """
     out = np.zeros(len(SKELETON), np.uint8)
     for n, joint in enumerate(SKELETON.joints):
@@ -302,34 +286,27 @@ _worker: list[People] = []  # a worker process's own renderer, made once
 def render(
     poses: Tensor, settings: Settings, indices: Sequence[int], workers: int = 1
 ) -> Iterable[Person]:
-    """The people at `indices` as they become ready: the same, in order, however many workers.
+    """The people at `indices` as they become ready: the same, in order, however many processes.
 
-    Args:
-        poses, settings: see `People`.
-        workers: processes; 1 renders in this one.
-
-    Raises:
-        InputError: for settings that cannot be used; at once.
+    An InputError for settings that cannot be used; at once.
     """
     people = People(poses, settings)  # here too, so that bad settings are found at once
-    if workers > 1:
-        return render_in_processes(poses, settings, indices, workers)
-    return (people[index] for index in indices)
+    if workers == 1:
+        return (people[index] for index in indices)
+    return render_in_processes((poses, settings), indices, workers)
 
 
 def render_in_processes(
-    poses: Tensor, settings: Settings, indices: Sequence[int], workers: int
+    made_of: tuple[Tensor, Settings], indices: Sequence[int], workers: int
 ) -> Iterator[Person]:
-    with ProcessPoolExecutor(workers, initializer=begin, initargs=(poses, settings)) as pool:
+    with ProcessPoolExecutor(workers, initializer=begin, initargs=made_of) as pool:
         yield from pool.map(render_one, indices, chunksize=16)
 
 
 def begin(poses: Tensor, settings: Settings) -> None:
-    """Make a worker's renderer."""
     torch.set_num_threads(1)
     _worker[:] = [People(poses, settings)]
 
 
 def render_one(index: int) -> Person:
-    """One person, in a worker."""
     return _worker[0][index]

@@ -100,15 +100,13 @@ def read_metadata(path: Path) -> Calibration:
     then each camera's nine intrinsics.
     """
     names, numbers = names_and_numbers(path)
-    count = len(names) * FILE_SUBJECTS
-    outer, inner = numbers.split([count * EXTRINSIC, len(names) * INTRINSIC])
-    outer = outer.view(count, EXTRINSIC)
-    lens = inner.view(len(names), INTRINSIC).repeat_interleave(FILE_SUBJECTS, dim=0)
-    sizes = torch.tensor([INTRINSICS[name][:2] for name in names], dtype=torch.float64)
     keys = [(f"S{n + 1}", name) for name in names for n in range(FILE_SUBJECTS)]
-    size = sizes.repeat_interleave(FILE_SUBJECTS, dim=0)
-    cameras = camera_of(size, lens, world_to_camera(outer[:, :3]), outer[:, 3:])
-    return Calibration(dict(zip(keys, range(count), strict=True)), cameras)
+    outer, inner = numbers.split([len(keys) * EXTRINSIC, len(names) * INTRINSIC])
+    angles, place = outer.view(-1, EXTRINSIC).split(3, dim=1)
+    lens = inner.view(-1, INTRINSIC).repeat_interleave(FILE_SUBJECTS, dim=0)
+    size = torch.tensor([INTRINSICS[name][:2] for _, name in keys], dtype=torch.float64)
+    cameras = camera_of(size, lens, world_to_camera(angles), place)
+    return Calibration(dict(zip(keys, range(len(keys)), strict=True)), cameras)
 
 
 def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:

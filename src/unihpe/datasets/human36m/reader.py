@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from unihpe.datasets.human36m import lists, mmpose, numbered, sequences
+from unihpe.datasets.human36m import named, numbered, sequences
 from unihpe.datasets.human36m.cameras import metadata_file
 from unihpe.datasets.human36m.sequences import FEATURES, VIDEOPOSE3D
 from unihpe.datasets.recorded import Recorded
@@ -31,16 +31,13 @@ def open_human36m(
     """Human3.6M in a folder, 17 joints (`human36m17`); index = sequence, then camera, then frame.
 
     Args:
-        root: the folder with VideoPose3D's files, MMPose's `h36m` folder, that of SPIN's lists,
-            h36m-fetch's `processed`, that of the pickles, or the one that holds S1, S5, … of the
-            raw release.
+        root: the folder with VideoPose3D's files, MMPose's `h36m`, that of SPIN's lists,
+            h36m-fetch's `processed`, that of the pickles, or the raw release's with S1, S5, …
         two_d: "gt"; "exact", the projection of the 3D; or, for VideoPose3D, the end of a file name
-            such as "cpn_ft_h36m_dbb", for MMPose a row-aligned .npy. Other joint sets are converted
-            by name.
+            such as "cpn_ft_h36m_dbb", for MMPose a row-aligned .npy.
         layout: without it, it is told from the files.
         verify: refuse wrong units and swapped legs.
         split: train or test: of SPIN's lists, only that one is read; other layouts are read whole.
-            None is all.
     """
     layout = layout or found_layout(root)
     find, open_files = LAYOUTS[layout]
@@ -50,7 +47,7 @@ def open_human36m(
     if layout not in ("videopose3d", "mmpose") and two_d not in ("gt", "exact"):
         raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
     if layout == "spin":
-        return lists.open_lists(root, two_d, verify, split)
+        return named.open_lists(root, two_d, verify, split)
     return open_files(root, two_d, verify)
 
 
@@ -82,10 +79,10 @@ def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
             return [*files, *flat, *([metadata] if metadata else [])]
         case "mmpose":
             detections = files[0].parent / two_d
-            beside = [detections, *mmpose.camera_files(files[0].parent)]
+            beside = [detections, *named.camera_files(files[0].parent)]
             return [*files, *(file for file in beside if file.is_file())]
         case "mmpose2d":
-            return [*files, *mmpose.camera_files(root / "annotation_body3d" / "fps50")]
+            return [*files, *named.camera_files(root / named.FOLDERS[1])]
         case _:
             return files
 
@@ -94,9 +91,9 @@ Find = Callable[[Path], list[Path]]
 Open = Callable[[Path, str, bool], Recorded]
 LAYOUTS: dict[Layout, tuple[Find, Open]] = {
     "videopose3d": (lambda root: matching(root, VIDEOPOSE3D), sequences.open_videopose3d),
-    "mmpose": (mmpose.mmpose_files, mmpose.open_mmpose),
-    "mmpose2d": (mmpose.json_files, mmpose.open_json),
-    "spin": (lists.list_files, lists.open_lists),
+    "mmpose": (named.mmpose_files, named.open_mmpose),
+    "mmpose2d": (named.json_files, named.open_json),
+    "spin": (named.list_files, named.open_lists),
     "fetch": (numbered.fetch_files, numbered.open_fetch),
     "pickles": (numbered.pickle_files, numbered.open_pickles),
     "raw": (sequences.raw_files, sequences.open_raw),

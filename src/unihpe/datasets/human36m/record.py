@@ -6,10 +6,9 @@ from typing import Any, get_args
 
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
+from unihpe.datasets.human36m import views
 from unihpe.datasets.human36m.cameras import Human36mCamera
-from unihpe.datasets.human36m.pictures import pictures, videos
 from unihpe.datasets.human36m.reader import LAYOUTS, Layout, files_of, found_layout, open_human36m
-from unihpe.datasets.human36m.views import DRIFTING, TEST_SUBJECTS, TRAIN_SUBJECTS, second_take
 from unihpe.datasets.protocol import FOURTEEN, Protocol
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import first_2d
@@ -54,8 +53,8 @@ TEST_COPIES = (
     Whole(543_344, "without S11 Directions, as VideoPose3D"),
 )
 KNOWN = {
-    "train": Split((Whole(1_559_752, "all five subjects"),), TRAIN_SUBJECTS, 4, (150,)),
-    "test": Split(TEST_COPIES, TEST_SUBJECTS, 4, (59, 60)),
+    "train": Split((Whole(1_559_752, "all five subjects"),), views.TRAIN_SUBJECTS, 4, (150,)),
+    "test": Split(TEST_COPIES, views.TEST_SUBJECTS, 4, (59, 60)),
 }
 # How the set is scored: docs/protocols.md.
 BROKEN, BROKEN_WHY = (("S11", "Directions"),), "a video of it is broken, as in VideoPose3D"
@@ -71,7 +70,7 @@ WITHOUT_DRIFT = Protocol(
     "videopose3d-without-drift",
     "the same without the three sequences of S9 whose 3D drifts, as learnable triangulation,"
     " MotionBERT and HybrIK leave them out",
-    without=(*BROKEN, *DRIFTING),
+    without=(*BROKEN, *views.DRIFTING),
     why=f"{BROKEN_WHY}; S9's 3D drifts there",
     flip=True,
 )
@@ -119,7 +118,7 @@ HMR_P2 = replace(
     name="hmr-p2",
     about="HMR's protocol 2: protocol 1 on the frontal camera, first takes only",
     root="mid_hip",
-    condition=lambda view: not second_take(view),
+    condition=lambda view: not views.second_take(view),
     condition_words="first takes only",
 )
 PROTOCOLS = (VIDEOPOSE3D, WITHOUT_DRIFT, EVERY_64TH, EVERY_5TH, HMR_P1, HMR_P2, SPIN_P1, SPIN_P2)
@@ -131,8 +130,8 @@ RECORDING = Recording(
     unit=unit,
     best_2d=best_2d,
     thinned=("h36m-fetch", "SPIN"),
-    pictures=pictures,
-    videos=videos,
+    pictures=views.pictures,
+    videos=views.videos,
     index=index,
     lens=Human36mCamera,
 )

@@ -7,16 +7,30 @@ distortion.
 """
 
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets import videopose3d
-from unihpe.datasets.human36m import cameras
+from unihpe.datasets.human36m.cameras import (
+    INTRINSICS,
+    Calibration,
+    metadata_file,
+    published_cameras,
+    read_metadata,
+)
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.videopose3d import Detections, Sequence3D
+from unihpe.datasets.videopose3d import (
+    Detections,
+    Sequence3D,
+    assemble,
+    read_2d,
+    read_3d,
+    require_bodies,
+    two_d_path,
+)
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
@@ -44,27 +58,25 @@ def read_raw_3d(root: Path) -> list[Sequence3D]:
 
 def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], tuple[str, ...]]:
     """The sequences that have 2D of every camera, and a note on the others; all where none has."""
-    whole, lost = list[Sequence3D](), list[str]()
-    for one in sequences:
-        if all(path_2d(root, one, camera).is_file() for camera in cameras.INTRINSICS):
-            whole.append(one)
-        else:
-            lost.append(f"{one.subject} {one.name}")
-    if not whole or not lost:
+    whole = [all(path.is_file() for path in paths_2d(root, one)) for one in sequences]
+    if all(whole) or not any(whole):
         return sequences, ()
-    return whole, (f"{len(lost)} sequences without 2D left out: {listing(lost)}",)
+    lost = [f"{s.subject} {s.name}" for s, has in zip(sequences, whole, strict=True) if not has]
+    note = f"{len(lost)} sequences without 2D left out: {listing(lost)}"
+    return list(compress(sequences, whole)), (note,)
 
 
-def path_2d(root: Path, sequence: Sequence3D, camera: str) -> Path:
-    """The file of a sequence's 2D in one camera."""
-    return root / sequence.subject / FEATURES / "D2_Positions" / f"{sequence.name}.{camera}.cdf"
+def paths_2d(root: Path, sequence: Sequence3D) -> list[Path]:
+    """The files of a sequence's 2D, camera by camera."""
+    folder = root / sequence.subject / FEATURES / "D2_Positions"
+    return [folder / f"{sequence.name}.{camera}.cdf" for camera in INTRINSICS]
 
 
 def read_raw_2d(root: Path, sequences: list[Sequence3D]) -> Detections:
     """The 2D of these sequences, 17 joints."""
     by_subject: dict[str, dict[str, list[Array]]] = {}
     for sequence in sequences:
-        views = [positions(path_2d(root, sequence, camera), 2) for camera in cameras.INTRINSICS]
+        views = [positions(path, 2) for path in paths_2d(root, sequence)]
         by_subject.setdefault(sequence.subject, {})[sequence.name] = views
     return Detections(root, get_skeleton("human36m17"), by_subject)
 
@@ -89,16 +101,12 @@ def positions(path: Path, coordinates: int) -> Array:
 def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
     """VideoPose3D's files."""
     path, target = root / VIDEOPOSE3D, get_skeleton("human36m17")
-    sequences = videopose3d.read_3d(path, {32: raw_skeleton(), 17: target}, target)
-    detections = (
-        None
-        if two_d == "exact"
-        else videopose3d.read_2d(videopose3d.two_d_path(root, "h36m", two_d))
-    )
+    sequences = read_3d(path, {32: raw_skeleton(), 17: target}, target)
+    detections = None if two_d == "exact" else read_2d(two_d_path(root, "h36m", two_d))
     if verify:
-        videopose3d.require_bodies(sequences, target, path)
+        require_bodies(sequences, target, path)
     layout = f"Human3.6M, VideoPose3D npz, 2D {two_d}"
-    return in_world(sequences, detections, path, layout, cameras.published_cameras())
+    return in_world(sequences, detections, path, layout, published_cameras())
 
 
 def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
@@ -108,9 +116,9 @@ def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
         sequences, notes = with_2d(root, sequences)
     detections = None if two_d == "exact" else read_raw_2d(root, sequences)
     if verify:
-        videopose3d.require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
-    metadata = cameras.metadata_file(root)
-    calibration = cameras.read_metadata(metadata) if metadata else cameras.published_cameras()
+        require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
+    metadata = metadata_file(root)
+    calibration = read_metadata(metadata) if metadata else published_cameras()
     layout = f"Human3.6M, raw release{', metadata.xml' if metadata else ''}, 2D {two_d}"
     in_metres = [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
     return in_world(in_metres, detections, root, layout, calibration, notes)
@@ -121,14 +129,12 @@ def in_world(
     detections: Detections | None,
     where: Path,
     layout: str,
-    calibration: cameras.Calibration,
+    calibration: Calibration,
     notes: tuple[str, ...] = (),
 ) -> Recorded:
     """Sequences in world axes, metres, each seen by four cameras."""
-    keys = [(s.subject, s.name, camera) for s in sequences for camera in cameras.INTRINSICS]
+    keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
     rows = calibration.rows_of(keys, where).tolist()
     seen = [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]
-    target = get_skeleton("human36m17")
-    return videopose3d.assemble(
-        sequences, detections, seen, calibration.cameras, target, layout, notes
-    )
+    target, cameras = get_skeleton("human36m17"), calibration.cameras
+    return assemble(sequences, detections, seen, cameras, target, layout, notes)

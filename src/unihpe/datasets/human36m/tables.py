@@ -46,23 +46,14 @@ def recorded_of(
     pose = float32(*(table.poses for table in tables))
     if verify:
         require_subjects(keys, pose, unit, str(where))
+    pose = pose * 1000 if unit == "m" else pose
+    keypoints = None if two_d == "exact" else float32(*(table.keypoints for table in tables))
     calibration = calibration or published_cameras()
-    return by_row(
-        get_skeleton("human36m17"),
-        rows_of(keys),
-        pose * 1000 if unit == "m" else pose,
-        None if two_d == "exact" else float32(*(table.keypoints for table in tables)),
-        calibration.cameras,
-        calibration.rows_of(keys, where),
-        f"Human3.6M, {layout}, 2D {two_d}",
-        tuple(note for table in tables for note in table.notes),
-        in_world,
-    )
-
-
-def rows_of(keys: Sequence[Key]) -> Rows:
-    """The views and frames that keys name."""
-    return Rows.of([(view_of(*key[:3]), key[3]) for key in keys])
+    cameras, camera = calibration.cameras, calibration.rows_of(keys, where)
+    rows = Rows.of([(view_of(*key[:3]), key[3]) for key in keys])
+    skeleton, layout = get_skeleton("human36m17"), f"Human3.6M, {layout}, 2D {two_d}"
+    notes = tuple(note for table in tables for note in table.notes)
+    return by_row(skeleton, rows, pose, keypoints, cameras, camera, layout, notes, in_world)
 
 
 def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Human3.6M's subjects, actions and takes, its sequences as views, and its raw joints.
+"""Human3.6M's subjects, actions and takes, its sequences as views, their files, and its raw joints.
 
 The number in a sequence's name does not say which take it is, and differs by subject.
 """
@@ -25,6 +25,7 @@ USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
 # out: say which.
 DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
 PUBLISHED = packaged_toml(__package__, "published.toml")
+CAMERAS = tuple(PUBLISHED["intrinsics"])
 IRREGULAR: dict[str, dict[str, list[int]]] = PUBLISHED["takes"]
 # The raw release's 32 joints; those that only repeat or end a bone keep the raw rig's words.
 RAW_JOINTS = (
@@ -87,3 +88,31 @@ def view_of(subject: str, sequence: str, camera: str) -> View:
 def raw_skeleton() -> Skeleton:
     """The raw release's 32 joints."""
     return skeleton("human36m32", RAW_JOINTS)
+
+
+def pictures(view: View, frame: int) -> list[str]:
+    """MMPose's, MMHuman3D's, SPIN's, h36m-fetch's and H36M-Toolbox's names; frames from 1."""
+    names, subject, number = list[str](), view.subject, f"{frame + 1:06d}"
+    for sequence in written(view):
+        stem = f"{subject}_{sequence.replace(' ', '_')}.{view.camera}"
+        folders = (f"images/{subject}/{stem}", f"{subject}/images/{stem}", "images")
+        names += [f"{folder}/{stem}_{number}.jpg" for folder in folders]
+    if take := take_of(subject, view.sequence):
+        place = CAMERAS.index(view.camera) + 1 if view.camera in CAMERAS else 0
+        action = f"s_{int(subject[1:]):02d}_act_{take.action:02d}"
+        stem = f"{action}_subact_{take.number:02d}_ca_{place:02d}"
+        listed = f"{subject}/{take.listed_name}-{take.number}/imageSequence/{view.camera}"
+        names += [f"{listed}/img_{number}.jpg", f"{stem}/{stem}_{number}.jpg"]
+    return names
+
+
+def videos(view: View, frame: int) -> list[str]:
+    """The release's."""
+    return [f"{view.subject}/Videos/{sequence}.{view.camera}.mp4" for sequence in written(view)]
+
+
+def written(view: View) -> list[str]:
+    """A sequence of Human3.6M as this subject's files may call it."""
+    action, _, number = view.sequence.partition(" ")
+    other = OTHER_NAMES.get(action)
+    return [view.sequence, *([f"{other} {number}".strip()] if other else [])]

@@ -1,9 +1,11 @@
-"""Human3.6M as MMPose packs it: npz files with one row per picture, JSON for 2D networks, and
-cameras.pkl.
+"""Human3.6M of MMPose and SPIN, which name pictures alike, `S9_Greeting_1.54138969_000001.jpg`.
 
+MMPose has npz files with one row per picture, cameras.pkl, and JSON for 2D networks:
 `annotation_body2d/h36m_coco_{train,test}.json` has COCO's layout, with 3D in world axes, metres,
 beside the 2D. Its own category calls joints 1 to 3 left; they are the right leg, as everywhere in
 MMPose's Human3.6M, so these names are not read.
+
+SPIN's lists are `h36m_train.npz`, and `h36m_valid_protocol1.npz` and `2`, which have no 2D.
 """
 
 import json
@@ -16,10 +18,10 @@ import torch
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import INTRINSICS, Calibration, camera_of, published_cameras
-from unihpe.datasets.human36m.tables import Key, Table, recorded_of
-from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.rows import with_names
-from unihpe.datasets.spin_lists import is_spin
+from unihpe.datasets.human36m.tables import Key, Table, recorded_of, require_subjects
+from unihpe.datasets.recorded import PROJECTED, Recorded
+from unihpe.datasets.rows import combined, with_names
+from unihpe.datasets.spin_lists import is_spin, placed, read_spin
 from unihpe.errors import InputError, one_line
 from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
 from unihpe.io.files import read_text
@@ -29,14 +31,15 @@ IMAGE_NAME = re.compile(r"(S\d+)_([A-Za-z]+(?:_\d+)?)\.(\d+)_(\d+)\.\w+")  # fra
 FOLDERS = ("", "annotation_body3d/fps50", "annotation_body3d/fps10", "fps50", "fps10")
 WHOLE, PAIR = ("h36m_coco.json",), ("h36m_coco_train.json", "h36m_coco_test.json")
 SAME_PLACE = "take it from the same place as the npz"
+TRAIN = "h36m_train.npz"
+# The second holds the frontal camera of the first.
+VALID = ("h36m_valid_protocol1.npz", "h36m_valid_protocol2.npz")
+WORDS = {"thorax": "neck", "nose": "jaw"}  # ours → SPIN's
 CAMERA_PARTS = {"f": 2, "c": 2, "k": 3, "p": 2, "T": 3, "R": 9, "w": 1, "h": 1}
 
 
 def mmpose_files(root: Path) -> list[Path]:
-    """MMPose's train and test npz in a folder, or in the finest frame rate of annotation_body3d.
-
-    SPIN's list for training has the same name; it holds 24 joints.
-    """
+    """MMPose's train and test npz in a folder, or in the finest frame rate of annotation_body3d."""
     for folder in (root / name for name in FOLDERS):
         paths = [folder / f"h36m_{split}.npz" for split in ("train", "test")]
         if files := [path for path in paths if path.is_file() and not is_spin(path)]:
@@ -62,14 +65,12 @@ def read_table(path: Path) -> Table:
     """The pictures of one npz."""
     content, where = load_npz(path, ("imgname", "part", "S")), str(path)
     keys = [key_of(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
-    joints = len(get_skeleton("human36m17"))
-    poses = as_floats(content["S"], (None, joints, None), where, "3D poses (S)")
-    keypoints = as_floats(content["part"], (None, joints, None), where, "2D joints (part)")
+    poses = as_floats(content["S"], (None, 17, None), where, "3D poses (S)")
+    keypoints = as_floats(content["part"], (None, 17, None), where, "2D joints (part)")
     if poses.shape[2] < 3 or keypoints.shape[2] < 2:
         sizes = f"the file has {poses.shape[2]} and {keypoints.shape[2]}"
         raise InputError(f"{path}: S needs x, y, z and part x, y; {sizes}")
-    places = ((key[:2], *key[2:]) for key in keys)
-    cameras = tuple(INTRINSICS)
+    places, cameras = ((key[:2], *key[2:]) for key in keys), tuple(INTRINSICS)
     poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, cameras, path)
     require_finite(poses, where)
     if (poses[..., 2] <= 0).any():
@@ -103,22 +104,18 @@ def read_cameras(path: Path) -> Calibration:
     content = load_pickle(path)
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: holds no dict of cameras; {SAME_PLACE}")
-    keys: list[tuple[str, str]] = []
-    rows: list[Array] = []
+    keys, rows = list[tuple[str, str]](), list[Array]()
     for key, camera in content.items():
         named = isinstance(key, tuple) and len(key) == 2
         if not named or not isinstance(camera, dict) or not CAMERA_PARTS.keys() <= camera.keys():
             parts = ", ".join(CAMERA_PARTS)
             raise InputError(f"{path}: camera {key!r} is not one of MMPose's, with {parts}")
         where = f"{path}: camera {key}"
-        numbers = [
-            as_floats(as_array(camera[part]).ravel(), (size,), where, part)
-            for part, size in CAMERA_PARTS.items()
-        ]
+        flat = {part: as_array(camera[part]).ravel() for part in CAMERA_PARTS}
+        numbers = [as_floats(flat[part], (n,), where, part) for part, n in CAMERA_PARTS.items()]
         keys.append((str(key[0]), str(key[1])))
         rows.append(np.concatenate(numbers).astype(np.float64))
-    table = torch.from_numpy(np.stack(rows))
-    lens, place, rotation, size = table.split([9, 3, 9, 2], dim=1)
+    lens, place, rotation, size = torch.from_numpy(np.stack(rows)).split([9, 3, 9, 2], dim=1)
     rotation = rotation.view(-1, 3, 3).mT
     if bool(((rotation @ rotation.mT - torch.eye(3).double()).abs() > 1e-3).any()):
         raise InputError(f"{path}: a camera's R is no rotation; {SAME_PLACE}")
@@ -137,10 +134,8 @@ def json_files(root: Path) -> list[Path]:
 
 def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
     """MMPose's 2D annotation files."""
-    files = json_files(root)
-    tables = [read_json(path) for path in files]
-    calibration = mmpose_cameras(root / "annotation_body3d" / "fps50")
-    layout, where = "MMPose's COCO-like JSON", files[0].parent
+    tables, where = [read_json(path) for path in json_files(root)], json_files(root)[0].parent
+    calibration, layout = mmpose_cameras(root / FOLDERS[1]), "MMPose's COCO-like JSON"
     return recorded_of(tables, two_d, layout, where, "m", verify, calibration, in_world=True)
 
 
@@ -160,11 +155,49 @@ def read_json(path: Path) -> Table:
     except (KeyError, TypeError) as error:
         reason = one_line(error, 80)
         raise InputError(f"{path}: lacks {reason}; make it with MMPose's script") from error
-    joints = len(get_skeleton("human36m17"))
     poses, points = (
-        as_floats(flat[key], (None, joints * size), str(path), key).reshape(-1, joints, size)
+        as_floats(flat[key], (None, 17 * size), str(path), key).reshape(-1, 17, size)
         for key, size in (("keypoints_3d", 4), ("keypoints", 3))
     )
     require_finite(poses[..., :3], str(path))
     seen = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
     return Table([key_of(name, path) for name in pictures], poses[..., :3], seen)
+
+
+def list_files(root: Path) -> list[Path]:
+    """SPIN's lists in a folder or its dataset_extras/: of training, and the larger for testing."""
+    for folder in (root, root / "dataset_extras"):
+        train, *valid = (is_spin(folder / name) for name in (TRAIN, *VALID))
+        names = [TRAIN] * train + [name for name, has in zip(VALID, valid, strict=True) if has][:1]
+        if names:
+            return [folder / name for name in names]
+    return []
+
+
+def open_lists(root: Path, two_d: str, verify: bool, split: str | None = None) -> Recorded:
+    """SPIN's lists, or that of one split; one without 2D always gives its projection."""
+    splits = {path: "train" if path.name == TRAIN else "test" for path in list_files(root)}
+    files = [path for path, part in splits.items() if split in (None, part)]
+    if not files:
+        remedy = f"give the folder of {TRAIN} or {VALID[0]}"
+        raise InputError(f"{root}: none of SPIN's lists here is for {split}; {remedy}")
+    parts = [read_list(path, two_d, verify) for path in files]
+    without_2d = all(part.keypoints is None for part in parts)
+    kind = PROJECTED if without_2d and two_d != "exact" else f"2D {two_d}"
+    return combined(parts, f"Human3.6M, SPIN's lists, {kind}")
+
+
+def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
+    people = read_spin(path, get_skeleton("human36m17"), WORDS)
+    keys = [key_of(name, path) for name in people.names]
+    if verify:
+        require_subjects(keys, people.pose / 1000, "m", str(path))
+    calibration = published_cameras()
+    cameras = calibration.cameras.select(calibration.rows_of(keys, path))
+    how, points = "it meets their 2D", people.keypoints
+    if points is None:
+        how, points = "it fills their box, and 2D is its projection", people.pose[..., :2]
+        two_d = "exact"
+    note = f"{path.name}: 3D is relative in the list; people stand where {how}"
+    table = Table(keys, placed(people, cameras).numpy(), points.numpy(), (note,))
+    return recorded_of([table], two_d, "", path, "mm", verify=False)
