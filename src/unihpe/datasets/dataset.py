@@ -14,7 +14,7 @@ from unihpe.datasets import DATA_SETS
 from unihpe.datasets.counts import Split
 from unihpe.datasets.index import indexed
 from unihpe.datasets.protocol import EVERY_JOINT, Protocol
-from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.recorded import Recorded, View, Wanted
 from unihpe.datasets.source import Source, in_joints
 from unihpe.errors import InputError
 
@@ -57,11 +57,7 @@ class Recording:
     remedy: str = ""  # where a copy lacks the joints of a protocol
 
     def open(
-        self,
-        root: Path,
-        reading: Reading,
-        stride: int = 1,
-        wanted: Callable[[View], bool] = lambda view: True,
+        self, root: Path, reading: Reading, stride: int = 1, wanted: Wanted = lambda view: True
     ) -> Recorded:
         """One split, every `stride`-th frame of each view that is wanted; large sets by an index.
 

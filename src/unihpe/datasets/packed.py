@@ -120,10 +120,8 @@ def join(files: Sequence[Path], file: Path) -> None:
         stream.write(MAGIC)
         for path, part in zip(files, parts, strict=True):
             numbered = np.array([numbers[name] for name in part.groups], dtype=np.uint32)
-            moved = {
-                "offset": part.arrays["offset"] + np.uint64(stream.tell() - len(MAGIC)),
-                "group": numbered[part.arrays["group"]],
-            }
+            offset = part.arrays["offset"] + np.uint64(stream.tell() - len(MAGIC))
+            moved = {"offset": offset, "group": numbered[part.arrays["group"]]}
             for name in LABELS:
                 rows[name].append(moved.get(name, part.arrays[name]))
             with path.open("rb") as pictures:
@@ -233,7 +231,6 @@ class PeopleSource(Source):
     """The people of a packed set: crops with their 2D and 3D, augmented for training.
 
     Args:
-        file: the packed set.
         augmentation: None gives the crops as they were packed.
         with_pose: False withholds the 3D: pictures that have 2D only.
     """

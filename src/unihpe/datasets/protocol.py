@@ -5,21 +5,18 @@ in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/r
 sources and where they disagree are described in docs/protocols.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from unihpe.datasets.recorded import View
+from unihpe.datasets.recorded import View, Wanted
 
 Metric = Literal[
     "MPJPE", "PA-MPJPE", "PA-MPJPE, reflections allowed", "N-MPJPE", "3DPCK@150", "AUC"
 ]
 Words = dict[str, str]  # a protocol in words, by part
-LIMBS = tuple(
-    f"{side}_{part}"
-    for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-    for side in ("left", "right")
-)
+PAIRED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+LIMBS = tuple(f"{side}_{part}" for part in PAIRED for side in ("left", "right"))
 LSP_14 = (*LIMBS, "thorax", "head")  # in Human3.6M's words; the neck and the top of the head
 MEANS = {
     "groups": "mean over joints, then over the poses of a group, then the plain mean over groups",
@@ -75,7 +72,7 @@ class Protocol:
     averaging: Literal["groups", "poses"] = "groups"
     cameras: tuple[str, ...] = ()  # those that count; () is all
     actions: tuple[str, ...] = ()
-    condition: Callable[[View], bool] = lambda view: True  # what else decides of a view
+    condition: Wanted = lambda view: True  # what else decides of a view
     condition_words: str = ""
     without: tuple[tuple[str, ...], ...] = ()  # (subject, sequence) or (subject, sequence, camera)
     why: str = ""  # those are left out

@@ -35,6 +35,9 @@ class View:
     group: str  # the part of the data a score is averaged in
 
 
+Wanted = Callable[[View], bool]
+
+
 @dataclass(frozen=True)
 class Recorded:
     """A data set of N people by camera in memory, as a `Source`."""
@@ -128,7 +131,7 @@ class Recorded:
         used = self.view.unique().tolist()  # in the order of views
         return tuple(dict.fromkeys(str(getattr(self.views[n], what)) for n in used))
 
-    def select(self, wanted: Callable[[View], bool] = lambda view: True, stride: int = 1) -> Self:
+    def select(self, wanted: Wanted = lambda view: True, stride: int = 1) -> Self:
         """Every `stride`-th frame, from 0, of the views wanted; InputError where none is left."""
         chosen = torch.tensor([wanted(view) for view in self.views], dtype=torch.bool)
         keep = chosen[self.view] & (self.frame % stride == 0)

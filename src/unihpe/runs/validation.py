@@ -65,9 +65,7 @@ def scores(report: dict[str, Any], pictures: bool) -> Scores:
         cosine = report["cosine_2d_3d"]["matched"]
         return {"validation mpjpe": mpjpe, "validation cosine": cosine}
     image, lifting = (errors[f"MPJPE {name}"][MEAN] for name in ("image", "lifting"))
-    cosines = {
-        f"validation cosine {pair} {kind}": value
-        for pair, found in report["cosine"].items()
-        for kind, value in found.items()
-    }
-    return {"validation mpjpe": image, "validation mpjpe lifting": lifting, **cosines}
+    found = {"validation mpjpe": image, "validation mpjpe lifting": lifting}
+    for pair, cosines in report["cosine"].items():
+        found |= {f"validation cosine {pair} {kind}": value for kind, value in cosines.items()}
+    return found
