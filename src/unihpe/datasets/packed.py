@@ -63,22 +63,21 @@ LATER = ("checksum", "group")
 def pack(
     people: Iterable[LabelledCrop],
     file: Path,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any],  # what the people were made or read with; kept as text
     quality: int = QUALITY,
-    done: Callable[[int], None] = lambda count: None,
+    done: Callable[[int], None] = lambda count: None,  # told how many are written, after each
 ) -> None:
-    """Write people into one file; it gets its name only when it is whole.
-
-    Args:
-        settings: what the people were made or read with; kept as text.
-        done: told how many are written, after each.
-    """
+    """Write people into one file; it gets its name only when it is whole."""
     rows: dict[str, list[Any]] = {name: [] for name in LABELS}
     groups: dict[str, int] = {}
+    # colour at full resolution, since a crop is small
+    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling]
     with replacing(file) as temporary, temporary.open("wb") as stream:
         stream.write(MAGIC)
         for person in people:
-            data = encoded(person.picture, quality)
+            picture = np.ascontiguousarray(person.picture[..., ::-1])
+            data = cv2.imencode(".jpg", picture, options)[1].tobytes()
             values = vars(person) | {
                 "offset": stream.tell(),
                 "length": len(data),
@@ -137,13 +136,6 @@ def lens(camera: Camera) -> NDArray[np.float64]:
     rotation = camera.rotation.reshape(-1)
     parts = (camera.focal, camera.centre, camera.size, rotation, camera.translation)
     return torch.cat(parts).double().numpy()
-
-
-def encoded(picture: NDArray[np.uint8], quality: int) -> bytes:
-    """An RGB picture as JPEG; colour at full resolution, since a crop is small."""
-    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling]
-    return cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), options)[1].tobytes()
 
 
 class PackedPeople:
@@ -287,26 +279,19 @@ class Done:
 
 
 def pack_recorded(
-    recorded: Recorded,
+    recorded: Recorded,  # the frames that are wanted
     pictures: Pictures,
     file: Path,
     *,
-    skip_missing: bool = False,
-    done: Callable[[int], None] = lambda count: None,
+    skip_missing: bool = False,  # leave out people whose picture is not there
+    done: Callable[[int], None] = lambda count: None,  # told how many people are ready
     piece: int = PIECE,
 ) -> Done:
     """Pack the people of a recorded set, in human36m17's joints by name (NaN where it lacks one).
 
-    Pieces that are whole are kept when it stops, and the next run continues after them. Boxes hold
-    all joints of the set. Pictures keep their lens's distortion, and so does the 2D of sets that
-    have it.
-
-    Args:
-        recorded: the frames that are wanted.
-        file: where the set goes; pieces lie in a folder beside it until all are done.
-        skip_missing: leave out people whose picture is not there, instead of refusing.
-        done: told how many people are ready.
-        piece: people of one piece.
+    Pieces lie in a folder beside the file until all are done: those that are whole are kept when
+    packing stops, and the next run continues after them. Boxes hold all joints of the set. Pictures
+    keep their lens's distortion, and so does the 2D of sets that have it.
     """
     indices, notes = people_with_pictures(recorded, pictures, skip_missing)
     notes = (*recorded.notes, *notes)

@@ -71,8 +71,8 @@ def evaluate_checkpoint(
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))
     what = model, prepared(source, noise, device, focal_known), rules.words(scored)
     draw = build_sampler(sampler, steps, generator)
-    how: dict[str, Any] = {"generator": generator, "sampler": draw, "flip": flip}
-    how["skeleton"] = source.skeleton
+    how: dict[str, Any] = {"skeleton": source.skeleton, "generator": generator}
+    how |= {"sampler": draw, "flip": flip}
     if not source.has_pose:
         report = evaluate_photographs(*what, reference=source.sizes(), **how)
     elif source.has_pictures:

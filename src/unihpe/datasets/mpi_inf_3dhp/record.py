@@ -14,26 +14,15 @@ from unihpe.datasets.recorded import Recorded, View
 
 def read(root: Path, reading: Reading) -> Recorded:
     """The set in whichever layout the folder has it."""
-    layout: Any = reading.layout
-    return open_mpi_inf_3dhp(
-        root,
-        layout,
-        truth=reading.truth,  # type: ignore[arg-type]  # checked there
-        verify=reading.verify,
-        split=reading.split,
-        two_d=reading.keypoints,
-    )
+    layout: Any = reading.layout  # this and `truth` are checked there
+    given: Any = {"split": reading.split, "two_d": reading.keypoints, "truth": reading.truth}
+    return open_mpi_inf_3dhp(root, layout, verify=reading.verify, **given)
 
 
 def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
     """An index of each split, truth and 2D."""
     words = reading.keypoints, reading.truth or "held", reading.split or "all"
     return "-".join(("mpi_inf_3dhp", *words)), files_of_3dhp(root, reading.split)
-
-
-def unit(layout: str) -> str:
-    """The release and P-STMO's files are in mm, MMPose's and SPIN's in metres."""
-    return "m" if "MMPose" in layout or "SPIN" in layout else "mm"
 
 
 def calibration(layout: str) -> str:
@@ -108,7 +97,8 @@ RECORDING = Recording(
     get_args(Layout),
     median_px=4.0,
     known=KNOWN,
-    unit=unit,
+    # the release and P-STMO's files are in mm
+    unit=lambda layout: "m" if "MMPose" in layout or "SPIN" in layout else "mm",
     calibration=calibration,
     thinned=("SPIN",),
     pictures=pictures,

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.protocol import FOURTEEN, LIMBS, Figure, Protocol
-from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.threedpw.posed import list_file
 from unihpe.datasets.threedpw.reader import Layout, found_layout, open_layout
 from unihpe.datasets.threedpw.regressed import regressed_files
@@ -24,11 +24,6 @@ def best_2d(root: Path, layout: str | None) -> str:
     return "detected" if (layout or found_layout(root)) == "sequences" else "exact"
 
 
-def pictures(view: View, frame: int) -> list[str]:
-    """The set's own names; frames count from 0."""
-    return [f"imageFiles/{view.sequence}/image_{frame:05d}.jpg"]
-
-
 def split_files(root: Path) -> list[tuple[Path, str]]:
     """The files of the set's own layout, or of the regressed joints, each with its split."""
     return sequence_files(root) or regressed_files(root)
@@ -44,11 +39,8 @@ def files(root: Path) -> list[Path]:
 
 # Figures of 3DPW are quoted, not published.
 TEST_COPY = Whole(35_515, "frames with a valid camera, as SMPL papers", slack=24)
-KNOWN = {
-    "train": Split(sequences=(24,)),
-    "val": Split(sequences=(12,)),
-    "test": Split((TEST_COPY,), sequences=(24,)),
-}
+KNOWN = {"train": Split(sequences=(24,)), "val": Split(sequences=(12,))}
+KNOWN["test"] = Split((TEST_COPY,), sequences=(24,))
 # How the set is scored: docs/protocols.md.
 # The 14 joints are `LSP_14`: hips, knees, ankles, shoulders, elbows, wrists, neck and top of the
 # head, regressed from SMPL's surface (threedpw/regressed.py).
@@ -84,7 +76,7 @@ RECORDING = Recording(
     best_2d=best_2d,
     thinned=("SPIN",),
     crowded=True,
-    pictures=pictures,
+    pictures=lambda view, frame: [f"imageFiles/{view.sequence}/image_{frame:05d}.jpg"],
     remedy="; put HybrIK's or MMHuman3D's file, or SMPL, beside it (docs/data.md)",
 )
 DATA_SET = DataSet(
