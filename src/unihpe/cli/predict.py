@@ -60,7 +60,7 @@ def write(out: Path, name: str, predicted: "Predicted") -> None:
     results, pictures = predicted.results, predicted.pictures
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     # first what can fail, so that nothing is written of results that cannot be drawn
-    drawn = write_pictures(out, "poses", f"unihpe: {name}", results, photo=photo)
+    drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
     write_json(out / "poses.json", results)
     write_npz(out / "poses.npz", results)
     joints = zip(results.skeleton.joints, results.synthesised, strict=True)
