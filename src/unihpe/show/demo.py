@@ -18,9 +18,9 @@ from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
-from unihpe.inference.predictor import Predictor
+from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
-from unihpe.inputs.keypoints import read_keypoints
+from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_pictures
 
@@ -88,7 +88,7 @@ def demo(
     if is_motion(path):
         return from_motion(predictor, path, rig, seed)
     file, skipped = predictor.liftable(read_keypoints(path, skeleton, image_size))
-    results = predictor.lift_file(file, samples=HYPOTHESES, seed=seed)
+    results = predictor.lift_file(file, Options(samples=HYPOTHESES, seed=seed))
     return Demo(f"{len(results)} people of {path.name}", results, skipped=tuple(skipped))
 
 
@@ -106,7 +106,7 @@ def from_people(predictor: Predictor, seed: int) -> Demo:
     source = open_source(DataSettings(name=PACKED, root=str(pack)), Part())
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
-    results = predictor.predict_crops(frames, samples=HYPOTHESES, seed=seed)
+    results = predictor.predict_crops(frames, Options(samples=HYPOTHESES, seed=seed))
     estimate = f"{results.estimate}; from pictures"
     results = replace(in_crops(results, frames.box), estimate=estimate)
     crops = dict(zip(results.image, frames.image.permute(0, 2, 3, 1).numpy(), strict=True))

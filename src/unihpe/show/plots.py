@@ -16,7 +16,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.errors import InputError
-from unihpe.inference.predictor import Predictor
+from unihpe.inference.predictor import Options, Predictor
 from unihpe.io.extra import extra
 from unihpe.io.files import replacing
 from unihpe.model.build import load_model
@@ -116,7 +116,7 @@ def draw_people(checkpoint: str, file: Path, out: Path, seed: int, device: str) 
     """Figs. 4, 7 and 9: the best, median and worst people by image → 3D MPJPE, over the truth."""
     predictor, frames = open_people(checkpoint, file, SEEN, device)
     assert frames.pose is not None and frames.image is not None and frames.box is not None
-    results = in_crops(predictor.predict_crops(frames, seed=seed), frames.box)
+    results = in_crops(predictor.predict_crops(frames, Options(seed=seed)), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
     errors, crops = mpjpe(results.pose, truth), frames.image.permute(0, 2, 3, 1).numpy()
     order = errors.argsort().tolist()
