@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from unihpe.errors import InputError, one_line
+from unihpe.io.files import input_errors
 
 ATTEMPTS = 3
 TIMEOUT = 30.0  # seconds without a byte
@@ -51,9 +52,7 @@ def download(
     name appears only when the file is whole and checked. Not meant for two processes at once.
 
     Args:
-        cache: folder instead of `cache_folder`.
         mirror: address of a folder that has the files under their cache names, instead of `url`.
-        offline: never use the network.
 
     Raises:
         InputError: for a file that is not there offline, a network fault or a wrong hash.
@@ -69,14 +68,11 @@ def download(
     address = f"{mirror.rstrip('/')}/{quote(wanted.file)}" if mirror is not None else wanted.url
     if urlsplit(address).scheme not in ("http", "https"):
         raise InputError(f"{address}: not an http or https address; give the mirror as https://…")
-    try:
+    part = path.with_name(f"{path.name}.part")
+    with input_errors(f"cannot write {path}", "choose a folder with $UNIHPE_CACHE", (OSError,)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
         fetch(address, part, bool(sha256), progress)
         finish(part, path, sha256, address)
-    except OSError as error:
-        what = f"cannot write {path}: {error.strerror or error}"
-        raise InputError(f"{what}; choose a folder with $UNIHPE_CACHE") from error
     return path
 
 
@@ -146,11 +142,9 @@ def next_chunk(answer: HTTPResponse) -> bytes:
 
 
 def range_headers(part: Path, hashed: bool) -> dict[str, str]:
-    """The headers that ask for the rest only.
-
-    With If-Range a server sends the whole file if it is another version by now. Without a stamp
-    the rest is only asked for where a hash will show a mixture of two versions.
-    """
+    """The headers that ask for the rest only."""
+    # With If-Range a server sends the whole file if it is another version by now. Without a stamp
+    # the rest is asked for only where a hash will show a mixture of two versions.
     note, done = stamp_of(part), part.stat().st_size if part.is_file() else 0
     stamp = note.read_text(encoding="utf-8") if note.is_file() else ""
     if not done or not (stamp or hashed):
