@@ -32,12 +32,11 @@ from unihpe.body.prepare import prepare
 from unihpe.datasets import get_data_set
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.motion.source import open_motion
-from unihpe.datasets.pack import SEEN
-from unihpe.datasets.packed import PeopleSource, pack
+from unihpe.datasets.packed import SEEN, PeopleSource, pack
 from unihpe.datasets.protocol import Scored
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import EVALUATION_BATCH
+from unihpe.evaluation.lifting import EVALUATION_BATCH
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model

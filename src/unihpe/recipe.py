@@ -186,9 +186,8 @@ def put(fields: dict[str, Any], path: Keys, value: Any, where: str) -> None:
 
 def build_model(recipe: Recipe) -> UniHPE:
     """The model of a recipe, freshly initialised from its seed."""
-    names = ("pose_scale", "keypoint_scale")
-    scales: dict[str, Any] = {name: getattr(recipe, name) or 1.0 for name in names}
-    return build.build_model(recipe.model, recipe.data.skeleton, seed=recipe.seed, **scales)
+    scales = recipe.pose_scale or 1.0, recipe.keypoint_scale or 1.0
+    return build.build_model(recipe.model, recipe.data.skeleton, recipe.seed, scales)
 
 
 def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:

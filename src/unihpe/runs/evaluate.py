@@ -16,10 +16,8 @@ from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.datasets.source import Source, in_joints
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import prepared
-from unihpe.evaluation.lifting import Report, evaluate_lifting
-from unihpe.evaluation.photographs import evaluate_photographs
-from unihpe.evaluation.pictures import evaluate_pictures
+from unihpe.evaluation.lifting import Report, evaluate_lifting, prepared
+from unihpe.evaluation.pictures import evaluate_photographs, evaluate_pictures
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model
 from unihpe.recipe import Recipe
@@ -64,20 +62,16 @@ def evaluate_checkpoint(
         rules = data_set.protocol(protocol)
         source, scored = open_by_protocol(settings, rules)
     card.require_skeleton(source.skeleton.name, str(root))
-    scored = replace(
-        described(scored, source),
-        data=data_set.name,
-        keypoints=keypoints,
-        two_d=two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}",
-        flip=flip,
-        focal="true" if focal_known else "assumed √(W² + H²)",
-    )
+    virtual = two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}"
+    focal = "true" if focal_known else "assumed √(W² + H²)"
+    scored = replace(described(scored, source), data=data_set.name, flip=flip, focal=focal)
+    scored = replace(scored, keypoints=keypoints, two_d=virtual)
     # hypotheses must not change the data
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))
     what = model, prepared(source, noise, device, focal_known), rules.words(scored)
     draw = build_sampler(sampler, steps, generator)
-    how: dict[str, Any] = {"generator": generator, "sampler": draw, "flip": flip}
-    how["skeleton"] = source.skeleton
+    how: dict[str, Any] = {"skeleton": source.skeleton, "generator": generator}
+    how |= {"sampler": draw, "flip": flip}
     if not source.has_pose:
         report = evaluate_photographs(*what, reference=source.sizes(), **how)
     elif source.has_pictures:
@@ -89,11 +83,7 @@ def evaluate_checkpoint(
 
 
 def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source, Scored]:
-    """The people that a named protocol scores, in the model's joints, and what their copy is.
-
-    Raises:
-        InputError: where the copy of the set does not have the joints that the protocol is about.
-    """
+    """The people that a named protocol scores, in the model's joints, and what their copy is."""
     recording, split = get_data_set(settings.name).recording, protocol.split
     if recording is None:
         raise InputError(f"protocol {protocol.name}: {settings.name} is no recorded set")
@@ -101,10 +91,8 @@ def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source
     reading = Reading(settings.keypoints, split, truth=protocol.truth, joints=joints)
     recorded = recording.open(Path(settings.root), reading, protocol.stride, protocol.wants)
     if joints and recorded.skeleton.name != joints:
-        raise InputError(
-            f"protocol {protocol.name} is about the joints {joints}; {settings.root}"
-            f" ({recorded.layout}) has {recorded.skeleton.name}{recording.remedy}"
-        )
+        has = f"{settings.root} ({recorded.layout}) has {recorded.skeleton.name}{recording.remedy}"
+        raise InputError(f"protocol {protocol.name} is about the joints {joints}; {has}")
     known = recording.known.get(split, Split())
     lacks = (*what_is_absent(known, recorded, protocol.cameras), *recorded.notes)
     scored = Scored(layout=recorded.layout, step=frames_apart(known, recorded), lacks=lacks)
