@@ -652,10 +652,10 @@ def test_missing_left_over_and_misshapen_tensors_change_nothing(tmp_path):
 
     refused(
         {n: t for n, t in state.items() if n != "bn1.bias"},
-        r"1 tensors missing, 0 left over \(first: bn1.bias\)",
+        r"1 tensors missing, 0 unknown \(first: bn1.bias\)",
     )
     refused(
-        {**state, "stage5.x": torch.zeros(1)}, r"0 tensors missing, 1 left over \(first: stage5.x\)"
+        {**state, "stage5.x": torch.zeros(1)}, r"0 tensors missing, 1 unknown \(first: stage5.x\)"
     )
     # the coarse fuse layers may be missing all together, not one of them
     one = "stage4.0.fuse_layers.2.0.0.0.weight"

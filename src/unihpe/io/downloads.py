@@ -51,9 +51,7 @@ def download(
     name appears only when the file is whole and checked. Not meant for two processes at once.
 
     Args:
-        cache: folder instead of `cache_folder`.
         mirror: address of a folder that has the files under their cache names, instead of `url`.
-        offline: never use the network.
 
     Raises:
         InputError: for a file that is not there offline, a network fault or a wrong hash.
@@ -146,11 +144,9 @@ def next_chunk(answer: HTTPResponse) -> bytes:
 
 
 def range_headers(part: Path, hashed: bool) -> dict[str, str]:
-    """The headers that ask for the rest only.
-
-    With If-Range a server sends the whole file if it is another version by now. Without a stamp
-    the rest is only asked for where a hash will show a mixture of two versions.
-    """
+    """The headers that ask for the rest only."""
+    # With If-Range a server sends the whole file if it is another version by now. Without a stamp
+    # the rest is asked for only where a hash will show a mixture of two versions.
     note, done = stamp_of(part), part.stat().st_size if part.is_file() else 0
     stamp = note.read_text(encoding="utf-8") if note.is_file() else ""
     if not done or not (stamp or hashed):

@@ -1,25 +1,47 @@
 """Files: written whole or not at all, read with a remedy, found by a pattern."""
 
 import contextlib
+import lzma
 import os
+import pickle
 import secrets
+import struct
+import tokenize
 import tomllib
+import zipfile
+import zlib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
+
+Kinds = tuple[type[Exception], ...]
+# What a broken pickle, npz or HDF5 file may raise while it is read; numpy reads heads as source.
+BROKEN: Kinds = (
+    *(pickle.UnpicklingError, zipfile.BadZipFile, struct.error, zlib.error, lzma.LZMAError),
+    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError),
+    *(OSError, RuntimeError, SyntaxError, TypeError, ValueError, tokenize.TokenError),
+)
+
+
+@contextlib.contextmanager
+def readable(what: str, remedy: str = "copy it again", kinds: Kinds = BROKEN) -> Iterator[None]:
+    """Turns what a broken file raises into an InputError: what it is not, why, and the remedy."""
+    try:
+        yield
+    except InputError:
+        raise
+    except kinds as error:
+        reason = one_line(getattr(error, "strerror", None) or error, 160)
+        raise InputError(f"{what} ({reason}); {remedy}") from error
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to, renamed to `path` at the end, or removed.
-
-    Raises:
-        InputError: if it cannot be written (no permission, disk full).
-    """
+    """A temporary name beside `path`, renamed to it at the end or removed; or an InputError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,11 +64,8 @@ def write_text(path: Path, text: str) -> None:
 
 def read_text(path: Path, remedy: str) -> str:
     """A text file's content; the message of an InputError ends with the remedy."""
-    try:
+    with readable(f"{path}: cannot be read", remedy, (OSError,)):
         return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{path}: cannot be read ({reason}); {remedy}") from error
 
 
 def packaged_toml(package: str, name: str) -> dict[str, Any]:

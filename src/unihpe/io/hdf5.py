@@ -10,7 +10,8 @@ import numpy as np
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, Shape, as_floats, require_keys
 from unihpe.io.extra import extra
-from unihpe.io.pickles import readable, require_no_bomb
+from unihpe.io.files import readable
+from unihpe.io.pickles import require_no_bomb
 
 
 def read_hdf5(

@@ -6,49 +6,28 @@ and types are rebuilt by the functions below and not by numpy's own, because a c
 can claim that raw bytes are objects. Pickles of Python 2 (text as latin-1) are read too.
 """
 
-import contextlib
-import lzma
 import math
 import pickle
 import re
-import struct
-import tokenize
 import zipfile
-import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from unihpe.errors import InputError, one_line
+from unihpe.errors import InputError
 from unihpe.io.arrays import Array, require_keys
+from unihpe.io.files import BROKEN, readable
 
-Kinds = tuple[type[Exception], ...]
-# What a broken pickle or npz may raise while it is read.
-BROKEN: Kinds = (
-    *(pickle.UnpicklingError, zipfile.BadZipFile, struct.error, zlib.error, lzma.LZMAError),
-    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError),
-    *(OSError, RuntimeError, TypeError, ValueError),
-)
 GET_IT = "get the file from the data set's own site"
 BOMB_BYTES, BOMB_RATIO = 1 << 29, 100  # larger, and better compressed, than any array of poses is
 ARRAY_CLASS = object()  # stands for `numpy.ndarray`: can be neither called nor changed
 PLAIN_TYPE = re.compile(r"[<>|=]?(O|[?bBSU]|[biufcSUV]\d{1,9})\d{0,2}")
 NUMPY_MODULES = re.compile(r"numpy(\._?core(\.(multiarray|_multiarray_umath|numeric))?)?")
-
-
-@contextlib.contextmanager
-def readable(what: str, remedy: str = "copy it again", kinds: Kinds = BROKEN) -> Iterator[None]:
-    """Turns what a broken file raises into an InputError: what it is not, why, and the remedy."""
-    try:
-        yield
-    except InputError:
-        raise
-    except kinds as error:
-        raise InputError(f"{what} ({one_line(error, 160)}); {remedy}") from error
 
 
 def require(condition: object, otherwise: str) -> None:
@@ -175,19 +154,13 @@ def load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restrict
 
 def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
     """The object in a pickle file: arrays, numbers, text, containers, and what `reader` adds."""
-    try:
-        with path.open("rb") as file:
-            return load_stream(file, str(path), reader)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{path}: cannot be read ({reason}); give the right folder") from error
+    unopened = readable(f"{path}: cannot be read", "give the right folder", (OSError,))
+    with unopened, path.open("rb") as file:
+        return load_stream(file, str(path), reader)
 
 
 def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str, Any]:
-    """Some arrays of an npz by name; one that holds a single object (a dict) comes out as that.
-
-    Without `objects` all must be arrays of numbers or text.
-    """
+    """Arrays of an npz by name, a single object (a dict) as that; refused without `objects`."""
     if not path.is_file():
         remedy = "give the folder that holds it, or make it as docs/data.md describes"
         raise InputError(f"{path}: no such file; {remedy}")
@@ -199,32 +172,24 @@ def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str,
 
 def npz_keys(path: Path) -> list[str]:
     """The names of an npz's arrays; none for a file that `load_npz` will complain about."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist()]
-    except BROKEN:
-        return []
+    with suppress(*BROKEN), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+    return []
 
 
 def npz_shape(path: Path, key: str) -> tuple[int, ...] | None:
     """The shape of an npz's array by its header alone; None without such a file or array."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
-            return header_of(file)[0]
-    except BROKEN:
-        return None
+    with suppress(*BROKEN), zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
+        return header_of(file)[0]
+    return None
 
 
 def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type at the head of an npy file; a ValueError, whatever is wrong with it."""
+    """Shape and type at the head of an npy file."""
     form = np.lib.format
     first = form.read_magic(file) == (1, 0)
     read = form.read_array_header_1_0 if first else form.read_array_header_2_0
-    try:
-        shape, _, dtype = read(file)
-    # numpy reads the header as Python source
-    except (SyntaxError, tokenize.TokenError, MemoryError, RecursionError) as error:
-        raise ValueError(f"its header is damaged: {one_line(error, 160)}") from error
+    shape, _, dtype = read(file)
     return shape, dtype
 
 

@@ -142,25 +142,30 @@ def parse_card(path: Path, text: str) -> Card:
 def load_into(
     model: nn.Module, tensors: Mapping[str, Tensor], path: Path, may_lack: tuple[str, ...] = ()
 ) -> None:
-    """Put tensors into a model built from the same recipe.
+    """Put tensors into a model built from the same recipe, see `whole_state`."""
+    model.load_state_dict(whole_state(model, tensors, path, may_lack))
 
-    Args:
-        may_lack: beginnings of names that the file need not have; those parts stay as they are.
+
+def whole_state(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    may_lack: tuple[str, ...] = (),
+    what: str = "the model",
+) -> dict[str, Tensor]:
+    """A file's tensors, and the model's own for names that begin with one of `may_lack`.
 
     Raises:
         InputError: if names or shapes disagree, naming the first that does.
     """
-    wanted = model.state_dict()
-    missing = sorted(n for n in wanted.keys() - tensors.keys() if not n.startswith(may_lack))
-    unknown = sorted(tensors.keys() - wanted.keys())
+    own = model.state_dict()
+    missing = sorted(n for n in own.keys() - tensors.keys() if not n.startswith(may_lack))
+    unknown = sorted(tensors.keys() - own.keys())
     if first := (missing + unknown)[:1]:
-        raise InputError(
-            f"{path}: {len(missing)} tensors missing, {len(unknown)} unknown (first: {first[0]});"
-            " its model is built another way"
-        )
+        counts = f"{len(missing)} tensors missing, {len(unknown)} unknown (first: {first[0]})"
+        raise InputError(f"{path}: {counts}; {what} is built another way, or the file is damaged")
     for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
-            shape, needed = tuple(tensor.shape), tuple(wanted[name].shape)
-            what = f"{name} is {shape}, the model needs {needed}"
-            raise InputError(f"{path}: {what}: another skeleton or width")
-    model.load_state_dict(wanted | dict(tensors))
+        if tensor.shape != own[name].shape:
+            shapes = f"{name} is {tuple(tensor.shape)}, {what} needs {tuple(own[name].shape)}"
+            raise InputError(f"{path}: {shapes}: another skeleton or width")
+    return own | dict(tensors)

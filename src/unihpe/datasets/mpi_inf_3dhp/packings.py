@@ -111,16 +111,13 @@ def open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
     """One split of P-STMO's files."""
     wanted.require_truth("univ_annot3", path)
     content = as_dict(load_npz(path, ("data",))["data"], "a dict of sequences", path, AGAIN)
-    recordings = pstmo_recordings(content, split, path)
-    parts = [part_of(view, recording, wanted, path) for view, recording in recordings]
+    parts = [part_of(*pair, wanted, path) for pair in recordings_of(content, split, path)]
     if not parts:
         raise InputError(f"{path}: holds no sequences; {AGAIN}")
     return combined(parts, "MPI-INF-3DHP, P-STMO npz, univ_annot3")
 
 
-def pstmo_recordings(
-    content: Mapping[Any, Any], split: str, path: Path
-) -> Iterator[tuple[View, object]]:
+def recordings_of(content: dict[Any, Any], split: str, path: Path) -> Iterator[tuple[View, Any]]:
     """'TS1' → {…}, or in training 'S1 Seq1' → [{camera: {…}}, frames a second]."""
     pattern = r"S?(\d+)\s+(?:Seq)?(\d+)" if split == "train" else r"TS.*"
     for name, value in content.items():

@@ -24,11 +24,12 @@ from unihpe.datasets.rows import combined, of_view
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, Shape, as_floats, float32, require_keys, require_numbers
 from unihpe.io.extra import extra
-from unihpe.io.files import read_text
+from unihpe.io.files import read_text, readable
 from unihpe.io.hdf5 import read_hdf5
-from unihpe.io.pickles import readable
 
 Key = TypeVar("Key")
+Number = tuple[int, int]  # of a sequence of the training set: subject and sequence
+TRAIN_NAMES: Mapping[Number, str] = {(s, q): f"S{s}/Seq{q}" for s, q in USABLE}
 METRIC = "annot3"
 ACTIVITY = "activity_annotation"
 ACTIVITIES = (
@@ -39,10 +40,9 @@ CALIBRATION = {"size": 2, "intrinsic": 16, "extrinsic": 16}  # numbers behind ea
 GET_AGAIN = "get the file again from the set's site"
 
 
-def train_folders(root: Path) -> dict[tuple[int, int], Path]:
-    """Sequence folders by subject and sequence number, in the folder or in train/ under it."""
-    names = {(subject, sequence): f"S{subject}/Seq{sequence}" for subject, sequence in USABLE}
-    return first_with((root, root / "train"), names, "annot.mat")
+def train_folders(root: Path) -> dict[Number, Path]:
+    """Sequence folders of the training set, in the folder or in train/ under it."""
+    return first_with((root, root / "train"), TRAIN_NAMES, "annot.mat")
 
 
 def test_folders(root: Path) -> dict[str, Path]:
@@ -60,7 +60,7 @@ def first_with(bases: Sequence[Path], names: Mapping[Key, str], file: str) -> di
     return {}
 
 
-def open_train(root: Path, folders: Mapping[tuple[int, int], Path], wanted: Wanted) -> Recorded:
+def open_train(root: Path, folders: Mapping[Number, Path], wanted: Wanted) -> Recorded:
     """The training set."""
     if not folders:
         raw = "S1/Seq1/annot.mat to S8/Seq2/annot.mat, no TS1/annot_data.mat"
@@ -70,20 +70,18 @@ def open_train(root: Path, folders: Mapping[tuple[int, int], Path], wanted: Want
         known = f"0 to {CAMERA_COUNT - 1}"
         raise InputError(f"MPI-INF-3DHP has the cameras {known}, not {listing(strange)}")
     parts, notes = [], list[str]()
-    for (subject, sequence), folder in folders.items():
-        some, cut = train_parts(folder, subject, sequence, wanted)
+    for number, folder in folders.items():
+        some, cut = train_parts(folder, number, wanted)
         parts += some
-        notes += [f"S{subject}/Seq{sequence}: {cut} frames without video cut"] if cut else []
-    fast = [f"S{s}/Seq{q}" for s, q in FAST if (s, q) in folders]
+        notes += [f"{TRAIN_NAMES[number]}: {cut} frames without video cut"] if cut else []
+    fast = [TRAIN_NAMES[number] for number in FAST if number in folders]
     notes += [f"50 frames a second: {', '.join(fast)}; the others 25"] if fast else []
-    if absent := [f"S{s}/Seq{q}" for s, q in USABLE if (s, q) not in folders]:
+    if absent := [TRAIN_NAMES[number] for number in USABLE if number not in folders]:
         notes.append(f"not in the folder: {listing(absent, 16)}")
     return replace(combined(parts, "training set"), notes=tuple(notes))
 
 
-def train_parts(
-    folder: Path, subject: int, sequence: int, wanted: Wanted
-) -> tuple[list[Recorded], int]:
+def train_parts(folder: Path, number: Number, wanted: Wanted) -> tuple[list[Recorded], int]:
     """The views of one sequence, and how many frames were cut from each."""
     path, source, joints = folder / "annot.mat", get_skeleton("mpi_inf_3dhp28"), wanted.joints
     content, keys = load_mat(path), ("annot2", wanted.truth or METRIC)
@@ -94,8 +92,7 @@ def train_parts(
             counts = f"{len(value)} cameras, expected {CAMERA_COUNT}"
             raise InputError(f"{path}: {key} has {counts}; {GET_AGAIN}")
     cameras = read_calibration(folder / "camera.calibration", wanted.cameras)
-    parts, cut, columns = [], 0, joints.select_from(source)
-    usable = USABLE[subject, sequence]
+    parts, cut, columns, usable = [], 0, joints.select_from(source), USABLE[number]
     for n, camera in enumerate(wanted.cameras):
         where = f"{path}: camera {camera}"
         points, poses = (
@@ -111,7 +108,7 @@ def train_parts(
             for array, size in ((poses, 3), (points, 2))
         )
         wanted.require_poses(poses, joints, where, "mm")
-        view, frame = views.train_view(subject, sequence, str(camera)), torch.arange(len(poses))
+        view, frame = views.train_view(*number, str(camera)), torch.arange(len(poses))
         seen_by = cameras.select(torch.tensor([n]))
         parts.append(of_view(joints, view, frame, float32(poses), float32(points), seen_by))
     return parts, cut
@@ -141,9 +138,7 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
         if any(len(known.get(word, [])) != count for word, count in CALIBRATION.items()):
             lacking = f"lacks its {', '.join(CALIBRATION)} numbers"
             raise InputError(f"{path}: camera {camera} {lacking}; {GET_AGAIN}")
-    size, inner, outer = (
-        torch.tensor([cameras[camera][word] for camera in wanted]) for word in CALIBRATION
-    )
+    size, inner, outer = (torch.tensor([cameras[n][word] for n in wanted]) for word in CALIBRATION)
     inner, outer = inner.view(-1, 4, 4), outer.view(-1, 4, 4)
     focal = inner.diagonal(dim1=1, dim2=2)[:, :2]
     return Camera(focal, inner[:, :2, 2], size, outer[:, :3, :3], outer[:, :3, 3])
@@ -193,8 +188,7 @@ def read_test(path: Path, truth: str) -> dict[str, Array]:
 
 def activities(path: Path, frames: Array) -> Array:
     """The number of the activity that frames of a test sequence show; 0 where none is given."""
-    content = read_hdf5(path, {}, {ACTIVITY: (None, 1)}, "")
-    numbers = content.get(ACTIVITY, np.zeros(0)).ravel()
+    numbers = read_hdf5(path, {}, {ACTIVITY: (None, 1)}, "").get(ACTIVITY, np.zeros(0)).ravel()
     require_numbers(numbers, str(path), ACTIVITY)
     if len(numbers) <= int(frames.max()):
         return np.zeros(len(frames), dtype=np.int64)
@@ -203,13 +197,13 @@ def activities(path: Path, frames: Array) -> Array:
 
 def by_activity(recorded: Recorded, folders: Mapping[str, Path]) -> Recorded:
     """The same with one view per sequence and activity, where the files name the activities."""
-    views, view = list[View](), recorded.view.clone()
+    acted, view = list[View](), recorded.view.clone()
     for old, one in enumerate(recorded.views):
         rows = (recorded.view == old).nonzero()[:, 0]
         path = folders[one.sequence] / "annot_data.mat"
         numbers = activities(path, recorded.frame[rows].numpy())
         for number in sorted(set(numbers.tolist())):
             action = ACTIVITIES[number - 1] if 1 <= number <= len(ACTIVITIES) else "unknown"
-            view[rows[torch.from_numpy(numbers == number)]] = len(views)
-            views.append(replace(one, action=action))
-    return replace(recorded, views=tuple(views), view=view)
+            view[rows[torch.from_numpy(numbers == number)]] = len(acted)
+            acted.append(replace(one, action=action))
+    return replace(recorded, views=tuple(acted), view=view)

@@ -36,8 +36,6 @@ def open_mpi_inf_3dhp(
             rescaled to one height, which the official test code scores against. None takes what the
             files have, annot3 where both.
         cameras: of the raw training set, by the set's own numbers.
-        verify: refuse wrong units and swapped legs.
-        split: train or test; None takes all there is.
         two_d: "gt", or "exact", the projection of the 3D.
     """
     if truth not in (None, "annot3", "univ_annot3"):

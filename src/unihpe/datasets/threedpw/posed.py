@@ -74,7 +74,7 @@ def read_bodies(root: Path) -> Bodies:
     target, own = get_skeleton("human36m17"), get_skeleton("smpl24")
     shape = len(target), None
     regressor = as_floats(load_npy(path, "get it again"), shape, str(path), "weights")
-    require_numbers(regressor, str(path), "it")
+    require_numbers(regressor, str(path), "the regressor")
     hips = own.index("left_hip"), own.index("right_hip")
     surfaces, leg = {}, ""
     for letter, file in files.items():

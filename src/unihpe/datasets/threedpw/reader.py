@@ -13,10 +13,7 @@ Layout = Literal["sequences", "regressed", "smpl", "spin"]
 
 
 def found_layout(root: Path, joints: str = "") -> Layout:
-    """The layout of 3DPW in a folder, the set's own where there is none.
-
-    human36m17 prefers what gives the regressed joints; else SMPL's own come first.
-    """
+    """The layout in a folder; human36m17 prefers regressed joints to the set's own."""
     sequences = bool(sequence_files(root))
     if sequences and joints != "human36m17":
         return "sequences"
@@ -30,11 +27,7 @@ def found_layout(root: Path, joints: str = "") -> Layout:
 def open_layout(
     root: Path, layout: Layout, keypoints: str, split: str | None = None, verify: bool = True
 ) -> Recorded:
-    """3DPW in one layout; `keypoints` are gt or exact, the projection, or detected.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
-    """
+    """3DPW in one layout; `keypoints` are gt or exact, the projection, or detected."""
     if keypoints not in ("gt", "exact", "detected"):
         raise InputError(f"3DPW has no 2D '{keypoints}'; there are exact and detected")
     if keypoints == "detected" and layout != "sequences":

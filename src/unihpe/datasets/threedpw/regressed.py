@@ -25,8 +25,8 @@ from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row, combined
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
-from unihpe.io.files import read_text
-from unihpe.io.pickles import load_npz, readable
+from unihpe.io.files import read_text, readable
+from unihpe.io.pickles import load_npz
 
 SPLITS = {"test": "test", "train": "train", "validation": "val"}
 HYBRIK = {f"3DPW_{name}_new.json": split for name, split in SPLITS.items()}
@@ -66,10 +66,7 @@ def regressed_files(root: Path) -> list[tuple[Path, str]]:
 
 
 def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
-    """3DPW in Human3.6M's 17 joints (`human36m17`); index = file, then the file's order.
-
-    `root` is the folder of 3DPW_test_new.json (HybrIK) or pw3d_test.npz (MMHuman3D), or one file.
-    """
+    """3DPW in Human3.6M's 17 joints, in a folder or one file; index = file, then its order."""
     files = [(path, part) for path, part in regressed_files(root) if split in (None, part)]
     if not files:
         names = " or ".join(name for name, part in FILES.items() if part == (split or "test"))
@@ -104,9 +101,9 @@ def read_hybrik(path: Path) -> People:
         focal, centre = ([im["cam_param"][key] for im in images] for key in ("focal", "princpt"))
         size = [(image["width"], image["height"]) for image in images]
         files = [(im.get("sequence", "unknown"), Path(im["file_name"]).name) for im in images]
-    names = [f"{sequence}/{file}" for sequence, file in files]
-    stored = get_skeleton("human36m17_left_first")
-    return People(names, joints, smpl[:, 0], (focal, centre, size), stored)
+        names = [f"{sequence}/{file}" for sequence, file in files]
+        stored = get_skeleton("human36m17_left_first")
+        return People(names, joints, smpl[:, 0], (focal, centre, size), stored)
 
 
 def by_joint(rows: list[Any], where: str, what: str) -> Array:
@@ -134,8 +131,8 @@ def read_mmhuman3d(path: Path) -> People:
 def recorded_of(people: People, path: Path, split: str, first: int, verify: bool) -> Recorded:
     """The people of one file, absolute, in Human3.6M's order; `first` counts those before."""
     source, target = people.stored, get_skeleton("human36m17")
-    joints = as_floats(people.joints, (None, len(source), 3), str(path), "joints")
-    joints = joints.astype(np.float64)
+    shape = None, len(source), 3
+    joints = as_floats(people.joints, shape, str(path), "joints").astype(np.float64)
     require_finite(joints, str(path))
     parts = ("focal lengths", "principal points", "picture sizes")
     focal, centre, size = (
@@ -154,6 +151,5 @@ def recorded_of(people: People, path: Path, split: str, first: int, verify: bool
         ordered = ordered - root + torch.from_numpy(people.roots.astype(np.float64))[:, None]
     rows = Rows.of([row_of(name, split, row) for row, name in enumerate(people.names, first)])
     cameras = replace(Camera.simple(size), focal=focal, centre=centre)
-    each = torch.arange(len(ordered))
-    recorded = by_row(target, rows, ordered.float() * 1000, None, cameras, each, "")
-    return replace(recorded, stored=source)
+    pose, each = ordered.float() * 1000, torch.arange(len(ordered))
+    return replace(by_row(target, rows, pose, None, cameras, each, ""), stored=source)

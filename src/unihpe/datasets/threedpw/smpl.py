@@ -21,16 +21,16 @@ from torch import Tensor
 
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_dict, as_floats, require_numbers
-from unihpe.io.pickles import Restricted, load_npz, load_pickle, readable, require
+from unihpe.io.files import readable
+from unihpe.io.pickles import Restricted, load_npz, load_pickle, require
 
-JOINTS = 24
-SHAPES = 10
+JOINTS, SHAPES = 24, 10
 POSE_FEATURES = 9 * (JOINTS - 1)
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
-FOLDERS = (
+FOLDERS = [
     *("", "smpl", "SMPL", "body_models/smpl", "body_models", "models/smpl", "models"),
     *("data/smpl", "data"),
-)
+]
 DEEPEST = 8  # chumpy arrays in one another; the official files have one or two
 MOST_CELLS = 1 << 24  # of a sparse matrix, made dense; SMPL's has 24 by 6890
 GENDERS = {"m": "male", "f": "female"}
@@ -219,11 +219,7 @@ def rotations(axis_angle: Tensor) -> Tensor:
 
 
 def first_leg(regressor: Array, body: BodyModel, hips: tuple[int, int]) -> str:
-    """The leg, left or right, that a regressor (17, V) to Human3.6M's joints has first.
-
-    Files of both kinds exist. Rows 1 to 3 are one leg; whose, the body's own left and right `hips`
-    say.
-    """
+    """The leg, left or right, of a regressor's (17, V) rows 1 to 3: files of both kinds exist."""
     first = (regressor @ body.template)[1:4].mean(0)
     left, right = (np.linalg.norm(first - (body.joints @ body.template)[hip]) for hip in hips)
     return "left" if left < right else "right"

@@ -35,10 +35,7 @@ KINDS: dict[str, tuple[type[Backbone], str]] = {
 
 def build_backbone(kind: str) -> Backbone:
     """A backbone with random weights: one of `KINDS`, or `my_module:build`, which is imported.
-
-    Raises:
-        InputError: for what cannot be imported, or does not say that it makes a backbone.
-    """
+    InputError for what cannot be imported, or does not say that it makes a backbone."""
     if kind in KINDS:
         backbone, variant = KINDS[kind]
         return backbone(variant)

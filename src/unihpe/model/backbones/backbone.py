@@ -29,9 +29,6 @@ class Backbone(nn.Module):
         self, path: Path, head: nn.Module | None, skeleton: str, start: Start = "identity"
     ) -> None:
         """Fill the backbone from a file of public weights and, where it has one for the joints of
-        `skeleton`, the heat-map head.
-
-        Raises:
-            InputError: for a file that cannot be read or holds another network; nothing is changed.
+        `skeleton`, the heat-map head; InputError, and nothing is changed, if the file does not do.
         """
         raise InputError(f"{type(self).__name__} reads no public weights, so leave out {path}")

@@ -43,15 +43,11 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, inner: int) -> None:
         super().__init__()
         outputs = 4 * inner
-        self.conv1 = nn.Conv2d(inputs, inner, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(inner)
-        self.conv2 = conv3x3(inner, inner)
-        self.bn2 = nn.BatchNorm2d(inner)
-        self.conv3 = nn.Conv2d(inner, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample = nn.Sequential()  # empty: the input itself
-        if inputs != outputs:
-            self.downsample = normed(nn.Conv2d(inputs, outputs, 1, bias=False))
+        self.conv1, self.bn1 = layer(inputs, inner, 1)
+        self.conv2, self.bn2 = layer(inner, inner)
+        self.conv3, self.bn3 = layer(inner, outputs, 1)
+        # empty: the input itself
+        self.downsample = nn.Sequential(*layer(inputs, outputs, 1) if inputs != outputs else ())
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, 4 · inner, H, W)."""
@@ -66,10 +62,8 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(channels, channels)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = conv3x3(channels, channels)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = layer(channels, channels)
+        self.conv2, self.bn2 = layer(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
@@ -85,11 +79,11 @@ class FusionModule(nn.Module):
         self.branches = nn.ModuleList(
             nn.Sequential(*[BasicBlock(c) for _ in range(blocks)]) for c in channels
         )
-        branches = range(len(channels))
-        self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(path(channels, source, target) for source in branches)
-            for target in branches
+        every = range(len(channels))
+        rows = (
+            nn.ModuleList(path(channels, source, target) for source in every) for target in every
         )
+        self.fuse_layers = nn.ModuleList(rows)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """One map a branch, each half the size of the one before → the same, fused."""
@@ -102,11 +96,7 @@ class FusionModule(nn.Module):
 
 
 class HRNet(Backbone):
-    """The backbone with all four branches of its last stage, which the paper pools.
-
-    Args:
-        width: one of `PLANS`.
-    """
+    """The backbone with all four branches of its last stage, which the paper pools."""
 
     strides = (4, 8, 16, 32)
     any_size = True  # sides must be multiples of 32
@@ -118,10 +108,8 @@ class HRNet(Backbone):
         self.width, self.plan = width, (plan := PLANS[width])
         every = [plan.channels << branch for branch in range(BRANCHES)]
         self.channels = every
-        self.conv1 = conv3x3(3, STEM, stride=2)
-        self.bn1 = nn.BatchNorm2d(STEM)
-        self.conv2 = conv3x3(STEM, STEM, stride=2)
-        self.bn2 = nn.BatchNorm2d(STEM)
+        self.conv1, self.bn1 = layer(3, STEM, stride=2)
+        self.conv2, self.bn2 = layer(STEM, STEM, stride=2)
         stem = 4 * plan.bottleneck
         inputs = [STEM, *[stem] * (plan.bottlenecks - 1)]
         self.layer1 = nn.Sequential(*[Bottleneck(c, plan.bottleneck) for c in inputs])
@@ -134,17 +122,11 @@ class HRNet(Backbone):
         self.apply(start_convolution)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        """Normalised RGB (B, 3, H, W) → maps (B, C · 2ᵏ, H / 2ᵏ⁺², W / 2ᵏ⁺²), finest first.
-
-        Raises:
-            InputError: if H or W is no multiple of 32.
-        """
+        """Normalised RGB (B, 3, H, W) → maps (B, C · 2ᵏ, H / 2ᵏ⁺², W / 2ᵏ⁺²), finest first."""
         height, width = picture.shape[-2:]
-        if height % self.strides[-1] or width % self.strides[-1]:
-            raise InputError(
-                f"HRNet takes pictures whose sides are multiples of {self.strides[-1]},"
-                f" not {width} × {height}: crop to 192 × 256"
-            )
+        if height % (side := self.strides[-1]) or width % side:
+            what = f"HRNet takes pictures whose sides are multiples of {side}"
+            raise InputError(f"{what}, not {width} × {height}: crop to 192 × 256")
         x = F.relu(self.bn1(self.conv1(picture)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
         maps = self.stage2(widen(self.transition1, [self.layer1(x)]))
@@ -161,14 +143,12 @@ class HRNet(Backbone):
         hrnet_weights.fill(self, weights, head if weights.joints == skeleton else None, start)
 
 
-def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """A 3×3 convolution without bias, padded so that stride 1 keeps the size."""
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-
-
-def normed(convolution: nn.Conv2d, *last: nn.Module) -> nn.Sequential:
-    """A convolution, batch norm, and what comes last."""
-    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), *last)
+def layer(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """A convolution without bias, padded so that stride 1 keeps the size, and its batch norm."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    return convolution, nn.BatchNorm2d(outputs)
 
 
 def path(channels: list[int], source: int, target: int) -> nn.Module:
@@ -178,9 +158,10 @@ def path(channels: list[int], source: int, target: int) -> nn.Module:
         return nn.Identity()
     if source > target:
         larger = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
-        return normed(nn.Conv2d(before, after, 1, bias=False), larger)
-    steps = [normed(conv3x3(before, before, 2), nn.ReLU()) for _ in range(target - source - 1)]
-    return nn.Sequential(*steps, normed(conv3x3(before, after, 2)))
+        return nn.Sequential(*layer(before, after, 1), larger)
+    halvings = range(target - source - 1)
+    steps = [nn.Sequential(*layer(before, before, stride=2), nn.ReLU()) for _ in halvings]
+    return nn.Sequential(*steps, nn.Sequential(*layer(before, after, stride=2)))
 
 
 def transition(before: list[int], after: list[int]) -> nn.ModuleList:
@@ -188,11 +169,12 @@ def transition(before: list[int], after: list[int]) -> nn.ModuleList:
     ways: list[nn.Module] = []
     for branch, channels in enumerate(after):
         if branch >= len(before):
-            ways.append(nn.Sequential(normed(conv3x3(before[-1], channels, 2), nn.ReLU())))
+            halved = nn.Sequential(*layer(before[-1], channels, stride=2), nn.ReLU())
+            ways.append(nn.Sequential(halved))
         elif before[branch] == channels:
             ways.append(nn.Identity())
         else:
-            ways.append(normed(conv3x3(before[branch], channels), nn.ReLU()))
+            ways.append(nn.Sequential(*layer(before[branch], channels), nn.ReLU()))
     return nn.ModuleList(ways)
 
 
@@ -221,16 +203,14 @@ def coarse_fuse_prefixes(network: HRNet) -> tuple[str, ...]:
 def start_coarse_fuse_layers(network: HRNet, how: Start = "identity") -> None:
     """Start what leads to outputs 1 to 3 of the last module, in place.
 
-    A network trained for heat maps puts out the finest branch only, so its checkpoint lacks these
-    layers.
+    A network trained for heat maps puts out the finest branch only, so its checkpoint lacks these.
 
     Args:
-        how: "identity": each of these outputs starts as its own branch, trained through and
-            through, and the cross terms start at zero (the scale of their last batch norm) and grow
-            in training. The branch is behind a ReLU, so the ReLU after the sum leaves it as it is.
-            "random": the cross terms start anywhere, which disturbs three of the four trained
-            branches; most likely what the paper's authors did, whose code had these layers at their
-            default start.
+        how: "identity": each output starts as its own trained branch; the cross terms start at zero
+            (the scale of their last batch norm) and grow in training. The branch is behind a ReLU,
+            so the ReLU after the sum leaves it as it is. "random": the cross terms start anywhere,
+            which disturbs three trained branches; most likely what the paper's authors did, whose
+            code had these layers at their default start.
     """
     last = cast(FusionModule, network.stage4[-1])
     for row in list(last.fuse_layers)[1:]:  # the first is in every checkpoint

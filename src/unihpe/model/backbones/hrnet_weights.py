@@ -6,7 +6,7 @@ COCO file lacks the layers to outputs 1 to 3 of the last module (`hrnet.start_co
 starts them); anything else missing or left over is an error.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from unihpe.model.backbones.hrnet import (
     start_coarse_fuse_layers,
 )
 from unihpe.model.backbones.public import public_files
+from unihpe.model.checkpoint import whole_state
 
 CLASSIFIER = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.")
 FINAL = ("final_layer.weight", "final_layer.bias")  # the official code's heat-map head
@@ -53,13 +54,18 @@ def fill(
 
     Whether the head is for the same joints as the file's, `Weights.joints` says.
     """
-    backbone, lacks_coarse = match_backbone(network, weights)
-    matched = None if head is None else match_head(head, weights)
-    network.load_state_dict(backbone)
+    check_width(network, weights)
+    counters = {n: t for n, t in network.state_dict().items() if n.endswith(COUNTER)}
+    coarse = coarse_fuse_prefixes(network)
+    lacks_coarse = not any(name.startswith(coarse) for name in weights.backbone)
+    may_lack, what = coarse if lacks_coarse else (), f"HRNet {network.width}"
+    state = whole_state(network, counters | weights.backbone, weights.path, may_lack, what)
+    head_state = {} if head is None else match_head(head, weights)
+    network.load_state_dict(state)
     if lacks_coarse:
         start_coarse_fuse_layers(network, start)
-    if head is not None and matched is not None:
-        head.load_state_dict(matched)
+    if head is not None:
+        head.load_state_dict(head_state)
 
 
 def read_weights(path: Path) -> Weights:
@@ -77,10 +83,8 @@ def read_weights(path: Path) -> Weights:
         layout = "COCO" if head else "ImageNet"
     if not any(name.startswith("stage4.") for name in backbone):
         first = next(iter(tensors), "nothing")
-        raise InputError(
-            f"{path}: not the weights of an HRNet (it holds {first});"
-            " `unihpe weights list` has public ones"
-        )
+        what = f"not the weights of an HRNet (it holds {first})"
+        raise InputError(f"{path}: {what}; `unihpe weights list` has public ones")
     return Weights(path, layout, backbone, head, joints_of(path, layout, head))
 
 
@@ -115,26 +119,21 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path}: holds no table of tensors; give a checkpoint of weights")
-    other = [name for name, value in content.items() if not isinstance(value, Tensor)]
-    if other:
+    if other := [name for name, value in content.items() if not isinstance(value, Tensor)]:
         raise InputError(f"{path}: {other[0]!r} in it is no tensor; give a checkpoint of weights")
     return {str(name): tensor for name, tensor in content.items()}
 
 
 def read_pickle(path: Path) -> Any:
-    """A .pth file by torch's restricted reader, which runs no code.
-
-    Besides torch's own list only NumPy's plain arrays are read: MMPose writes such (joint weights,
-    colours) beside the tensors.
-    """
+    """A .pth file by torch's restricted reader, which runs no code; besides torch's own list it
+    reads NumPy's plain arrays: MMPose writes joint weights and colours beside the tensors."""
     with torch.serialization.safe_globals(numpy_arrays()):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged pickle raises whatever its bytes happen to ask for
-            raise InputError(
-                f"{path}: refused, damaged or with more than weights in it ({reason_of(error)});"
-                " save its tensors as .safetensors where you trust it, or download it again"
-            ) from error
+            what = f"{path}: refused, damaged or with more than weights in it ({reason_of(error)})"
+            remedy = "save its tensors as .safetensors where you trust it, or download it again"
+            raise InputError(f"{what}; {remedy}") from error
 
 
 def numpy_arrays() -> list[Any]:
@@ -142,11 +141,8 @@ def numpy_arrays() -> list[Any]:
     array: Any = np.zeros(1).__reduce__()[0]  # the public way to a function whose module has moved
     number: Any = np.float64(0).__reduce__()[0]
     kinds = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "U1"]
-    moved = [
-        (function, f"numpy.{core}.multiarray.{function.__name__}")
-        for function in (array, number)
-        for core in ("core", "_core")
-    ]
+    places = [f"numpy.{core}.multiarray." for core in ("core", "_core")]
+    moved = [(make, place + make.__name__) for make in (array, number) for place in places]
     return [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in kinds), *moved]
 
 
@@ -157,23 +153,6 @@ def reason_of(error: Exception) -> str:
     return f"it asks for {after.split()[0]}" if found else text.partition(". ")[0][:120]
 
 
-def match_backbone(network: HRNet, weights: Weights) -> tuple[dict[str, Tensor], bool]:
-    """A whole state for the network, and whether the file lacks the coarse fuse layers."""
-    check_width(network, weights)
-    coarse, what = coarse_fuse_prefixes(network), f"HRNet {network.width}"
-    wanted, given = network.state_dict(), weights.backbone
-    lacks_coarse = not any(name.startswith(coarse) for name in given)
-    needed = [name for name in wanted if not (lacks_coarse and name.startswith(coarse))]
-    check_names(weights, [n for n in needed if not n.endswith(COUNTER)], given, wanted, what)
-    for name, tensor in given.items():
-        if tensor.shape != wanted[name].shape:
-            raise InputError(
-                f"{weights.path}: {name} is {tuple(tensor.shape)}, {what} needs"
-                f" {tuple(wanted[name].shape)}; give weights of this network"
-            )
-    return {**wanted, **given}, lacks_coarse
-
-
 def check_width(network: HRNet, weights: Weights) -> None:
     """Raise where weights are of another HRNet, before tensors are listed that do not fit."""
     first = weights.backbone.get("stage2.0.branches.0.0.conv1.weight")
@@ -182,10 +161,8 @@ def check_width(network: HRNet, weights: Weights) -> None:
         return
     known = [f"HRNet {name}" for name, plan in PLANS.items() if plan.channels == channels]
     what = known[0] if known else f"another network ({channels} channels in its first branch)"
-    raise InputError(
-        f"{weights.path}: weights of {what}, wanted are HRNet {network.width}'s; give those, or"
-        " change the width"
-    )
+    wanted = f"wanted are HRNet {network.width}'s; give those, or change the width"
+    raise InputError(f"{weights.path}: weights of {what}, {wanted}")
 
 
 def match_head(head: nn.Module, weights: Weights) -> dict[str, Tensor]:
@@ -193,30 +170,8 @@ def match_head(head: nn.Module, weights: Weights) -> dict[str, Tensor]:
     if not weights.head:
         what = f"{weights.path}: no heat-map head in it ({weights.layout})"
         raise InputError(f"{what}; give COCO or MMPose weights")
-    wanted = head.state_dict()
-    check_names(weights, wanted, weights.head, wanted, "a heat-map head of one layer")
-    for name, tensor in weights.head.items():
-        if tensor.shape != wanted[name].shape:
-            raise InputError(
-                f"{weights.path}: its head has {len(tensor)} joints, wanted are"
-                f" {len(wanted[name])}; take a head of that size, or start it afresh"
-            )
-    return weights.head
-
-
-def check_names(
-    weights: Weights,
-    needed: Iterable[str],
-    given: Mapping[str, Tensor],
-    allowed: Mapping[str, Tensor],
-    what: str,
-) -> None:
-    """Raise where a tensor is missing or left over, naming the first."""
-    missing = [name for name in needed if name not in given]
-    left_over = [name for name in given if name not in allowed]
-    if first := (missing + left_over)[:1]:
-        raise InputError(
-            f"{weights.path}: {len(missing)} tensors missing, {len(left_over)} left over (first:"
-            f" {first[0]}); these are not the weights of {what}, or a damaged copy of them:"
-            " download them again"
-        )
+    bias, own = weights.head.get(FINAL[1]), head.state_dict()[FINAL[1]]
+    if bias is not None and bias.shape != own.shape:
+        what = f"its head has {bias.numel()} joints, wanted are {len(own)}"
+        raise InputError(f"{weights.path}: {what}; take a head of that size, or start it afresh")
+    return whole_state(head, weights.head, weights.path, what="a heat-map head of one layer")

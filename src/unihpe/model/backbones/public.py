@@ -27,11 +27,7 @@ def public_files() -> dict[str, PublicFile]:
 
 
 def public_file(name: str) -> PublicFile:
-    """One of `public_files`.
-
-    Raises:
-        InputError: for an unknown name.
-    """
+    """One of `public_files`; InputError for an unknown name."""
     if name not in public_files():
         raise InputError(f"no weights named {name!r}: take one of {', '.join(public_files())}")
     return public_files()[name]

@@ -16,12 +16,8 @@ SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads")  # as transf
 
 
 class ViTPose(Backbone):
-    """A ViTPose backbone, its tokens after the last LayerNorm as one map.
-
-    Args:
-        variant: one of `WIDTHS`.
-        vit: transformers' VitPoseBackbone, where it is not to be made anew.
-    """
+    """A ViTPose backbone, one of `WIDTHS` or the `VitPoseBackbone` given: its tokens after the last
+    LayerNorm as one map."""
 
     strides = (16,)
     vit: Any
@@ -58,30 +54,22 @@ def transformers() -> Any:
         library = importlib.import_module("transformers")
         _ = library.VitPoseBackbone
     except (ImportError, AttributeError) as error:
-        raise InputError(
-            "a ViT image encoder needs transformers 4.48 or newer: pip install 'unihpe[vit]'"
-        ) from error
+        what = "a ViT image encoder needs transformers 4.48 or newer"
+        raise InputError(f"{what}: pip install 'unihpe[vit]'") from error
     return library
 
 
 def new_vit(width: int, size: tuple[int, int]) -> Any:
     """A backbone with random weights."""
     library = transformers()
-    config = library.VitPoseBackboneConfig(
-        hidden_size=width,
-        num_hidden_layers=DEPTH,
-        num_attention_heads=HEADS,
-        image_size=list(size[::-1]),
-        out_indices=[DEPTH],
-    )
-    return library.VitPoseBackbone(config)
+    sizes = dict(zip(SIZES, (width, DEPTH, HEADS), strict=True))
+    picture = {"image_size": list(size[::-1]), "out_indices": [DEPTH]}
+    return library.VitPoseBackbone(library.VitPoseBackboneConfig(**sizes, **picture))
 
 
 def pretrained_vit(folder: Path) -> Any:
-    """The backbone in a folder with config.json and model.safetensors.
-
-    ViTPose+ models are refused: they have a set of experts for each data set.
-    """
+    """The backbone in a folder with config.json and model.safetensors; not ViTPose+ models, which
+    have a set of experts for each data set."""
     library = transformers()
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; give the folder of a downloaded ViTPose model")
@@ -90,16 +78,11 @@ def pretrained_vit(folder: Path) -> Any:
         model, info = library.VitPoseForPoseEstimation.from_pretrained(folder, **how)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: not a ViTPose model ({one_line(error, 200)})") from error
-    lacking = sorted(name for name in info["missing_keys"] if name.startswith("backbone."))
-    if lacking:
-        raise InputError(
-            f"{folder}: lacks {len(lacking)} tensors of the backbone (first: {lacking[0]});"
-            " download it again"
-        )
+    if lacking := sorted(n for n in info["missing_keys"] if n.startswith("backbone.")):
+        what = f"lacks {len(lacking)} tensors of the backbone (first: {lacking[0]})"
+        raise InputError(f"{folder}: {what}; download it again")
     if (experts := model.backbone.config.num_experts) > 1:
-        raise InputError(
-            f"{folder}: a ViTPose+ model with {experts} experts; take a plain ViTPose one"
-        )
+        raise InputError(f"{folder}: a ViTPose+ model with {experts} experts; take a plain one")
     return model.backbone
 
 
@@ -111,8 +94,6 @@ def check_size(found: Any, wanted: Any, folder: Path) -> None:
             continue
         known = [kind for kind, w in WIDTHS.items() if name == "hidden_size" and w == size]
         what = f"ViT-{known[0]}" if known else "another ViT"
-        remedy = f", or set kind to vit_{known[0]}" if known else ""
-        raise InputError(
-            f"{folder}: weights of {what} ({name} {size}), wanted is one of {name} {needed};"
-            f" give those{remedy}"
-        )
+        remedy = f"give those, or set kind to vit_{known[0]}" if known else "give those"
+        sizes = f"({name} {size}), wanted is one of {name} {needed}"
+        raise InputError(f"{folder}: weights of {what} {sizes}; {remedy}")
