@@ -19,7 +19,6 @@ app = typer.Typer(
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version, and end."""
     if wanted:
         print(f"unihpe {__version__}")
         raise typer.Exit
@@ -71,6 +70,5 @@ def main() -> None:
 
 
 def stop(text: str) -> NoReturn:
-    """Print one line, and end with exit code 2."""
     print(f"unihpe: {text}", file=sys.stderr)
     sys.exit(2)
