@@ -29,8 +29,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import get_data_set
 from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import prepared
-from unihpe.evaluation.lifting import by_group
+from unihpe.evaluation.lifting import by_group, prepared
 from unihpe.evaluation.scores import scores
 from unihpe.io.files import write_text
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint

@@ -36,8 +36,7 @@ from unihpe.datasets.motion.source import MotionSource, open_motion
 from unihpe.datasets.settings import Part, TwoD, open_source
 from unihpe.diffusion.sampling import build_sampler, evaluations
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import prepared
-from unihpe.evaluation.lifting import by_group
+from unihpe.evaluation.lifting import by_group, prepared
 from unihpe.evaluation.retrieval import retrieve
 from unihpe.inference.results import spread
 from unihpe.io.files import write_text

@@ -37,7 +37,7 @@ from unihpe.datasets.packed import PeopleSource, pack
 from unihpe.datasets.protocol import Scored
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import EVALUATION_BATCH
+from unihpe.evaluation.lifting import EVALUATION_BATCH
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model

@@ -15,6 +15,7 @@ from PIL import Image
 import unihpe
 from unihpe.body.prepare import root_relative
 from unihpe.datasets.packed import PeopleSource
+from unihpe.inference.predictor import Options
 from unihpe.io.picture import Picture
 from unihpe.show.draw import TRUTH, Figure, blank, draw_2d, draw_3d
 from unihpe.show.sheets import in_crops
@@ -30,7 +31,7 @@ def columns() -> list[Picture]:
     source = PeopleSource(pack)
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
-    results = unihpe.load(device="cpu").predict_crops(frames, samples=20)
+    results = unihpe.load(device="cpu").predict_crops(frames, Options(samples=20))
     truth, flat = root_relative(frames.pose, source.skeleton), in_crops(results, frames.box)
     assert results.samples is not None
     made = []

@@ -25,7 +25,7 @@ from miniatures_packings import write_h36m_coco, write_h36m_metadata, write_spin
 from opening import open_recorded
 
 from unihpe.datasets.check import check
-from unihpe.datasets.human36m.named import json_files
+from unihpe.datasets.human36m.packings import json_files
 from unihpe.datasets.human36m.reader import found_layout, open_human36m
 from unihpe.errors import InputError
 

@@ -45,7 +45,7 @@ class Oracle:
     def can_be_sampled(self, target):
         return True
 
-    def estimate(self, embedding, source, target, box):
+    def fuse(self, embeddings, target, box):
         guess = self.batch.pose.clone()
         guess[:, self.wrist, 0] += torch.tensor(
             [self.errors.get(group, self.errors["any"]) for group in self.batch.group]
@@ -54,9 +54,7 @@ class Oracle:
 
     def sample(self, embedding, source, target, box, sampler, count, generator):
         noise = torch.randn(self.batch.pose.shape, generator=generator)
-        return sampler(lambda x, t: self.estimate(embedding, source, target, box), None, noise)[
-            None
-        ]
+        return sampler(lambda x, t: self.fuse({source: embedding}, target, box), None, noise)[None]
 
 
 class Drawing(Oracle):
@@ -228,7 +226,7 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
     everywhere, and the mean half as much.
     """
     from unihpe.datasets.human36m.reader import open_human36m
-    from unihpe.evaluation.batches import prepared
+    from unihpe.evaluation.lifting import prepared
 
     source = open_human36m(h36m).select(
         lambda view: view.action == "Walking" and view.split == "test", 20
@@ -261,7 +259,7 @@ def test_the_flip_test_averages_with_the_mirrored_answer(h36m, point):
 def test_the_flip_test_of_samples_gains_nothing_from_a_second_draw(h36m):
     """Half of the noise is the sampler's own; what is drawn after does not depend on the flip."""
     from unihpe.datasets.human36m.reader import open_human36m
-    from unihpe.evaluation.batches import prepared
+    from unihpe.evaluation.lifting import prepared
 
     source = open_human36m(h36m).select(
         lambda view: view.action == "Walking" and view.split == "test", 20

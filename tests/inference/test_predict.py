@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 import pickle
 from dataclasses import replace
 
@@ -23,7 +24,9 @@ from unihpe.evaluation.lifting import evaluate_lifting, geometric_median
 from unihpe.evaluation.retrieval import cosines, retrieve
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
+from unihpe.inference.predictor import Options
 from unihpe.inference.results import spread
+from unihpe.inputs.keypoints import Keypoints
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +284,6 @@ def test_unmatched_pairs_never_meet_their_own():
 
 def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):
     from unihpe.body.skeleton import get_skeleton
-    from unihpe.inputs.keypoints import Keypoints
 
     predictor = unihpe.load(trained)
     points = torch.rand(3, 17, 2) * 100
@@ -301,6 +303,37 @@ def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):
         predictor.lift(points[:2], (100, 100))
 
 
+def test_keypoints_made_by_hand_are_checked_as_arrays_are(model, people):
+    frames, _ = people
+    names = (("p",) * len(frames), tuple(str(n) for n in range(len(frames))))
+    made = Keypoints(
+        model.skeleton, frames.keypoints, frames.confidence, *names, frames.camera.size
+    )
+    lifted, plain = model.lift_file(made, Options(focal=1145.0)), lift(model, frames)
+    assert lifted.image == made.image and torch.equal(lifted.pose, plain.pose)
+    infinite = made.keypoints.clone()
+    infinite[0, 3, 0] = torch.inf
+    for broken, message in (
+        ({"keypoints": made.keypoints[:, :5]}, "keypoints must be"),
+        ({"keypoints": infinite}, "infinite coordinate"),
+        ({"confidence": made.confidence[:2]}, "keypoints want"),
+        ({"image_size": torch.zeros(2)}, "image_size must be"),
+        ({"person": ("0",)}, "1 names of people"),
+    ):
+        for ask in (model.lift_file, model.liftable):
+            with pytest.raises(InputError, match=message):
+                ask(replace(made, **broken))
+
+
+def test_help_names_the_options(model):
+    assert {"focal", "samples", "sampler", "steps", "flip", "seed"} == {
+        field.name for field in dataclasses.fields(Options)
+    }
+    for ask in (model.lift, model.predict):
+        given = inspect.signature(ask).parameters
+        assert all(given[f.name].default == f.default for f in dataclasses.fields(Options))
+
+
 def test_results_and_predictors_are_copied_and_stored(model, people):
     frames, _ = people
     result = lift(model, frames, samples=2)
@@ -314,14 +347,18 @@ def test_results_and_predictors_are_copied_and_stored(model, people):
     assert dataclasses.asdict(model)["skeleton"]["name"] == "human36m17"
 
 
-def test_results_are_selected_and_joined(model, people):
+def test_results_are_joined(model, people):
     frames, _ = people
-    result = lift(model, frames, samples=2)
-    some, others = result.select([2, 0]), result.select(range(3, 5))
-    assert some.image == ("2", "0") and torch.equal(some.samples, result.samples[:, [2, 0]])
-    both = type(result).join([some, others])
-    assert both.image == ("2", "0", "3", "4") and both.samples.shape[:2] == (2, 4)
-    assert torch.equal(both.spread, result.spread[[2, 0, 3, 4]])
+    size, skeleton = frames.camera.size[0], "human36m17"
+    parts = [
+        model.lift(frames.keypoints[rows], size, skeleton, samples=2) for rows in ([2, 0], [3, 4])
+    ]
+    both = type(parts[0]).join(parts)
+    assert both.image == ("0", "1", "0", "1") and both.samples.shape[:2] == (2, 4)
+    assert torch.equal(both.samples[:, 2:], parts[1].samples)
+    for name in ("pose", "spread", "keypoints"):
+        own = [getattr(part, name) for part in parts]
+        assert torch.equal(getattr(both, name), torch.cat(own))
 
 
 def test_confidence_may_be_the_third_column(model, people):

@@ -11,7 +11,7 @@ from damaged import PACKED, flipped, write_packed
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
-from unihpe.inputs.keypoints import read_keypoints
+from unihpe.inputs.keypoint_files import read_keypoints
 
 XY = np.random.default_rng(0).uniform(50, 400, size=(136, 2)).round(1)
 

@@ -19,7 +19,7 @@ from unihpe.show.draw import (
     save_png,
     sheet,
 )
-from unihpe.show.page import Scene, write_viewer
+from unihpe.show.sheets import Scene, write_viewer
 
 SKELETON = get_skeleton("human36m17")
 

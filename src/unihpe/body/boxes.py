@@ -29,12 +29,17 @@ def box_from_keypoints(
     """Padded boxes (..., 4) round the keypoints (..., J, 2) that are `seen`, (..., J) bool."""
     if not bool(seen.any(-1).all()):
         raise InputError("a person without a single seen joint has no box: give one, or drop them")
-    inside = seen[..., None]
-    low = torch.where(inside, keypoints, torch.inf).amin(-2)
-    high = torch.where(inside, keypoints, -torch.inf).amax(-2)
+    low, high = extent(keypoints, seen)
     if not bool(((high - low).amax(-1) > 0).all()):
         raise InputError("a person with all joints on one spot has no box: check the keypoints")
     return padded(low, high, padding, aspect)
+
+
+def extent(keypoints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the largest x and y of the seen joints: (..., J, 2) → (..., 2) each."""
+    inside = seen[..., None]
+    low = torch.where(inside, keypoints, torch.inf).amin(-2)
+    return low, torch.where(inside, keypoints, -torch.inf).amax(-2)
 
 
 def box_from_corners(

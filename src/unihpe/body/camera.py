@@ -108,6 +108,16 @@ def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None
     return torch.where(failed[..., None] == 0, solution[..., 0], torch.nan).to(pose.dtype)
 
 
+def axis_rotation(axis: int, angle: Tensor) -> Tensor:
+    """Rotations about x, y or z (axis 0, 1 or 2) by angles (N,), radians: (N, 3, 3)."""
+    a, b = (axis + 1) % 3, (axis + 2) % 3
+    rotation = torch.zeros(len(angle), 3, 3, dtype=angle.dtype)
+    rotation[:, axis, axis] = 1
+    rotation[:, a, a] = rotation[:, b, b] = angle.cos()
+    rotation[:, b, a], rotation[:, a, b] = angle.sin(), -angle.sin()
+    return rotation
+
+
 def rotation_of(quaternion: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) of quaternions (w, x, y, z) (..., 4), of any length."""
     w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)

@@ -8,9 +8,9 @@ import math
 import torch
 from torch import Tensor
 
-from unihpe.body.camera import Camera, look_at
+from unihpe.body.camera import Camera, axis_rotation, look_at
 
-Limit = float | Tensor
+Limits = tuple[float | Tensor, float | Tensor]
 UP = (0.0, 1.0, 0.0)
 STAGE_RADIUS = 1200.0  # mm, the disc about the origin that the fixed cameras look at
 # Human3.6M's four cameras (subject 1, rounded; its z up becomes our y up): places, what they look
@@ -55,16 +55,9 @@ def random_cameras(pelvis: Tensor, generator: torch.Generator) -> Camera:
     aim = uniform((n, 2), OFF_CENTRE, generator) * size / focal
     rotation, _ = look_at(position, pelvis, torch.tensor(UP))
     aside = turn_axis_to(torch.cat([aim, torch.ones(n, 1)], dim=1))
-    rotation = aside @ roll(n, generator) @ rotation
+    roll = axis_rotation(2, uniform((n,), ROLL, generator).deg2rad())
+    rotation = aside @ roll @ rotation
     return Camera(focal, size / 2, size, rotation, -(rotation @ position[..., None])[..., 0])
-
-
-def roll(n: int, generator: torch.Generator) -> Tensor:
-    """Small random turns about the optical axis, (n, 3, 3)."""
-    angle = uniform((n,), ROLL, generator).deg2rad()
-    zero, one = torch.zeros(n), torch.ones(n)
-    rows = (angle.cos(), -angle.sin(), zero, angle.sin(), angle.cos(), zero, zero, zero, one)
-    return torch.stack(rows, dim=1).view(n, 3, 3)
 
 
 def turn_axis_to(ray: Tensor) -> Tensor:
@@ -75,9 +68,7 @@ def turn_axis_to(ray: Tensor) -> Tensor:
     return torch.stack(rows, dim=1).view(-1, 3, 3)
 
 
-def uniform(
-    shape: tuple[int, ...], limits: tuple[Limit, Limit], generator: torch.Generator
-) -> Tensor:
+def uniform(shape: tuple[int, ...], limits: Limits, generator: torch.Generator) -> Tensor:
     """Uniform numbers in [low, high); limits may be tensors that broadcast to the shape."""
     low, high = limits
     return low + (high - low) * torch.rand(shape, generator=generator)

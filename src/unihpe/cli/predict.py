@@ -11,8 +11,7 @@ from unihpe.cli.options import console
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
-    from unihpe.inference.media import Predicted
-    from unihpe.inference.predictor import Options
+    from unihpe.runs.predict import Predicted
 
 
 def predict(
@@ -36,15 +35,16 @@ def predict(
     Writes JSON, NPZ, a picture and a page.
     """
     from unihpe import load
-    from unihpe.inference.media import Files, predict_files
+    from unihpe.inference.predictor import Options
+    from unihpe.inputs.files import Files
+    from unihpe.runs.predict import predict_files
 
     files = Files(picture, boxes, keypoints, skeleton, options.parse_size(image_size))
-    how: Options = {"focal": focal, "sampler": sampler, "steps": steps, "flip": flip, "seed": seed}
-    if samples is not None:
-        how["samples"] = samples
+    how = Options(focal, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    predicted, name = predict_files(load(checkpoint, device), files, **how), files.source.name
+    predicted = predict_files(load(checkpoint, device), files, how, samples)
+    name = files.source.name
     where = f" in {len(predicted.pictures)} pictures" if predicted.pictures else ""
     console.print(f"{len(predicted.results)} people{where} of {name}.")
     write(out, name, predicted)
@@ -60,7 +60,7 @@ def write(out: Path, name: str, predicted: "Predicted") -> None:
     results, pictures = predicted.results, predicted.pictures
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     # first what can fail, so that nothing is written of results that cannot be drawn
-    drawn = write_pictures(out, "poses", f"unihpe: {name}", results, photo=photo)
+    drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
     write_json(out / "poses.json", results)
     write_npz(out / "poses.npz", results)
     console.print(f"Focal length {results.focal_source}.")

@@ -80,16 +80,12 @@ def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> lis
                 sequences.append(Sequence3D(subject, name, reduced))
     if not sequences:
         raise InputError(f"{path}: holds no sequence; make it again as docs/data.md describes")
-    return out_of_memory(sequences)
-
-
-def out_of_memory(sequences: list[Sequence3D]) -> list[Sequence3D]:
-    """The same, large ones in a file, so that they do not lie beside the 2D that is read next."""
+    # large ones in a file, so that they do not lie beside the 2D that is read next
     large = sum(s.poses.nbytes for s in sequences) >= LARGE
-    poses, maps = stacked((s.poses for s in sequences), large)
+    kept, maps = stacked((s.poses for s in sequences), large)
     for mapped in maps:
         mapped.release()
-    parts = poses.split([len(s.poses) for s in sequences])
+    parts = kept.split([len(s.poses) for s in sequences])
     return [replace(s, poses=part.numpy()) for s, part in zip(sequences, parts, strict=True)]
 
 
@@ -116,8 +112,9 @@ def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
     return path
 
 
-def read_2d(path: Path) -> Detections:
-    """A 2D file; an InputError for one without metadata, or with an unknown joint set."""
+def read_2d(root: Path, set_name: str, two_d: str) -> Detections:
+    """The 2D file of a set; an InputError for one without metadata or with unknown joints."""
+    path = two_d_path(root, set_name, two_d)
     content = load_npz(path, ("positions_2d", "metadata"))
     metadata = as_mapping(content["metadata"], path, "metadata")
     subjects = as_mapping(content["positions_2d"], path, "positions_2d")
@@ -236,17 +233,14 @@ def assemble(
     first_pose = (lengths.cumsum(0) - lengths).repeat_interleave(each)
     frame = torch.arange(people) - (of_view.cumsum(0) - of_view).repeat_interleave(of_view)
     views, rows = zip(*seen, strict=True)
-    view, camera = (
-        numbers.repeat_interleave(of_view)
-        for numbers in (torch.arange(len(views)), torch.tensor(rows))
-    )
+    columns = (torch.arange(len(views)), torch.tensor(rows))
+    view, camera = (column.repeat_interleave(of_view) for column in columns)
     keypoints = None if points is None else points[..., :2]
     confidence = None if points is None else points[..., 2]
     labels = (pose, first_pose.repeat_interleave(of_view) + frame, keypoints, confidence)
     seen_by = (torch.arange(people), cameras, camera, True)
-    return Recorded(
-        skeleton, views, view, frame, *labels, *seen_by, layout, notes, maps + pose_maps
-    )
+    maps += pose_maps
+    return Recorded(skeleton, views, view, frame, *labels, *seen_by, layout, notes, maps)
 
 
 def first_2d(root: Path, set_name: str) -> str:

@@ -1,23 +1,36 @@
 """Scoring 2D → 3D: errors by group, many hypotheses, retrieval, agreement of the embeddings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality
+from unihpe.body.batch import Batch, Modality, evenly_spaced
 from unihpe.body.metrics import mpjpe
-from unihpe.body.prepare import root_relative
+from unihpe.body.prepare import prepare
 from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.protocol import EVERY_JOINT, Protocol, Words
+from unihpe.datasets.source import Source
 from unihpe.diffusion.sampling import Sampler
 from unihpe.evaluation.retrieval import pair_cosines, retrievals
 from unihpe.evaluation.scores import scores
 from unihpe.inference.answer import Answer, Draw, answer
 from unihpe.model.unihpe import UniHPE
 
+EVALUATION_BATCH = 2048  # people; a detector's noise is drawn batch by batch: scores depend on it
 Report = dict[str, Any]  # ready for JSON
+
+
+def prepared(
+    source: Source, generator: torch.Generator, device: str, focal_known: bool = True, most: int = 0
+) -> Iterator[Batch]:
+    """The people of a source, or `most` of them evenly spaced, in batches, in order."""
+    joints, unknown = source.skeleton, 0.0 if focal_known else 1.0
+    for rows in evenly_spaced(len(source), most or len(source)).split(EVALUATION_BATCH):
+        frames = source.read(rows, generator)
+        yield prepare(frames, joints, generator=generator, unknown_focal=unknown).to(device)
 
 
 class Tally:
@@ -26,9 +39,9 @@ class Tally:
     def __init__(self, skeleton: Skeleton, protocol: Protocol) -> None:
         self.skeleton, self.protocol = skeleton, protocol
         self.groups: list[str] = []
-        self._poses: list[Tensor] = []
-        self._embeddings: dict[Modality, list[Tensor]] = {}
-        self._errors: dict[str, list[Tensor]] = {}
+        self.poses: list[Tensor] = []
+        self.embeddings: dict[Modality, list[Tensor]] = defaultdict(list)
+        self.values: dict[str, list[Tensor]] = defaultdict(list)
 
     def add(self, batch: Batch, made: Answer, estimates: Mapping[str, Tensor]) -> None:
         """One batch, its answer, and what of it is scored: poses (B, J, 3), mm, by name."""
@@ -36,23 +49,22 @@ class Tally:
         truth = batch.pose.cpu()
         for name, pose in estimates.items():
             for figure, values in scores(pose.cpu(), truth, self.skeleton, self.protocol).items():
-                self._errors.setdefault(f"{figure} {name}", []).append(values)
+                self.values[f"{figure} {name}"].append(values)
         for kind, embedding in made.embeddings.items():
-            self._embeddings.setdefault(kind, []).append(embedding.cpu())
-        self._poses.append(truth)
+            self.embeddings[kind].append(embedding.cpu())
+        self.poses.append(truth)
         self.groups += batch.group
 
     def errors(self) -> dict[str, dict[str, float]]:
         """Means of each figure by group, and over all."""
-        whole = {name: torch.cat(parts) for name, parts in self._errors.items()}
-        averaging = self.protocol.averaging
-        return {name: by_group(values, self.groups, averaging) for name, values in whole.items()}
+        groups, averaging = self.groups, self.protocol.averaging
+        return {n: by_group(torch.cat(x), groups, averaging) for n, x in self.values.items()}
 
     def agreement(self, generator: torch.Generator, gallery: int) -> tuple[Report, Report]:
         """Cosines of all pairs of modalities, and retrieval in all directions."""
-        whole = {kind: torch.cat(parts) for kind, parts in self._embeddings.items()}
+        whole = {kind: torch.cat(parts) for kind, parts in self.embeddings.items()}
         pairs = pair_cosines(whole, generator)
-        return pairs, retrievals(whole, torch.cat(self._poses), gallery)
+        return pairs, retrievals(whole, torch.cat(self.poses), gallery)
 
 
 @torch.no_grad()
@@ -87,12 +99,11 @@ def evaluate_lifting(
         made = answer(model, skeleton, batch, kinds, draw, targets=[target], flip=flip)
         estimates = {name.replace("2d", kind): pose for name, pose in made.poses.items()}
         if (drawn := made.hypotheses) is not None:
-            combined = {
+            estimates |= {
                 f"mean of {samples}": drawn.mean(0),
                 f"median of {samples}": geometric_median(drawn),
                 f"best of {samples}*": best(drawn, batch),
             }
-            estimates |= {n: root_relative(pose, skeleton) for n, pose in combined.items()}
         tally.add(batch, made, estimates)
     pairs, directions = tally.agreement(generator, gallery)
     return {
@@ -127,9 +138,8 @@ def best(samples: Tensor, batch: Batch) -> Tensor:
 
 def by_group(values: Tensor, groups: Sequence[str], averaging: str = "groups") -> dict[str, float]:
     """The mean of each group; and the plain "mean over groups", or the "mean over poses"."""
-    means = {}
-    for group in sorted(set(groups)):
-        means[group] = float(values[torch.tensor([g == group for g in groups])].mean())
+    rows = {group: [g == group for g in groups] for group in sorted(set(groups))}
+    means = {group: float(values[torch.tensor(own)].mean()) for group, own in rows.items()}
     if averaging == "poses":
         return {**means, "mean over poses": float(values.mean())}
     return {**means, "mean over groups": sum(means.values()) / len(means)}

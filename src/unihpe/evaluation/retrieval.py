@@ -30,18 +30,15 @@ def retrieve(
 
     A tie counts against the query.
     """
-    hits = dict.fromkeys(ranks, 0)
-    error = 0.0
-    for rows in torch.arange(len(query), device=query.device).split(CHUNK):
+    hits, error, n = dict.fromkeys(ranks, 0), 0.0, len(query)
+    for rows in torch.arange(n, device=query.device).split(CHUNK):
         cosine = query[rows] @ gallery.T  # (n, N)
-        own = cosine.gather(1, rows[:, None])
-        rank = (cosine >= own).sum(1)  # 1 is best
+        rank = (cosine >= cosine.gather(1, rows[:, None])).sum(1)  # 1 is best
         for k in ranks:
             hits[k] += int((rank <= k).sum())
         nearest, truth = poses[cosine.argmax(1)], poses[rows]
         seen = torch.isfinite(nearest).all(-1) & torch.isfinite(truth).all(-1)
         error += float(mpjpe(nearest, truth, seen).sum())
-    n = len(query)
     return Retrieval(n, {k: hits[k] / n for k in ranks}, error / n)
 
 
@@ -64,16 +61,15 @@ def cosines(a: Tensor, b: Tensor, generator: torch.Generator) -> tuple[float, fl
     shift = int(torch.randint(1, len(a), (1,), generator=generator)) if len(a) > 1 else 0
     order = torch.randperm(len(a), generator=generator).to(a.device)
     partner = b[order.roll(shift)]  # no row meets its own
-    matched = (a * b).sum(-1).mean()
-    return float(matched), float((a[order] * partner).sum(-1).mean())
+    return float((a * b).sum(-1).mean()), float((a[order] * partner).sum(-1).mean())
 
 
 def pair_cosines(
     embeddings: Mapping[Modality, Tensor], generator: torch.Generator
 ) -> dict[str, dict[str, float]]:
     """Mean cosines of matched and unmatched embeddings, for every pair of modalities (fig. 5)."""
-    pairs = {}
-    for a, b in combinations(sorted(embeddings), 2):
-        matched, unmatched = cosines(embeddings[a], embeddings[b], generator)
-        pairs[f"{a.label}–{b.label}"] = {"matched": matched, "unmatched": unmatched}
-    return pairs
+    names = "matched", "unmatched"
+    return {
+        f"{a.label}–{b.label}": dict(zip(names, cosines(x, y, generator), strict=True))
+        for (a, x), (b, y) in combinations(sorted(embeddings.items()), 2)
+    }

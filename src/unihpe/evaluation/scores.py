@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from unihpe.body.metrics import align, auc_3d, mpjpe, n_mpjpe, pa_mpjpe, pck_3d
+from unihpe.body.metrics import align, auc_3d, mean_seen, mpjpe, n_mpjpe, pa_mpjpe, pck_3d
 from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.protocol import Figure, Metric, Protocol
 from unihpe.errors import InputError
@@ -14,9 +14,7 @@ from unihpe.errors import InputError
 def scores(
     guess: Tensor, truth: Tensor, skeleton: Skeleton, protocol: Protocol
 ) -> dict[str, Tensor]:
-    """The figures of each pose: guess and truth (N, J, 3), mm → (N,) by metric, mm or %; a joint
-    that is NaN in the truth does not count.
-    """
+    """The figures of poses (N, J, 3), mm: (N,) in mm or %, by metric; NaN truth does not count."""
     guess, truth = (pose - origin(pose, skeleton, protocol.root) for pose in (guess, truth))
     found: dict[str, Tensor] = {}
     for figure in protocol.figures:
@@ -32,10 +30,9 @@ def columns_of(figure: Figure, skeleton: Skeleton, protocol: str) -> list[int]:
     """The columns of a figure's joints."""
     lacking = [joint for joint in figure.joints if joint not in skeleton.joints]
     if lacking:
-        raise InputError(
-            f"protocol {protocol} scores {', '.join(lacking)}, which {skeleton.name} does not have;"
-            " take a protocol over joints that this model estimates, such as limbs"
-        )
+        lacks = f"{', '.join(lacking)}, which {skeleton.name} does not have"
+        remedy = "take a protocol over joints that this model estimates, such as limbs"
+        raise InputError(f"protocol {protocol} scores {lacks}; {remedy}")
     return [skeleton.index(joint) for joint in figure.joints or skeleton.joints]
 
 
@@ -51,14 +48,8 @@ def pa_reflected(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Te
     image, the better fit by least squares."""
     mirrored = pose * pose.new_tensor([-1.0, 1.0, 1.0])
     plain, turned = (align(p, target, seen) for p in (pose, mirrored))
-    square = [mean_square(p, target, seen) for p in (plain, turned)]
+    square = [mean_seen((p - target).square().sum(-1), seen) for p in (plain, turned)]
     return mpjpe(torch.where((square[0] <= square[1])[:, None, None], plain, turned), target, seen)
-
-
-def mean_square(pose: Tensor, target: Tensor, seen: Tensor | None) -> Tensor:
-    """Mean square distance of the joints that are seen, (N,)."""
-    square = (pose - target).square().sum(-1)
-    return square.mean(1) if seen is None else (square * seen).sum(1) / seen.sum(1).clamp_min(1)
 
 
 SHARES = ("3DPCK@150", "AUC")  # reported in %; the others are mm

@@ -4,10 +4,9 @@ Prediction and evaluation both come here. The flip test is the field's: the mean
 that for the mirrored person, mirrored back.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Self, TypeVar
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -21,10 +20,10 @@ from unihpe.diffusion.sampling import Sampler
 from unihpe.model.heatmaps import soft_argmax
 from unihpe.model.unihpe import UniHPE
 
+IMAGE, POSE_2D, POSE_3D = Modality
 PICTURES = 128  # encoded at a time; their feature maps are what takes memory
 FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their modality's label
 FLIP_TEST = ", flip test"  # follows the name of an estimate
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,14 @@ class Answer:
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """The people of several answers of one kind, one after the other."""
+
+        def joined(field: str) -> dict[Any, Tensor]:
+            tables = [getattr(part, field) for part in parts]
+            return {key: torch.cat([table[key] for table in tables]) for key in tables[0]}
+
         drawn = [part.hypotheses for part in parts if part.hypotheses is not None]
-        return cls(
-            _rows([part.embeddings for part in parts]),
-            _rows([part.poses for part in parts]),
-            _rows([part.keypoints for part in parts]),
-            torch.cat(drawn, dim=1) if drawn else None,
-        )
+        hypotheses = torch.cat(drawn, dim=1) if drawn else None
+        return cls(joined("embeddings"), joined("poses"), joined("keypoints"), hypotheses)
 
 
 @torch.no_grad()
@@ -65,7 +65,7 @@ def answer(
     kinds: Collection[Modality],
     draw: Draw | None = None,
     *,
-    targets: Sequence[Modality] = (Modality.POSE_3D, Modality.POSE_2D),
+    targets: Sequence[Modality] = (POSE_3D, POSE_2D),
     flip: bool = False,
 ) -> Answer:
     """The answer to a batch.
@@ -81,85 +81,69 @@ def answer(
     batches = [batch, mirrored_batch(batch, skeleton)] if flip else [batch]
     encoded, heatmap_keypoints = _encode(model, skeleton, batches, kinds)
     views = [
-        _View(model, skeleton, own, seen.box_token, draw, in_mirror=seen is not batch)
+        _View(model, own, seen.box_token, draw, None if seen is batch else skeleton)
         for own, seen in zip(encoded, batches, strict=True)
     ]
-    embeddings = encoded[0]
-    made: dict[Modality, dict[str, Tensor]] = {Modality.POSE_2D: {}, Modality.POSE_3D: {}}
+    made: dict[Modality, dict[str, Tensor]] = {POSE_2D: {}, POSE_3D: {}}
     for target in targets:
-        sources = [source for source in embeddings if source is not target]
-        names = {source.label: [source] for source in sources}
-        if len(sources) > 1 and model.has_point_estimate(target):
-            names[FUSED] = sources
-        for name, evidence in names.items():
-            if model.has_point_estimate(target) or draw.sampler:
-                ways = [partial(view.estimate, evidence, target) for view in views]
-                made[target] |= _flip_tested(name, ways, draw.generator)
-    hypotheses = None
-    sampled = Modality.POSE_3D in targets and model.can_be_sampled(Modality.POSE_3D)
-    if sampled and draw.samples and draw.sampler:  # of 2D where it is given, else of the picture
-        hypotheses = views[0].sample(max(embeddings), Modality.POSE_3D, draw.samples)
-    if Modality.POSE_3D in kinds:
-        embeddings[Modality.POSE_3D] = model.encode(batch, Modality.POSE_3D)
-    poses = {name: root_relative(pose, skeleton) for name, pose in made[Modality.POSE_3D].items()}
-    return Answer(embeddings, poses, made[Modality.POSE_2D] | heatmap_keypoints, hypotheses)
+        # Of the same noise: two independent draws would err less in the mean without any mirror.
+        # And as much of it as without the flip test, which so changes nothing that is drawn later.
+        state, answers = draw.generator.get_state(), []
+        for view in views:
+            draw.generator.set_state(state)
+            answers.append(view.estimates(target))
+        for name, pose in answers[0].items():
+            made[target][name] = pose
+            if flip:
+                made[target][name + FLIP_TEST] = (pose + answers[1][name]) / 2
+    embeddings, hypotheses = encoded[0], None
+    if POSE_3D in targets and draw.samples and draw.sampler and model.can_be_sampled(POSE_3D):
+        # of 2D where it is given, else of the picture
+        hypotheses = views[0].sample(max(embeddings), POSE_3D, draw.samples)
+    if POSE_3D in kinds:
+        embeddings[POSE_3D] = model.encode(batch, POSE_3D)
+    poses = {name: root_relative(pose, skeleton) for name, pose in made[POSE_3D].items()}
+    return Answer(embeddings, poses, made[POSE_2D] | heatmap_keypoints, hypotheses)
 
 
 @dataclass(frozen=True)
 class _View:
-    """People as they stand, or as a mirror shows them; it answers for people as they stand."""
+    """People as they stand or as a mirror shows them; it answers for people as they stand."""
 
     model: UniHPE
-    skeleton: Skeleton
     embeddings: dict[Modality, Tensor]
     box_token: Tensor
     draw: Draw
-    in_mirror: bool
+    mirror: Skeleton | None  # None: as they stand
 
-    def estimate(self, sources: Sequence[Modality], target: Modality) -> Tensor:
-        """The point estimate, of several sources fused; one sample where the decoder has none."""
+    def estimates(self, target: Modality) -> dict[str, Tensor]:
+        """Point estimates (B, J, C) of each source and of all fused; or a sample of each source."""
+        embeddings = {kind: x for kind, x in self.embeddings.items() if kind is not target}
         if not self.model.has_point_estimate(target):
-            return self.sample(sources[0], target, 1)[0]
-        own = {source: self.embeddings[source] for source in sources}
-        if len(own) > 1:
-            pose = self.model.fuse(own, target, self.box_token)
-        else:
-            pose = self.model.estimate(own[sources[0]], sources[0], target, self.box_token)
-        return self.skeleton.mirrored(pose) if self.in_mirror else pose
+            sources = embeddings if self.draw.sampler else ()
+            return {source.label: self.sample(source, target, 1)[0] for source in sources}
+        ways = {source.label: {source: x} for source, x in embeddings.items()}
+        if len(ways) > 1:
+            ways[FUSED] = embeddings
+        made = {way: self.model.fuse(own, target, self.box_token) for way, own in ways.items()}
+        return {w: self.mirror.mirrored(x) for w, x in made.items()} if self.mirror else made
 
     def sample(self, source: Modality, target: Modality, count: int) -> Tensor:
         """(count, B, J, C). In the mirror the decoder is mirrored, not the noise."""
-        sampler = self.draw.sampler
+        sampler, generator = self.draw.sampler, self.draw.generator
         assert sampler is not None
-        if self.in_mirror:
-            sampler = _through_mirror(sampler, self.skeleton)
-        embedding, generator = self.embeddings[source], self.draw.generator
-        box = self.box_token
+        if self.mirror:
+            sampler = _through(self.mirror, sampler)
+        embedding, box = self.embeddings[source], self.box_token
         return self.model.sample(embedding, source, target, box, sampler, count, generator)
 
 
-def _flip_tested(
-    name: str, views: Sequence[Callable[[], Tensor]], generator: torch.Generator
-) -> dict[str, Tensor]:
-    """The answer of the first view by its name, and, of two views, the flip test.
-
-    Both come of the same noise: two independent draws would err less in the mean without any
-    mirror. Both use up as much of it, so that the flip test changes nothing that is drawn later.
-    """
-    state, answers = generator.get_state(), []
-    for view in views:
-        generator.set_state(state)
-        answers.append(view())
-    tested = {name + FLIP_TEST: (answers[0] + answers[1]) / 2} if len(answers) > 1 else {}
-    return {name: answers[0], **tested}
-
-
-def _through_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
+def _through(mirror: Skeleton, sampler: Sampler) -> Sampler:
     """A sampler of the mirrored decoder, whose poses come out mirrored back."""
 
     def sample(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
         def mirrored(x: Tensor, t: Tensor) -> Tensor:
-            return skeleton.mirrored(denoise(skeleton.mirrored(x), t))
+            return mirror.mirrored(denoise(mirror.mirrored(x), t))
 
         return sampler(mirrored, diffusion, noise)
 
@@ -169,37 +153,26 @@ def _through_mirror(sampler: Sampler, skeleton: Skeleton) -> Sampler:
 def _encode(
     model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch], kinds: Collection[Modality]
 ) -> tuple[list[dict[Modality, Tensor]], dict[str, Tensor]]:
-    """Embeddings of each batch's pictures and 2D; and the 2D (B, J, 2) of heat maps, if any."""
-    embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
-    keypoints: dict[str, Tensor] = {}
-    if Modality.IMAGE in kinds:
-        rows = torch.arange(len(batches[0])).split(PICTURES)
-        some = [[chosen(batch, part) for batch in batches] for part in rows]
-        images, flat = zip(*(_encode_pictures(model, skeleton, part) for part in some), strict=True)
-        embeddings = [{Modality.IMAGE: image} for image in _rows(images).values()]
-        keypoints = _rows(flat)
-    if Modality.POSE_2D in kinds:
-        for own, batch in zip(embeddings, batches, strict=True):
-            own[Modality.POSE_2D] = model.encode(batch, Modality.POSE_2D)
-    return embeddings, keypoints
-
-
-def _encode_pictures(
-    model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch]
-) -> tuple[dict[int, Tensor], dict[str, Tensor]]:
-    """The pictures' embeddings by batch; and the 2D of their heat maps.
+    """Embeddings of each batch's pictures and 2D; and the 2D (B, J, 2) of heat maps, if any.
 
     The second batch, if there is one, is the first in a mirror; of heat maps, the flip test is the
     mean of the maps.
     """
-    encoded = [model.encode_image(batch) for batch in batches]
-    maps = [heatmaps for _, heatmaps in encoded if heatmaps is not None]
-    if len(maps) > 1:
-        maps[1] = (maps[0] + maps[1][:, list(skeleton.mirror)].flip(-1)) / 2
-    names = (HEAT_MAPS, HEAT_MAPS + FLIP_TEST)
-    keypoints = {name: soft_argmax(own) for name, own in zip(names, maps, strict=False)}
-    return {n: embedding for n, (embedding, _) in enumerate(encoded)}, keypoints
-
-
-def _rows(parts: Sequence[Mapping[Key, Tensor]]) -> dict[Key, Tensor]:
-    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
+    keypoints: dict[str, Tensor] = {}
+    if IMAGE in kinds:
+        parts = []
+        for rows in torch.arange(len(batches[0])).split(PICTURES):
+            encoded = [model.encode_image(chosen(batch, rows)) for batch in batches]
+            maps = [heatmaps for _, heatmaps in encoded if heatmaps is not None]
+            if len(maps) > 1:
+                maps[1] = (maps[0] + maps[1][:, list(skeleton.mirror)].flip(-1)) / 2
+            parts.append([*(embedding for embedding, _ in encoded), *map(soft_argmax, maps)])
+        whole = [torch.cat(part) for part in zip(*parts, strict=True)]
+        images, points = whole[: len(batches)], whole[len(batches) :]
+        embeddings = [{IMAGE: image} for image in images]
+        keypoints = dict(zip((HEAT_MAPS, HEAT_MAPS + FLIP_TEST), points, strict=False))
+    if POSE_2D in kinds:
+        for own, batch in zip(embeddings, batches, strict=True):
+            own[POSE_2D] = model.encode(batch, POSE_2D)
+    return embeddings, keypoints

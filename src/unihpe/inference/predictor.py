@@ -1,40 +1,42 @@
 """Prediction: the public face of a model, in people's own units and joint sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
 
 from unihpe.body.batch import Frames, Modality
-from unihpe.body.prepare import prepare, root_relative
-from unihpe.body.skeleton import Skeleton, get_skeleton
+from unihpe.body.prepare import root_relative
+from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.inference.answer import Answer, Draw, answer
+from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import Results, results_of
-from unihpe.inputs import checks, evidence
-from unihpe.inputs.checks import Numbers, PictureLike
+from unihpe.inputs import evidence
+from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
 from unihpe.inputs.evidence import Evidence
-from unihpe.inputs.keypoints import Keypoints
+from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
 from unihpe.model.checkpoint import Card
 from unihpe.model.unihpe import UniHPE
 
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
-IMAGE, POSE_2D, POSE_3D = Modality
 
 
-class Options(TypedDict, total=False):
-    """What `lift` and `predict` take alike."""
+@dataclass(frozen=True)
+class Options:
+    """How `lift` and `predict` answer."""
 
-    focal: float | None  # pixels; without it √(W² + H²) is assumed
-    samples: int  # hypotheses for each person, if the decoder can be sampled
-    sampler: str  # how they are drawn, see `unihpe.diffusion.sampling`
-    steps: int  # of the sampler; 0 is its own default
-    flip: bool  # estimates are means with the mirrored one: better, for twice the time
-    seed: int
+    focal: float | None = None  # pixels; None: √(W² + H²) is assumed
+    samples: int = 0  # hypotheses for each person, if the decoder can be sampled
+    sampler: str = "auto"  # how they are drawn, see `unihpe.diffusion.sampling`
+    steps: int = 0  # of the sampler; 0 is its own default
+    flip: bool = False  # estimates are means with the mirrored one: better, for twice the time
+    seed: int = 0
+
+
+PLAIN = Options()
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,12 @@ class Predictor:
         skeleton: str = "coco17",
         *,
         confidence: Numbers | None = None,
-        **options: Unpack[Options],
+        focal: float | None = None,
+        samples: int = 0,
+        sampler: str = "auto",
+        steps: int = 0,
+        flip: bool = False,
+        seed: int = 0,
     ) -> Results:
         """2D keypoints to 3D poses, a point estimate each, and hypotheses if asked.
 
@@ -69,7 +76,7 @@ class Predictor:
             image_size: (width, height), or (N, 2); pixels.
             skeleton: which joints they are, by name (`unihpe.body.skeleton.SKELETONS`).
             confidence: (N, J) or (J,) in [0, 1], 0 is missing; without it all but NaN count fully.
-            options: focal, samples, sampler, steps, flip, seed, as `Options` says.
+            focal, samples, sampler, steps, flip, seed: as `Options` says.
 
         Returns:
             Poses in mm, camera axes, relative to the root; in the model's own joints.
@@ -78,18 +85,17 @@ class Predictor:
             InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty
                 picture, or a person with fewer than four joints seen.
         """
-        joints = get_skeleton(skeleton)
-        people = checks.checked_keypoints(keypoints, image_size, joints, confidence)
-        return self.lift_file(people, **options)
+        people = checked_keypoints(keypoints, image_size, skeleton, confidence)
+        return self.lift_file(people, Options(focal, samples, sampler, steps, flip, seed))
 
-    def lift_file(self, file: Keypoints, **options: Unpack[Options]) -> Results:
+    def lift_file(self, file: Keypoints, options: Options = PLAIN) -> Results:
         """`lift` for the people of a keypoint file; its names of pictures and people are kept."""
-        given = evidence.from_keypoints(file, self.skeleton, options.get("focal"))
-        return self.answer(given, **options)
+        people, focal = checked_people(file), options.focal
+        return self.answer(evidence.from_keypoints(people, self.skeleton, focal), options)
 
     def liftable(self, file: Keypoints) -> tuple[Keypoints, list[str]]:
         """The people of a file who can be lifted (else InputError), and who cannot, in words."""
-        rows, skipped = checks.liftable_rows(file, self.skeleton)
+        rows, skipped = liftable_rows(checked_people(file), self.skeleton)
         return file.select(rows), skipped
 
     def predict(
@@ -102,7 +108,12 @@ class Predictor:
         confidence: Numbers | None = None,
         name: str = "picture",
         person: Sequence[str] | None = None,
-        **options: Unpack[Options],
+        focal: float | None = None,
+        samples: int = 0,
+        sampler: str = "auto",
+        steps: int = 0,
+        flip: bool = False,
+        seed: int = 0,
     ) -> Results:
         """A picture's people to 2D and 3D poses.
 
@@ -112,7 +123,7 @@ class Predictor:
                 whole picture is one box.
             keypoints, skeleton, confidence: 2D keypoints of the same people, as in `lift`.
             name, person: of the picture and its people in the results; 0, 1, … without them.
-            options: as in `lift`.
+            focal, samples, sampler, steps, flip, seed: as `Options` says.
 
         Returns:
             As `lift`; `keypoints` are the estimated 2D in pixels of the picture. With keypoints
@@ -125,33 +136,27 @@ class Predictor:
                 it, a focal length that no lens has, keypoints that `lift` would refuse, or another
                 number of them, or of names, than of boxes.
         """
-        pixels, people, focal = checks.checked_picture(picture), None, options.get("focal")
+        pixels, people, own = checked_picture(picture), None, self.skeleton
         if keypoints is not None:
-            size, joints = pixels.shape[1::-1], get_skeleton(skeleton)
-            people = checks.checked_keypoints(keypoints, size, joints, confidence)
-        given = evidence.from_picture(pixels, boxes, people, self.skeleton, focal, name)
-        if person is not None and len(person) != len(given.person):
-            count = len(given.person)
-            raise InputError(f"{len(person)} names of people for {count} people: give one for each")
-        given = given if person is None else replace(given, person=tuple(person))
-        return self.answer(given, **options)
+            size = pixels.shape[1::-1]
+            people = checked_keypoints(keypoints, size, skeleton, confidence)
+        given = evidence.from_picture(pixels, boxes, people, own, focal, name, person)
+        return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
 
-    def predict_crops(self, frames: Frames, **options: Unpack[Options]) -> Results:
+    def predict_crops(self, frames: Frames, options: Options = PLAIN) -> Results:
         """People whose crops, boxes and cameras are known, such as rendered ones, as `predict`."""
-        names = checks.numbered(len(frames)), ("0",) * len(frames)
-        given = Evidence(prepare(frames, self.skeleton), (IMAGE,), frames.camera, *names)
-        return self.answer(given, **options)
+        return self.answer(evidence.from_crops(frames, self.skeleton), options)
 
-    def answer(self, given: Evidence, **options: Unpack[Options]) -> Results:
+    def answer(self, given: Evidence, options: Options = PLAIN) -> Results:
         """`lift` and `predict` for evidence that is checked already."""
         targets = [POSE_3D] if given.keypoints else [POSE_3D, POSE_2D]
-        made, flip = self._ask(given, targets, **options), options.get("flip", False)
-        words = "point estimate, one network evaluation at t = 1"
+        how = "point estimate, one network evaluation at t = 1"
         if not self.model.has_point_estimate(POSE_3D):
-            words = "one sample of the decoder"
+            how = "one sample of the decoder"
         elif not self.model.can_be_sampled(POSE_3D):
-            words = "the MLP decoder's answer"
-        return results_of(made, given, self.skeleton, flip, words)
+            how = "the MLP decoder's answer"
+        made = self._ask(given, targets, options)
+        return results_of(given, made, self.skeleton, options.flip, how)
 
     def embed(
         self,
@@ -181,10 +186,9 @@ class Predictor:
         elif keypoints is None or image_size is None:
             raise InputError("keypoints need their picture's size: image_size=(width, height)")
         else:
-            joints = get_skeleton(skeleton)
-            people = checks.checked_keypoints(keypoints, image_size, joints, confidence)
+            people = checked_keypoints(keypoints, image_size, skeleton, confidence)
             given = evidence.from_keypoints(people, self.skeleton, focal)
-        return self._ask(given, []).embeddings[given.kinds[0]].cpu()
+        return self._ask(given, [], PLAIN).embeddings[given.kinds[0]].cpu()
 
     def sample(
         self, samples: int, *, seed: int = 0, sampler: str = "auto", steps: int = 0
@@ -205,16 +209,12 @@ class Predictor:
         drawn = self.model.sample(embedding, POSE_2D, POSE_3D, box, chosen, 1, generator, drop)
         return root_relative(drawn[0], self.skeleton).cpu()
 
-    def _ask(
-        self, given: Evidence, targets: Sequence[Modality], **options: Unpack[Options]
-    ) -> Answer:
-        if unknown := options.keys() - Options.__annotations__.keys():
-            raise TypeError(f"no option {', '.join(sorted(unknown))}; see Options")
+    def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
         if IMAGE in given.kinds and self.model.image_encoder is None:
             remedy = "it lifts keypoints; name a checkpoint trained on pictures"
             raise InputError(f"this model has no image encoder: {remedy}")
-        generator = torch.Generator().manual_seed(options.get("seed", 0))
-        sampler = build_sampler(options.get("sampler", "auto"), options.get("steps", 0), generator)
-        draw, flip = Draw(sampler, generator, options.get("samples", 0)), options.get("flip", False)
+        generator = torch.Generator().manual_seed(options.seed)
+        sampler = build_sampler(options.sampler, options.steps, generator)
+        draw, flip = Draw(sampler, generator, options.samples), options.flip
         ask = partial(answer, self.model, self.skeleton, draw=draw, targets=targets, flip=flip)
         return Answer.join([ask(part.to(self.device), given.kinds) for part in given.parts()])

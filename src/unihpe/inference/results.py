@@ -50,44 +50,29 @@ class Results:
         """Poses in camera axes, not relative to the root: (N, J, 3), mm."""
         return self.pose + self.translation[:, None]
 
-    def select(self, rows: Sequence[int]) -> Self:
-        """Some of the people."""
-        columns = {name: getattr(self, name) for name in BY_PERSON}
-        made: dict[str, Any] = {
-            name: None if own is None else own[list(rows)] for name, own in columns.items()
-        }
-        made["samples"] = None if self.samples is None else self.samples[:, list(rows)]
-        made["paths"] = {name: pose[list(rows)] for name, pose in self.paths.items()}
-        made |= {name: tuple(getattr(self, name)[n] for n in rows) for name in ("image", "person")}
-        return replace(self, **made)
-
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """The people of several results of one model, one after the other."""
-        columns = {name: [getattr(p, name) for p in parts] for name in (*BY_PERSON, "samples")}
-        made: dict[str, Any] = {
-            name: None if own[0] is None else torch.cat(own, dim=1 if name == "samples" else 0)
-            for name, own in columns.items()
-        }
-        paths = parts[0].paths
-        made["paths"] = {name: torch.cat([part.paths[name] for part in parts]) for name in paths}
-        names = {name: [getattr(p, name) for p in parts] for name in ("image", "person")}
-        made |= {name: tuple(chain.from_iterable(own)) for name, own in names.items()}
-        return replace(parts[0], **made)
+        first, made = parts[0], dict[str, Any]()
+        for name in (*BY_PERSON, "samples"):
+            if getattr(first, name) is not None:
+                columns = [getattr(part, name) for part in parts]
+                made[name] = torch.cat(columns, dim=1 if name == "samples" else 0)
+        for name in ("image", "person"):
+            made[name] = tuple(chain.from_iterable(getattr(part, name) for part in parts))
+        paths = {name: torch.cat([part.paths[name] for part in parts]) for name in first.paths}
+        return replace(first, **made, paths=paths)
 
 
-def results_of(
-    made: Answer, given: Evidence, skeleton: Skeleton, flip: bool, words: str
-) -> Results:
-    """An answer in people's units, placed before the camera."""
+def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, how: str) -> Results:
+    """An answer in people's units, placed before the camera; `how` it was found, in words."""
     tested, camera, joints = FLIP_TEST if flip else "", given.camera, given.keypoints
     ways = [*(kind.label for kind in given.kinds), *([FUSED] if FUSED in made.poses else [])]
     paths = {way: made.poses[way + tested].cpu() for way in ways}
     if joints is None:
         assert given.batch.box is not None
-        points = made.keypoints[ways[0] + tested].cpu()
-        points, sure = from_box(points, given.batch.box), torch.ones(points.shape[:2])
-        joints = Converted(points, sure, (False,) * len(skeleton))
+        points = from_box(made.keypoints[ways[0] + tested].cpu(), given.batch.box)
+        joints = Converted(points, torch.ones(points.shape[:2]), (False,) * len(skeleton))
     pose, samples = paths[given.kinds[-1].label], made.hypotheses
     if samples is not None:
         rooted = root_relative(samples.flatten(0, 1), skeleton)
@@ -106,7 +91,7 @@ def results_of(
         person=given.person,
         samples=samples,
         spread=None if samples is None else spread(samples),
-        estimate=f"{words}, mean with the mirrored one" if flip else words,
+        estimate=f"{how}, mean with the mirrored one" if flip else how,
         paths=paths if len(ways) > 1 else {},
     )
 

@@ -2,20 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.boxes import box_from_corners
+from unihpe.body.boxes import box_from_corners, extent
 from unihpe.body.conversions import Converted
 from unihpe.errors import InputError
 from unihpe.inputs.checks import FARTHEST, Numbers, floats
-from unihpe.inputs.keypoints import DAMAGED
+from unihpe.io.files import input_errors
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
-
 Corners = list[list[float]]  # left, top, right, bottom of each box, pixels
 
 
@@ -28,26 +28,28 @@ def read_boxes(path: Path) -> dict[str, Corners]:
     Raises:
         InputError: for a file that is neither.
     """
+    remedy = 'write {"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
+    with input_errors(f"{path}: cannot be read", kinds=(OSError, UnicodeDecodeError)):
+        text = path.read_text(encoding="utf-8-sig")
+    with input_errors(f"{path}: no boxes as we know them", remedy):
+        content = json.loads(text)
+        return _coco_boxes(content) if "annotations" in content else _plain_boxes(content)
+
+
+def _plain_boxes(content: Any) -> dict[str, Corners]:
+    boxes = {Path(name).name: np.asarray(own, np.float64) for name, own in content.items()}
+    return {name: own.reshape(len(own), 4).tolist() for name, own in boxes.items()}
+
+
+def _coco_boxes(content: Any) -> dict[str, Corners]:
+    names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
     boxes: dict[str, Corners] = {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        if "annotations" not in content:
-            for name, corners in content.items():
-                four = np.asarray(corners, dtype=np.float64).reshape(len(corners), 4)
-                boxes[Path(name).name] = four.tolist()
-            return boxes
-        names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
-        for note in content["annotations"]:
-            if not note.get("iscrowd"):
-                x, y, width, height = (float(value) for value in note["bbox"])
-                box = [x, y, x + width, y + height]
-                boxes.setdefault(names[note["image_id"]], []).append(box)
-        return boxes
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (*DAMAGED, RecursionError) as error:
-        known = '{"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
-        raise InputError(f"{path}: no boxes as we know them; write {known}") from error
+    for note in content["annotations"]:
+        if not note.get("iscrowd"):
+            x, y, width, height = (float(value) for value in note["bbox"])
+            corners = [x, y, x + width, y + height]
+            boxes.setdefault(names[note["image_id"]], []).append(corners)
+    return boxes
 
 
 def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
@@ -75,9 +77,13 @@ def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
 
 def corners_round(joints: Converted) -> Tensor:
     """Left, top, right, bottom of the seen joints, (N, 4), pixels."""
-    seen = (joints.confidence > 0)[..., None]
-    low = torch.where(seen, joints.points, torch.inf).amin(1)
-    high = torch.where(seen, joints.points, -torch.inf).amax(1)
+    low, high = extent(joints.points, joints.confidence > 0)
     # all joints in one row or column still make a box, whatever float32 rounds away
     thin = torch.clamp(2 * SMALLEST_BOX - (high - low), min=0) / 2
     return torch.cat([low - thin, high + thin], dim=1)
+
+
+def require_a_box_each(boxes: int, people: int) -> None:
+    """Raise where boxes and people with keypoints are not as many."""
+    if boxes != people:
+        raise InputError(f"{boxes} boxes and keypoints of {people} people: give one box for each")

@@ -1,4 +1,4 @@
-"""Checks of what people hand in: arrays, keypoints, pictures, boxes, focal lengths."""
+"""Checks of what people hand in: arrays, names, pictures, focal lengths."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,14 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.camera import Camera, default_focal
-from unihpe.body.conversions import Converted, convert
-from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError, one_line
-from unihpe.inputs.keypoints import Keypoints
 from unihpe.io.picture import Picture, PictureFile, read_picture
 
 Numbers = ArrayLike | Tensor
 PictureLike = PictureFile | Picture  # a path, bytes, a binary file, or RGB (H, W, 3) uint8
 FARTHEST = 20  # pictures from the middle of the picture; beyond lies nobody
 FOCAL_RANGE = 1e-2, 1e3  # of the picture's larger side; no lens lies outside
-SMALLEST_EXTENT = 1e-4  # of the picture's larger side; keypoints as near as that lie on one spot
 
 
 def floats(values: Numbers, what: str) -> Tensor:
@@ -30,77 +25,12 @@ def floats(values: Numbers, what: str) -> Tensor:
         raise InputError(f"{what} must be an array of numbers ({one_line(error, 80)})") from error
 
 
-def numbered(people: int) -> tuple[str, ...]:
-    """Names for people without any."""
-    return tuple(str(n) for n in range(people))
-
-
-def checked_keypoints(
-    keypoints: Numbers, image_size: Numbers, skeleton: Skeleton, confidence: Numbers | None
-) -> Keypoints:
-    """Keypoints (N, J, 2), or (N, J, 3) with their confidence; NaN joints get confidence 0."""
-    points, joints = floats(keypoints, "keypoints"), len(skeleton)
-    points = points[None] if points.ndim == 2 else points
-    if points.ndim != 3 or points.shape[1:] not in ((joints, 2), (joints, 3)):
-        wanted = f"(N, {joints}, 2) for {skeleton.name}, not {tuple(points.shape)}"
-        raise InputError(f"keypoints must be {wanted}; a third column is their confidence")
-    if points.shape[2] == 3:
-        if confidence is not None:
-            raise InputError("confidence is given twice: leave out confidence= or the third column")
-        points, confidence = points[..., :2], points[..., 2]
-    if not len(points):
-        raise InputError("nobody to lift: keypoints are empty")
-    if bool(torch.isinf(points).any()):
-        remedy = "a missing joint is NaN or has confidence 0"
-        raise InputError(f"keypoints hold an infinite coordinate; {remedy}")
-    seen = torch.ones(points.shape[:2]) if confidence is None else floats(confidence, "confidence")
-    seen = seen[None] if seen.ndim == 1 else seen
-    if seen.shape != points.shape[:2]:
-        wanted = f"keypoints want {tuple(points.shape[:2])}"
-        raise InputError(f"confidence is {tuple(seen.shape)}, {wanted}")
-    seen = torch.where(torch.isnan(points).any(-1), 0.0, seen.nan_to_num(0.0).clamp(0, 1))
-    points = torch.where(seen[..., None] > 0, points, torch.nan)
-    size, people = floats(image_size, "image_size"), len(points)
-    if size.shape not in ((2,), (people, 2)) or not bool((size.isfinite() & (size > 0)).all()):
-        what = "(width, height) in pixels, both above 0, once or for each person"
-        raise InputError(f"image_size must be {what}")
-    names = numbered(people), ("0",) * people
-    return Keypoints(skeleton, points, seen, *names, size.expand(people, 2))
-
-
-def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:
-    """People in a model's joints; and, by their rows, why some cannot be lifted."""
-    converted = convert(people.keypoints, people.confidence, people.skeleton, skeleton)
-    size, seen = people.image_size, converted.confidence > 0
-    points = torch.where(seen[..., None], converted.points, torch.nan)
-    far = ((points - size[:, None] / 2).abs() > FARTHEST * size[:, None]).flatten(1).any(1)
-    sides = points.nan_to_num(-torch.inf).amax(1) - points.nan_to_num(torch.inf).amin(1)
-    small = (sides.amax(1) <= SMALLEST_EXTENT * size.amax(1)).tolist()
-    reasons = {}
-    for n, (count, is_far) in enumerate(zip(seen.sum(1).tolist(), far.tolist(), strict=True)):
-        if count < FEWEST_JOINTS:
-            reasons[n] = f"{count} joints seen, at least {FEWEST_JOINTS} are needed"
-        elif is_far:
-            reasons[n] = f"a joint lies more than {FARTHEST} pictures away from the picture"
-        elif small[n]:
-            reasons[n] = "all joints lie on one spot"
-    return converted, reasons
-
-
-def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int], list[str]]:
-    """Who can be lifted, by row; and who cannot, in words. It is refused if nobody can."""
-    _, reasons = lifting_reasons(people, skeleton)
-    skipped = [f"{people.image[n]}, person {people.person[n]}: {reasons[n]}" for n in reasons]
-    if len(skipped) == len(people):
-        raise InputError(f"nobody to lift: {skipped[0]}")
-    return [n for n in range(len(people)) if n not in reasons], skipped
-
-
-def converted_keypoints(people: Keypoints, skeleton: Skeleton) -> Converted:
-    joints, reasons = lifting_reasons(people, skeleton)
-    if reasons:
-        raise InputError(f"person {min(reasons)}: {reasons[min(reasons)]}; leave them out")
-    return joints
+def names_of(people: int, given: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The names given to people, one for each; 0, 1, … without any."""
+    names = tuple(str(n) for n in range(people)) if given is None else tuple(given)
+    if len(names) != people:
+        raise InputError(f"{len(names)} names of people for {people} people: give one for each")
+    return names
 
 
 def checked_picture(picture: PictureLike) -> Picture:

@@ -1,6 +1,6 @@
 """What people hand in, checked and made ready for a model: keypoints, poses, boxes, pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,17 +13,16 @@ from unihpe.body.conversions import Converted
 from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
-from unihpe.inputs.boxes import checked_boxes, corners_round
+from unihpe.inputs.boxes import checked_boxes, corners_round, require_a_box_each
 from unihpe.inputs.checks import (
     Numbers,
     PictureLike,
     checked_camera,
     checked_picture,
-    converted_keypoints,
     floats,
-    numbered,
+    names_of,
 )
-from unihpe.inputs.keypoints import Keypoints
+from unihpe.inputs.keypoints import Keypoints, converted_keypoints
 from unihpe.io.picture import Picture
 
 CHUNK, CROPS = 4096, 1024  # people at a time: keypoints, and pictures
@@ -57,10 +56,16 @@ class Evidence:
 def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: float | None) -> Evidence:
     """2D keypoints, in a model's joints; people who cannot be lifted are refused."""
     camera, joints = checked_camera(people.image_size, focal), converted_keypoints(people, skeleton)
-    n, group = torch.arange(len(people)), ("",) * len(people)
-    frames = Frames(joints.points, joints.confidence, None, camera, group, n)
+    group, index = ("",) * len(people), torch.arange(len(people))
+    frames = Frames(joints.points, joints.confidence, None, camera, group, index)
     batch, names = prepare(frames, skeleton), (people.image, people.person)
     return Evidence(batch, (Modality.POSE_2D,), camera, *names, focal is not None, joints)
+
+
+def from_crops(frames: Frames, skeleton: Skeleton) -> Evidence:
+    """People whose crops, boxes and cameras are known."""
+    names = names_of(len(frames)), ("0",) * len(frames)
+    return Evidence(prepare(frames, skeleton), (Modality.IMAGE,), frames.camera, *names)
 
 
 def from_picture(
@@ -70,9 +75,10 @@ def from_picture(
     skeleton: Skeleton,
     focal: float | None,
     name: str = "picture",
+    person: Sequence[str] | None = None,
 ) -> Evidence:
     """The people in boxes of a picture, or round their keypoints, or one who fills it."""
-    pixels, kinds = checked_picture(picture), tuple(Modality)[:2]
+    pixels, kinds = checked_picture(picture), tuple(Modality)[:1]
     joints = None if people is None else converted_keypoints(people, skeleton)
     box = checked_boxes(corners_round(joints) if boxes is None and joints else boxes, pixels)
     count, size = len(box), torch.tensor(pixels.shape[1::-1], dtype=torch.float32)
@@ -80,13 +86,12 @@ def from_picture(
     empty = torch.zeros(count, len(skeleton), 2)
     batch = Batch(empty, empty[..., 0], box_token(box, camera.size, camera.focal[:, 0]), box=box)
     if joints is not None:
-        if len(joints.points) != count:
-            marked = f"keypoints of {len(joints.points)} people"
-            raise InputError(f"{count} boxes and {marked}: give one box for each")
+        kinds = Modality.IMAGE, Modality.POSE_2D
+        require_a_box_each(count, len(joints.points))
         seen = joints.confidence[..., None] > 0
         points = torch.where(seen, to_box(joints.points, box), 0.0)
         batch = replace(batch, keypoints=points, confidence=joints.confidence)
-    kinds, names = kinds if joints else kinds[:1], ((name,) * count, numbered(count))
+    names = (name,) * count, names_of(count, person)
     return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels)
 
 
@@ -99,7 +104,7 @@ def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
         raise InputError(f"poses must be {wanted}; not {tuple(poses.shape)}")
     if bool(torch.isinf(poses).any()):
         raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
-    empty, names = torch.zeros_like(poses), numbered(len(poses))
+    empty, names = torch.zeros_like(poses), names_of(len(poses))
     pose = root_relative(poses, skeleton)
     batch = Batch(empty[..., :2], empty[..., 0], empty[:, 0], pose=pose)
     camera = Camera.simple(torch.ones(len(poses), 2))  # nobody sees them

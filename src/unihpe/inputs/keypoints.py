@@ -1,24 +1,20 @@
-"""2D keypoints as the tools of the field write them; the layout is told from the content.
+"""2D keypoints of people: checked, and who of them can be lifted."""
 
-Missing joints (whatever a tool writes for them) come out with confidence 0, NaN.
-"""
-
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.body.batch import FEWEST_JOINTS
+from unihpe.body.boxes import extent
+from unihpe.body.conversions import Converted, convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.errors import InputError, one_line
-from unihpe.inputs.detections import Detections, Size, read_arrays
-from unihpe.inputs.tools import read_openpose, reader_of
+from unihpe.errors import InputError
+from unihpe.inputs.checks import FARTHEST, Numbers, floats, names_of
 
-DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+SMALLEST_EXTENT = 1e-4  # of the picture's larger side; keypoints as near as that lie on one spot
 
 
 @dataclass(frozen=True)
@@ -44,111 +40,78 @@ class Keypoints:
         return replace(self, **columns)
 
 
-def read_keypoints(
-    path: Path, skeleton: str | None = None, image_size: Size | None = None
+def checked_keypoints(
+    keypoints: Numbers, image_size: Numbers, joint_set: Skeleton | str, confidence: Numbers | None
 ) -> Keypoints:
-    """Read a keypoint file, or a folder of OpenPose files.
-
-    Args:
-        skeleton: the file's joints, where the layout does not tell (npy, npz) or tells wrong.
-        image_size: width and height in pixels, where the file does not hold them.
-
-    Raises:
-        InputError: for a file that cannot be read or understood, or holds nobody, a wrong number
-            of joints, infinite coordinates, or no picture size.
-    """
-    if image_size is not None and not (min(image_size) > 0 and np.isfinite(image_size).all()):
-        size = f"{image_size[0]:g}x{image_size[1]:g}"
-        raise InputError(f"the picture size must be above 0, not {size}")
-    return in_pixels(read_detections(path, skeleton), path, image_size)
-
-
-def read_detections(path: Path, skeleton: str | None = None) -> Detections:
-    """The people of a file or folder as they are there, of a known skeleton, and checked."""
-    if not path.exists():
-        raise InputError(f"no keypoint file at {path}")
-    try:
-        return _checked(_read(path), path, skeleton)
-    except InputError:
-        raise
-    except (*DAMAGED, RecursionError) as error:
-        reason = f"{error.__class__.__name__}: {one_line(error, 80)}"
-        raise InputError(f"{path}: not as its layout says ({reason}); docs/formats.md") from error
-
-
-def in_pixels(detections: Detections, path: Path, image_size: Size | None) -> Keypoints:
-    """The people as tensors, in pixels of their pictures."""
-    people, remedy = detections.people, "give --image-size WIDTHxHEIGHT"
-    sizes = [own for person in people if (own := image_size or person.size) is not None]
-    if len(sizes) < len(people):
-        shares = "MediaPipe's coordinates are shares of the picture"
-        lacks = shares if detections.shares else "holds no picture size"
-        raise InputError(f"{path}: {lacks}; {remedy}")
-    size = torch.tensor(sizes, dtype=torch.float32)
-    if not bool((size > 0).all()):
-        raise InputError(f"{path}: a picture size is not above 0; {remedy}")
-    stacked = np.stack([person.joints for person in people])
-    if detections.shares:
-        stacked = stacked * np.array([(*own, 1.0) for own in sizes])[:, None]
-    joints = torch.from_numpy(stacked.astype(np.float32))
-    confidence = joints[..., 2].nan_to_num(0.0).clamp(0, 1)
-    missing = torch.isnan(joints).any(-1) | (confidence <= 0)
-    return Keypoints(
-        get_skeleton(detections.skeleton or ""),
-        torch.where(missing[..., None], torch.nan, joints[..., :2]),
-        torch.where(missing, 0.0, confidence),
-        tuple(person.image for person in people),
-        tuple(person.person for person in people),
-        size,
-    )
+    """Keypoints (N, J, 2), or (N, J, 3) with their confidence; NaN joints get confidence 0."""
+    skeleton = get_skeleton(joint_set) if isinstance(joint_set, str) else joint_set
+    points, joints = floats(keypoints, "keypoints"), len(skeleton)
+    points = points[None] if points.ndim == 2 else points
+    if points.ndim != 3 or points.shape[1:] not in ((joints, 2), (joints, 3)):
+        wanted = f"(N, {joints}, 2) for {skeleton.name}, not {tuple(points.shape)}"
+        raise InputError(f"keypoints must be {wanted}; a third column is their confidence")
+    if points.shape[2] == 3:
+        if confidence is not None:
+            raise InputError("confidence is given twice: leave out confidence= or the third column")
+        points, confidence = points[..., :2], points[..., 2]
+    if not len(points):
+        raise InputError("nobody to lift: keypoints are empty")
+    if bool(torch.isinf(points).any()):
+        remedy = "a missing joint is NaN or has confidence 0"
+        raise InputError(f"keypoints hold an infinite coordinate; {remedy}")
+    seen = torch.ones(points.shape[:2]) if confidence is None else floats(confidence, "confidence")
+    seen = seen[None] if seen.ndim == 1 else seen
+    if seen.shape != points.shape[:2]:
+        shape = tuple(points.shape[:2])
+        raise InputError(f"confidence is {tuple(seen.shape)}, keypoints want {shape}")
+    seen = torch.where(torch.isnan(points).any(-1), 0.0, seen.nan_to_num(0.0).clamp(0, 1))
+    points = torch.where(seen[..., None] > 0, points, torch.nan)
+    size, people = floats(image_size, "image_size"), len(points)
+    if size.shape not in ((2,), (people, 2)) or not bool((size.isfinite() & (size > 0)).all()):
+        what = "(width, height) in pixels, both above 0, once or for each person"
+        raise InputError(f"image_size must be {what}")
+    size, person = size.expand(people, 2), ("0",) * people
+    return Keypoints(skeleton, points, seen, names_of(people), person, size)
 
 
-def _read(path: Path) -> Detections:
-    if path.suffix in (".npy", ".npz"):
-        return read_arrays(path)
-    if not path.is_dir():
-        content = _read_json(path)
-        if (reader := reader_of(content)) is None:
-            known = "COCO, OpenPose, AlphaPose, MMPose and MediaPipe JSON (docs/formats.md)"
-            raise InputError(f"{path}: not a known keypoint layout; known are {known}")
-        return reader(content, path.stem)
-    contents = {file: _read_json(file) for file in sorted(path.glob("*.json"))}
-    if not contents:
-        raise InputError(f"{path}: no .json files in it")
-    if not all(reader_of(content) is read_openpose for content in contents.values()):
-        raise InputError(f"{path}: a folder must hold OpenPose files (one JSON a frame)")
-    frames = [read_openpose(content, file.stem) for file, content in contents.items()]
-    return replace(frames[0], people=[person for frame in frames for person in frame.people])
+def checked_people(people: Keypoints) -> Keypoints:
+    """People as somebody's own code may have made them, checked as arrays are."""
+    points, size, skeleton = people.keypoints, people.image_size, people.skeleton
+    checked = checked_keypoints(points, size, skeleton, people.confidence)
+    image, person = (names_of(len(checked), names) for names in (people.image, people.person))
+    return replace(checked, image=image, person=person)
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}: {error.msg}"
-        raise InputError(f"{path}: not whole JSON ({where}); copy or write it again") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable text file ({one_line(error, 80)})") from error
+def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:
+    """People in a model's joints; and, by their rows, why some cannot be lifted."""
+    converted = convert(people.keypoints, people.confidence, people.skeleton, skeleton)
+    points, size, seen = converted.points, people.image_size, converted.confidence > 0
+    far = ((points - size[:, None] / 2).abs() > FARTHEST * size[:, None]).flatten(1).any(1)
+    low, high = extent(points, seen)
+    small = ((high - low).amax(1) <= SMALLEST_EXTENT * size.amax(1)).tolist()
+    reasons = {}
+    for n, (count, is_far) in enumerate(zip(seen.sum(1).tolist(), far.tolist(), strict=True)):
+        if count < FEWEST_JOINTS:
+            reasons[n] = f"{count} joints seen, at least {FEWEST_JOINTS} are needed"
+        elif is_far:
+            reasons[n] = f"a joint lies more than {FARTHEST} pictures away from the picture"
+        elif small[n]:
+            reasons[n] = "all joints lie on one spot"
+    return converted, reasons
 
 
-def _checked(detections: Detections, path: Path, given: str | None) -> Detections:
-    """The people with the joints of their set, which is given, told, or known by the count."""
-    if not detections.people:
-        raise InputError(f"{path}: nobody in it")
-    own = detections.skeleton or detections.sets.get(len(detections.people[0].joints))
-    name = given or own
-    if name is None:
-        remedy = "name them with --skeleton, for example coco17"
-        raise InputError(f"{path}: does not say which joints it holds; {remedy}")
-    people, count = [], len(get_skeleton(name))
-    for person in detections.people:
-        if own and detections.sets.get(len(person.joints)) == own:
-            person = replace(person, joints=person.joints[: len(get_skeleton(own))])
-        if person.joints.shape != (count, 3):
-            joints = f"{person.image} has {len(person.joints)} joints, {name} has {count}"
-            raise InputError(f"{path}: {joints}; name the right --skeleton")
-        if np.isinf(person.joints).any():
-            remedy = "a missing joint is NaN or has confidence 0"
-            raise InputError(f"{path}: {person.image} holds an infinite coordinate; {remedy}")
-        people.append(person)
-    return replace(detections, people=people, skeleton=name)
+def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int], list[str]]:
+    """Who can be lifted, by row; and who cannot, in words. It is refused if nobody can."""
+    _, reasons = lifting_reasons(people, skeleton)
+    skipped = [f"{people.image[n]}, person {people.person[n]}: {reasons[n]}" for n in reasons]
+    if len(skipped) == len(people):
+        raise InputError(f"nobody to lift: {skipped[0]}")
+    return [n for n in range(len(people)) if n not in reasons], skipped
+
+
+def converted_keypoints(people: Keypoints, skeleton: Skeleton) -> Converted:
+    """People in a model's joints; refused if somebody cannot be lifted."""
+    joints, reasons = lifting_reasons(people, skeleton)
+    if reasons:
+        raise InputError(f"person {min(reasons)}: {reasons[min(reasons)]}; leave them out")
+    return joints

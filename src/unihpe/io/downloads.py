@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from unihpe.errors import InputError, one_line
+from unihpe.io.files import input_errors
 
 ATTEMPTS = 3
 TIMEOUT = 30.0  # seconds without a byte
@@ -67,14 +68,11 @@ def download(
     address = f"{mirror.rstrip('/')}/{quote(wanted.file)}" if mirror is not None else wanted.url
     if urlsplit(address).scheme not in ("http", "https"):
         raise InputError(f"{address}: not an http or https address; give the mirror as https://…")
-    try:
+    part = path.with_name(f"{path.name}.part")
+    with input_errors(f"cannot write {path}", "choose a folder with $UNIHPE_CACHE", (OSError,)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
         fetch(address, part, bool(sha256), progress)
         finish(part, path, sha256, address)
-    except OSError as error:
-        what = f"cannot write {path}: {error.strerror or error}"
-        raise InputError(f"{what}; choose a folder with $UNIHPE_CACHE") from error
     return path
 
 

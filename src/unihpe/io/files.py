@@ -28,8 +28,8 @@ BROKEN: Kinds = (
 
 
 @contextlib.contextmanager
-def readable(what: str, remedy: str = "copy it again", kinds: Kinds = BROKEN) -> Iterator[None]:
-    """Turns what a broken file raises into an InputError: what it is not, why, and the remedy."""
+def input_errors(what: str, remedy: str = "copy it again", kinds: Kinds = BROKEN) -> Iterator[None]:
+    """Turns what a broken file raises into an InputError: what is wrong, why, and the remedy."""
     try:
         yield
     except InputError:
@@ -64,7 +64,7 @@ def write_text(path: Path, text: str) -> None:
 
 def read_text(path: Path, remedy: str) -> str:
     """A text file's content; the message of an InputError ends with the remedy."""
-    with readable(f"{path}: cannot be read", remedy, (OSError,)):
+    with input_errors(f"{path}: cannot be read", remedy, (OSError,)):
         return path.read_text(encoding="utf-8", errors="replace")
 
 

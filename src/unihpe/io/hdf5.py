@@ -10,7 +10,7 @@ import numpy as np
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, Shape, as_floats, require_keys
 from unihpe.io.extra import extra
-from unihpe.io.files import readable
+from unihpe.io.files import input_errors
 from unihpe.io.pickles import require_no_bomb
 
 
@@ -19,7 +19,7 @@ def read_hdf5(
 ) -> dict[str, Array]:
     """Arrays of an HDF5 file by name, of the wanted shapes; those of `optional` may be absent."""
     h5py = extra("h5py", "data", f"{path}: reading it needs h5py")
-    with readable(f"{path}: not a readable HDF5 file"), h5py.File(path, "r") as file:
+    with input_errors(f"{path}: not a readable HDF5 file"), h5py.File(path, "r") as file:
         require_keys(file, sorted(shapes), path, remedy)
         wanted = {**shapes, **{key: shape for key, shape in optional.items() if key in file}}
         return {key: checked(file[key], shape, path, key) for key, shape in wanted.items()}

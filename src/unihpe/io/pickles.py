@@ -21,7 +21,7 @@ import numpy as np
 
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, require_keys
-from unihpe.io.files import BROKEN, readable
+from unihpe.io.files import BROKEN, input_errors
 
 GET_IT = "get the file from the data set's own site"
 BOMB_BYTES, BOMB_RATIO = 1 << 29, 100  # larger, and better compressed, than any array of poses is
@@ -148,13 +148,13 @@ class Restricted(pickle.Unpickler):
 
 def load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restricted) -> Any:
     """The one object pickled in a stream; `where` names it in messages."""
-    with readable(f"{where}: not a readable pickle"):
+    with input_errors(f"{where}: not a readable pickle"):
         return reader(file, where).load()
 
 
 def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
     """The object in a pickle file: arrays, numbers, text, containers, and what `reader` adds."""
-    unopened = readable(f"{path}: cannot be read", "give the right folder", (OSError,))
+    unopened = input_errors(f"{path}: cannot be read", "give the right folder", (OSError,))
     with unopened, path.open("rb") as file:
         return load_stream(file, str(path), reader)
 
@@ -164,7 +164,7 @@ def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str,
     if not path.is_file():
         remedy = "give the folder that holds it, or make it as docs/data.md describes"
         raise InputError(f"{path}: no such file; {remedy}")
-    with readable(f"{path}: not a readable npz"), zipfile.ZipFile(path) as archive:
+    with input_errors(f"{path}: not a readable npz"), zipfile.ZipFile(path) as archive:
         present = [name.removesuffix(".npy") for name in archive.namelist()]
         require_keys(present, keys, path, f"it holds {', '.join(present) or 'nothing'}")
         return {key: member(archive, key, f"{path} [{key}]", objects) for key in keys}
@@ -205,7 +205,7 @@ def read_numbers(file: IO[bytes], size: int) -> Array:
 
 def load_npy(path: Path, remedy: str) -> Array:
     """The numbers of an npy file; the InputError for a broken one, or objects, ends in `remedy`."""
-    with readable(f"{path}: no readable npy", remedy), path.open("rb") as file:
+    with input_errors(f"{path}: no readable npy", remedy), path.open("rb") as file:
         return read_numbers(file, path.stat().st_size)
 
 

@@ -87,18 +87,12 @@ def load_model() -> BodyModel:
     adult, begins = rest[BANK // 2 :].mean(0), heads[BANK // 2 :].mean(0)
     crown = adult[adult[:, 1].argmax()].astype(np.float64)
     up = unit(crown - limb_joints(begins, names)["thorax"])
-    parents = [-1 if parent is None else parent for parent in anny.bone_parents]
-    return BodyModel(
-        names,
-        np.array(parents, dtype=np.int32),
-        np.concatenate([rest, garments.shapes], axis=1),
-        heads,
-        np.concatenate([faces, garments.faces]),
-        np.concatenate(texture),
-        skinning.followed_by(garments.skinning),
-        np.stack([up, unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)]),
-        garments,
-    )
+    head_axes = np.stack([up, unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)])
+    parents = np.array([-1 if p is None else p for p in anny.bone_parents], dtype=np.int32)
+    shapes = np.concatenate([rest, garments.shapes], axis=1)
+    mesh = (np.concatenate([faces, garments.faces]), np.concatenate(texture))
+    skins = skinning.followed_by(garments.skinning)
+    return BodyModel(names, parents, shapes, heads, *mesh, skins, head_axes, garments)
 
 
 def draw_bank(anny: Any) -> tuple[Floats, Doubles]:
@@ -176,10 +170,8 @@ def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles
     """World rotation of each bone against its rest, (B, 3, 3), for the asked joints (17, 3)."""
     rest = limb_joints(rest_heads, model.bones)
     want = {joint: asked[n] for joint, n in COLUMN.items()}
-    pelvis, thorax = (
-        trunk_frame(want, *part) @ trunk_frame(rest, *part).T
-        for part in (("hip", "pelvis", "spine"), ("shoulder", "spine", "thorax"))
-    )
+    trunk = (("hip", "pelvis", "spine"), ("shoulder", "spine", "thorax"))
+    pelvis, thorax = (trunk_frame(want, *part) @ trunk_frame(rest, *part).T for part in trunk)
     head = head_turn(model, thorax, want)
     made = {"root": pelvis}
     made |= {bone: slerp(pelvis, thorax, share) for bone, share in SPINE_SHARE.items()}
@@ -188,9 +180,8 @@ def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles
         collar = collar_turn(rest, want, f"{side}_shoulder", thorax)
         made[f"clavicle{mark}"] = collar
         for limb, turn in ((LEG, pelvis), (ARM, collar)):
-            upper, middle, lower = (f"{side}_{joint}" for joint in limb)
-            bones = list(limb.values())
-            for bone, start, end in ((bones[0], upper, middle), (bones[1], middle, lower)):
+            joints = [f"{side}_{joint}" for joint in limb]
+            for bone, start, end in zip(limb.values(), joints, joints[1:], strict=False):
                 turn = swung(turn, rest[end] - rest[start], want[end] - want[start])
                 made[bone + mark] = turn
     turns = np.empty((len(model.bones), 3, 3))
@@ -215,10 +206,8 @@ def head_turn(model: BodyModel, thorax: Doubles, want: Mapping[str, Doubles]) ->
     forward = forward - unit(up) * (forward @ unit(up))
     if np.linalg.norm(forward) < 0.15 * np.linalg.norm(up):
         return swung(thorax, model.head_axes[0], up)
-    rest, asked = (
-        np.stack([cross(*axes), *axes], axis=1)
-        for axes in (tuple(model.head_axes), (unit(up), unit(forward)))
-    )
+    frames = (tuple(model.head_axes), (unit(up), unit(forward)))
+    rest, asked = (np.stack([cross(*axes), *axes], axis=1) for axes in frames)
     return np.asarray(asked @ rest.T)
 
 

@@ -128,17 +128,11 @@ def draw_outfit(
     trousers *= 0.3 if bottoms == "skirt" else 1.0
     if cut["shirt_low"] < cut["waist"] - 1:  # worn over the bottoms
         shirt = max(shirt, trousers + 3)
+    thickness = np.array([0, shirt, trousers, 9, hair, 16, 3, 0, 0], np.float32)
     crease = [0.0, 0.1 + 0.25 * loose, 0.1 + 0.2 * rng.random(), 0.03, 0.35, 0.03, 0.08, 0, 0]
-    return Outfit(
-        Cut(*np.array([cut[name] for name in Cut._fields], np.float32)),
-        *tables,
-        np.array([0, shirt, trousers, 9, hair, 16, 3, 0, 0], np.float32),
-        np.array(crease, np.float32),
-        draw_waves(rng),
-        *draw_texture(rng, skins),
-        skirt_rows,
-        hair_rows,
-    )
+    looks = (thickness, np.array(crease, np.float32), draw_waves(rng), *draw_texture(rng, skins))
+    cuts = Cut(*np.array([cut[name] for name in Cut._fields], np.float32))
+    return Outfit(cuts, *tables, *looks, skirt_rows, hair_rows)
 
 
 def draw_cut(marks: dict[str, float], rng: np.random.Generator) -> dict[str, float]:

@@ -83,7 +83,7 @@ def make_garments(
     skirts = np.stack([skirt_of(points, at) for points, at in bodies])
     hairs = np.stack([hair_of(points, at, head_part) for points, at in bodies])
     extra = np.concatenate([skirts, hairs], axis=1).astype(np.float32)
-    skins = skirt_skin(names, extra[-1, : RINGS * ROUND]).followed_by(hair_skin(names))
+    skins = garment_skin(names, extra[-1, : RINGS * ROUND])
     marks = {mark: float(begins[bone][1]) for mark, bone in MARKS.items()}
     marks |= {mark: float(begins[bone][2]) for mark, bone in MARKS_FORWARD.items()}
     eye = eyes(adult, begins)
@@ -157,13 +157,17 @@ def skirt_of(points: Floats, heads: Heads) -> Doubles:
     return np.concatenate(rings)
 
 
-def skirt_skin(names: tuple[str, ...], ring_points: Floats) -> Skinning:
-    """The skirt follows the pelvis at the waist and the thighs below it, each its side."""
+def garment_skin(names: tuple[str, ...], ring_points: Floats) -> Skinning:
+    """The skirt follows the pelvis at the waist and the thighs below it, each its side; long hair
+    the head, and lower down mostly the upper spine."""
     down = np.repeat(np.linspace(0, 1, RINGS), ROUND)
     legs = np.clip((down - 0.12) / 0.35, 0, 1)
     left = np.clip(ring_points[:, 0] / 170 * 0.5 + 0.5, 0.0, 1.0)
     parts = {"root": 1 - legs, "upperleg01.L": legs * left, "upperleg01.R": legs * (1 - left)}
-    return skin_to(names, parts)
+    down = np.repeat(np.linspace(0, 1, STRIPS), ACROSS)
+    spine = (np.clip((down - 0.45) / 0.55, 0, 1) * 0.8).astype(np.float32)
+    hair = skin_to(names, {"head": 1 - spine, "spine01": spine})
+    return skin_to(names, parts).followed_by(hair)
 
 
 def hair_of(points: Floats, heads: Heads, head_part: NDArray[np.bool_]) -> Doubles:
@@ -183,13 +187,6 @@ def hair_of(points: Floats, heads: Heads, head_part: NDArray[np.bool_]) -> Doubl
         x, z = (centre[[0, 2]] + around * (reach + HAIR_MARGIN)[:, None]).T
         strips.append(np.stack([x, np.full(ACROSS, height), z], axis=1))
     return np.concatenate(strips)
-
-
-def hair_skin(names: tuple[str, ...]) -> Skinning:
-    """Long hair follows the head, and lower down mostly the upper spine."""
-    down = np.repeat(np.linspace(0, 1, STRIPS), ACROSS)
-    spine = (np.clip((down - 0.45) / 0.55, 0, 1) * 0.8).astype(np.float32)
-    return skin_to(names, {"head": 1 - spine, "spine01": spine})
 
 
 def skin_to(names: tuple[str, ...], parts: Mapping[str, NDArray[np.floating[Any]]]) -> Skinning:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unihpe.body.camera import Camera
 from unihpe.rendering.raster import NOTHING, Bytes, Doubles, Floats, Ints, rasterise
 
 GAMMA = 2.2
@@ -29,32 +30,30 @@ class Light:
 
 @dataclass(frozen=True)
 class View:
-    """Where world points are on the crop: pixels = scale·(K·(R·x + t) projected) + offset."""
+    """A crop of what a camera sees: pixels = scale·(the camera's) + offset."""
 
-    rotation: Doubles  # (3, 3), world to camera axes
-    translation: Doubles  # (3,), mm
-    focal: Doubles  # (2,), full-picture pixels
-    centre: Doubles  # (2,), full-picture pixels
+    camera: Camera  # of double precision
     scale: float  # crop pixels a full-picture pixel
     offset: Doubles  # (2,), crop pixels
 
     def screen(self, points: Floats, enlarge: float = 1.0) -> Floats:
         """World points (V, 3) → crop pixels · `enlarge` and inverse depth (V, 3), −1 behind it."""
-        scale, (x, y, z) = self.scale * enlarge, points.astype(np.float64).T
-        shift = self.centre * scale + self.offset * enlarge
-        rows = zip(self.rotation, self.translation, strict=True)
+        seen_by, scale = self.camera, self.scale * enlarge
+        x, y, z = points.astype(np.float64).T
+        shift = seen_by.centre.numpy() * scale + self.offset * enlarge
+        rows = zip(seen_by.rotation.numpy(), seen_by.translation.numpy(), strict=True)
         *sides, depth = (r[0] * x + r[1] * y + r[2] * z + t for r, t in rows)
         inverse = np.where(depth > 50, 1 / np.maximum(depth, 50), -1)
-        axes = zip(sides, self.focal * scale, shift, strict=True)
+        axes = zip(sides, seen_by.focal.numpy() * scale, shift, strict=True)
         places = [side * inverse * focal + start for side, focal, start in axes]
         return np.stack([*places, inverse], axis=1).astype(np.float32)
 
     def rays(self, width: int, height: int) -> Floats:
         """World directions of the crop's pixel centres, (height, width, 3)."""
         x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) + 0.5 for n in (width, height)))
-        r, shift = self.rotation, self.centre * self.scale + self.offset
-        x = (x - shift[0]) / (self.focal[0] * self.scale)
-        y = (y - shift[1]) / (self.focal[1] * self.scale)
+        r, focal = self.camera.rotation.numpy(), self.camera.focal.numpy() * self.scale
+        shift = self.camera.centre.numpy() * self.scale + self.offset
+        x, y = (x - shift[0]) / focal[0], (y - shift[1]) / focal[1]
         return np.stack([x * r[0, k] + y * r[1, k] + r[2, k] for k in range(3)], axis=-1)
 
 
@@ -69,10 +68,8 @@ def draw_light(background: Bytes, rng: np.random.Generator) -> Light:
     """A light as bright as the background, tinted by its upper half (sky) and lower (ground)."""
     half, bright = len(background) // 2, float(linear(background).mean())
     level = float(np.clip(bright, 0.06, 0.5)) * rng.uniform(2.0, 4.2)
-    sky, ground = (
-        tinted(linear(part).reshape(-1, 3).mean(0), rng.uniform(0.05, 0.4))
-        for part in (background[:half], background[half:])
-    )
+    means = [linear(part).reshape(-1, 3).mean(0) for part in np.split(background, [half])]
+    sky, ground = (tinted(mean, rng.uniform(0.05, 0.4)) for mean in means)
     share = rng.uniform(0.15, 0.75)  # of the sun in all light
     warmth = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.72, 1.02)])
     high, azimuth = np.deg2rad(rng.uniform(18, 80)), rng.uniform(0, 2 * np.pi)
@@ -112,7 +109,7 @@ def floor_shadow(
 ) -> Floats:
     """How much light the floor (y = 0) keeps at each pixel, (height, width) in [0, 1]."""
     kept = np.ones((height, width), np.float32)
-    if -(view.rotation.T @ view.translation)[1] < 150:  # the camera lies on the floor
+    if -(view.camera.rotation.mT @ view.camera.translation)[1] < 150:  # it lies on the floor
         return kept
     cast = points - (points[:, 1:2] / light.rows[3, 1]) * light.rows[3]
     flat = points * np.array([1.0, 0.0, 1.0], np.float32)

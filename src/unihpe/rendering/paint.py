@@ -67,8 +67,7 @@ def dress(points: Floats, normals: Floats, fields: Fields, outfit: Outfit) -> tu
             thick *= np.float32(min(1.0, max(0.0, (hair[v] - cut.hairline) / 40.0)))
         elif cover == Cover.BOTTOMS.value:  # wider towards the hem
             thick *= np.float32(1.0 + max(0.0, cut.waist - 150.0 - y) / 900.0)
-        for axis in range(3):
-            out[v, axis] += thick * normals[v, axis]
+        out[v] += thick * normals[v]
         deep = outfit.crease[cover]
         if deep > 0:
             bend = 1.5 * math.sin(0.02 * x + 0.013 * y + waves[0, 3])

@@ -96,7 +96,8 @@ class People:
         keypoints = camera.project(pose)
         seen = ((keypoints >= 0) & (keypoints <= camera.size)).all(-1)
         box = box_from_keypoints(keypoints, seen).numpy()
-        view = view_of(camera, box)
+        matrix = crop_matrix(box, *CROP)
+        view = View(camera, float(matrix[0, 0]), matrix[:, 2])
         background = draw_background(self.backgrounds, view.rays(*CROP), rng)
         person, depth = self.draw(body, view, background, rng)
         picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
@@ -106,16 +107,11 @@ class People:
             picture = np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None])
         inside = inside_picture(camera, view)
         crop = keypoints.numpy() * view.scale + view.offset
-        return Person(
-            (finish(picture, box, rng) * inside[..., None]).astype(np.uint8),
-            keypoints.numpy(),
-            pose.numpy(),
-            visible(crop, pose.numpy()[:, 2], depth, before, seen.numpy()),
-            box,
-            camera,
-            index,
-            cover=person[..., 3] * inside,
-        )
+        whole = (finish(picture, box, rng) * inside[..., None]).astype(np.uint8)
+        joints = (keypoints.numpy(), pose.numpy())
+        visibility = visible(crop, joints[1][:, 2], depth, before, seen.numpy())
+        cover = person[..., 3] * inside
+        return Person(whole, *joints, visibility, box, camera, index, cover=cover)
 
     def draw(
         self, body: Body, view: View, background: Bytes, rng: np.random.Generator
@@ -187,14 +183,6 @@ def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Ca
         size[axis], centre[axis] = size[axis] - edge, centre[axis] - edge
     left = (keypoints[:, axis] < edge) == far
     return replace(camera, size=size, centre=centre) if int(left.sum()) >= FEWEST_LEFT else camera
-
-
-def view_of(camera: Camera, box: Doubles) -> View:
-    """Where the world is on the crop."""
-    matrix = crop_matrix(box, *CROP)
-    parts = (camera.rotation, camera.translation, camera.focal, camera.centre)
-    rotation, translation, focal, centre = (part.numpy() for part in parts)
-    return View(rotation, translation, focal, centre, float(matrix[0, 0]), matrix[:, 2])
 
 
 def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:

@@ -16,10 +16,8 @@ from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.datasets.source import Source, in_joints
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import prepared
-from unihpe.evaluation.lifting import Report, evaluate_lifting
-from unihpe.evaluation.photographs import evaluate_photographs
-from unihpe.evaluation.pictures import evaluate_pictures
+from unihpe.evaluation.lifting import Report, evaluate_lifting, prepared
+from unihpe.evaluation.pictures import evaluate_photographs, evaluate_pictures
 from unihpe.io.files import write_text
 from unihpe.model.build import load_model
 from unihpe.recipe import parse_recipe

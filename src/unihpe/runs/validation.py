@@ -10,8 +10,7 @@ from unihpe.datasets import get_data_set
 from unihpe.datasets.settings import Part, open_source
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
-from unihpe.evaluation.batches import prepared
-from unihpe.evaluation.lifting import evaluate_lifting
+from unihpe.evaluation.lifting import evaluate_lifting, prepared
 from unihpe.evaluation.pictures import evaluate_pictures
 from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe
@@ -47,7 +46,7 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
     if not source.has_pose:  # nothing to be scored against
         return None
     pictures = source.has_pictures and recipe.model.image_encoder is not None
-    most = VALIDATED if pictures else HELD_OUT if held else None
+    most = VALIDATED if pictures else HELD_OUT if held else 0
     how: dict[str, Any] = {
         "skeleton": source.skeleton,
         "sampler": build_sampler("zero-temperature", 50),

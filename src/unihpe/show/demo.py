@@ -17,9 +17,9 @@ from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
-from unihpe.inference.predictor import Predictor
+from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
-from unihpe.inputs.keypoints import read_keypoints
+from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_pictures
 
@@ -49,18 +49,15 @@ class Demo:
     @property
     def errors(self) -> dict[str, float]:
         """MPJPE and PA-MPJPE, mm; empty without ground truth."""
-        if self.truth is None:
+        if (truth := self.truth) is None:
             return {}
-        scores = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe}
-        return {
-            name: float(score(self.results.pose, self.truth).mean())
-            for name, score in scores.items()
-        }
+        errors = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe}
+        return {name: float(of(self.results.pose, truth).mean()) for name, of in errors.items()}
 
     def write(self, out: Path) -> list[Path]:
         """Write a sheet, a page, JSON and NPZ, all called `demo`, and say where they are."""
         title = f"unihpe: {'2D' if self.photo is None else 'picture'} to 3D, {self.what}"
-        pictures = write_pictures(out, "demo", title, self.results, self.truth, photo=self.photo)
+        pictures = write_pictures(out / "demo", title, self.results, self.truth, self.photo)
         write_json(out / "demo.json", self.results)
         write_npz(out / "demo.npz", self.results)
         return [*pictures, out / "demo.json", out / "demo.npz"]
@@ -78,10 +75,7 @@ def demo(
     """What the model makes of a picture, a motion (BVH, motion npz) or a keypoint file.
 
     Without a path, of the package's rendered people; a model without an image encoder lifts poses
-    of its own prior.
-
-    Raises:
-        InputError: for a file that cannot be read.
+    of its own prior. An InputError for a file that cannot be read.
     """
     if path is None:
         blind = predictor.model.image_encoder is None
@@ -93,7 +87,7 @@ def demo(
     if is_motion(path):
         return from_motion(predictor, path, rig, seed)
     file, skipped = predictor.liftable(read_keypoints(path, skeleton, image_size))
-    results = predictor.lift_file(file, samples=HYPOTHESES, seed=seed)
+    results = predictor.lift_file(file, Options(samples=HYPOTHESES, seed=seed))
     return Demo(f"{len(results)} people of {path.name}", results, skipped=tuple(skipped))
 
 
@@ -107,14 +101,13 @@ def is_motion(path: Path) -> bool:
 
 def from_people(predictor: Predictor, seed: int) -> Demo:
     """The package's rendered people, whom training never saw: from their pictures alone."""
-    folder = resources.files("unihpe").joinpath("checkpoints")
-    data = DataSettings(name="people", root=str(folder.joinpath("people.pack")))
-    source = open_source(data, Part())
+    pack = resources.files("unihpe").joinpath("checkpoints", "people.pack")
+    source = open_source(DataSettings(name="people", root=str(pack)), Part())
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
-    results = predictor.predict_crops(frames, samples=HYPOTHESES, seed=seed)
-    results = in_crops(results, frames.box)
-    results = replace(results, estimate=f"{results.estimate}; from pictures")
+    results = predictor.predict_crops(frames, Options(samples=HYPOTHESES, seed=seed))
+    estimate = f"{results.estimate}; from pictures"
+    results = replace(in_crops(results, frames.box), estimate=estimate)
     crops = dict(zip(results.image, frames.image.permute(0, 2, 3, 1).numpy(), strict=True))
     what = f"{len(frames)} pictures of rendered people"
     truth = root_relative(frames.pose, source.skeleton)

@@ -34,16 +34,10 @@ def blank(width: int, height: int, colour: Colour = PAPER) -> Picture:
 
 
 def draw_2d(picture: Picture, keypoints: Floats, confidence: Floats, skeleton: Skeleton) -> Picture:
-    """Keypoints (J, 2), pixels, over a copy of a picture (H, W, 3).
-
-    Joints of confidence (J,) 0 are left out.
-    """
+    """Keypoints (J, 2), pixels, over a copy of a picture; joints of confidence (J,) 0 left out."""
     scale, seen = max(picture.shape[:2]) / 500, confidence > 0
-    lines = [
-        (keypoints[a], keypoints[b], COLOURS[bone_side(skeleton, a, b)], 3.2 * scale)
-        for a, b in skeleton.bones
-        if seen[a] and seen[b]
-    ]
+    bones = [(a, b, bone_side(skeleton, a, b)) for a, b in skeleton.bones if seen[a] and seen[b]]
+    lines = [(keypoints[a], keypoints[b], COLOURS[side], 3.2 * scale) for a, b, side in bones]
     dots = [(keypoints[j], INK, 3.4 * scale) for j in range(len(skeleton)) if seen[j]]
     return paint(picture, lines, dots)
 
@@ -95,8 +89,7 @@ def draw_3d(
 ) -> Picture:
     """Stick figures over a floor, (size, size, 3), far bones first.
 
-    Args:
-        azimuth, elevation: where they are seen from, degrees; 0, 0 is the camera's own view.
+    Seen from an azimuth and an elevation, degrees; 0, 0 is the camera's own view.
     """
     poses = np.stack([figure.pose for figure in figures])
     centre = 0.5 * (poses.min((0, 1)) + poses.max((0, 1)))

@@ -15,14 +15,15 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.errors import InputError
-from unihpe.inference.predictor import Predictor
+from unihpe.inference.predictor import Options, Predictor
 from unihpe.io.extra import extra
 from unihpe.io.files import replacing
 from unihpe.model.build import load_model
 from unihpe.show.draw import save_png, sheet
-from unihpe.show.sheets import in_crops, row_of
+from unihpe.show.sheets import Panel, in_crops, row_of
 from unihpe.training.state import read_log
 
+EXTRA = ("plots", "figures need the extra")
 KINDS = {
     Modality.IMAGE: ("picture", "o", "#d1495b"),
     Modality.POSE_2D: ("2D keypoints", "s", "#2563eb"),
@@ -31,17 +32,15 @@ KINDS = {
 JOIN, AXES = "#c9ccd1", "#eceef0"  # colours of lines that join people, and of a grid
 COSINE = "validation cosine "  # of a log's rows, then the pair and whether it is matched
 STYLES = {"matched": "-", "unmatched": ":"}
+MOST_POINTS = 250  # people of the space
+SEEN, EACH = 600, 4  # people that are scored, and of each case that are drawn
 PAIR_COLOURS = ("#d1495b", "#edae49", "#2563eb")
-
-
-def plotting(module: str) -> Any:
-    """A library of the extra `plots`."""
-    return extra(module, "plots", "figures need the extra")
 
 
 def figure(width: float, height: float) -> tuple[Any, Any]:
     """An empty figure with one axis, drawn without a display."""
-    made = plotting("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
+    library = extra("matplotlib.figure", *EXTRA)
+    made = library.Figure(figsize=(width, height), layout="constrained")
     return made, made.subplots()
 
 
@@ -54,9 +53,7 @@ def save(made: Any, path: Path) -> None:
 def open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[Predictor, Frames]:
     """A model that sees pictures, and people of a packed set, evenly spaced.
 
-    Raises:
-        InputError: for a model without an image encoder, a set that cannot be read, or joints that
-            do not agree.
+    An InputError for a model without an image encoder, or joints that do not agree.
     """
     model, card = load_model(checkpoint, device)
     if model.image_encoder is None:
@@ -68,16 +65,14 @@ def open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[
 
 
 @torch.no_grad()
-def draw_space(
-    checkpoint: str, file: Path, out: Path, people: int = 250, seed: int = 0, device: str = "cpu"
-) -> None:
+def draw_space(checkpoint: str, file: Path, out: Path, seed: int, device: str) -> None:
     """Figs. 1 and 6: t-SNE of all embeddings of some people; a line joins what belongs together."""
-    predictor, frames = open_people(checkpoint, file, people, device)
+    predictor, frames = open_people(checkpoint, file, MOST_POINTS, device)
     batch = prepare(frames, predictor.skeleton).to(device)
     embeddings = torch.cat([predictor.model.encode(batch, kind) for kind in KINDS])
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
     options = {"metric": "cosine", "init": "random", "random_state": seed}
-    tsne = plotting("sklearn.manifold").TSNE(perplexity=perplexity, **options)
+    tsne = extra("sklearn.manifold", *EXTRA).TSNE(perplexity=perplexity, **options)
     places = tsne.fit_transform(embeddings.cpu().numpy()).reshape(len(KINDS), len(batch), 2)
     made, axis = figure(7.5, 7.5)
     axis.plot(*places.transpose(2, 0, 1), color=JOIN, linewidth=0.6, zorder=1)
@@ -91,17 +86,12 @@ def draw_space(
 
 
 def draw_cosines(run: Path, out: Path) -> None:
-    """Fig. 5: cosines of matched and unmatched embeddings over training, from a run's log.
-
-    Raises:
-        InputError: if the log holds none.
-    """
+    """Fig. 5: cosines of matched and unmatched embeddings over training, from a run's log."""
     log = read_log(run / "log.jsonl")
     rows = [row for row in log if any(key.startswith(COSINE) for key in row)]
     if not rows:
-        raise InputError(
-            f"{run}: its log holds no cosines; train with pictures and --validate-every N"
-        )
+        remedy = "train with pictures and --validate-every N"
+        raise InputError(f"{run}: its log holds no cosines; {remedy}")
     made, axis = figure(7.5, 4.5)
     keys = {key for row in rows for key in row if key.startswith(COSINE)}
     pairs = sorted({key.removeprefix(COSINE).rsplit(" ", 1)[0] for key in keys})
@@ -121,28 +111,20 @@ def draw_cosines(run: Path, out: Path) -> None:
 
 
 @torch.no_grad()
-def draw_people(
-    checkpoint: str,
-    file: Path,
-    out: Path,
-    people: int = 600,
-    each: int = 4,
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
+def draw_people(checkpoint: str, file: Path, out: Path, seed: int, device: str) -> None:
     """Figs. 4, 7 and 9: the best, median and worst people by image → 3D MPJPE, over the truth."""
-    predictor, frames = open_people(checkpoint, file, people, device)
+    predictor, frames = open_people(checkpoint, file, SEEN, device)
     assert frames.pose is not None and frames.image is not None and frames.box is not None
-    results = in_crops(predictor.predict_crops(frames, seed=seed), frames.box)
+    results = in_crops(predictor.predict_crops(frames, Options(seed=seed)), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
     errors, crops = mpjpe(results.pose, truth), frames.image.permute(0, 2, 3, 1).numpy()
     order = errors.argsort().tolist()
-    middle = (len(order) - each) // 2
-    cases = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
-    lines = []
-    for name, case in cases.items():
-        captions = [(n, f"{name}: MPJPE {errors[n]:.0f} mm") for n in case]
-        rows = [row_of(results, n, truth, caption, crops[n])[:2] for n, caption in captions]
-        lines.append([panel for row in rows for panel in row])
+    middle = (len(order) - EACH) // 2
+    cases = {"best": order[:EACH], "median": order[middle : middle + EACH], "worst": order[-EACH:]}
+    lines: list[list[Panel]] = [[] for _ in cases]
+    for line, (name, case) in zip(lines, cases.items(), strict=True):
+        for n in case:
+            caption = f"{name}: MPJPE {errors[n]:.0f} mm"
+            line += row_of(results, n, truth, caption, crops[n])[:2]
     title = f"Image to 2D and 3D on {len(order)} rendered people; grey is the truth"
     save_png(out, sheet(lines, title))

@@ -1,9 +1,12 @@
-"""Results as pictures: a sheet of 2D beside 3D, and the page to turn them."""
+"""Results as pictures: a sheet of 2D beside 3D, and a self-contained HTML page to turn them."""
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +17,22 @@ from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop,
 from unihpe.body.metrics import mpjpe
 from unihpe.body.skeleton import Skeleton
 from unihpe.inference.results import Results
+from unihpe.io.files import write_text
 from unihpe.io.picture import Picture
-from unihpe.show.draw import TRUTH, Figure, blank, draw_2d, draw_3d, save_png, sheet
-from unihpe.show.page import Scene, write_viewer
+from unihpe.show.draw import (
+    TRUTH,
+    Figure,
+    Floats,
+    blank,
+    bone_side,
+    draw_2d,
+    draw_3d,
+    save_png,
+    sheet,
+)
 
 PANEL = 360
+ROWS = 4  # of a sheet: two people each, or one where there are several poses of each
 SHOWN_SAMPLES = 12  # hypotheses drawn behind a pose
 PATHS = {"image": "3D from the picture", "2d": "3D from the keypoints", "fused": "3D from both"}
 MOST_SCENES = 400  # in the page: beyond, every n-th is taken
@@ -26,14 +40,24 @@ Panel = tuple[Picture, str]  # with its caption
 Photos = Callable[[str], Picture]  # by the name that results have for a picture
 
 
+@dataclass(frozen=True)
+class Scene:
+    """One person for the page."""
+
+    name: str  # shown in the list
+    pose: Floats  # (J, 3), mm, camera axes
+    keypoints: Floats | None = None  # (J, 2), pixels, NaN where missing; None without 2D
+    size: tuple[float, float] = (1000.0, 1000.0)  # width and height of the picture, pixels
+    samples: Floats | None = None  # hypotheses, (S, J, 3), mm
+    truth: Floats | None = None  # (J, 3), mm
+
+
 def row_of(
     results: Results, n: int, truth: Tensor | None, caption: str, photo: Picture | None = None
 ) -> list[Panel]:
     """One person: 2D, and the 3D from two sides, or what each piece of evidence gives.
 
-    Args:
-        truth: true poses (N, J, 3), mm.
-        photo: the photograph that the 2D is drawn over.
+    `truth` are true poses (N, J, 3), mm; the 2D is drawn over `photo`.
     """
     behind = [] if truth is None else [Figure(truth[n].numpy(), TRUTH, 2.6)]
     if results.paths:
@@ -71,47 +95,29 @@ def in_crops(results: Results, box: Tensor) -> Results:
     """Results whose pictures are crops of boxes (N, 4): their 2D in pixels of the crops."""
     maps = [crop_matrix(one.double().numpy(), CROP_WIDTH, CROP_HEIGHT) for one in box]
     matrix = torch.stack([torch.from_numpy(each) for each in maps]).float()
-    return replace(
-        results,
-        keypoints=results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2],
-        image_size=torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2),
-        image=tuple(f"person {n}" for n in range(len(results))),
-        person=("0",) * len(results),
-    )
+    keypoints = results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2]
+    size = torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2)
+    image = tuple(f"person {n}" for n in range(len(results)))
+    person = ("0",) * len(results)
+    return replace(results, keypoints=keypoints, image_size=size, image=image, person=person)
 
 
 def write_pictures(
-    out: Path,
-    name: str,
-    title: str,
-    results: Results,
-    truth: Tensor | None = None,
-    rows: int = 4,
-    photo: Photos | None = None,
+    base: Path, title: str, results: Results, truth: Tensor | None, photo: Photos | None
 ) -> tuple[Path, Path]:
-    """Write `<name>.png` (a sheet of some people) and `<name>.html` (all of them, up to a limit).
+    """Write `<base>.png` (a sheet of some people) and `<base>.html` (all of them, up to a limit).
 
-    Args:
-        truth: true poses (N, J, 3), mm, where they are known.
-        rows: of the sheet: two people each, or one where there are several poses of each.
-        photo: a picture by the name that results have for it, to draw the 2D on.
+    `truth` are true poses (N, J, 3), mm; the 2D is drawn on the photos.
     """
-    across = 1 if results.paths else 2
-    people = [
-        row_of(
-            results,
-            n,
-            truth,
-            caption_of(results, n, truth),
-            photo(results.image[n]) if photo else None,
-        )
-        for n in evenly_spaced(len(results), rows * across).tolist()
-    ]
+    across, people = 1 if results.paths else 2, []
+    for n in evenly_spaced(len(results), ROWS * across).tolist():
+        paper = photo(results.image[n]) if photo else None
+        people.append(row_of(results, n, truth, caption_of(results, n, truth), paper))
     lines = [list(chain(*people[k : k + across])) for k in range(0, len(people), across)]
     drawn = sheet(lines, title)
     chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
     scenes = [scene_of(results, n, truth) for n in chosen]
-    picture, page = out / f"{name}.png", out / f"{name}.html"
+    picture, page = base.with_suffix(".png"), base.with_suffix(".html")
     save_png(picture, drawn)
     write_viewer(page, scenes, results.skeleton, title)
     return picture, page
@@ -125,25 +131,41 @@ def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
 
 
 def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
-    """One person for the page."""
     width, height = results.image_size[n].tolist()
     seen = results.confidence[n].numpy()[:, None] > 0
-    return Scene(
-        name=f"{results.image[n]}, person {results.person[n]}",
-        pose=results.pose[n].numpy(),
-        keypoints=np.where(seen, results.keypoints[n].numpy(), np.nan),
-        size=(width, height),
-        samples=None if results.samples is None else results.samples[:, n].numpy(),
-        truth=None if truth is None else truth[n].numpy(),
-    )
+    keypoints = np.where(seen, results.keypoints[n].numpy(), np.nan)
+    samples = None if results.samples is None else results.samples[:, n].numpy()
+    true_pose = None if truth is None else truth[n].numpy()
+    name, pose = f"{results.image[n]}, person {results.person[n]}", results.pose[n].numpy()
+    return Scene(name, pose, keypoints, (width, height), samples, true_pose)
 
 
 def draw_crops(people: Sequence[LabelledCrop], skeleton: Skeleton, out: Path, columns: int) -> None:
     """People's crops side by side as a PNG, with the 2D joints that are inside drawn over them."""
     tiles = [
-        draw_2d(person.picture, person.crop_keypoints, person.visibility.astype(float), skeleton)
-        for person in people
+        draw_2d(one.picture, one.crop_keypoints, one.visibility.astype(float), skeleton)
+        for one in people
     ]
     tiles += [blank(CROP_WIDTH, CROP_HEIGHT)] * (-len(tiles) % columns)
     lines = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
     save_png(out, np.vstack(lines))
+
+
+def plain(value: Any) -> Any:
+    """What JSON takes: arrays as lists, to one decimal, NaN as null."""
+    if not isinstance(value, np.ndarray):
+        return value
+    rounded = np.round(value.astype(np.float64), 1).astype(object)
+    rounded[~np.isfinite(value)] = None
+    return rounded.tolist()
+
+
+def write_viewer(path: Path, scenes: Sequence[Scene], skeleton: Skeleton, title: str) -> None:
+    """Write the page: the 3D turns with mouse, touch or arrow keys; a slider over scenes."""
+    shown = [{name: plain(value) for name, value in asdict(scene).items()} for scene in scenes]
+    bones = [[a, b, bone_side(skeleton, a, b)] for a, b in skeleton.bones]
+    content = {"title": title, "bones": bones, "scenes": shown}
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    data = data.replace("</", "<\\/").replace("<!--", "<\\!--")
+    page = resources.files("unihpe.show").joinpath("viewer.html").read_text(encoding="utf-8")
+    write_text(path, page.replace("/*DATA*/null", data))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from unihpe.body.camera import Camera, rotation_of
+from unihpe.body.camera import Camera, axis_rotation, rotation_of
 from unihpe.datasets.human36m.views import PUBLISHED
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.files import read_text
@@ -105,7 +105,8 @@ def read_metadata(path: Path) -> Calibration:
     angles, place = outer.view(-1, EXTRINSIC).split(3, dim=1)
     lens = inner.view(-1, INTRINSIC).repeat_interleave(FILE_SUBJECTS, dim=0)
     size = torch.tensor([INTRINSICS[name][:2] for _, name in keys], dtype=torch.float64)
-    cameras = camera_of(size, lens, world_to_camera(angles), place)
+    x, y, z = (axis_rotation(axis, angle) for axis, angle in enumerate(angles.unbind(1)))
+    cameras = camera_of(size, lens, x @ y @ z, place)
     return Calibration(dict(zip(keys, range(len(keys)), strict=True)), cameras)
 
 
@@ -130,14 +131,3 @@ def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
             f" set's {len(INTRINSICS)} and {wanted}; {GET_IT}"
         )
     return names, torch.tensor(numbers, dtype=torch.float64)
-
-
-def world_to_camera(angles: Tensor) -> Tensor:
-    """Rotations (N, 3, 3) of metadata.xml's angles (N, 3): about x times about y times about z."""
-    x, y, z = angles.unbind(1)
-    zero, one = torch.zeros_like(x), torch.ones_like(x)
-    about_x = (one, zero, zero, zero, x.cos(), -x.sin(), zero, x.sin(), x.cos())
-    about_y = (y.cos(), zero, y.sin(), zero, one, zero, -y.sin(), zero, y.cos())
-    about_z = (z.cos(), -z.sin(), zero, z.sin(), z.cos(), zero, zero, zero, one)
-    turns = [torch.stack(turn, -1).view(-1, 3, 3) for turn in (about_x, about_y, about_z)]
-    return turns[0] @ turns[1] @ turns[2]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from unihpe.datasets.human36m import named, numbered, sequences
+from unihpe.datasets.human36m import packings, sequences
 from unihpe.datasets.human36m.cameras import metadata_file
 from unihpe.datasets.human36m.sequences import FEATURES, VIDEOPOSE3D
 from unihpe.datasets.recorded import Recorded
@@ -47,7 +47,7 @@ def open_human36m(
     if layout not in ("videopose3d", "mmpose") and two_d not in ("gt", "exact"):
         raise InputError(f"{root}: this layout has the 2D gt and exact, not '{two_d}'")
     if layout == "spin":
-        return named.open_lists(root, two_d, verify, split)
+        return packings.open_lists(root, two_d, verify, split)
     return open_files(root, two_d, verify)
 
 
@@ -79,10 +79,10 @@ def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
             return [*files, *flat, *([metadata] if metadata else [])]
         case "mmpose":
             detections = files[0].parent / two_d
-            beside = [detections, *named.camera_files(files[0].parent)]
+            beside = [detections, *packings.camera_files(files[0].parent)]
             return [*files, *(file for file in beside if file.is_file())]
         case "mmpose2d":
-            return [*files, *named.camera_files(root / named.FOLDERS[1])]
+            return [*files, *packings.camera_files(root / packings.FOLDERS[1])]
         case _:
             return files
 
@@ -91,10 +91,10 @@ Find = Callable[[Path], list[Path]]
 Open = Callable[[Path, str, bool], Recorded]
 LAYOUTS: dict[Layout, tuple[Find, Open]] = {
     "videopose3d": (lambda root: matching(root, VIDEOPOSE3D), sequences.open_videopose3d),
-    "mmpose": (named.mmpose_files, named.open_mmpose),
-    "mmpose2d": (named.json_files, named.open_json),
-    "spin": (named.list_files, named.open_lists),
-    "fetch": (numbered.fetch_files, numbered.open_fetch),
-    "pickles": (numbered.pickle_files, numbered.open_pickles),
+    "mmpose": (packings.mmpose_files, packings.open_mmpose),
+    "mmpose2d": (packings.json_files, packings.open_json),
+    "spin": (packings.list_files, packings.open_lists),
+    "fetch": (packings.fetch_files, packings.open_fetch),
+    "pickles": (packings.pickle_files, packings.open_pickles),
     "raw": (sequences.raw_files, sequences.open_raw),
 }

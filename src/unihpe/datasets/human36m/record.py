@@ -8,7 +8,7 @@ from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.human36m.cameras import Human36mCamera
 from unihpe.datasets.human36m.protocols import PROTOCOLS
 from unihpe.datasets.human36m.reader import LAYOUTS, Layout, files_of, found_layout, open_human36m
-from unihpe.datasets.human36m.views import pictures, videos
+from unihpe.datasets.human36m.views import TEST_SUBJECTS, TRAIN_SUBJECTS, pictures, videos
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import first_2d
 from unihpe.io.files import matching
@@ -51,10 +51,9 @@ TEST_COPIES = (
     Whole(565_446, "with S11 Directions, short of frames of its broken video", slack=1_474),
     Whole(543_344, "without S11 Directions, as VideoPose3D"),
 )
-TRAINED = ("S1", "S5", "S6", "S7", "S8")
 KNOWN = {
-    "train": Split((Whole(1_559_752, "all five subjects"),), TRAINED, 4, (150,)),
-    "test": Split(TEST_COPIES, ("S9", "S11"), 4, (59, 60)),
+    "train": Split((Whole(1_559_752, "all five subjects"),), TRAIN_SUBJECTS, 4, (150,)),
+    "test": Split(TEST_COPIES, TEST_SUBJECTS, 4, (59, 60)),
 }
 RECORDING = Recording(
     read,

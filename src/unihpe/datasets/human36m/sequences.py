@@ -13,24 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.human36m.cameras import (
-    INTRINSICS,
-    Calibration,
-    metadata_file,
-    published_cameras,
-    read_metadata,
-)
+from unihpe.datasets import videopose3d
+from unihpe.datasets.human36m import cameras
+from unihpe.datasets.human36m.cameras import INTRINSICS, Calibration, published_cameras
 from unihpe.datasets.human36m.views import raw_skeleton, view_of
 from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.videopose3d import (
-    Detections,
-    Sequence3D,
-    assemble,
-    read_2d,
-    read_3d,
-    require_bodies,
-    two_d_path,
-)
+from unihpe.datasets.videopose3d import Detections, Sequence3D, require_bodies
 from unihpe.errors import InputError, listing, one_line
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
@@ -67,7 +55,6 @@ def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], 
 
 
 def paths_2d(root: Path, sequence: Sequence3D) -> list[Path]:
-    """The files of a sequence's 2D, camera by camera."""
     folder = root / sequence.subject / FEATURES / "D2_Positions"
     return [folder / f"{sequence.name}.{camera}.cdf" for camera in INTRINSICS]
 
@@ -99,10 +86,9 @@ def positions(path: Path, coordinates: int) -> Array:
 
 
 def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
-    """VideoPose3D's files."""
     path, target = root / VIDEOPOSE3D, get_skeleton("human36m17")
-    sequences = read_3d(path, {32: raw_skeleton(), 17: target}, target)
-    detections = None if two_d == "exact" else read_2d(two_d_path(root, "h36m", two_d))
+    sequences = videopose3d.read_3d(path, {32: raw_skeleton(), 17: target}, target)
+    detections = None if two_d == "exact" else videopose3d.read_2d(root, "h36m", two_d)
     if verify:
         require_bodies(sequences, target, path)
     layout = f"Human3.6M, VideoPose3D npz, 2D {two_d}"
@@ -110,15 +96,14 @@ def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
-    """The raw release."""
     sequences, notes = read_raw_3d(root), tuple[str, ...]()
     if two_d == "gt":
         sequences, notes = with_2d(root, sequences)
     detections = None if two_d == "exact" else read_raw_2d(root, sequences)
     if verify:
         require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
-    metadata = metadata_file(root)
-    calibration = read_metadata(metadata) if metadata else published_cameras()
+    metadata = cameras.metadata_file(root)
+    calibration = cameras.read_metadata(metadata) if metadata else published_cameras()
     layout = f"Human3.6M, raw release{', metadata.xml' if metadata else ''}, 2D {two_d}"
     in_metres = [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
     return in_world(in_metres, detections, root, layout, calibration, notes)
@@ -136,5 +121,5 @@ def in_world(
     keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
     rows = calibration.rows_of(keys, where).tolist()
     seen = [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]
-    target, cameras = get_skeleton("human36m17"), calibration.cameras
-    return assemble(sequences, detections, seen, cameras, target, layout, notes)
+    whole = (calibration.cameras, get_skeleton("human36m17"), layout, notes)
+    return videopose3d.assemble(sequences, detections, seen, *whole)

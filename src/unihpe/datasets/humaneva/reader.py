@@ -17,7 +17,7 @@ from unihpe.body.camera import Camera, rotation_of
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.proofs import with_fitted_intrinsics
 from unihpe.datasets.recorded import Recorded, View
-from unihpe.datasets.videopose3d import assemble, read_2d, read_3d, require_bodies, two_d_path
+from unihpe.datasets.videopose3d import assemble, read_2d, read_3d, require_bodies
 from unihpe.errors import InputError, listing
 from unihpe.io.files import packaged_toml
 
@@ -51,7 +51,7 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
     seen = [(view, rows[view.subject, view.camera]) for view in views]
 
     def opened(name: str) -> Recorded:
-        detections = read_2d(two_d_path(root, "humaneva15", name))
+        detections = read_2d(root, "humaneva15", name)
         layout = f"HumanEva-I, VideoPose3D npz, 2D {two_d}"
         return assemble(sequences, detections, seen, published_extrinsics(), target, layout)
 

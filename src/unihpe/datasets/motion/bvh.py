@@ -9,7 +9,6 @@ import re
 import tomllib
 from collections.abc import Container
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, field_validator
 from torch import Tensor
 
+from unihpe.body.camera import axis_rotation
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
 from unihpe.settings import Settings, parse
@@ -53,9 +53,7 @@ class BVH:
 
     def positions(self) -> dict[str, Floats]:
         """World positions of every joint and end site, (T, 3) each, file units."""
-        frames = len(self.rows)
-        rotations: list[Floats] = []
-        places: list[Floats] = []
+        frames, rotations, places = len(self.rows), list[Floats](), list[Floats]()
         for joint in self.joints:
             local = np.broadcast_to(np.eye(3), (frames, 3, 3))
             shift = np.broadcast_to(joint.offset, (frames, 3)).copy()
@@ -64,7 +62,8 @@ class BVH:
                 if channel.lower().endswith("position"):
                     shift[:, axis] = self.rows[:, k]  # in place of the offset, whatever the joint
                 else:
-                    local = local @ axis_rotation(axis, np.radians(self.rows[:, k]))
+                    angle = torch.from_numpy(np.radians(self.rows[:, k]))
+                    local = local @ axis_rotation(axis, angle).numpy()
             if joint.parent >= 0:
                 above = rotations[joint.parent]
                 shift = places[joint.parent] + (above @ shift[..., None])[..., 0]
@@ -74,29 +73,10 @@ class BVH:
         return {joint.name: place for joint, place in zip(self.joints, places, strict=True)}
 
 
-def axis_rotation(axis: int, angle: Floats) -> Floats:
-    """Rotations about one axis, angle (T,) in radians → (T, 3, 3)."""
-    a, b = (axis + 1) % 3, (axis + 2) % 3
-    rotation = np.zeros((len(angle), 3, 3))
-    rotation[:, axis, axis], sine = 1, np.sin(angle)
-    rotation[:, a, a] = rotation[:, b, b] = np.cos(angle)
-    rotation[:, b, a], rotation[:, a, b] = sine, -sine
-    return rotation
-
-
 def read_bvh(path: Path) -> BVH:
-    """Read a BVH file; tolerant of tabs, blank lines, line ends and channel orders.
-
-    Raises:
-        InputError: for a file that is not BVH, cut short, or holds values that are not finite.
-    """
+    """Read a BVH file; tolerant of tabs, blank lines, line ends and channel orders."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.__class__.__name__
-        raise InputError(f"{path}: not a readable BVH text file ({reason})") from error
-    try:
-        head, marker, motion = text.partition("MOTION")
+        head, marker, motion = path.read_text(encoding="utf-8-sig").partition("MOTION")
         tokens = head.split()
         if tokens[:1] != ["HIERARCHY"]:
             raise ValueError("not a BVH file (it does not begin with HIERARCHY)")
@@ -104,14 +84,16 @@ def read_bvh(path: Path) -> BVH:
             raise ValueError("cut short, no MOTION part; copy it again")
         joints = parse_hierarchy(tokens[1:])
         return BVH(joints, *parse_motion(motion, sum(len(joint.channels) for joint in joints)))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.__class__.__name__
+        raise InputError(f"{path}: not a readable BVH text file ({reason})") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
 
 def parse_hierarchy(tokens: list[str]) -> tuple[Joint, ...]:
     """The joints, from the tokens between HIERARCHY and MOTION."""
-    joints: list[Joint] = []
-    above: list[int] = []
+    joints, above = list[Joint](), list[int]()
     name, columns, words = "", 0, iter(tokens)
     try:
         for word in words:
@@ -196,11 +178,7 @@ class Rig(Settings):
         return sorted({name for names in asked for name in names if name not in positions})
 
     def poses(self, path: Path, positions: dict[str, Floats]) -> Floats:
-        """The 17 joints of Human3.6M, (T, 17, 3), mm, y up.
-
-        Raises:
-            InputError: naming what the file lacks, or the frame in which the head has no direction.
-        """
+        """The 17 joints of Human3.6M, (T, 17, 3), mm, y up, from positions (T, 3) each."""
         asks = f"{path}: rig '{self.name}'"
         if missing := ", ".join(self.missing(positions)):
             raise InputError(f"{asks} needs the joints {missing}; give a rig that names them")
@@ -251,8 +229,7 @@ def trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Fl
 
 def shipped_rigs() -> list[Rig]:
     """The rigs in the package, by name."""
-    folder = Path(str(resources.files("unihpe.datasets.motion").joinpath("rigs")))
-    return [read_rig(file) for file in sorted(folder.iterdir())]
+    return [read_rig(file) for file in sorted(Path(__file__).with_name("rigs").iterdir())]
 
 
 def read_rig(path: Path) -> Rig:
@@ -288,10 +265,7 @@ def resample(values: Floats, fps: float, target_fps: float) -> Floats:
 
 
 def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[tuple[str, Tensor]]:
-    """Every BVH file of a folder, or one file: name and poses (T, 17, 3), float32, mm, y up.
-
-    Resampled to `fps`. The first file that cannot be used is an InputError.
-    """
+    """Every BVH file of a folder, or one file, at `fps`: name and poses (T, 17, 3), mm, y up."""
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh")
     files = [path] if path.is_file() else files
     if not files:
@@ -302,6 +276,6 @@ def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[
         bvh = read_bvh(file)
         positions = bvh.positions()
         poses = (chosen or choose_rig(file, positions)).poses(file, positions)
-        poses = resample(poses, bvh.fps, fps).astype(np.float32)
-        motions.append((file.stem, torch.from_numpy(poses)))
+        resampled = resample(poses, bvh.fps, fps).astype(np.float32)
+        motions.append((file.stem, torch.from_numpy(resampled)))
     return motions

@@ -30,7 +30,6 @@ from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 
-View = Literal["fixed", "random"]
 NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split")
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 
@@ -64,11 +63,7 @@ class Motion:
         return replace(self, poses=self.poses[keep], sequence=self.sequence[keep])
 
     def converted(self, skeleton: Skeleton) -> "Motion":
-        """The same poses in another joint set; what it lacks is made where a rule says how.
-
-        Raises:
-            InputError: for a set with joints that cannot be made.
-        """
+        """The same poses in another joint set; an InputError if a joint cannot be made."""
         if skeleton.name == self.skeleton.name:
             return self
         made = convert(self.poses, torch.ones(self.poses.shape[:2]), self.skeleton, skeleton)
@@ -78,20 +73,11 @@ class Motion:
             raise InputError(f"{pair}: {missing}")
         return replace(self, skeleton=skeleton, poses=made.points)
 
-    def group_of(self, frames: Tensor) -> tuple[str, ...]:
-        """The group of each of the frames (N,)."""
-        return tuple(self.groups[s] for s in self.sequence[frames].tolist())
-
 
 def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motion:
-    """A folder of BVH files (or one file), or an npz of poses (layout: docs/data.md).
+    """A folder of BVH files (or one file), resampled to `fps`, or an npz of poses (docs/data.md).
 
-    Args:
-        rig: a TOML that names the joints of a BVH rig; without it the known rigs are tried.
-        fps: BVH motions are resampled to this rate.
-
-    Raises:
-        InputError: for what cannot be read, with the reason.
+    A rig is a TOML that names the joints of the BVH files; without it the known rigs are tried.
     """
     if path.suffix == ".npz":
         return read_npz(path)
@@ -162,7 +148,7 @@ class MotionSource(Source):
     motion: Motion
     # "fixed": four cameras placed like Human3.6M's, index = 4·frame + camera; "random": a new one
     # at each read, and half of the poses mirrored.
-    view: View
+    view: Literal["fixed", "random"]
     two_d: TwoD = "exact"  # or "detected" (`detector.detect`), or "both": half of the people each
     # Training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws groups
     # alike.
@@ -201,7 +187,8 @@ class MotionSource(Source):
             chosen = torch.rand(len(pose), generator=generator) < share
             keypoints = torch.where(chosen[:, None, None], noisy, keypoints)
             confidence = torch.where(chosen[:, None], stated, confidence)
-        return Frames(keypoints, confidence, pose, camera, self.motion.group_of(frames), indices)
+        groups = tuple(self.motion.groups[s] for s in self.motion.sequence[frames].tolist())
+        return Frames(keypoints, confidence, pose, camera, groups, indices)
 
     def varied(self, world: Tensor, generator: torch.Generator) -> Tensor:
         """Half of the people mirrored, each of a random size: (N, J, 3) → (N, J, 3), mm."""

@@ -24,7 +24,7 @@ from unihpe.datasets.rows import combined, of_view
 from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, Shape, as_floats, float32, require_keys, require_numbers
 from unihpe.io.extra import extra
-from unihpe.io.files import read_text, readable
+from unihpe.io.files import input_errors, read_text
 from unihpe.io.hdf5 import read_hdf5
 
 Key = TypeVar("Key")
@@ -118,7 +118,7 @@ def load_mat(path: Path) -> dict[str, Any]:
     """A MATLAB file of before version 7.3."""
     scipy_io = extra("scipy.io", "data", f"{path}: reading it needs scipy")
     # scipy raises errors of many kinds for a broken file
-    with readable(f"{path}: not a readable MATLAB file", kinds=(Exception,)):
+    with input_errors(f"{path}: not a readable MATLAB file", kinds=(Exception,)):
         return dict(scipy_io.loadmat(str(path)))
 
 
@@ -131,7 +131,7 @@ def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
         if word == "name" and rest and rest[0].isdigit():
             current = cameras.setdefault(int(rest[0]), {})
         elif word in CALIBRATION:
-            with readable(f"{path}: {word} holds no numbers", GET_AGAIN):
+            with input_errors(f"{path}: {word} holds no numbers", GET_AGAIN):
                 current[word] = [float(number) for number in rest]
     for camera in wanted:
         known = cameras.get(camera, {})
@@ -151,8 +151,10 @@ def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Record
     truth, source = wanted.truth or METRIC, get_skeleton("mpi_inf_3dhp17")
     parts: dict[str, list[Recorded]] = {truth: [], METRIC: []}
     columns, notes = wanted.joints.select_from(source), list[str]()
+    activities: dict[str, Array] = {}
     for name, folder in folders.items():
         content = read_test(folder / "annot_data.mat", truth)
+        activities[name] = content[ACTIVITY]
         valid = content["valid_frame"].ravel() > 0
         notes.append(f"{name}: {int(valid.sum())} valid of {len(valid)} frames")
         if not valid.any():
@@ -171,7 +173,7 @@ def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Record
         notes.append(f"not in the folder: {listing(absent)}")
     fitted = with_fitted_intrinsics(combined(parts[METRIC], "test set")).cameras
     recorded = replace(combined(parts[truth], "test set"), cameras=fitted, notes=tuple(notes))
-    return by_activity(recorded, folders)
+    return by_activity(recorded, activities)
 
 
 def read_test(path: Path, truth: str) -> dict[str, Array]:
@@ -179,29 +181,22 @@ def read_test(path: Path, truth: str) -> dict[str, Array]:
     people = None, 1, len(get_skeleton("mpi_inf_3dhp17"))
     shapes: dict[str, Shape] = {key: (*people, 3) for key in (METRIC, truth)}
     shapes |= {"annot2": (*people, 2), "valid_frame": (None, 1)}
-    content = read_hdf5(path, shapes, {}, GET_AGAIN)
+    content = read_hdf5(path, shapes, {ACTIVITY: (None, 1)}, GET_AGAIN)
+    activity = content.pop(ACTIVITY, np.zeros((0, 1)))
+    require_numbers(activity, str(path), ACTIVITY)
     lengths = {key: len(value) for key, value in content.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path}: arrays of different length, {lengths}; get the file again")
-    return {key: value[:, 0] for key, value in content.items()}
+    return {key: value[:, 0] for key, value in (content | {ACTIVITY: activity}).items()}
 
 
-def activities(path: Path, frames: Array) -> Array:
-    """The number of the activity that frames of a test sequence show; 0 where none is given."""
-    numbers = read_hdf5(path, {}, {ACTIVITY: (None, 1)}, "").get(ACTIVITY, np.zeros(0)).ravel()
-    require_numbers(numbers, str(path), ACTIVITY)
-    if len(numbers) <= int(frames.max()):
-        return np.zeros(len(frames), dtype=np.int64)
-    return numbers.astype(np.int64)[frames]
-
-
-def by_activity(recorded: Recorded, folders: Mapping[str, Path]) -> Recorded:
-    """The same with one view per sequence and activity, where the files name the activities."""
+def by_activity(recorded: Recorded, activities: Mapping[str, Array]) -> Recorded:
+    """The same with one view per sequence and activity; files may give none, or too few."""
     acted, view = list[View](), recorded.view.clone()
     for old, one in enumerate(recorded.views):
         rows = (recorded.view == old).nonzero()[:, 0]
-        path = folders[one.sequence] / "annot_data.mat"
-        numbers = activities(path, recorded.frame[rows].numpy())
+        frames, numbers = recorded.frame[rows].numpy(), activities[one.sequence].astype(np.int64)
+        numbers = numbers[frames] if len(numbers) > frames.max() else np.zeros_like(frames)
         for number in sorted(set(numbers.tolist())):
             action = ACTIVITIES[number - 1] if 1 <= number <= len(ACTIVITIES) else "unknown"
             view[rows[torch.from_numpy(numbers == number)]] = len(acted)

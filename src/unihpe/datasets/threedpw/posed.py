@@ -93,27 +93,21 @@ def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True
     bodies = read_bodies(root)
 
     def joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
-        regressed, own = posed(person, bodies, where)
+        poses = as_floats(person["poses"], (None, 72), where, "poses")
+        places = as_floats(person["trans"], (len(poses), 3), where, "trans")
+        betas = as_floats(as_array(person["betas"]).ravel()[:10], (10,), where, "betas")
+        pose, place, shape = (smpl.as_double(numbers) for numbers in (poses, places, betas))
+        surface = bodies.of(person["genders"], where)
+        regressed, own = surface.joints(pose, shape.expand(len(pose), -1), place)
         if verify and use.any() and len(use) == len(own):
-            require_same_body(own[use], person["jointPositions"], use, where)
-        return regressed
+            require_same_body(own.numpy()[use], person["jointPositions"], use, where)
+        return regressed.numpy()
 
     keys = ("poses", "betas", "trans", "genders")
     people = People(get_skeleton("human36m17"), joints, keys, verify=verify)
     recorded = open_people(root, split, people, f"3DPW, sequenceFiles, {REGRESSED}")
     note = f"{REGRESSOR} has the {bodies.first_leg} leg first"
     return replace(recorded, notes=(*recorded.notes, note))
-
-
-def posed(person: Mapping[str, Any], bodies: Bodies, where: str) -> tuple[Array, Array]:
-    """One person's regressed joints (N, 17, 3), and the body's own 24; metres, world axes."""
-    poses = as_floats(person["poses"], (None, 72), where, "poses")
-    places = as_floats(person["trans"], (len(poses), 3), where, "trans")
-    betas = as_floats(as_array(person["betas"]).ravel()[:10], (10,), where, "betas")
-    pose, place, shape = (smpl.as_double(numbers) for numbers in (poses, places, betas))
-    surface = bodies.of(person["genders"], where)
-    regressed, own = surface.joints(pose, shape.expand(len(pose), -1), place)
-    return regressed.numpy(), own.numpy()
 
 
 def require_same_body(own: Array, file_joints: object, use: Array, where: str) -> None:

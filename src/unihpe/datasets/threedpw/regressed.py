@@ -25,7 +25,7 @@ from unihpe.datasets.recorded import PROJECTED, Recorded, View
 from unihpe.datasets.rows import Rows, by_row, combined
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
-from unihpe.io.files import read_text, readable
+from unihpe.io.files import input_errors, read_text
 from unihpe.io.pickles import load_npz
 
 SPLITS = {"test": "test", "train": "train", "validation": "val"}
@@ -89,7 +89,7 @@ def row_of(name: str, split: str, row: int) -> tuple[View, int]:
 
 def read_hybrik(path: Path) -> People:
     """HybrIK's JSON: COCO-like, h36m_joints with the left leg first."""
-    with readable(f"{path}: not HybrIK's annotations of 3DPW"):
+    with input_errors(f"{path}: not HybrIK's annotations of 3DPW"):
         content = json.loads(read_text(path, "copy it again"))
         by_id = {image["id"]: image for image in content["images"]}
         notes = content["annotations"]

@@ -130,21 +130,12 @@ def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
         torch.from_numpy(as_floats(content[key], shape, str(path), key).astype(np.float64))
         for key, shape in (("cam_poses", (None, 4, 4)), ("cam_intrinsics", (3, 3)))
     )
-    rotation = poses[:, :3, :3]
-    off = (rotation @ rotation.mT - torch.eye(3, dtype=torch.float64)).abs().amax((1, 2))
-    broken = ~((off < RIGID) & poses.isfinite().all((1, 2)))
-    use = torch.zeros_like(broken)
-    for valid in content["campose_valid"]:
-        flags = torch.from_numpy(as_flags(valid, str(path), "campose_valid"))
-        use = use | flags if len(flags) == len(use) else use  # another length is refused further on
-    if bool((broken & use).any()):
-        frame = int((broken & use).nonzero()[0, 0])
-        raise InputError(f"{path}: the camera of frame {frame} is no rigid motion; {AGAIN}")
     focal, centre = inner.diagonal()[:2], inner[:2, 2]
     # the picture's size is not in the file, but all pictures are of one size, upright or lying
     size = torch.tensor(SIZE if centre[0] > centre[1] else SIZE[::-1])
     focal, centre, size = (part.float().expand(len(poses), 2) for part in (focal, centre, size))
-    return Camera(focal, centre, size, rotation.float(), poses[:, :3, 3].float() * 1000)
+    poses = poses.float()
+    return Camera(focal, centre, size, poses[:, :3, :3], poses[:, :3, 3] * 1000)
 
 
 def read_actor(
@@ -156,6 +147,10 @@ def read_actor(
     if not len(world) == len(use) == frames:
         counts = f"{len(world)} frames of 3D, {frames} of cameras, campose_valid of {len(use)}"
         raise InputError(f"{where}: {counts} frames; {AGAIN}")
+    off = (cameras.rotation @ cameras.rotation.mT - torch.eye(3)).abs().amax((1, 2))
+    rigid = (off < RIGID) & cameras.translation.isfinite().all(1)
+    if len(broken := np.flatnonzero(use & ~rigid.numpy())):
+        raise InputError(f"{where}: the camera of frame {broken[0]} is no rigid motion; {AGAIN}")
     require_finite(world[use], where)
     everyone = torch.from_numpy(world.astype(np.float32))
     if people.verify and use.any():

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_dict, as_floats, require_numbers
-from unihpe.io.files import readable
+from unihpe.io.files import input_errors
 from unihpe.io.pickles import Restricted, load_npz, load_pickle, require
 
 JOINTS, SHAPES = 24, 10
@@ -130,7 +130,7 @@ def dense(value: object, path: Path, depth: int = 0) -> object:
     """A chumpy array or sparse matrix as an array; anything else as it is."""
     if depth > DEEPEST:
         raise InputError(f"{path}: a damaged array (wrapped more than {DEEPEST} times); {GET_IT}")
-    with readable(f"{path}: a damaged array", "get the file again"):
+    with input_errors(f"{path}: a damaged array", "get the file again"):
         match value:
             case Plain(kind="Ch", state=state):
                 return dense(state["x"], path, depth + 1)

@@ -1,32 +1,49 @@
-"""Human3.6M of MMPose and SPIN, which name pictures alike, `S9_Greeting_1.54138969_000001.jpg`.
+"""Human3.6M with one row per picture: what MMPose, SPIN, h36m-fetch, H36M-Toolbox and LCN pack.
 
-MMPose has npz files with one row per picture, cameras.pkl, and JSON for 2D networks:
-`annotation_body2d/h36m_coco_{train,test}.json` has COCO's layout, with 3D in world axes, metres,
-beside the 2D. Its own category calls joints 1 to 3 left; they are the right leg, as everywhere in
-MMPose's Human3.6M, so these names are not read.
-
-SPIN's lists are `h36m_train.npz`, and `h36m_valid_protocol1.npz` and `2`, which have no 2D.
+MMPose has npz files, cameras.pkl, and JSON for 2D networks: `annotation_body2d/h36m_coco_*.json`
+has COCO's layout, with 3D in world axes, metres, beside the 2D. Its own category calls joints 1 to
+3 left; they are the right leg, as everywhere in MMPose's Human3.6M, so these names are not read.
+SPIN's lists are `h36m_train.npz`, and `h36m_valid_protocol1.npz` and `2`, which have no 2D; they
+name pictures as MMPose does. The others name takes by number:
+h36m-fetch: `<subject>/<action>-<take>/annot.h5`, with 2D, 3D in camera axes, frame and camera;
+H36M-Toolbox and LCN: a pickled list with one dict per picture, other keys each.
 """
 
 import json
 import re
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from unihpe.body.batch import evenly_spaced
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.human36m.cameras import INTRINSICS, Calibration, camera_of, published_cameras
-from unihpe.datasets.human36m.tables import Key, Table, recorded_of, require_subjects
+from unihpe.datasets.human36m import views
+from unihpe.datasets.human36m.cameras import Calibration, camera_of, published_cameras
+from unihpe.datasets.human36m.views import CAMERAS
+from unihpe.datasets.proofs import CHECKED_POSES, require_body
 from unihpe.datasets.recorded import PROJECTED, Recorded
-from unihpe.datasets.rows import combined, with_names
+from unihpe.datasets.rows import Rows, by_row, combined, with_names
 from unihpe.datasets.spin_lists import is_spin, placed, read_spin
 from unihpe.errors import InputError, one_line
-from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite
-from unihpe.io.files import read_text
+from unihpe.io.arrays import (
+    Array,
+    Shape,
+    as_array,
+    as_floats,
+    float32,
+    require_finite,
+    require_numbers,
+)
+from unihpe.io.files import matching, read_text
+from unihpe.io.hdf5 import read_hdf5
 from unihpe.io.pickles import load_npy, load_npz, load_pickle
 
+Key = tuple[str, str, str, int]  # subject, sequence, camera, frame from 0
 IMAGE_NAME = re.compile(r"(S\d+)_([A-Za-z]+(?:_\d+)?)\.(\d+)_(\d+)\.\w+")  # frames from 1
 FOLDERS = ("", "annotation_body3d/fps50", "annotation_body3d/fps10", "fps50", "fps10")
 WHOLE, PAIR = ("h36m_coco.json",), ("h36m_coco_train.json", "h36m_coco_test.json")
@@ -36,6 +53,57 @@ TRAIN = "h36m_train.npz"
 VALID = ("h36m_valid_protocol1.npz", "h36m_valid_protocol2.npz")
 WORDS = {"thorax": "neck", "nose": "jaw"}  # ours → SPIN's
 CAMERA_PARTS = {"f": 2, "c": 2, "k": 3, "p": 2, "T": 3, "R": 9, "w": 1, "h": 1}
+NUMBERS = ("frame", "camera", "subject", "action", "subaction")
+SHAPES: dict[str, Shape] = {"pose/2d": (None, 32, 2), "pose/3d": (None, 32, 3)}
+SHAPES |= {key: (None,) for key in NUMBERS}
+PICKLES = ("h36m_train.pkl", "h36m_validation.pkl", "h36m_test.pkl")
+PICTURE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)_(\d+)\.\w+$")
+JOINTS = {"H36M-Toolbox": ("joints_3d_camera", "joints_2d")}
+JOINTS |= {"LCN": ("joint_3d_camera", "joint_3d_image")}
+
+
+@dataclass(frozen=True)
+class Table:
+    """N pictures of one file."""
+
+    keys: list[Key]
+    poses: Array  # (N, 17, 3), in the file's unit and axes
+    keypoints: Array  # (N, 17, 2), pixels, NaN where missing
+    notes: tuple[str, ...] = ()  # what was left out
+
+
+def recorded_of(
+    tables: Sequence[Table],
+    two_d: str,
+    layout: str,
+    where: Path,
+    unit: Literal["m", "mm"],
+    verify: bool,
+    calibration: Calibration | None = None,
+    in_world: bool = False,
+) -> Recorded:
+    """Tables one after the other, checked, seen by the published cameras or those given."""
+    keys = [key for table in tables for key in table.keys]
+    pose = float32(*(table.poses for table in tables))
+    if verify:
+        require_subjects(keys, pose, unit, str(where))
+    pose = pose * 1000 if unit == "m" else pose
+    keypoints = None if two_d == "exact" else float32(*(table.keypoints for table in tables))
+    calibration = calibration or published_cameras()
+    cameras, camera = calibration.cameras, calibration.rows_of(keys, where)
+    rows = Rows.of([(views.view_of(*key[:3]), key[3]) for key in keys])
+    skeleton, layout = get_skeleton("human36m17"), f"Human3.6M, {layout}, 2D {two_d}"
+    notes = tuple(note for table in tables for note in table.notes)
+    return by_row(skeleton, rows, pose, keypoints, cameras, camera, layout, notes, in_world)
+
+
+def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: str) -> None:
+    """Raise if a subject's poses (N, 17, 3) are not of the unit, or its legs are swapped."""
+    subjects = np.array([key[0] for key in keys])
+    for subject in dict.fromkeys(subjects.tolist()):
+        rows = torch.from_numpy(np.flatnonzero(subjects == subject))
+        some = poses[rows[evenly_spaced(len(rows), CHECKED_POSES)]]
+        require_body(some, get_skeleton("human36m17"), f"{where}: {subject}", unit)
 
 
 def mmpose_files(root: Path) -> list[Path]:
@@ -62,7 +130,6 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def read_table(path: Path) -> Table:
-    """The pictures of one npz."""
     content, where = load_npz(path, ("imgname", "part", "S")), str(path)
     keys = [key_of(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
     poses = as_floats(content["S"], (None, 17, None), where, "3D poses (S)")
@@ -70,8 +137,8 @@ def read_table(path: Path) -> Table:
     if poses.shape[2] < 3 or keypoints.shape[2] < 2:
         sizes = f"the file has {poses.shape[2]} and {keypoints.shape[2]}"
         raise InputError(f"{path}: S needs x, y, z and part x, y; {sizes}")
-    places, cameras = ((key[:2], *key[2:]) for key in keys), tuple(INTRINSICS)
-    poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, cameras, path)
+    places = ((key[:2], *key[2:]) for key in keys)
+    poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, CAMERAS, path)
     require_finite(poses, where)
     if (poses[..., 2] <= 0).any():
         raise InputError(f"{path}: 3D lies behind the camera; this layout has absolute camera axes")
@@ -133,14 +200,12 @@ def json_files(root: Path) -> list[Path]:
 
 
 def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
-    """MMPose's 2D annotation files."""
     tables, where = [read_json(path) for path in json_files(root)], json_files(root)[0].parent
     calibration, layout = mmpose_cameras(root / FOLDERS[1]), "MMPose's COCO-like JSON"
     return recorded_of(tables, two_d, layout, where, "m", verify, calibration, in_world=True)
 
 
 def read_json(path: Path) -> Table:
-    """The pictures of one file."""
     text = read_text(path, "copy it again")
     try:
         content = json.loads(text)
@@ -201,3 +266,89 @@ def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
     note = f"{path.name}: 3D is relative in the list; people stand where {how}"
     table = Table(keys, placed(people, cameras).numpy(), points.numpy(), (note,))
     return recorded_of([table], two_d, "", path, "mm", verify=False)
+
+
+def fetch_files(root: Path) -> list[Path]:
+    return [*matching(root, "S*/*-[12]/annot.h5"), *matching(root, "processed/S*/*-[12]/annot.h5")]
+
+
+def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:
+    """h36m-fetch's files; the 32 raw joints are reduced to 17."""
+    tables = [read_fetch(path) for path in fetch_files(root)]
+    return recorded_of(tables, two_d, "h36m-fetch", root, "mm", verify)
+
+
+def read_fetch(path: Path) -> Table:
+    content = read_hdf5(path, SHAPES, {}, "make it again with h36m-fetch")
+    if len(lengths := {len(value) for value in content.values()}) > 1:
+        raise InputError(f"{path}: arrays of different length, {sorted(lengths)}; make it again")
+    for key in NUMBERS:
+        require_numbers(content[key], str(path), key)
+    columns = zip(*(content[key].astype(int).tolist() for key in NUMBERS), strict=True)
+    keys = [
+        (*take_named(numbers, str(path)), str(camera), frame - 1)
+        for frame, camera, *numbers in columns
+    ]
+    kept = get_skeleton("human36m17").select_from(views.raw_skeleton())
+    poses = content["pose/3d"][:, kept]
+    require_finite(poses, str(path))
+    return Table(keys, poses, content["pose/2d"][:, kept])
+
+
+def take_named(numbers: list[int], where: str) -> tuple[str, str]:
+    """The subject and the release's sequence that the numbers of subject, action and take mean."""
+    subject, action, take = numbers
+    name, known = f"S{subject}", views.FIRST_ID <= action < views.FIRST_ID + len(views.ACTIONS)
+    if name not in views.IRREGULAR or not known or take not in (1, 2):
+        asked = f"subject {name}, action {action}, take {take}"
+        raise InputError(f"{where}: {asked}: the set has no such recording")
+    return name, views.sequence_of(name, action, take)
+
+
+def pickle_files(root: Path) -> list[Path]:
+    return [path for name in PICKLES if (path := root / name).is_file()]
+
+
+def open_pickles(root: Path, two_d: str, verify: bool) -> Recorded:
+    read = [read_pickle(path) for path in pickle_files(root)]
+    projects = sorted({project for projects, _ in read for project in projects})
+    layout = f"{' and '.join(projects)} pickles"
+    recorded = recorded_of([table for _, table in read], two_d, layout, root, "mm", verify)
+    if "LCN" in projects:  # its pixels were made without the lens's distortion
+        return replace(recorded, cameras=replace(recorded.cameras, distortion=None))
+    return recorded
+
+
+def read_pickle(path: Path) -> tuple[set[str], Table]:
+    """The projects whose rows a file holds, and its pictures."""
+    content = load_pickle(path)
+    dicts = isinstance(content, list) and all(isinstance(row, dict) for row in content)
+    if not dicts or not content:
+        remedy = "take h36m_train.pkl of H36M-Toolbox or LCN"
+        raise InputError(f"{path}: holds no list of dicts; {remedy}")
+    projects, keys, poses, points = set[str](), list[Key](), [], []
+    for n, row in enumerate(content):
+        where = f"{path}: picture {n}"
+        project = next((p for p, names in JOINTS.items() if row.keys() >= set(names)), None)
+        if project is None:
+            expected = " nor ".join(f"{' and '.join(names)} ({p})" for p, names in JOINTS.items())
+            raise InputError(f"{where}: neither {expected}")
+        pose, pixels = (row[name] for name in JOINTS[project])
+        projects.add(project)
+        keys.append(numbered_key(row, where))
+        poses.append(as_floats(pose, (17, 3), where, "3D joints"))
+        points.append(as_floats(pixels, (17, None), where, "2D joints")[:, :2])
+    require_finite(np.stack(poses), str(path))
+    return projects, Table(keys, np.stack(poses), np.stack(points))
+
+
+def numbered_key(row: Mapping[str, Any], where: str) -> Key:
+    """Subject, sequence, camera and frame, from the picture's name."""
+    match = PICTURE.search(str(row.get("image", row.get("image_path", ""))))
+    if match is None:
+        expected = "s_09_act_02_subact_01_ca_01_000001.jpg"
+        raise InputError(f"{where}: its picture is not named like {expected}")
+    *numbers, camera, frame = (int(text) for text in match.groups())
+    if not 1 <= camera <= len(CAMERAS):
+        raise InputError(f"{where}: camera {camera}; the set has 1 to {len(CAMERAS)}")
+    return *take_named(numbers, where), CAMERAS[camera - 1], frame - 1

@@ -1,0 +1,61 @@
+"""Keypoint files, pictures and folders of them to results, as the command does."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unihpe.errors import InputError
+from unihpe.inference.predictor import Options, Predictor
+from unihpe.inference.results import Results
+from unihpe.inputs.files import Files, open_pictures
+from unihpe.inputs.keypoint_files import read_keypoints
+
+HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What became of people's files."""
+
+    results: Results
+    skipped: list[str]  # who and what was left out, in words
+    pictures: dict[str, Path]  # by the names that results have for them
+
+
+def predict_files(
+    predictor: Predictor, files: Files, options: Options, samples: int | None = None
+) -> Predicted:
+    """Everybody in the pictures, or in the keypoint file, who can be lifted.
+
+    Args:
+        samples: hypotheses for each person; None: 20, and none above 8 people.
+
+    Raises:
+        InputError: for a file that cannot be read, or if nobody is left; of several pictures, each
+            that cannot be used is skipped.
+    """
+    if files.picture is None:
+        assert files.keypoints is not None
+        people = read_keypoints(files.keypoints, files.skeleton, files.size)
+        people, left_out = predictor.liftable(people)
+        options = _with_samples(options, samples, len(people))
+        return Predicted(predictor.lift_file(people, options), left_out, {})
+    pictures = open_pictures(files, files.picture)
+    options = _with_samples(options, samples, pictures.people)
+    parts, skipped, used = [], [], {}
+    for path in pictures.paths:
+        try:
+            given, left_out = pictures.evidence(path, predictor.skeleton, options.focal)
+            parts.append(predictor.answer(given, options))
+            used[path.name] = path
+            skipped += left_out
+        except InputError as error:
+            text = str(error)
+            skipped.append(text if text.startswith(str(path)) else f"{path.name}: {text}")
+    if not parts:
+        raise InputError(f"no picture to predict from: {skipped[0]}")
+    return Predicted(Results.join(parts), skipped, used)
+
+
+def _with_samples(options: Options, samples: int | None, people: int) -> Options:
+    usual = HYPOTHESES if people <= FEW else 0
+    return replace(options, samples=usual if samples is None else samples)
