@@ -115,7 +115,7 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
             )
             torch.manual_seed(0)
             model.decoder_3d = build_decoder(
-                settings, len(get_skeleton(recipe.data.skeleton)), 3, recipe.model.embedding
+                settings, (len(get_skeleton(recipe.data.skeleton)), 3), recipe.model.embedding
             )
             term = "distance" if point == "distance" else "square"
             fit(

@@ -32,8 +32,7 @@ from unihpe.body.prepare import prepare
 from unihpe.datasets import get_data_set
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.motion.source import open_motion
-from unihpe.datasets.pack import SEEN
-from unihpe.datasets.packed import PeopleSource, pack
+from unihpe.datasets.packed import SEEN, PeopleSource, pack
 from unihpe.datasets.protocol import Scored
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError

@@ -217,11 +217,8 @@ def put(fields: dict[str, Any], path: tuple[str, ...], value: Any, where: str) -
 
 def build_model(recipe: Recipe) -> UniHPE:
     """The model of a recipe, freshly initialised from its seed."""
-    scales = {
-        "pose_scale": recipe.pose_scale or 1.0,
-        "keypoint_scale": recipe.keypoint_scale or 1.0,
-    }
-    return build.build_model(recipe.model, recipe.data.skeleton, seed=recipe.seed, **scales)
+    scales = recipe.pose_scale or 1.0, recipe.keypoint_scale or 1.0
+    return build.build_model(recipe.model, recipe.data.skeleton, recipe.seed, scales)
 
 
 def measure_scales(recipe: Recipe, draw: Stream) -> Recipe:

@@ -20,7 +20,7 @@ from unihpe.body.prepare import prepare
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import published_cameras
 from unihpe.datasets.human36m.reader import open_human36m
-from unihpe.datasets.human36m.views import DRIFTING, RAW_JOINTS, raw_skeleton
+from unihpe.datasets.human36m.views import DRIFTING, RAW_JOINTS, RAW_SKELETON
 from unihpe.errors import InputError
 
 SKELETON = get_skeleton("human36m17")
@@ -32,7 +32,7 @@ def everything(source):
 
 def test_the_raw_joints_keep_the_published_columns():
     assert len(RAW_JOINTS.split()) == len(set(RAW_JOINTS.split())) == 32
-    assert SKELETON.select_from(raw_skeleton()) == H36M_KEPT
+    assert SKELETON.select_from(RAW_SKELETON) == H36M_KEPT
 
 
 def test_the_first_camera_has_the_published_matrix():

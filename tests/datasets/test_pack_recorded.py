@@ -16,8 +16,7 @@ from unihpe.cli import app
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import ACTIONS, IRREGULAR, sequence_of, take_of
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
-from unihpe.datasets.pack import pack_recorded
-from unihpe.datasets.packed import PackedPeople, PeopleSource
+from unihpe.datasets.packed import PackedPeople, PeopleSource, pack_recorded
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
 from unihpe.training.state import read_log

@@ -9,7 +9,7 @@ from unihpe.body.metrics import align, mpjpe, pa_mpjpe
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import DATA_SETS, get_data_set
 from unihpe.datasets.human36m.views import second_take
-from unihpe.datasets.mpi_inf_3dhp.protocols import OFFICIAL_JOINTS
+from unihpe.datasets.mpi_inf_3dhp.record import OFFICIAL_JOINTS
 from unihpe.datasets.protocol import EVERY_JOINT, LIMBS, LSP_14, Scored
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError

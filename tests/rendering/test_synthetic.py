@@ -439,7 +439,7 @@ def test_a_file_that_is_not_whole_is_named(people: People, tmp_path: Path):
         PackedPeople(file)
     pack([people[0]], file, {})
     content = bytearray(file.read_bytes())
-    content[int(PackedPeople(file).described()["arrays"]["pose"]) + 3] ^= (
+    content[int(PackedPeople(file).description["arrays"]["pose"]) + 3] ^= (
         0x40  # another sign or exponent
     )
     file.unlink()

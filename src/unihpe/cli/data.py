@@ -9,7 +9,7 @@ from rich.table import Table
 from typer import Argument, Option
 
 from unihpe.cli.options import Json, OutFile, Root, Seed, console, named, require_data
-from unihpe.datasets import DATA_SETS, get_data_set
+from unihpe.datasets import DATA_SETS, DEFAULT, get_data_set
 from unihpe.errors import InputError
 
 app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_help=True)
@@ -112,7 +112,7 @@ def data_pack(
     from unihpe.cli.progress import counted
     from unihpe.datasets.counts import step_of
     from unihpe.datasets.dataset import Reading
-    from unihpe.datasets.pack import pack_recorded
+    from unihpe.datasets.packed import pack_recorded
     from unihpe.datasets.pictures import Pictures
 
     require_data(root)
@@ -148,13 +148,14 @@ def data_render(
     import torch
 
     from unihpe.cli.progress import counted
-    from unihpe.datasets.motion.source import open_motion
     from unihpe.datasets.packed import pack
     from unihpe.rendering.body import SKELETON
     from unihpe.rendering.scene import People, Settings, render
     from unihpe.show.sheets import draw_crops
 
-    poses = open_motion(motion).select(split).poses
+    world_poses = get_data_set(DEFAULT).world_poses
+    assert world_poses is not None
+    poses = world_poses(motion, split)
     order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))[:count]
     settings = Settings(seed=seed, skins=skins, backgrounds=backgrounds)
     if sheet is not None:

@@ -3,9 +3,10 @@
 A set of your own is named `my_module:DATA_SET`, wherever a name is asked for (docs/extending.md).
 """
 
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unihpe.errors import InputError
 from unihpe.io.outside import import_named
@@ -14,31 +15,17 @@ if TYPE_CHECKING:
     from unihpe.datasets.dataset import DataSet
 
 
-class _Table(Mapping[str, "DataSet"]):
+class _Table(UserDict[str, Any]):
     """Records by name; each is imported when it is asked for, so that names alone cost nothing."""
 
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
     def __getitem__(self, name: str) -> "DataSet":
-        if name not in self.names:
-            raise KeyError(name)
-        return _record(f"unihpe.datasets.{name}.record:DATA_SET")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
+        return _record(self.data[name])
 
 
-DEFAULT = "motion"
-DATA_SETS: Mapping[str, "DataSet"] = _Table(
-    DEFAULT, "people", "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw"
-)
+DEFAULT, PACKED = "motion", "people"  # what needs no licence, and what this package packs
+NAMES = (DEFAULT, PACKED, "coco", "human36m", "humaneva", "mpi_inf_3dhp", "threedpw")
+PLACES = {name: f"unihpe.datasets.{name}.record:DATA_SET" for name in NAMES}
+DATA_SETS: Mapping[str, "DataSet"] = _Table(PLACES)
 
 
 def _record(name: str) -> "DataSet":
@@ -53,18 +40,12 @@ def _record(name: str) -> "DataSet":
 def require_name(name: str) -> None:
     """Raise InputError for a name that is neither in the table nor one of `my_module:DATA_SET`."""
     if name not in DATA_SETS and ":" not in name:
-        known = ", ".join(DATA_SETS)
-        raise InputError(
-            f"no data set '{name}': known data sets are {known}, and your own as my_module:DATA_SET"
-        )
+        known = f"known data sets are {', '.join(DATA_SETS)}, and your own as my_module:DATA_SET"
+        raise InputError(f"no data set '{name}': {known}")
 
 
 def get_data_set(name: str) -> "DataSet":
-    """The record of a data set: one of the table, or `my_module:DATA_SET`.
-
-    Raises:
-        InputError: for an unknown name, listing the known ones, or a module without such a record.
-    """
+    """The record of a data set of the table, or of `my_module:DATA_SET`; InputError for others."""
     require_name(name)
     return DATA_SETS[name] if name in DATA_SETS else _record(name)
 

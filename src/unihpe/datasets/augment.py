@@ -1,5 +1,4 @@
-"""Pictures made to vary: what training does to a crop, its 2D, its 3D and its box, so that all four
-still agree exactly.
+"""What training does to a crop, its 2D, its 3D and its box, so that all four still agree exactly.
 
 Everything is about the principal point, taken at the picture's centre: a picture turned or mirrored
 about it is what the same camera would see, turned or mirrored, so the 3D turns with it about the
@@ -20,7 +19,7 @@ from torch import Tensor
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import box_from_keypoints, crop_matrix, for_opencv
 from unihpe.body.prepare import LEGS, LOWER_BODY, is_in
-from unihpe.body.skeleton import Skeleton
+from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.settings import Settings
 
 Picture = NDArray[np.uint8]
@@ -67,10 +66,20 @@ class Crop:
     size: Floats  # of the full picture, (2,)
 
 
-def stacked(crops: Sequence[Crop]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pictures (N, 3, H, W) uint8, and keypoints, poses and boxes in float32."""
-    pictures = torch.from_numpy(np.stack([crop.picture for crop in crops]))
-    labels = zip(*((crop.keypoints, crop.pose, crop.box) for crop in crops), strict=True)
+def varied(
+    crops: Sequence[Crop], how: Augmentation | None, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Crops in human36m17's joints, augmented or, with None, as they are.
+
+    Pictures (N, 3, H, W) are uint8; keypoints, poses and boxes float32.
+    """
+    seeds = torch.randint(2**62, (len(crops),), generator=generator).tolist()
+    people, skeleton = crops, get_skeleton("human36m17")
+    if how is not None:
+        drawn = zip(crops, map(np.random.default_rng, seeds), strict=True)
+        people = [augment(crop, skeleton, how, rng) for crop, rng in drawn]
+    pictures = torch.from_numpy(np.stack([crop.picture for crop in people]))
+    labels = zip(*((crop.keypoints, crop.pose, crop.box) for crop in people), strict=True)
     keypoints, pose, box = (torch.from_numpy(np.stack(part)).float() for part in labels)
     return pictures.permute(0, 3, 1, 2).contiguous(), keypoints, pose, box
 
@@ -100,15 +109,15 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     whole = homogeneous(np.column_stack([linear, centre - linear @ centre]))  # of its pixels
     before, to_crop = (crop_matrix(one, width, height) for one in (crop.box, box))
     matrix = homogeneous(to_crop) @ whole @ np.linalg.inv(homogeneous(before))
-    picture = change_pixels(warp(crop.picture, matrix, rng.integers(0, 256, 3)), how, rng)
+    fill = [int(level) for level in rng.integers(0, 256, 3)]
+    place, linearly = for_opencv(matrix[:2]), cv2.INTER_LINEAR
+    picture = cv2.warpAffine(crop.picture, place, (width, height), flags=linearly, borderValue=fill)
+    picture = change_pixels(np.asarray(picture, dtype=np.uint8), how, rng)
     return Crop(blackened(picture, edges, to_crop), keypoints, pose, box, crop.size)
 
 
 def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
-    """The box (4,) of the upper body alone, or of the legs, as HRNet's half-body transform.
-
-    `box` where too little of it is known.
-    """
+    """The box (4,) of the upper body or the legs, as HRNet's; `box` where too little is known."""
     hidden = LOWER_BODY if legs else LEGS
     half = np.array([is_in(joint, "both", hidden) == legs for joint in skeleton.joints])
     chosen = half & within(keypoints, box)
@@ -129,8 +138,7 @@ def box_round(points: Floats, otherwise: Floats) -> Floats:
 
 
 def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """The box (4,) of what an edge of the picture leaves, and the edges (2, 2), left and top before
-    right and bottom."""
+    """The box (4,) of what an edge leaves, and the edges (2, 2): left, top, then right, bottom."""
     inside = within(keypoints, box)
     below, share = rng.random() < FROM_BELOW, rng.uniform(*CUT)
     axis, end = (1, 1) if below else (0, int(rng.integers(2)))
@@ -150,8 +158,7 @@ def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[F
 
 
 def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
-    """The crop with nothing beyond the edges (2, 2) of the full picture, as a crop that reaches
-    beyond its picture is filled."""
+    """The crop, black beyond the edges (2, 2) of the full picture, as beyond any picture's end."""
     height, width = picture.shape[:2]
     places = (edges * matrix[[0, 1], [0, 1]] + matrix[:, 2]).clip(0, [width, height])
     (left, top), (right, bottom) = places.round().astype(int)
@@ -163,15 +170,6 @@ def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
 def homogeneous(matrix: Floats) -> Floats:
     """A 2 × 3 affine map as 3 × 3."""
     return np.vstack([matrix, [0.0, 0.0, 1.0]])
-
-
-def warp(picture: Picture, matrix: Floats, fill: NDArray[np.int64]) -> Picture:
-    """`picture` moved by a map (3, 3) of corner-origin pixels; same size."""
-    colour, size = tuple(int(v) for v in fill), picture.shape[1::-1]
-    moved = cv2.warpAffine(
-        picture, for_opencv(matrix[:2]), size, flags=cv2.INTER_LINEAR, borderValue=colour
-    )
-    return np.asarray(moved, dtype=np.uint8)
 
 
 def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:

@@ -1,5 +1,4 @@
-"""Is this folder the data set it should be? What its own numbers and pictures say: unit, left and
-right, 2D against 3D, sizes."""
+"""Is this folder the data set it should be? Its own numbers and pictures say so."""
 
 import re
 from dataclasses import replace
@@ -35,20 +34,20 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
         layout: where a set has several; without it, it is told from the files.
 
     Returns:
-        A dict of plain values: layout, frames (people by camera), splits (of each: subjects,
-        sequences, cameras, frames, expected frames or None, and which known variant that is),
-        partial (whether something is not there; the notes say what), subjects, cameras, joints,
-        leg_order ("right first", "left first" or "unclear": what the geometry says of the files),
-        unit (of 3D in the files), reprojection_px (median, p99, max; None without 2D), calibration,
-        pictures (looked_for, found), notes, problems (one line each; empty is good). Of sets that
-        are not recorded, those that mean something.
+        Plain values: layout, frames (people by camera), splits (of each: subjects, sequences,
+        cameras, frames, expected frames or None, and which known variant that is), partial (whether
+        something is not there; the notes say what), subjects, cameras, joints, leg_order ("right
+        first", "left first" or "unclear", by the geometry of the files), unit (of 3D in the files),
+        reprojection_px (median, p99, max; None without 2D), calibration, pictures (looked_for,
+        found), notes, problems (one line each; empty is good). Sets that are not recorded give
+        those that mean something.
     """
     data_set = get_data_set(name) if name in DATA_SETS or ":" in name else None
-    if data_set and data_set.recording:
+    if data_set and (data_set.recording or data_set.check):
         data_set.require_layout(layout)
+    if data_set and data_set.recording:
         return check_recorded(data_set.recording, root, layout)
     if data_set and data_set.check:
-        data_set.require_layout(layout)
         return data_set.check(root)
     known = (name for name, one in DATA_SETS.items() if one.check or one.recording)
     raise InputError(f"no check for '{name}'; there are {', '.join(known)}")
@@ -116,10 +115,7 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
 
 
 def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | None, list[str]]:
-    """How far 3D lands from 2D (median, p99, max; pixels), and what is wrong with it.
-
-    `usual` is the largest median, pixels, of true 2D.
-    """
+    """How far 3D lands from 2D (pixels), and what is wrong; `usual`: the median of true 2D."""
     if recorded.layout.endswith(PROJECTED):  # by definition: nothing else is known of their 2D
         return {"median": 0.0, "p99": 0.0, "max": 0.0}, []
     if recorded.keypoints is None:
@@ -135,41 +131,23 @@ def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | No
         return None, ["no joint has both 2D and 3D"]
     values = zip(("median", "p99", "max"), np.percentile(known, [50, 99, 100]), strict=True)
     found = {name: round(float(value), 4) for name, value in values}
-    problems = two_d_problems(frames)
-    median = float(np.median(known))
+    problems, median = two_d_problems(frames), float(np.median(known))
+    far = "3D lands {:.3g} px from 2D (median; up to {:g} is usual)"
     if median > limit:
         of_joint = dict(zip(skeleton.joints, errors.nanmedian(0).values.tolist(), strict=True))
         worst = sorted((-px, joint) for joint, px in of_joint.items() if px > limit)
-        far = [f"{joint} {-px:.3g} px" for px, joint in worst]
-        problems.append(
-            f"3D lands {median:.3g} px from 2D (median; up to {limit:g} is usual); worst:"
-            f" {listing(far, 3)}"
-        )
-    else:
-        problems += odd_cameras(recorded, rows, errors, limit)
+        worst_joints = listing([f"{joint} {-px:.3g} px" for px, joint in worst], 3)
+        problems.append(f"{far.format(median, limit)}; worst: {worst_joints}")
+    else:  # single cameras may be wrong in a set that otherwise agrees
+        names = [recorded.views[view].camera for view in recorded.view[rows].tolist()]
+        for name in recorded.names("camera"):
+            median = float(errors[torch.tensor([one == name for one in names])].nanmedian())
+            if median > limit:
+                problems.append(f"camera {name}: {far.format(median, limit)}")
     if agrees_better_swapped(frames, skeleton, usual):
-        problems.append(
-            "left and right legs of the 2D are exchanged against the 3D: 3D lands on the other"
-            " leg's 2D"
-        )
+        legs = "left and right legs of the 2D are exchanged against the 3D"
+        problems.append(f"{legs}: 3D lands on the other leg's 2D")
     return found, problems
-
-
-def odd_cameras(recorded: Recorded, rows: Tensor, errors: Tensor, limit: float) -> list[str]:
-    """Cameras whose 3D lands far from 2D in a set that otherwise agrees.
-
-    `errors` (N, J), pixels, are those of `rows` (N,).
-    """
-    names = [recorded.views[view].camera for view in recorded.view[rows].tolist()]
-    found = []
-    for name in recorded.names("camera"):
-        median = float(errors[torch.tensor([one == name for one in names])].nanmedian())
-        if median > limit:
-            found.append(
-                f"camera {name}: 3D lands {median:.3g} px from 2D (median; up to {limit:g} is"
-                " usual)"
-            )
-    return found
 
 
 def distances(frames: Frames, columns: list[int]) -> Tensor:
@@ -192,10 +170,8 @@ def two_d_problems(frames: Frames) -> list[str]:
     """2D that training cannot use: people with too few joints, joints far outside the picture."""
     problems = []
     if few := int(((frames.confidence > 0).sum(1) < FEWEST_JOINTS).sum()):
-        problems.append(
-            f"{few} of {len(frames)} people looked at have fewer than {FEWEST_JOINTS} joints in 2D:"
-            " leave them out"
-        )
+        people = f"{few} of {len(frames)} people looked at"
+        problems.append(f"{people} have fewer than {FEWEST_JOINTS} joints in 2D: leave them out")
     size = frames.camera.size[:, None]
     outside = ((frames.keypoints < -size) | (frames.keypoints > 2 * size)).any(-1)
     if (share := float(outside.double().mean())) > 0.01:
@@ -206,11 +182,10 @@ def two_d_problems(frames: Frames) -> list[str]:
 def looked_for(
     recording: Recording, root: Path, recorded: Recorded
 ) -> tuple[dict[str, int] | None, list[str], list[str]]:
-    """How many pictures were looked for and found (None for a set without), what is not there, and
-    what is wrong."""
+    """The pictures looked for and found, if any, what is not there, and the first odd one."""
     if recording.pictures is None:
         return None, [], []
-    pictures, missing, there = Pictures(recording, root), list[str](), list[int]()
+    pictures, missing, there, problems = Pictures(recording, root), [], list[int](), list[str]()
     rows = sorted(set(evenly_spaced(len(recorded), MOST).tolist()))
     for row in rows:
         view, frame = recorded.at(row)
@@ -221,22 +196,11 @@ def looked_for(
     found = {"looked_for": len(rows), "found": len(there)}
     if not there:
         return found, ["no pictures"], []
-    problems = opened(pictures, recorded, there)
-    if not missing:
-        return found, [], problems
+    try:
+        for row in there[:: max(1, len(there) // OPENED)]:
+            first = near_the_beginning(recorded, pictures, row)
+            pictures.read_sized(*recorded.at(first), recorded.cameras.size[recorded.camera[first]])
+    except InputError as error:
+        problems = [str(error)]
     such = f"pictures looked for are not there, such as {listing(missing, 3)}"
-    return found, [f"{len(missing)} of {len(rows)} {such}"], problems
-
-
-def opened(pictures: Pictures, recorded: Recorded, rows: list[int]) -> list[str]:
-    """What is wrong with the pictures of some of these rows: the first that cannot be read or is of
-    another size."""
-    for row in rows[:: max(1, len(rows) // OPENED)]:
-        first = near_the_beginning(recorded, pictures, row)
-        view, frame = recorded.at(first)
-        size = recorded.cameras.size[recorded.camera[first]]
-        try:
-            pictures.read_sized(view, frame, size)
-        except InputError as error:
-            return [str(error)]
-    return []
+    return found, [f"{len(missing)} of {len(rows)} {such}"] if missing else [], problems

@@ -1,7 +1,6 @@
-"""Is all of a set there? Subjects, sequences, cameras and frames of each split, against the copies
-that are known to be about.
+"""Is all of a set there? Counts of each split against the copies that its record knows.
 
-Frames are people by camera. What is known of each set is in its record.
+Frames are people by camera.
 """
 
 from collections.abc import Sequence
@@ -67,8 +66,9 @@ def counted(recording: "Recording", recorded: Recorded) -> Counts:
             known = replace(known, wholes=())
         row["expected"], row["variant"] = compared(known, part, row)
         splits[split] = row
-        partial += [f"{split} {line}" for line in lacking(known, part, row)]
-        problems += [f"{split} {line}: is something twice in it?" for line in excess(known, row)]
+        lacks, excess = lacks_and_excess(known, part, row)
+        partial += [f"{split} {line}" for line in lacks]
+        problems += [f"{split} {line}: is something twice in it?" for line in excess]
     partial += [f"no {split} split" for split in recording.known if split not in splits]
     return Counts(splits, tuple(partial), tuple(problems))
 
@@ -77,33 +77,25 @@ def row_of(part: Recorded, crowded: bool) -> dict[str, Any]:
     """The counts of one split; the people of a crowded set share its sequences."""
     used = [part.views[n] for n in part.view.unique().tolist()]
     sequences = {("" if crowded else view.subject, view.sequence) for view in used}
-    return {
-        "subjects": len({view.subject for view in used}),
-        "sequences": len(sequences),
-        "cameras": len({view.camera for view in used}),
-        "frames": len(part),
-    }
+    subjects, cameras = ({getattr(view, of) for view in used} for of in ("subject", "camera"))
+    counted = {"subjects": len(subjects), "sequences": len(sequences), "cameras": len(cameras)}
+    return counted | {"frames": len(part)}
 
 
-def lacking(known: Split, part: Recorded, row: dict[str, Any]) -> list[str]:
-    """What a split does not have, the largest alone: frames are missed where nothing larger is."""
-    if absent := what_is_absent(known, part):
-        return absent[:1]
-    if known.sequences and row["sequences"] < min(known.sequences):
-        expected = " or ".join(str(n) for n in known.sequences)
-        return [f"has {row['sequences']} of {expected} sequences"]
-    partial = row["variant"] == PARTIAL
-    return [f"has {row['frames']:,} of {row['expected']:,} frames"] if partial else []
-
-
-def excess(known: Split, row: dict[str, Any]) -> list[str]:
-    """What a split has more of than any known copy."""
-    found = []
-    if known.sequences and row["sequences"] > max(known.sequences):
-        found.append(f"has {row['sequences']} sequences, the set {max(known.sequences)}")
+def lacks_and_excess(
+    known: Split, part: Recorded, row: dict[str, Any]
+) -> tuple[list[str], list[str]]:
+    """What a split does not have, the largest alone, and what it has more of than any copy."""
+    lacks, excess, sequences = what_is_absent(known, part), list[str](), row["sequences"]
+    if known.sequences and sequences < min(known.sequences):
+        lacks.append(f"has {sequences} of {' or '.join(map(str, known.sequences))} sequences")
+    if known.sequences and sequences > max(known.sequences):
+        excess.append(f"has {sequences} sequences, the set {max(known.sequences)}")
+    if row["variant"] == PARTIAL:
+        lacks.append(f"has {row['frames']:,} of {row['expected']:,} frames")
     if row["variant"] == TOO_MANY:
-        found.append(f"has {row['frames']:,} frames, the largest known copy {row['expected']:,}")
-    return found
+        excess.append(f"has {row['frames']:,} frames, the largest known copy {row['expected']:,}")
+    return lacks[:1], excess
 
 
 def compared(known: Split, part: Recorded, row: dict[str, Any]) -> tuple[int | None, str]:
@@ -119,9 +111,9 @@ def compared(known: Split, part: Recorded, row: dict[str, Any]) -> tuple[int | N
         most = max(most, frames // step + slack)
         if abs(row["frames"] - frames / step) <= slack:
             return frames // step, whole.name + at_rate
-    return (
-        (most, TOO_MANY) if row["frames"] > most else (known.wholes[0].of(cameras) // step, PARTIAL)
-    )
+    if row["frames"] > most:
+        return most, TOO_MANY
+    return known.wholes[0].of(cameras) // step, PARTIAL
 
 
 def step_of(part: Recorded) -> int:
@@ -145,10 +137,7 @@ def what_is_absent(known: Split, part: Recorded, wanted: Sequence[str] = ()) -> 
 
 
 def duplicates(recorded: Recorded) -> list[str]:
-    """A problem for frames that are there twice: the same view, frame and pose.
-
-    Two people of a picture have two poses.
-    """
+    """A problem for frames that are there twice; two people of a picture have two poses."""
     key, row = recorded.moments(), recorded.pose_row
     # by pose first, so that the same pose of two people comes together
     by_pose = recorded.pose.sum((1, 2))[row].argsort()
@@ -160,10 +149,8 @@ def duplicates(recorded: Recorded) -> list[str]:
         return []
     view, frame = recorded.at(int(rows[0]))
     place = f"{view.subject} {view.sequence}, camera {view.camera}, frame {frame}"
-    return [
-        f"{len(rows)} of {len(recorded)} frames are in the set twice, the first is {place}: leave"
-        " one of each out"
-    ]
+    twice_in = f"{len(rows)} of {len(recorded)} frames are in the set twice"
+    return [f"{twice_in}, the first is {place}: leave one of each out"]
 
 
 def repeated(recorded: Recorded) -> list[str]:

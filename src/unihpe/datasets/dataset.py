@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
@@ -12,7 +14,7 @@ from unihpe.datasets import DATA_SETS
 from unihpe.datasets.counts import Split
 from unihpe.datasets.index import indexed
 from unihpe.datasets.protocol import EVERY_JOINT, Protocol
-from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.recorded import Recorded, View, Wanted
 from unihpe.datasets.source import Source, in_joints
 from unihpe.errors import InputError
 
@@ -49,29 +51,20 @@ class Recording:
     crowded: bool = False  # several people in one sequence
     pictures: PictureNames | None = None
     videos: PictureNames = lambda view, frame: []
-    # what an index can stand for: its name, and every file that is read
-    index: Callable[[Path, Reading], tuple[str, list[Path]]] | None = None
+    # what an index can stand for: its name, and every file that is read; without files, no index
+    index: Callable[[Path, Reading], tuple[str, list[Path]]] = lambda root, reading: ("", [])
     lens: type[Camera] = Camera
     remedy: str = ""  # where a copy lacks the joints of a protocol
 
     def open(
-        self,
-        root: Path,
-        reading: Reading,
-        stride: int = 1,
-        wanted: Callable[[View], bool] = lambda view: True,
+        self, root: Path, reading: Reading, stride: int = 1, wanted: Wanted = lambda view: True
     ) -> Recorded:
         """One split, every `stride`-th frame of each view that is wanted; large sets by an index.
 
-        Raises:
-            InputError: for what cannot be read, or a split without a frame.
+        InputError for what cannot be read, or a split without a frame.
         """
-        split = reading.split
-        if self.index is None:
-            recorded = self.read(root, reading)
-        else:
-            name, files = self.index(root, reading)
-            recorded = indexed(root, files, name, lambda: self.read(root, reading), self.lens)
+        split, (name, files) = reading.split, self.index(root, reading)
+        recorded = indexed(root, files, name, lambda: self.read(root, reading), self.lens)
         return recorded.select(lambda view: split in (None, view.split) and wanted(view), stride)
 
     def open_best(self, root: Path, layout: str | None, verify: bool = True) -> Recorded:
@@ -100,8 +93,10 @@ class DataSet:
     check: Callable[[Path], dict[str, Any]] | None = None  # of sets that are not recorded
     # whether files of a split alone are there: then one that cannot be opened is an error
     has_own_files: Callable[[Path, str], bool] = lambda root, split: False
+    # all poses of a split, (N, 17, 3), mm, y up, of sets in world axes: what people are rendered in
+    world_poses: Callable[[Path, str], Tensor] | None = None
     protocols: tuple[Protocol, ...] = ()
-    default: Protocol = field(default=EVERY_JOINT)  # what is measured where no protocol is named
+    default: Protocol = EVERY_JOINT  # what is measured where no protocol is named
     remedy: str = "docs/data.md says where to get some"  # where there is no data
 
     def protocol(self, name: str) -> Protocol:
@@ -116,20 +111,18 @@ class DataSet:
     def with_pictures(self) -> Recording:
         """The recording of a set whose pictures can be read; InputError for others."""
         if self.recording is None or self.recording.pictures is None:
-            having = (
-                name for name, one in DATA_SETS.items() if one.recording and one.recording.pictures
-            )
-            raise InputError(
-                f"pictures of {self.name} cannot be read; there are those of {', '.join(having)}"
-            )
+            recorded = ((name, one.recording) for name, one in DATA_SETS.items())
+            having = ", ".join(name for name, one in recorded if one and one.pictures)
+            none = f"pictures of {self.name} cannot be read"
+            raise InputError(f"{none}; there are those of {having}")
         return self.recording
 
     def require_layout(self, layout: str | None) -> None:
         """Raise for a layout that the set does not have."""
         known = self.recording.layouts if self.recording else ()
         if layout is not None and layout not in known:
-            there = ", ".join(known) or "one only: leave the option out"
-            raise InputError(f"{self.name} has no layout '{layout}'; there is {there}")
+            has = ", ".join(known) or "one only: leave the option out"
+            raise InputError(f"{self.name} has no layout '{layout}'; there is {has}")
 
     def lies_in(self, root: Path) -> bool:
         """Whether files of the set lie in a folder."""

@@ -59,8 +59,7 @@ def indexed(
     """What `build` makes of a set's files, from its index where there is one; large sets get one.
 
     Args:
-        root: the set's folder.
-        files: under it, that `build` reads; none, and it is called without more ado.
+        files: under `root`, that `build` reads; none, and it is called without more ado.
         name: of the set and of everything else that the result depends on.
         lens: the kind of its cameras, where they are not plain ones.
     """

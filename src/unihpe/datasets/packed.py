@@ -5,11 +5,15 @@ description, which says where the arrays lie; and the last 16 bytes of the file:
 description begins and how long it is (little-endian, unsigned, 8 bytes each).
 """
 
+import hashlib
 import json
 import mmap
+import shutil
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,13 +23,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unihpe.body.batch import RENDERED, Frames, LabelledCrop
-from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
+from unihpe.body.batch import FEWEST_JOINTS, RENDERED, Frames, LabelledCrop
+from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop
 from unihpe.body.camera import Camera
-from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.augment import Augmentation, Crop, augment, stacked
-from unihpe.datasets.source import Source
-from unihpe.errors import InputError
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.augment import Augmentation, Crop, varied
+from unihpe.datasets.pictures import Pictures
+from unihpe.datasets.recorded import Recorded
+from unihpe.datasets.source import Source, in_joints
+from unihpe.errors import InputError, listing
 from unihpe.io.files import replacing
 from unihpe.io.mapped import Mapped
 
@@ -33,6 +39,8 @@ MAGIC = b"unihpe1\n"
 QUALITY = 92
 FOOTER = struct.Struct("<QQ")
 BLOCK = 1 << 24  # bytes copied at a time
+PIECE = 2000  # people of a recorded set that are packed at a time
+SEEN = 2
 # Label arrays, in this order: shape of one person's, and type. Cameras: focal, centre, size (2
 # each), rotation (9), translation (3). Files written before `checksum` and `group` were added do
 # without them. The description holds a CRC-32 of each array; files written before that are not
@@ -55,36 +63,30 @@ LATER = ("checksum", "group")
 def pack(
     people: Iterable[LabelledCrop],
     file: Path,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any],  # what the people were made or read with; kept as text
     quality: int = QUALITY,
-    done: Callable[[int], None] = lambda count: None,
+    done: Callable[[int], None] = lambda count: None,  # told how many are written, after each
 ) -> None:
-    """Write people into one file; it gets its name only when it is whole.
-
-    Args:
-        settings: what the people were made or read with; kept as text.
-        done: told how many are written, after each.
-    """
+    """Write people into one file; it gets its name only when it is whole."""
     rows: dict[str, list[Any]] = {name: [] for name in LABELS}
     groups: dict[str, int] = {}
+    # colour at full resolution, since a crop is small
+    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling]
     with replacing(file) as temporary, temporary.open("wb") as stream:
         stream.write(MAGIC)
         for person in people:
-            data = encoded(person.picture, quality)
-            values = {
-                "index": person.index,
+            picture = np.ascontiguousarray(person.picture[..., ::-1])
+            data = cv2.imencode(".jpg", picture, options)[1].tobytes()
+            values = vars(person) | {
                 "offset": stream.tell(),
                 "length": len(data),
-                "keypoints": person.keypoints,
-                "pose": person.pose,
-                "visibility": person.visibility,
-                "box": person.box,
                 "camera": lens(person.camera),
                 "checksum": zlib.crc32(data),
                 "group": groups.setdefault(person.group, len(groups)),
             }
-            for name, value in values.items():
-                rows[name].append(value)
+            for name in LABELS:
+                rows[name].append(values[name])
             stream.write(data)
             done(len(rows["index"]))
         if not rows["index"]:
@@ -101,13 +103,8 @@ def write_labels(
         data = np.asarray(rows[name], dtype=kind).reshape(-1, *shape).tobytes()
         places[name], checks[name] = stream.tell(), zlib.crc32(data)
         stream.write(data)
-    description = {
-        "people": len(rows["index"]),
-        "arrays": places,
-        "checks": checks,
-        "groups": groups,
-        "settings": dict(settings),
-    }
+    description = {"people": len(rows["index"]), "arrays": places, "checks": checks}
+    description |= {"groups": groups, "settings": dict(settings)}
     text, start = json.dumps(description, default=str).encode(), stream.tell()
     stream.write(text + FOOTER.pack(start, len(text)))
 
@@ -122,10 +119,8 @@ def join(files: Sequence[Path], file: Path) -> None:
         stream.write(MAGIC)
         for path, part in zip(files, parts, strict=True):
             numbered = np.array([numbers[name] for name in part.groups], dtype=np.uint32)
-            moved = {
-                "offset": part.arrays["offset"] + np.uint64(stream.tell() - len(MAGIC)),
-                "group": numbered[part.arrays["group"]],
-            }
+            offset = part.arrays["offset"] + np.uint64(stream.tell() - len(MAGIC))
+            moved = {"offset": offset, "group": numbered[part.arrays["group"]]}
             for name in LABELS:
                 rows[name].append(moved.get(name, part.arrays[name]))
             with path.open("rb") as pictures:
@@ -143,13 +138,6 @@ def lens(camera: Camera) -> NDArray[np.float64]:
     return torch.cat(parts).double().numpy()
 
 
-def encoded(picture: NDArray[np.uint8], quality: int) -> bytes:
-    """An RGB picture as JPEG; colour at full resolution, since a crop is small."""
-    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling]
-    return cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), options)[1].tobytes()
-
-
 class PackedPeople:
     """A packed set: `packed[n]` is its n-th person.
 
@@ -165,30 +153,25 @@ class PackedPeople:
                 self.mapped = Mapped(stream, mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: cannot be read ({error})") from error
+        self.data = np.frombuffer(self.mapped.map, dtype=np.uint8)
         try:
-            self.data = np.frombuffer(self.mapped.map, dtype=np.uint8)
-            description = self.described()
+            start, length = FOOTER.unpack(bytes(self.data[-FOOTER.size :]))
+            whole = start + length + FOOTER.size == len(self.data)
+            if bytes(self.data[: len(MAGIC)]) != MAGIC or not whole:
+                raise ValueError("no packed set")
+            description = json.loads(bytes(self.data[start : start + length]))
             self.arrays = {name: self.array(name, description) for name in LABELS}
             self.pictures_end = min(int(place) for place in description["arrays"].values())
         except (ValueError, KeyError, TypeError, struct.error) as error:
             raise InputError(f"{file}: not a packed set, or not whole: pack it again") from error
+        self.description: dict[str, Any] = description
         self.settings: dict[str, Any] = description["settings"]
         self.groups: list[str] = description.get("groups", [RENDERED])
+        self.checked = "checksum" in description["arrays"]
         self.index, self.keypoints = self.arrays["index"], self.arrays["keypoints"]
         self.pose, self.visibility = self.arrays["pose"], self.arrays["visibility"]
         self.box = self.arrays["box"]
-        self.checked = "checksum" in description["arrays"]
-        self.release()
-
-    def described(self) -> dict[str, Any]:
-        """The description at the end of the file."""
-        if bytes(self.data[: len(MAGIC)]) != MAGIC:
-            raise ValueError("no packed set")
-        start, length = FOOTER.unpack(bytes(self.data[-FOOTER.size :]))
-        if start + length + FOOTER.size != len(self.data):
-            raise ValueError("not whole")
-        found: dict[str, Any] = json.loads(bytes(self.data[start : start + length]))
-        return found
+        self.mapped.release()
 
     def array(self, name: str, description: dict[str, Any]) -> NDArray[Any]:
         """One label array, a view of the file."""
@@ -206,19 +189,18 @@ class PackedPeople:
     def __len__(self) -> int:
         return len(self.index)
 
-    def release(self) -> None:
-        """Give the memory of people that were read back to the system."""
-        self.mapped.release()
-
     def __getitem__(self, n: int) -> LabelledCrop:
         if not -len(self) <= n < len(self):
             raise IndexError(f"{n}: the set holds {len(self)} people")
         labels = self.keypoints, self.pose, self.visibility, self.box
         keypoints, pose, visibility, box = (label[n].copy() for label in labels)
-        group = self.groups[int(self.arrays["group"][n])]
-        camera, index = self.camera(n), int(self.index[n])
-        picture = self.picture(n)
+        picture, camera, index = self.picture(n), self.camera(n), int(self.index[n])
+        group = self.group(n)
         return LabelledCrop(picture, keypoints, pose, visibility, box, camera, index, group)
+
+    def group(self, n: int) -> str:
+        """The part of the data that person n belongs to."""
+        return self.groups[int(self.arrays["group"][n])]
 
     def camera(self, n: int) -> Camera:
         """The camera that saw person n."""
@@ -232,9 +214,8 @@ class PackedPeople:
         whole = not self.checked or zlib.crc32(data.tobytes()) == int(self.arrays["checksum"][n])
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if whole else None
         if picture is None or picture.shape != (CROP_HEIGHT, CROP_WIDTH, 3):
-            raise InputError(
-                f"{self.file}: the picture of person {n} is damaged: pack the set again"
-            )
+            damaged = f"the picture of person {n} is damaged: pack the set again"
+            raise InputError(f"{self.file}: {damaged}")
         return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
 
 
@@ -242,80 +223,178 @@ class PeopleSource(Source):
     """The people of a packed set: crops with their 2D and 3D, augmented for training.
 
     Args:
-        file: the packed set.
         augmentation: None gives the crops as they were packed.
         with_pose: False withholds the 3D: pictures that have 2D only.
-        with_picture: False leaves the pictures on the disk; nothing is augmented then.
     """
 
-    def __init__(
-        self,
-        file: Path | PackedPeople,
-        augmentation: Augmentation | None = None,
-        with_pose: bool = True,
-        with_picture: bool = True,
-    ) -> None:
-        self.packed = PackedPeople(file) if isinstance(file, Path) else file
-        self.augmentation, self.with_pose, self.with_picture = augmentation, with_pose, with_picture
+    skeleton, layout = get_skeleton("human36m17"), "packed people"
+    has_pictures = has_pose = True
 
-    @property
-    def skeleton(self) -> Skeleton:
-        return get_skeleton("human36m17")
+    def __init__(
+        self, file: Path, augmentation: Augmentation | None = None, with_pose: bool = True
+    ) -> None:
+        self.packed, self.augmentation, self.has_pose = PackedPeople(file), augmentation, with_pose
 
     def __len__(self) -> int:
         return len(self.packed)
 
-    @property
-    def layout(self) -> str:
-        return "packed people"
-
-    @property
-    def has_pictures(self) -> bool:
-        return self.with_picture
-
-    @property
-    def has_pose(self) -> bool:
-        return self.with_pose
-
     def without_pictures(self) -> "PeopleSource":
-        """The same people, their 2D and 3D only."""
-        return PeopleSource(self.packed, None, self.with_pose, with_picture=False)
+        """The same people, their 2D and 3D only, as they were packed."""
+        bare = copy(self)
+        bare.has_pictures = False
+        return bare
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
-        if not self.with_picture:
-            rows = indices.numpy()
-            labels = self.packed.keypoints[rows], self.packed.pose[rows], self.packed.box[rows]
-            return self.frames(indices, *(torch.from_numpy(part).float() for part in labels))
-        seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
-        people = (self.packed[n] for n in indices.tolist())
-        crops = [self.varied(person, seed) for person, seed in zip(people, seeds, strict=True)]
-        image, keypoints, pose, box = stacked(crops)
-        return self.frames(indices, keypoints, pose, box, image)
-
-    def frames(
-        self,
-        which: Tensor,
-        keypoints: Tensor,
-        pose: Tensor,
-        box: Tensor,
-        image: Tensor | None = None,
-    ) -> Frames:
-        """People with their cameras and groups."""
-        rows = which.tolist()
-        groups = tuple(self.packed.groups[int(self.packed.arrays["group"][n])] for n in rows)
+        rows, image = indices.tolist(), None
+        if self.has_pictures:
+            made = varied([self.crop(n) for n in rows], self.augmentation, generator)
+            image, keypoints, pose, box = made
+        else:
+            arrays = self.packed.keypoints, self.packed.pose, self.packed.box
+            keypoints, pose, box = (torch.from_numpy(array[rows]).float() for array in arrays)
+        groups = tuple(self.packed.group(n) for n in rows)
         lenses = (self.packed.camera(n) for n in rows)
         parts = ((c.focal, c.centre, c.size, c.rotation, c.translation) for c in lenses)
         camera = Camera(*(torch.stack(part).float() for part in zip(*parts, strict=True)))
-        self.packed.release()
+        self.packed.mapped.release()
         seen = keypoints.isfinite().all(-1).float()
-        pose = pose if self.with_pose else torch.full_like(pose, torch.nan)
-        return Frames(keypoints, seen, pose, camera, groups, which, image=image, box=box)
+        pose = pose if self.has_pose else torch.full_like(pose, torch.nan)
+        return Frames(keypoints, seen, pose, camera, groups, indices, image=image, box=box)
 
-    def varied(self, person: LabelledCrop, seed: int) -> Crop:
-        """A person's crop, augmented if this source does that."""
+    def crop(self, n: int) -> Crop:
+        """Person n as packed."""
+        person = self.packed[n]
         labels = person.keypoints, person.pose, person.box, person.camera.size.numpy()
-        crop = Crop(person.picture, *(part.astype(np.float64) for part in labels))
-        if self.augmentation is None:
-            return crop
-        return augment(crop, self.skeleton, self.augmentation, np.random.default_rng(seed))
+        return Crop(person.picture, *(part.astype(np.float64) for part in labels))
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was packed."""
+
+    people: int
+    kept: int  # of them, from pieces that an earlier run left
+    notes: tuple[str, ...]  # who was left out, with counts
+
+
+def pack_recorded(
+    recorded: Recorded,  # the frames that are wanted
+    pictures: Pictures,
+    file: Path,
+    *,
+    skip_missing: bool = False,  # leave out people whose picture is not there
+    done: Callable[[int], None] = lambda count: None,  # told how many people are ready
+    piece: int = PIECE,
+) -> Done:
+    """Pack the people of a recorded set, in human36m17's joints by name (NaN where it lacks one).
+
+    Pieces lie in a folder beside the file until all are done: those that are whole are kept when
+    packing stops, and the next run continues after them. Boxes hold all joints of the set. Pictures
+    keep their lens's distortion, and so does the 2D of sets that have it.
+    """
+    indices, notes = people_with_pictures(recorded, pictures, skip_missing)
+    notes = (*recorded.notes, *notes)
+    place = str(pictures.root.resolve()).encode()  # the digest tells places, and names none
+    settings = {
+        "layout": recorded.layout,
+        "people": len(indices),
+        "first": int(indices[0]),
+        "last": int(indices[-1]),
+        "notes": list(notes),
+        "pictures": hashlib.sha256(place).hexdigest()[:16],
+    }
+    folder, parts, kept, ready = file.with_name(f"{file.name}.pieces"), [], 0, 0
+    for number, chosen in enumerate(indices.split(piece)):
+        part = folder / f"{number:05d}"
+        parts.append(part)
+        wanted, people = settings | {"piece": number, "of": piece}, labelled(recorded, chosen)
+        if holds(part, wanted, people):
+            kept += len(chosen)
+            done(ready + len(chosen))
+        else:
+            crops = cut_out(recorded, pictures, people)
+            pack(crops, part, wanted, done=lambda count, before=ready: done(before + count))  # type: ignore[misc]
+        ready += len(chosen)
+    join(parts, file)
+    if (written := len(PackedPeople(file))) != len(indices):
+        raise InputError(f"{file}: holds {written} people, not {len(indices)}: pack it again")
+    shutil.rmtree(folder)
+    return Done(len(indices), kept, notes)
+
+
+def people_with_pictures(
+    recorded: Recorded, pictures: Pictures, skip_missing: bool
+) -> tuple[Tensor, tuple[str, ...]]:
+    """The indices that can be packed, and notes about those that cannot."""
+    rows = range(len(recorded))
+    there = torch.tensor([pictures.find(*recorded.at(n)) is not None for n in rows])
+    lost = (~there).nonzero()[:, 0].tolist()
+    if lost and not (skip_missing and bool(there.any())):
+        such = listing([pictures.names(*recorded.at(n))[0] for n in lost[:3]])
+        raise InputError(
+            f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, nor in a whole"
+            f" video, such as {such}; extract them, name their folder with --pictures, or leave"
+            " them out with --skip-missing"
+        )
+    enough = there.clone()
+    for some in torch.arange(len(recorded)).split(100_000):
+        seen = recorded.read(some).confidence > 0
+        enough[some] &= seen.sum(1) >= FEWEST_JOINTS
+    notes = [f"{len(lost)} people without picture left out"] if lost else []
+    if few := int((there & ~enough).sum()):
+        notes.append(f"{few} people with fewer than {FEWEST_JOINTS} joints left out")
+    if not bool(enough.any()):
+        raise InputError(f"{pictures.root}: nobody to pack ({', '.join(notes)})")
+    return enough.nonzero()[:, 0], tuple(notes)
+
+
+def holds(part: Path, settings: dict[str, Any], people: Frames) -> bool:
+    """Whether a piece is there already: of the same pictures, with these labels, and undamaged."""
+    try:
+        packed = PackedPeople(part)
+        for n in range(len(packed)):
+            packed.picture(n)
+    except InputError:
+        return False
+    return packed.settings == settings and all(
+        np.array_equal(getattr(packed, name), label, equal_nan=True)
+        for name, label in labels_of(people).items()
+    )
+
+
+def labelled(recorded: Recorded, indices: Tensor) -> Frames:
+    """Some people in human36m17's joints; 2D that is missing is NaN, boxes are of the set's own."""
+    own = recorded.read(indices)
+    box = box_from_keypoints(own.keypoints, own.confidence > 0).double()
+    frames = in_joints(recorded, get_skeleton("human36m17")).read(indices, torch.Generator())
+    keypoints = torch.where(frames.confidence[..., None] > 0, frames.keypoints, torch.nan)
+    return replace(frames, keypoints=keypoints, box=box)
+
+
+def labels_of(people: Frames) -> dict[str, NDArray[Any]]:
+    """The labels of people as a packed set has them; visible is what lies in the picture."""
+    assert people.pose is not None and people.box is not None
+    inside = (people.keypoints >= 0) & (people.keypoints < people.camera.size[:, None])
+    return {
+        "index": people.index.numpy(),
+        "keypoints": people.keypoints.numpy(),
+        "pose": people.pose.numpy(),
+        "visibility": np.where(inside.all(-1), SEEN, 0).astype(np.uint8),
+        "box": people.box.numpy(),
+    }
+
+
+def cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[LabelledCrop]:
+    """People one after the other, read from their pictures."""
+    labels = labels_of(people)
+    for n, index in enumerate(people.index.tolist()):
+        view, frame = recorded.at(index)
+        camera = people.camera.select(torch.tensor(n))
+        whole = pictures.read_sized(view, frame, camera.size)
+        of_one = {name: label[n] for name, label in labels.items()} | {"index": index}
+        picture = crop(whole, of_one["box"], CROP_WIDTH, CROP_HEIGHT)
+        # the size that the picture has; packed sets keep no distortion
+        size = torch.tensor([float(whole.shape[1]), float(whole.shape[0])])
+        seen_by = replace(camera, size=size)
+        yield LabelledCrop(picture, camera=seen_by, group=people.group[n], **of_one)

@@ -54,16 +54,14 @@ class Pictures:
         picture, wanted = self.read(view, frame), [int(side) for side in size.tolist()]
         height, width = picture.shape[:2]
         if max(abs(width - wanted[0]), abs(height - wanted[1])) > SLACK:
-            raise InputError(
-                f"{self.find(view, frame)}: is {width} × {height}, its annotation is of {wanted[0]}"
-                f" × {wanted[1]}; extract the pictures at their own size"
-            )
+            odd = f"is {width} × {height}, its annotation is of {wanted[0]} × {wanted[1]}"
+            own = "extract the pictures at their own size"
+            raise InputError(f"{self.find(view, frame)}: {odd}; {own}")
         return picture
 
 
 def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
-    """The same person, or, where frames come out of a video, which is slow far inside, the first of
-    that view."""
+    """The same person, or the first of that view where it is a video, which is slow far inside."""
     file = pictures.find(*source.at(row))
     if file is None or file.suffix not in VIDEOS:
         return row
@@ -88,9 +86,7 @@ class Video:
         return frame < self.lengths[file] or self.lengths[file] < 0
 
     def read(self, file: Path, frame: int) -> Picture:
-        """A frame, counted from 0, RGB; decoded from the beginning, since seeking is not exact in
-        every container.
-        """
+        """A frame, counted from 0, RGB; decoded from the beginning: not every container seeks."""
         if file != self.file or frame < self.next:
             self.capture.open(str(file))
             self.file, self.next = file, 0
@@ -98,9 +94,8 @@ class Video:
             self.next += 1
         read, picture = self.capture.read() if self.next == frame else (False, None)
         if not read or picture is None:
-            raise InputError(
-                f"{file}: frame {frame} cannot be read (it ends at {self.next}); copy it again, or"
-                " take it away and use --skip-missing"
-            )
+            ends = f"frame {frame} cannot be read (it ends at {self.next})"
+            remedy = "copy it again, or take it away and use --skip-missing"
+            raise InputError(f"{file}: {ends}; {remedy}")
         self.next += 1
         return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)

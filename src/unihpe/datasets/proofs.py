@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
 from unihpe.body.batch import evenly_spaced
-from unihpe.body.skeleton import Skeleton, side_of
+from unihpe.body.skeleton import Skeleton, other_side, side_of
 from unihpe.datasets.recorded import Recorded
 from unihpe.errors import InputError
 
@@ -27,11 +27,8 @@ PROOF = 0.7  # share of the votes that proves a leg order
 
 def thigh_length(pose: Tensor, skeleton: Skeleton) -> float:
     """The median hip–knee distance of poses (N, J, 3), in their own unit."""
-    thighs = [
-        pose[:, skeleton.index(f"{side}_hip")] - pose[:, skeleton.index(f"{side}_knee")]
-        for side in ("left", "right")
-    ]
-    return float(torch.cat(thighs).norm(dim=-1).median())
+    hips, knees = ([skeleton.index(f"{s}_{n}") for s in ("left", "right")] for n in ("hip", "knee"))
+    return float((pose[:, hips] - pose[:, knees]).norm(dim=-1).median())
 
 
 def unit_of(pose: Tensor, skeleton: Skeleton) -> str:
@@ -42,17 +39,13 @@ def unit_of(pose: Tensor, skeleton: Skeleton) -> str:
 
 
 def legs_of(pose: Tensor, skeleton: Skeleton) -> tuple[Legs, float]:
-    """Whether the legs are named as they stand, from geometry alone, and the share of the frames
-    that say so.
+    """Whether the legs are named as they stand, by geometry, and the share of frames that say so.
 
     Two witnesses. Knees bend forwards: with `up` from the hips to the shoulders and `forward` to
     where the knees (and toes, where a set has them) point, a person's left is up × forward. And
     hips and shoulders of one side lie on one side. If the knees speak against the names and the
     shoulders too, the legs are swapped; if the knees alone, the whole body is mirrored. Too few
-    bent knees leave it to the shoulders.
-
-    Args:
-        pose: (N, J, 3), any unit, any right-handed axes (camera and world axes are).
+    bent knees leave it to the shoulders. Poses (N, J, 3) are in any unit and right-handed axes.
     """
     place = {joint: pose[:, n] for n, joint in enumerate(skeleton.joints)}
     claimed = place["left_hip"] - place["right_hip"]
@@ -85,7 +78,7 @@ def left_by_knees(place: dict[str, Tensor], skeleton: Skeleton) -> Tensor:
     return left
 
 
-def verdict(share: float) -> Literal["as named", "swapped", "unclear"]:
+def verdict(share: float) -> Legs:
     """What a share of frames that agree with the names says."""
     if max(share, 1 - share) < PROOF:
         return "unclear"
@@ -97,55 +90,41 @@ def first_leg(skeleton: Skeleton, legs: Legs) -> str:
     if legs == "unclear":
         return "unclear"
     of_legs = (joint for joint in skeleton.joints if joint.endswith(("_hip", "_knee", "_ankle")))
-    named = side_of(next(of_legs))
-    other = {"left": "right", "right": "left"}[named]
-    return f"{named if legs == 'as named' else other} first"
+    first = next(of_legs)
+    return f"{side_of(first if legs == 'as named' else other_side(first))} first"
 
 
 def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> None:
     """Raise for poses (N, J, 3) that are not in the unit (m or mm), or whose legs are swapped."""
     some = pose[evenly_spaced(len(pose), CHECKED_POSES)]
     if (found := unit_of(some, skeleton)) != unit:
-        raise InputError(
-            f"{where}: a thigh is {thigh_length(some, skeleton):.4g} long, so 3D is in {found}, but"
-            f" this layout is in {unit}; convert the file"
-        )
+        thigh = f"a thigh is {thigh_length(some, skeleton):.4g} long, so 3D is in {found}"
+        raise InputError(f"{where}: {thigh}, but this layout is in {unit}; convert the file")
     legs, share = legs_of(some, skeleton)
     votes = f"({share:.0%} of the frames say so)"
     if legs == "mirrored":
-        raise InputError(
-            f"{where}: the body is mirrored {votes}: left and right, or an axis, are exchanged"
-        )
+        which = "left and right, or an axis, are exchanged"
+        raise InputError(f"{where}: the body is mirrored {votes}: {which}")
     if legs == "swapped":
-        first = first_leg(skeleton, "as named").removesuffix(" first")
-        raise InputError(
-            f"{where}: left and right legs are swapped {votes}; this layout has the {first} leg"
-            " first: reorder the file"
-        )
+        swapped = f"left and right legs are swapped {votes}"
+        right = f"this layout has the {first_leg(skeleton, 'as named').split()[0]} leg first"
+        raise InputError(f"{where}: {swapped}; {right}: reorder the file")
 
 
 def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, Tensor]:
     """The focal lengths and principal point that best project points onto keypoints, (2,) each, px.
 
     Least absolute errors (least squares, re-weighted by the inverse error), since detections err.
-
-    Args:
-        points: camera axes, any unit, (N, J, 3).
-        keypoints: pixels, (N, J, 2), NaN where missing.
-        where: names the camera in messages.
-
-    Raises:
-        InputError: if the pairs do not determine a camera.
+    Points (N, J, 3) are in camera axes, any unit; keypoints (N, J, 2) in pixels, NaN where missing.
+    InputError, which names the camera `where`, if they do not determine one.
     """
     plane = (points[..., :2] / points[..., 2:]).double().reshape(-1, 2)
     pixels = keypoints.double().reshape(-1, 2)
     usable = plane.isfinite().all(1) & pixels.isfinite().all(1) & (points[..., 2].reshape(-1) > 0)
     plane, pixels = plane[usable], pixels[usable]
     if len(plane) < 8 or bool((plane.var(0) < 1e-8).any()):
-        raise InputError(
-            f"{where}: {len(plane)} joints with 2D and 3D are too few to fit its camera; use whole"
-            " sequences"
-        )
+        few = f"{len(plane)} joints with 2D and 3D are too few to fit its camera"
+        raise InputError(f"{where}: {few}; use whole sequences")
     weight = torch.ones(len(plane), 1, dtype=torch.float64)
     focal = centre = torch.zeros(2, dtype=torch.float64)
     for _ in range(FITS):
@@ -156,10 +135,8 @@ def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, 
         centre = u_mean - focal * x_mean
         weight = 1 / (plane * focal + centre - pixels).norm(dim=1, keepdim=True).clamp(min=0.1)
     if bool((focal <= 0).any()):
-        raise InputError(
-            f"{where}: 2D and 3D do not belong together (fitted focal lengths {focal.tolist()});"
-            " get both again"
-        )
+        odd = f"2D and 3D do not belong together (fitted focal lengths {focal.tolist()})"
+        raise InputError(f"{where}: {odd}; get both again")
     return focal, centre
 
 

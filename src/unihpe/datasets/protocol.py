@@ -1,30 +1,31 @@
 """Protocols: which poses are measured and how, and the same in words that suffice to redo it.
 
 "Protocol 1" and "2" mean two errors on the same frames in lifting papers, and two sets of cameras
-in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/protocols.py`; the
+in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/record.py`; the
 sources and where they disagree are described in docs/protocols.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from unihpe.datasets.recorded import View
+from unihpe.datasets.recorded import View, Wanted
 
 Metric = Literal[
     "MPJPE", "PA-MPJPE", "PA-MPJPE, reflections allowed", "N-MPJPE", "3DPCK@150", "AUC"
 ]
 Words = dict[str, str]  # a protocol in words, by part
-LIMBS = tuple(
-    f"{side}_{part}"
-    for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-    for side in ("left", "right")
-)
+PAIRED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+LIMBS = tuple(f"{side}_{part}" for part in PAIRED for side in ("left", "right"))
 LSP_14 = (*LIMBS, "thorax", "head")  # in Human3.6M's words; the neck and the top of the head
 MEANS = {
     "groups": "mean over joints, then over the poses of a group, then the plain mean over groups",
     "poses": "mean over joints, then over all poses; groups are shown beside",
 }
+ALIGNMENT = (
+    "MPJPE none; PA-MPJPE rotation, translation and scale{}; N-MPJPE scale only;"
+    " 3DPCK nearer than 150 mm, AUC its mean over 0, 5, …, 150 mm"
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Protocol:
     averaging: Literal["groups", "poses"] = "groups"
     cameras: tuple[str, ...] = ()  # those that count; () is all
     actions: tuple[str, ...] = ()
-    condition: Callable[[View], bool] = lambda view: True  # what else decides of a view
+    condition: Wanted = lambda view: True  # what else decides of a view
     condition_words: str = ""
     without: tuple[tuple[str, ...], ...] = ()  # (subject, sequence) or (subject, sequence, camera)
     why: str = ""  # those are left out
@@ -95,14 +96,16 @@ class Protocol:
 
     def words(self, scored: Scored) -> Words:
         """The protocol in words that suffice to redo a number."""
-        left_out = [" ".join(one) for one in self.without]
-        exclusions = f"{', '.join(left_out)}: {self.why}" if left_out else self.why or "none"
+        left_out = ", ".join(" ".join(one) for one in self.without)
+        exclusions = f"{left_out}: {self.why}" if left_out else self.why or "none"
+        reflected = any("reflections" in figure.metric for figure in self.figures)
+        reflection = "; a reflection too where said" if reflected else ", no reflection"
         rules = {
             "name": self.name,
             "data": self.views_in_words(scored),
             "joints": self.figures_in_words(scored.joints),
             "root": f"{self.root.replace('_', ' ')} at the origin, camera axes",
-            "alignment": self.alignment_in_words(),
+            "alignment": ALIGNMENT.format(reflection),
             "averaging": MEANS[self.averaging],
             "exclusions": "; ".join([exclusions, *(f"the copy: {line}" for line in scored.lacks)]),
             "about": self.about,
@@ -124,24 +127,13 @@ class Protocol:
             f" focal length in the box token: {scored.focal}"
         )
 
-    def figures_in_words(self, joints: str) -> str:
-        """Which metric is taken over which joints; `joints` are all that can be scored."""
-        over = {
-            figure.metric: f"{len(figure.joints)}: {', '.join(figure.joints)}"
-            if figure.joints
-            else joints
-            for figure in self.figures
-        }
-        return "; ".join(f"{metric} over {which}" for metric, which in over.items())
-
-    def alignment_in_words(self) -> str:
-        """What each metric removes before it measures."""
-        reflected = any("reflections" in figure.metric for figure in self.figures)
-        reflection = "; a reflection too where said" if reflected else ", no reflection"
-        return (
-            f"MPJPE none; PA-MPJPE rotation, translation and scale{reflection}; N-MPJPE scale only;"
-            " 3DPCK nearer than 150 mm, AUC its mean over 0, 5, …, 150 mm"
-        )
+    def figures_in_words(self, shared: str) -> str:
+        """Which metric is taken over which joints; `shared` are all that can be scored."""
+        over = []
+        for figure in self.figures:
+            names = f"{len(figure.joints)}: {', '.join(figure.joints)}" if figure.joints else shared
+            over.append(f"{figure.metric} over {names}")
+        return "; ".join(over)
 
 
 def every(step: int) -> str:

@@ -20,6 +20,7 @@ from unihpe.io.mapped import Mapped
 PROJECTED = "2D projected"  # said by layouts whose 2D is nothing else
 AT_ONCE = 256  # rows
 COLUMNS = ("view", "frame", "pose_row", "keypoint_row", "camera")  # one number for each index
+Word = Literal["subject", "action", "sequence", "camera", "split", "group"]  # of a view
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class View:
     camera: str  # the set's own name
     split: str  # train, val or test, as the set's usual protocol has it
     group: str  # the part of the data a score is averaged in
+
+
+Wanted = Callable[[View], bool]
 
 
 @dataclass(frozen=True)
@@ -122,23 +126,19 @@ class Recorded:
         """The view and the frame of an index."""
         return self.views[int(self.view[index])], int(self.frame[index])
 
-    def names(
-        self, what: Literal["subject", "action", "sequence", "camera", "split", "group"]
-    ) -> tuple[str, ...]:
+    def names(self, what: Word) -> tuple[str, ...]:
         """The subjects (or actions, …) that occur, in the set's order."""
         used = self.view.unique().tolist()  # in the order of views
         return tuple(dict.fromkeys(str(getattr(self.views[n], what)) for n in used))
 
-    def select(self, wanted: Callable[[View], bool] = lambda view: True, stride: int = 1) -> Self:
+    def select(self, wanted: Wanted = lambda view: True, stride: int = 1) -> Self:
         """Every `stride`-th frame, from 0, of the views wanted; InputError where none is left."""
         chosen = torch.tensor([wanted(view) for view in self.views], dtype=torch.bool)
         keep = chosen[self.view] & (self.frame % stride == 0)
         if not bool(keep.any()):
             splits, subjects = (", ".join(self.names(what)) for what in ("split", "subject"))
-            raise InputError(
-                f"no frame is left of {self.layout}: it has the splits {splits} and the subjects"
-                f" {subjects}"
-            )
+            has = f"it has the splits {splits} and the subjects {subjects}"
+            raise InputError(f"no frame is left of {self.layout}: {has}")
         return self.kept(keep)
 
     def kept(self, keep: Tensor) -> Self:
@@ -155,10 +155,8 @@ class Recorded:
         """
         last = self.over() > 1 - share
         if bool(last.all()):
-            raise InputError(
-                f"{self.layout}: too short to hold out {share:g} of it; set data.held_out to"
-                " another share"
-            )
+            short = f"too short to hold out {share:g} of it"
+            raise InputError(f"{self.layout}: {short}; set data.held_out to another share")
         return self.kept(~last), self.kept(last)
 
     def over(self) -> Tensor:

@@ -53,10 +53,8 @@ class DataSettings(Settings):
     @model_validator(mode="after")
     def fits_its_set(self) -> Self:
         if self.held_out and self.name in DATA_SETS and not DATA_SETS[self.name].recording:
-            raise ValueError(
-                f"held_out is a share of a recorded set; {self.name} has a split 'val' of its own:"
-                " leave it out"
-            )
+            own = f"{self.name} has a split 'val' of its own"
+            raise ValueError(f"held_out is a share of a recorded set; {own}: leave it out")
         if self.apart and self.balance:
             raise ValueError("apart draws all people alike: set balance to 0")
         return self
@@ -80,16 +78,11 @@ class Part:
 
 
 def open_source(data: DataSettings, part: Part) -> Source:
-    """A part of the recipe's data, or of an evaluation's.
-
-    Raises:
-        InputError: if no root is named or it cannot be read.
-    """
+    """A part of the recipe's data, or of an evaluation's; InputError if it cannot be read."""
     data_set = get_data_set(data.name)
+    remedy = data_set.remedy
     if not data.root:
-        raise InputError(
-            f"the recipe names no data: add --set data.root=FOLDER ({data_set.remedy})"
-        )
+        raise InputError(f"the recipe names no data: add --set data.root=FOLDER ({remedy})")
     if not Path(data.root).exists():
-        raise InputError(f"no data at {data.root}: check data.root ({data_set.remedy})")
+        raise InputError(f"no data at {data.root}: check data.root ({remedy})")
     return data_set.open(data, part)

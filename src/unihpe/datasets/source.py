@@ -78,8 +78,13 @@ class InJoints(Source):
     nobody marked, and score one.
     """
 
+    layout, has_pictures, has_pose = "", False, True
+    notes: tuple[str, ...] = ()
+
     def __init__(self, source: Source, skeleton: Skeleton) -> None:
         self.source, self.target = source, skeleton
+        self.layout, self.notes = f"{source.layout}, joints by name", source.notes
+        self.has_pictures, self.has_pose = source.has_pictures, source.has_pose
 
     @property
     def skeleton(self) -> Skeleton:
@@ -87,22 +92,6 @@ class InJoints(Source):
 
     def __len__(self) -> int:
         return len(self.source)
-
-    @property
-    def layout(self) -> str:
-        return f"{self.source.layout}, joints by name"
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self.source.notes
-
-    @property
-    def has_pictures(self) -> bool:
-        return self.source.has_pictures
-
-    @property
-    def has_pose(self) -> bool:
-        return self.source.has_pose
 
     @property
     def shared(self) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Prediction: the public face of a model, in people's own units and joint sets."""
 
+from __future__ import annotations  # help() shows `Numbers`, not the union it stands for
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -138,8 +140,7 @@ class Predictor:
         """
         pixels, people, own = checked_picture(picture), None, self.skeleton
         if keypoints is not None:
-            size = pixels.shape[1::-1]
-            people = checked_keypoints(keypoints, size, skeleton, confidence)
+            people = checked_keypoints(keypoints, pixels.shape[1::-1], skeleton, confidence)
         given = evidence.from_picture(pixels, boxes, people, own, focal, name, person)
         return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
 
@@ -149,13 +150,12 @@ class Predictor:
 
     def answer(self, given: Evidence, options: Options = PLAIN) -> Results:
         """`lift` and `predict` for evidence that is checked already."""
-        targets = [POSE_3D] if given.keypoints else [POSE_3D, POSE_2D]
         how = "point estimate, one network evaluation at t = 1"
         if not self.model.has_point_estimate(POSE_3D):
             how = "one sample of the decoder"
         elif not self.model.can_be_sampled(POSE_3D):
             how = "the MLP decoder's answer"
-        made = self._ask(given, targets, options)
+        made = self._ask(given, [POSE_3D] if given.keypoints else [POSE_3D, POSE_2D], options)
         return results_of(given, made, self.skeleton, options.flip, how)
 
     def embed(

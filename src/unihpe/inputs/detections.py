@@ -46,9 +46,8 @@ def read_arrays(path: Path) -> Detections:
     points = fields["keypoints"]
     shape, kind = points.shape, points.dtype
     if kind.kind not in "fiu" or len(shape) not in (2, 3) or shape[-1] not in (2, 3):
-        raise InputError(
-            f"{path}: keypoints are {kind} {shape}; they must be numbers (N, J, 2 or 3)"
-        )
+        wanted = "they must be numbers (N, J, 2 or 3)"
+        raise InputError(f"{path}: keypoints are {kind} {shape}; {wanted}")
     points = points.astype(np.float32).reshape(-1, *shape[-2:])
     if shape[-1] == 2:
         given = fields.get("confidence", np.ones(points.shape[:2])).reshape(points.shape[:2])

@@ -17,16 +17,9 @@ from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint, load
 from unihpe.model.heatmap_embedding import JointReadOut
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
-from unihpe.model.pose_decoder import (
-    GROUPS,
-    Condition,
-    Decoder,
-    DiffusionDecoder,
-    MLPDecoder,
-    ScoreDecoder,
-)
-from unihpe.model.pose_encoder import JointInput, MLPPoseEncoder, TransformerPoseEncoder
-from unihpe.model.unihpe import UniHPE
+from unihpe.model.pose_decoder import GROUPS, Condition, DiffusionDecoder, MLPDecoder, ScoreDecoder
+from unihpe.model.pose_encoder import JointInput, MLPPoseEncoder, Shape, TransformerPoseEncoder
+from unihpe.model.unihpe import Decoder, PoseEncoder, UniHPE
 from unihpe.settings import Settings, parse
 
 COARSEST_HEAT = 8  # pixels a cell of heat maps may cover
@@ -73,17 +66,14 @@ class ImageEncoderSettings(Settings):
 
     kind: str = DEFAULT  # one of `KINDS`, or my_module:build for one from outside the package
     # Where the backbone begins: a file of public weights, or the name of one in the cache
-    # (docs/weights.md); empty for random ones. Their heat-map head is taken only where it is of the
-    # recipe's joints (COCO's 17 are not Human3.6M's); a head that the file cannot give begins at
-    # random.
+    # (docs/weights.md); empty is at random. Their heat-map head is taken only where it is of the
+    # recipe's joints (COCO's 17 are not Human3.6M's), and begins at random elsewhere.
     weights: str = ""
     start: Start = "identity"  # of the layers that heat-map checkpoints lack
     heatmap_head: bool = False
-    # "finest" is the official head, one layer on the finest map; "all" maps, for small networks
-    # (`BranchesHead`)
+    # the official head, on the finest map, or `BranchesHead`, on all maps, for small networks
     heatmaps_from: Literal["finest", "all"] = "finest"
-    # "pooled" is the paper's; "joints" begins at the keypoints that the heat maps show
-    # (`JointReadOut`)
+    # the paper's, or one that begins at the keypoints that the heat maps show (`JointReadOut`)
     read_out: Literal["pooled", "joints"] = "pooled"
     shrink: Literal[1, 2] = 1  # 2 halves the picture's sides before the backbone, for CPUs
 
@@ -117,61 +107,54 @@ class ModelSettings(Settings):
 def check_parts(settings: ImageEncoderSettings, backbone: Backbone | type[Backbone]) -> None:
     """Raise InputError where a backbone lacks what the settings ask of it."""
     if settings.heatmap_head and (finest := backbone.strides[0]) > COARSEST_HEAT:
-        raise InputError(
-            f"a heat-map head needs a map of {COARSEST_HEAT} pixels a cell or finer,"
-            f" {settings.kind} has {finest}: leave out heatmap_head, or choose another kind"
-        )
+        what = f"a heat-map head needs a map of {COARSEST_HEAT} pixels a cell or finer"
+        remedy = "leave out heatmap_head, or choose another kind"
+        raise InputError(f"{what}, {settings.kind} has {finest}: {remedy}")
     if settings.shrink > 1 and not backbone.any_size:
         raise InputError(f"{settings.kind} takes pictures of one size only: leave out shrink")
 
 
 def build_model(
-    settings: ModelSettings,
-    skeleton: str,
-    *,
-    seed: int = 0,
-    pose_scale: float = 1.0,
-    keypoint_scale: float = 1.0,
+    settings: ModelSettings, skeleton: str, seed: int = 0, scales: tuple[float, float] = (1.0, 1.0)
 ) -> UniHPE:
-    """The model of these settings for a skeleton's joints, freshly initialised from the seed."""
+    """The model of these settings for a skeleton's joints, freshly initialised from the seed, with
+    its scales of poses (mm) and of keypoints (box units)."""
     joints, embedding = len(get_skeleton(skeleton)), settings.embedding
+    flat, solid = (joints, 2), (joints, 3)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = (
-            build_encoder(settings.encoder_2d, joints, 2, embedding),
-            build_encoder(settings.encoder_3d, joints, 3, embedding),
-            build_decoder(settings.decoder_2d, joints, 2, embedding),
-            build_decoder(settings.decoder_3d, joints, 3, embedding),
+            build_encoder(settings.encoder_2d, flat, embedding),
+            build_encoder(settings.encoder_3d, solid, embedding),
+            build_decoder(settings.decoder_2d, flat, embedding),
+            build_decoder(settings.decoder_3d, solid, embedding),
         )
-        image = settings.image_encoder
-        seeing = (None, None) if image is None else build_image_parts(image, joints, embedding)
-        for part in filter(None, seeing):  # channels last, as pictures come, is faster
+        encoder, head = build_image_parts(settings.image_encoder, joints, embedding)
+        for part in filter(None, (encoder, head)):  # channels last, as pictures come, is faster
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return UniHPE(*parts, *seeing, pose_scale=pose_scale, keypoint_scale=keypoint_scale)
+        return UniHPE(*parts, encoder, head, scales)
 
 
 def build_image_parts(
-    settings: ImageEncoderSettings, joints: int, embedding: int
-) -> tuple[ImageEncoder, HeatmapHead | BranchesHead | None]:
-    """The image encoder and, where the settings ask for one, the heat-map head; random weights."""
+    settings: ImageEncoderSettings | None, joints: int, embedding: int
+) -> tuple[ImageEncoder | None, HeatmapHead | BranchesHead | None]:
+    """The image encoder and the heat-map head, where the settings ask for them; random weights."""
+    if settings is None:
+        return None, None
     backbone = build_backbone(settings.kind)
     check_parts(settings, backbone)
-    channels, at_joints = backbone.channels, None
-    if settings.read_out == "joints":
-        at_joints = JointReadOut(sum(channels), joints, embedding)
-    encoder = ImageEncoder(backbone, embedding, settings.shrink, at_joints)
+    channels, at_joints = backbone.channels, settings.read_out == "joints"
+    read_out = JointReadOut(sum(channels), joints, embedding) if at_joints else None
+    encoder = ImageEncoder(backbone, embedding, settings.shrink, read_out)
     if not settings.heatmap_head:
         return encoder, None
-    if settings.heatmaps_from == "finest":
-        return encoder, HeatmapHead(channels[0], joints)
-    return encoder, BranchesHead(channels, joints)
+    finest = settings.heatmaps_from == "finest"
+    return encoder, HeatmapHead(channels[0], joints) if finest else BranchesHead(channels, joints)
 
 
-def build_encoder(
-    settings: EncoderSettings, joints: int, coordinates: int, embedding: int
-) -> TransformerPoseEncoder | MLPPoseEncoder:
-    """A pose encoder; the 2D one has the box token (B.2)."""
-    joint_input = JointInput(joints, coordinates, box_token=coordinates == 2)
+def build_encoder(settings: EncoderSettings, shape: Shape, embedding: int) -> PoseEncoder:
+    """A pose encoder."""
+    joint_input = JointInput(shape)
     width, depth, dropout = settings.width, settings.depth, settings.dropout
     if settings.kind == "mlp":
         return MLPPoseEncoder(joint_input, embedding, width, depth, dropout)
@@ -179,56 +162,38 @@ def build_encoder(
     return TransformerPoseEncoder(joint_input, embedding, width, depth, *inner, dropout)
 
 
-def build_decoder(
-    settings: DecoderSettings, joints: int, coordinates: int, embedding: int
-) -> Decoder:
+def build_decoder(settings: DecoderSettings, shape: Shape, embedding: int) -> Decoder:
     """A pose decoder."""
-    tokens = {"modality_token": settings.modality_token, "box_token": settings.box_token}
-    condition, shape = Condition(embedding, **tokens), (joints, coordinates)
-    network = MLPDecoder if settings.kind == "mlp" else ScoreDecoder
-    built = network(condition, shape, settings.width, settings.blocks, settings.dropout)
-    if isinstance(built, MLPDecoder):
-        return built
-    return DiffusionDecoder(built, Diffusion(build_path(settings.path), settings.prediction))
+    condition = Condition(embedding, settings.modality_token, settings.box_token)
+    sizes = settings.width, settings.blocks, settings.dropout
+    if settings.kind == "mlp":
+        return MLPDecoder(condition, shape, *sizes)
+    diffusion = Diffusion(build_path(settings.path), settings.prediction)
+    return DiffusionDecoder(ScoreDecoder(condition, shape, *sizes), diffusion)
 
 
-def load_public_weights(
-    model: UniHPE, settings: ImageEncoderSettings | None, skeleton: str
-) -> None:
+def load_public_weights(model: UniHPE, image: ImageEncoderSettings | None, skeleton: str) -> None:
     """Load the public weights that the settings name into the image encoder and, where theirs is
-    of the same joints, the heat-map head.
-
-    Raises:
-        InputError: for a file that cannot be read, or holds another architecture.
-    """
-    if settings is None or model.image_encoder is None or not settings.weights:
+    of the same joints, the heat-map head."""
+    if image is None or model.image_encoder is None or not image.weights:
         return
-    public = public_files().get(settings.weights)
-    file = Path(settings.weights) if public is None else download(public, offline=True)
+    public = public_files().get(image.weights)
+    file = Path(image.weights) if public is None else download(public, offline=True)
     head = model.heatmap_head if isinstance(model.heatmap_head, HeatmapHead) else None
-    model.image_encoder.backbone.load_public(file, head, skeleton, settings.start)
+    model.image_encoder.backbone.load_public(file, head, skeleton, image.start)
 
 
 def load_model(checkpoint: str | Path | None = None, device: str = "cpu") -> tuple[UniHPE, Card]:
-    """A trained model in evaluation mode, and its card.
-
-    Args:
-        checkpoint: see `checkpoint_file`.
-
-    Raises:
-        InputError: as `load_checkpoint`, for settings in the checkpoint that are not understood,
-            or for a backbone from a module that nobody imported: a checkpoint runs no code.
-    """
+    """A trained model, found by `checkpoint_file`, in evaluation mode, and its card. No code of it
+    runs: a backbone from a module that nobody imported is an InputError."""
     file = checkpoint_file(checkpoint)
     tensors, card = load_checkpoint(file, device)
     settings = parse(ModelSettings, card.recipe.get("model", {}), f"{file} (its recipe's model)")
-    if (image := settings.image_encoder) and image.kind not in KINDS:
-        module = image.kind.partition(":")[0]
-        if module not in sys.modules:
-            raise InputError(
-                f"{file} has an image encoder from the module {module}: if you trust it, `import"
-                f" {module}` first, or on the command line `unihpe --import {module} …`"
-            )
+    kind = DEFAULT if settings.image_encoder is None else settings.image_encoder.kind
+    if kind not in KINDS and (module := kind.partition(":")[0]) not in sys.modules:
+        remedy = f"`import {module}` first, or on the command line `unihpe --import {module} …`"
+        what = f"{file} has an image encoder from the module {module}"
+        raise InputError(f"{what}: if you trust it, {remedy}")
     model = build_model(settings, card.skeleton)
     load_into(model, tensors, file)
     return model.to(device).eval(), card

@@ -21,10 +21,10 @@ from unihpe.io.files import replacing, write_text
 FORMAT_VERSION = 1
 HEADER = "unihpe"
 HALF_FROM = 2  # tensors of fewer axes (norms, biases, scales) keep float32
-
-
 SHIPPED = "shipped"  # the name of the package's own checkpoint
 MODEL_FILE = "model.safetensors"  # in the folder of a training run
+Tensors = Mapping[str, Tensor]  # by their names in the model
+Names = tuple[str, ...]
 
 
 class Card(BaseModel):
@@ -47,38 +47,21 @@ class Card(BaseModel):
 
 
 def checkpoint_file(name: str | Path | None = None) -> Path:
-    """The file of a checkpoint.
-
-    Args:
-        name: a .safetensors file or the folder of a training run; None or "shipped" is the one in
-            the package.
-
-    Raises:
-        InputError: if it is not there.
-    """
-    if name is not None and str(name) != SHIPPED:
-        path = Path(name)
-        path = path / MODEL_FILE if path.is_dir() else path
-        if not path.is_file():
-            raise InputError(f"no checkpoint at {path}")
-        return path
-    path = Path(str(resources.files("unihpe").joinpath("checkpoints", "pictures.safetensors")))
+    """The .safetensors file of that path, in that folder of a training run, or in the package (None
+    or "shipped"); InputError if it is not there."""
+    if shipped := name is None or str(name) == SHIPPED:
+        path = Path(str(resources.files("unihpe") / "checkpoints" / "pictures.safetensors"))
+    else:
+        path = Path(name) / MODEL_FILE if Path(name).is_dir() else Path(name)
     if not path.is_file():
-        raise InputError("this installation holds no checkpoint; name a file or a run's folder")
+        ours = "this installation holds no checkpoint; name a file or a run's folder"
+        raise InputError(ours if shipped else f"no checkpoint at {path}")
     return path
 
 
-def save_checkpoint(
-    path: Path, tensors: Mapping[str, Tensor], card: Card, *, half: bool = False
-) -> None:
-    """Write `path` (.safetensors) and, beside it, the card as .json.
-
-    Args:
-        half: matrices as float16, which halves the file; vectors stay float32.
-
-    Raises:
-        InputError: if the place cannot be written; what stood there before is left as it was.
-    """
+def save_checkpoint(path: Path, tensors: Tensors, card: Card, *, half: bool = False) -> None:
+    """Write `path` (.safetensors), whole or not at all, and, beside it, the card as .json; `half`
+    stores matrices as float16, which halves the file."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if half:
         stored = {n: t.half() if t.ndim >= HALF_FROM else t for n, t in stored.items()}
@@ -89,31 +72,22 @@ def save_checkpoint(
             temporary.chmod(0o644)  # the library makes files that nobody else can read
         except SafetensorError as error:  # the library's own wrapping of a full disk
             raise OSError(str(error)) from error
-    for_people = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    write_text(path.with_suffix(".json"), for_people + "\n")
+    write_text(path.with_suffix(".json"), card.model_dump_json(indent=2) + "\n")
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], Card]:
-    """Tensors in float32, and the card.
-
-    Raises:
-        InputError: for a file that is missing, truncated, not safetensors (pickled files are never
-            opened), without our header, or of a newer format.
-    """
-    if not path.is_file():
-        raise InputError(f"no checkpoint at {path}")
+    """Tensors in float32, and the card; InputError for a file that is missing, truncated, not
+    safetensors (pickled files are never opened), without our header, or of a newer format."""
+    path = checkpoint_file(path)
     try:
         with safe_open(path, framework="pt", device=device) as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a whole safetensors file ({one_line(error, 200)}); copy or train it again"
-        ) from error
+        what = f"not a whole safetensors file ({one_line(error, 200)})"
+        raise InputError(f"{path}: {what}; copy or train it again") from error
     if HEADER not in metadata:
-        raise InputError(
-            f"{path}: a safetensors file, but not a unihpe checkpoint (no '{HEADER}' header)"
-        )
+        raise InputError(f"{path}: not a unihpe checkpoint (no '{HEADER}' in its header)")
     card = parse_card(path, metadata[HEADER])
     return {name: tensor.float() for name, tensor in tensors.items()}, card
 
@@ -125,39 +99,25 @@ def parse_card(path: Path, text: str) -> Card:
         version = int(fields["format_version"])
         if version < 1:
             raise ValueError(f"format version {version}")
-        if version > FORMAT_VERSION:
-            raise InputError(
-                f"{path}: format version {version}, this unihpe reads up to {FORMAT_VERSION};"
-                " upgrade unihpe"
-            )
-        return Card.model_validate(fields)
-    except InputError:
-        raise
+        if version <= FORMAT_VERSION:
+            return Card.model_validate(fields)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: its header is damaged ({one_line(error, 200)}); copy or train it again"
-        ) from error
+        what = f"its header is damaged ({one_line(error, 200)})"
+        raise InputError(f"{path}: {what}; copy or train it again") from error
+    newer = f"format version {version}, this unihpe reads up to {FORMAT_VERSION}"
+    raise InputError(f"{path}: {newer}; upgrade unihpe")
 
 
-def load_into(
-    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, may_lack: tuple[str, ...] = ()
-) -> None:
+def load_into(model: nn.Module, tensors: Tensors, path: Path, may_lack: Names = ()) -> None:
     """Put tensors into a model built from the same recipe, see `whole_state`."""
     model.load_state_dict(whole_state(model, tensors, path, may_lack))
 
 
 def whole_state(
-    model: nn.Module,
-    tensors: Mapping[str, Tensor],
-    path: Path,
-    may_lack: tuple[str, ...] = (),
-    what: str = "the model",
+    model: nn.Module, tensors: Tensors, path: Path, may_lack: Names = (), what: str = "the model"
 ) -> dict[str, Tensor]:
-    """A file's tensors, and the model's own for names that begin with one of `may_lack`.
-
-    Raises:
-        InputError: if names or shapes disagree, naming the first that does.
-    """
+    """A file's tensors, and the model's own for names that begin with one of `may_lack`; InputError
+    if names or shapes disagree, naming the first that does."""
     own = model.state_dict()
     missing = sorted(n for n in own.keys() - tensors.keys() if not n.startswith(may_lack))
     unknown = sorted(tensors.keys() - own.keys())

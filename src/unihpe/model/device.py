@@ -6,15 +6,11 @@ from unihpe.errors import InputError, one_line
 
 
 def usable_device(name: str) -> str:
-    """The device by its torch name; `auto` is the first there is of cuda, mps and cpu.
-
-    Raises:
-        InputError: for a device that torch does not know, or that this machine lacks.
-    """
+    """The device by its torch name, `auto` the first there is of cuda, mps and cpu; InputError for
+    one that torch does not know, or that this machine lacks."""
     if name == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+        other = "mps" if torch.backends.mps.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else other
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -1,6 +1,7 @@
 """How heat maps become an embedding: that of the keypoints they show, moved by what is there."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -24,11 +25,8 @@ class ShownJoints:
 
 
 def keypoints_of(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J).
-
-    That is the map's height, cut to [0, 1]. A map lower than `FAINTEST` shows nothing: confidence
-    0, which the 2D encoder takes for a missing joint.
-    """
+    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J): the
+    map's height, at most 1, and 0 up to `FAINTEST`, as for a missing joint."""
     height = heatmaps.float().amax((2, 3))
     return soft_argmax(heatmaps), torch.where(height > FAINTEST, height.clamp(max=1.0), 0.0)
 
@@ -36,13 +34,9 @@ def keypoints_of(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 class JointReadOut(nn.Module):
     """What a network saw at each joint: where the heat map points, its height, the features there.
 
-    Features are averaged with the sharpened heat map as weights, as part attention does (Kocabas et
-    al., PARE, ICCV 2021). The box token comes in as in the 2D encoder: how a pose lies before the
-    camera depends on where in the picture it is seen.
-
-    Args:
-        channels: of all maps together.
-        kept: numbers of each joint's features.
+    Features, `kept` numbers a joint of the `channels` of all maps, are averaged with the sharpened
+    heat map as weights, as part attention does (Kocabas et al., PARE, ICCV 2021). The box token
+    comes in as in the 2D encoder: how a pose lies before the camera depends on where it is seen.
     """
 
     def __init__(
@@ -61,8 +55,7 @@ class JointReadOut(nn.Module):
         features = torch.cat([averaged(x.float(), share) for x in maps], dim=-1)  # (B, J, ΣC)
         seen = [self.reduce(features), shown.keypoints, shown.confidence[..., None]]
         x = self.stem(torch.cat([torch.cat(seen, dim=-1).flatten(1), shown.box], dim=1))
-        result: Tensor = self.project(x + self.block(x))
-        return result
+        return cast(Tensor, self.project(x + self.block(x)))
 
 
 def start_at_nothing(layer: nn.Linear) -> None:

@@ -1,6 +1,7 @@
 """Heat maps: the heads that make them, where their cells lie in a box, and what they point at."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +18,11 @@ class HeatmapHead(nn.Module):
         super().__init__()
         self.final_layer = nn.Conv2d(channels, joints, 1)
         nn.init.normal_(self.final_layer.weight, std=0.001)
-        assert self.final_layer.bias is not None
-        nn.init.zeros_(self.final_layer.bias)
+        nn.init.zeros_(cast(Tensor, self.final_layer.bias))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """A backbone's maps, finest first → heat maps (B, J, h, w) of the finest's size."""
-        heat: Tensor = self.final_layer(maps[0])
-        return heat
+        return cast(Tensor, self.final_layer(maps[0]))
 
 
 class BranchesHead(nn.Module):
@@ -31,15 +30,11 @@ class BranchesHead(nn.Module):
 
     The finest branch of a small network has fewer channels than there are joints, and what tells
     left from right lies in the coarse ones: all branches, brought to the finest's size, are mixed
-    into `width` channels before the joints are told apart.
-
-    Args:
-        channels: of the maps, finest first.
+    into `width` channels, as a convolution of all would, before the joints are told apart.
     """
 
     def __init__(self, channels: Sequence[int], joints: int, width: int = 64) -> None:
         super().__init__()
-        # adding = mixing a concatenation
         self.mix = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in channels)
         self.norm = nn.BatchNorm2d(width)
         self.heatmaps = HeatmapHead(width, joints)
@@ -48,17 +43,12 @@ class BranchesHead(nn.Module):
         """A backbone's maps, finest first → heat maps (B, J, h, w) of the finest's size."""
         size = maps[0].shape[-2:]
         mixed = [F.interpolate(mix(x), size=size) for mix, x in zip(self.mix, maps, strict=True)]
-        heat: Tensor = self.heatmaps([F.relu(self.norm(torch.stack(mixed).sum(0)))])
-        return heat
+        return cast(Tensor, self.heatmaps([F.relu(self.norm(torch.stack(mixed).sum(0)))]))
 
 
 def cells_to_box(cells: Tensor, width: int, height: int) -> Tensor:
-    """Positions in cells (..., 2), cell i at i → box units (..., 2), see `boxes`: 0 is the middle.
-
-    Args:
-        width: of the heat map, in cells; like `height` it must show a box of the crop's own aspect,
-            as `boxes.pad` makes.
-    """
+    """Positions (..., 2) in a heat map of so many cells, cell i at i → box units (..., 2), see
+    `boxes`: 0 is the middle. The map shows a box of the crop's own aspect, as `boxes.pad` makes."""
     size = cells.new_tensor([width, height])
     return (cells + CELL_CENTRE - size / 2) / (max(width, height) / 2)
 
@@ -72,16 +62,12 @@ def box_to_cells(points: Tensor, width: int, height: int) -> Tensor:
 def gaussian_heatmaps(
     points: Tensor, confidence: Tensor, width: int = 48, height: int = 64, sigma: float = 0.0
 ) -> Tensor:
-    """Target heat maps (B, J, height, width), float32, 1 at the joint.
+    """Target heat maps (B, J, height, width) of points (B, J, 2), box units: bells of height 1 and
+    `sigma` cells (0 is 2 for 48 × 64, and in proportion), float32.
 
     The joint is not rounded to a cell (the official code rounds, which costs up to half a cell),
-    nor is the bell cut.
-
-    Args:
-        points: (B, J, 2), box units; outside the box only the bell's flank is seen, or nothing.
-        confidence: (B, J); a joint of confidence 0 has an empty map, and a loss should leave it
-            out.
-        sigma: in cells; 0 is 2 for 48 × 64, and in proportion.
+    nor is the bell cut: of a joint outside the box its flank is seen, or nothing. A joint of
+    confidence (B, J) 0 has an empty map, and a loss should leave it out.
     """
     sigma = sigma or height / 32
     cells = box_to_cells(points.float(), width, height)  # (B, J, 2)
@@ -100,10 +86,9 @@ def sharpened(heatmaps: Tensor) -> Tensor:
 def soft_argmax(heatmaps: Tensor) -> Tensor:
     """The expected position under softmax(sharpness × heat): (B, J, h, w) → (B, J, 2), box units.
 
-    It is differentiable. The sharpness is a balance, measured on 48 × 64 bells with sigma 2. Too
-    low, and the flat rest of the map draws the joint to the middle; too high, and it snaps to
-    cells. 25 errs by .05 cells on average for bells of height 1 and .06 for height .5; 15 by .01,
-    but by 3.3 for height .5.
+    The sharpness is a balance, measured on 48 × 64 bells with sigma 2. Too low, and the flat rest
+    of the map draws the joint to the middle; too high, and it snaps to cells. 25 errs by .05 cells
+    on average for bells of height 1, by .06 for height .5; 15 by .01, but by 3.3 for height .5.
     """
     height, width = heatmaps.shape[-2:]
     share = sharpened(heatmaps)

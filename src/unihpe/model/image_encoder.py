@@ -1,10 +1,11 @@
 """A person's picture to one unit embedding (§3.1): a backbone's maps, pooled, and one linear layer.
 
 Beside the paper's read-out there is one at the joints, for networks that learn from few pictures:
-an average over the picture has to learn anew where things are, and a heat map says it. There a
-picture's embedding is that of the keypoints its heat maps show, moved by what else the picture
-tells; it begins as the former alone.
+an average over the picture has to learn anew where things are, and a heat map says it. There an
+embedding begins as that of the keypoints that the heat maps show, and what else is seen moves it.
 """
+
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -16,15 +17,12 @@ from unihpe.model.pose_encoder import unit
 
 
 class ImageEncoder(nn.Module):
-    """A backbone's maps, each averaged over the picture, concatenated, → linear → unit length.
-
-    With all four branches of HRNet-w32 that is 480 numbers, of w48 720, of w18_small 240.
+    """A backbone's maps, each averaged over the picture, concatenated (of HRNet-w32's four branches
+    480 numbers, of w48's 720, of w18_small's 240), → linear → unit length.
 
     Args:
-        shrink: pixels of the picture, along each side, that are averaged into one first; 2 makes 96
-            × 128 of 192 × 256 and costs a quarter.
-        joints: adds what it reads at the joints to the embedding of the keypoints seen; needs heat
-            maps.
+        shrink: 2 averages 2 × 2 pixels of the picture into one first, and costs a quarter.
+        joints: what it reads at the joints is added to the embedding of the keypoints seen.
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.backbone, self.shrink = backbone, shrink
         self.project = nn.Linear(sum(backbone.channels), embedding)
-        self.joints = joints
+        self.joints = joints  # after it: training states number parameters in this order
         if joints is not None:
             start_at_nothing(self.project)
 
@@ -47,8 +45,7 @@ class ImageEncoder(nn.Module):
 
     def maps(self, image: Tensor) -> list[Tensor]:
         """The backbone's maps of RGB (B, 3, H, W), 0 to 255, finest first."""
-        maps: list[Tensor] = self.backbone(self.prepared(image))
-        return maps
+        return cast(list[Tensor], self.backbone(self.prepared(image)))
 
     def prepared(self, image: Tensor) -> Tensor:
         """RGB (B, 3, H, W), 0 to 255, as the backbone wants it: its size, mean and deviation."""
@@ -60,11 +57,7 @@ class ImageEncoder(nn.Module):
         return F.avg_pool2d(picture, self.shrink) if self.shrink > 1 else picture
 
     def read_out(self, maps: list[Tensor], shown: ShownJoints | None = None) -> Tensor:
-        """The backbone's maps → unit embedding (B, D).
-
-        Args:
-            shown: what the heat maps show; for the read-out at the joints, which needs it.
-        """
+        """The backbone's maps → unit embedding (B, D); at the joints with what heat maps show."""
         pooled = [x.mean(dim=(2, 3), dtype=torch.float32) for x in maps]
         read = self.project(torch.cat(pooled, dim=1))  # of (B, ΣC)
         if self.joints is None:

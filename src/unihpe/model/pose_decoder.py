@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from unihpe.body.batch import Modality
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion
-from unihpe.model.pose_encoder import BOX_NUMBERS, require_box
+from unihpe.model.pose_encoder import BOX_NUMBERS, Shape, require_box
 
-TIME_CHANNELS = 512
-TIME_PERIOD = 10_000.0
+TIME = 512  # channels of its embedding
 GROUPS = 32  # of the group norms; widths are multiples of it
 
 
@@ -22,24 +21,19 @@ class Condition(nn.Module):
     would drown in the time embedding beside them.
     """
 
-    def __init__(self, embedding: int, *, modality_token: bool, box_token: bool) -> None:
+    def __init__(self, embedding: int, modality_token: bool, box_token: bool) -> None:
         super().__init__()
         self.width, self.scale = embedding, math.sqrt(embedding)
         tokens = torch.zeros(len(Modality), embedding)
         self.modality = nn.Parameter(tokens) if modality_token else None
         self.embed_box = nn.Linear(BOX_NUMBERS, embedding) if box_token else None
-        # stands for "no embedding": the decoder is then a pose prior
-        self.null = nn.Parameter(torch.zeros(embedding))
+        self.null = nn.Parameter(torch.zeros(embedding))  # "no embedding": decodes the pose prior
 
     def forward(
         self, embedding: Tensor, modality: Modality, box: Tensor | None, drop: Tensor | None = None
     ) -> Tensor:
-        """Unit embeddings (B, D) of one modality → (B, D).
-
-        Args:
-            box: token (B, 3).
-            drop: who loses the embedding, (B,) bool.
-        """
+        """Unit embeddings (B, D) of one modality, box token (B, 3), who loses the embedding, (B,)
+        bool → (B, D)."""
         x = embedding * self.scale
         if self.modality is not None:
             x = x + self.modality[modality]
@@ -53,24 +47,20 @@ class Condition(nn.Module):
 class ScoreDecoder(nn.Module):
     """GFPose's score network: residual blocks, condition and time added in each layer.
 
-    The condition enters each layer through its own projection. Since projections are linear, the
-    part that does not depend on time is computed once and reused for every step or noise draw:
-    `prepare` it, then call `forward`.
+    The condition enters each layer through its own projection. Projections are linear: the part
+    that does not depend on time is made once, by `prepare`, and used for every step or noise draw.
     """
 
     def __init__(
-        self, condition: Condition, shape: tuple[int, int], width: int, blocks: int, dropout: float
+        self, condition: Condition, shape: Shape, width: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
-        self.shape, self.condition = shape, condition  # shape: joints and coordinates
+        self.shape, self.condition = shape, condition
         numbers, embedding = math.prod(shape), condition.width
-        self.time = nn.Sequential(
-            nn.Linear(TIME_CHANNELS, TIME_CHANNELS), nn.SiLU(), nn.Linear(TIME_CHANNELS, embedding)
-        )
+        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU(), nn.Linear(TIME, embedding))
         self.stem = nn.Linear(numbers, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
-        # one slice for the stem, one for each layer
-        self.project = nn.Linear(embedding, (2 * blocks + 1) * width)
+        self.project = nn.Linear(embedding, (2 * blocks + 1) * width)  # slices for stem and layers
         self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
         self.activate = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
         self.head = nn.Linear(width, numbers)
@@ -99,8 +89,7 @@ class DiffusionDecoder(nn.Module):
 
     def __init__(self, network: ScoreDecoder, diffusion: Diffusion) -> None:
         super().__init__()
-        self.network, self.diffusion = network, diffusion
-        self.shape = network.shape  # joints and coordinates of the poses it makes
+        self.network, self.diffusion, self.shape = network, diffusion, network.shape
 
     def conditioned(self, prepared: Tensor) -> Denoiser:
         """The network's output at (scaled x_t, t), float32, with its condition held fixed."""
@@ -115,7 +104,7 @@ class MLPDecoder(nn.Module):
     """Embedding straight to pose, through residual blocks (B.1)."""
 
     def __init__(
-        self, condition: Condition, shape: tuple[int, int], width: int, blocks: int, dropout: float
+        self, condition: Condition, shape: Shape, width: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
         self.shape, self.condition = shape, condition
@@ -130,21 +119,15 @@ class MLPDecoder(nn.Module):
         return cast(Tensor, self.head(self.norm(x)).unflatten(1, self.shape))
 
 
-Decoder = DiffusionDecoder | MLPDecoder
-
-
 class ResidualBlock(nn.Module):
-    """Two linear layers round a skip, normalised first.
-
-    Layer norm, not the encoders' batch norm: a decoder sees embeddings of several modalities, one
-    kind a call.
-    """
+    """Two linear layers round a skip, normalised first: by layer norm, not the encoders' batch
+    norm, as a decoder sees embeddings of several modalities, one kind a call."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        first, second = nn.Linear(width, width), nn.Linear(width, width)
-        before, after = nn.Dropout(dropout), nn.Dropout(dropout)
-        self.layers = nn.Sequential(nn.LayerNorm(width), first, nn.SiLU(), before, second, after)
+        first = nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)
+        second = nn.Linear(width, width), nn.Dropout(dropout)
+        self.layers = nn.Sequential(nn.LayerNorm(width), *first, *second)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, W) → (B, W)."""
@@ -153,8 +136,8 @@ class ResidualBlock(nn.Module):
 
 def sinusoid(t: Tensor) -> Tensor:
     """Sines and cosines of t·999 at geometric periods, as in score_sde: (B,) → (B, 512)."""
-    half = TIME_CHANNELS // 2
+    half = TIME // 2
     steps = torch.arange(half, device=t.device, dtype=torch.float32)
-    rates = torch.exp(-math.log(TIME_PERIOD) * steps / (half - 1))
+    rates = torch.exp(-math.log(10_000) * steps / (half - 1))
     angle = 999 * t.float()[:, None] * rates
     return torch.cat([angle.sin(), angle.cos()], dim=1)

@@ -1,23 +1,21 @@
-"""Keypoints to one unit embedding: the paper's transformer and residual MLP (§3.1, B.1, B.2).
-
-Both take 2D joints in box units with a box token, or 3D joints over the model's pose scale without
-one.
-"""
+"""Joints to one unit embedding: the paper's transformer and residual MLP (§3.1, B.1, B.2)."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 BOX_NUMBERS = 3  # CLIFF's, see `boxes.box_token`
+Shape = tuple[int, int]  # of a pose: joints and coordinates
 
 
 class JointInput(nn.Module):
-    """Joints with their confidence as network input; a missing joint is a learned mask token."""
+    """Joints with their confidence as network input; a missing joint is a learned mask token.
+    Beside 2D joints, in box units, comes a box token (B.2); 3D ones are over the pose scale."""
 
-    def __init__(self, joints: int, coordinates: int, *, box_token: bool) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.joints, self.channels, self.box_token = joints, coordinates + 1, box_token
-        self.mask_token = nn.Parameter(torch.zeros(joints, self.channels))
+        self.joints, self.channels, self.box_token = shape[0], shape[1] + 1, shape[1] == 2
+        self.mask_token = nn.Parameter(torch.zeros(self.joints, self.channels))
 
     def forward(self, pose: Tensor, confidence: Tensor) -> Tensor:
         """pose (B, J, C), confidence (B, J) → (B, J, C + 1)."""
@@ -47,9 +45,8 @@ class TransformerPoseEncoder(nn.Module):
         layer = nn.TransformerEncoderLayer(
             width, heads, feedforward, dropout, activation="gelu", batch_first=True, norm_first=True
         )
-        self.layers = nn.TransformerEncoder(
-            layer, depth, norm=nn.LayerNorm(width), enable_nested_tensor=False
-        )
+        norm = nn.LayerNorm(width)
+        self.layers = nn.TransformerEncoder(layer, depth, norm, enable_nested_tensor=False)
         self.project = nn.Linear(width, embedding)
         nn.init.trunc_normal_(self.position, std=0.02)
         nn.init.trunc_normal_(self.cls, std=0.02)
@@ -89,18 +86,16 @@ class MLPPoseEncoder(nn.Module):
 
 
 def linear_layer(inputs: int, outputs: int, dropout: float = 0.0) -> nn.Sequential:
-    """Linear, batch norm, ReLU, dropout."""
     linear, norm = nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs)
     return nn.Sequential(linear, norm, nn.ReLU(), nn.Dropout(dropout))
 
 
 def double_layer(width: int, dropout: float = 0.0) -> nn.Sequential:
-    """Two such layers, the inside of a residual block."""
-    return nn.Sequential(linear_layer(width, width, dropout), linear_layer(width, width, dropout))
+    """Linear, batch norm, ReLU, dropout, twice: the inside of a residual block."""
+    return nn.Sequential(*(linear_layer(width, width, dropout) for _ in range(2)))
 
 
 def require_box(box: Tensor | None) -> Tensor:
-    """The box token, or a clear error where an encoder that needs one got none."""
     if box is None:
         raise ValueError("this encoder has a box token: pass box (B, 3)")
     return box

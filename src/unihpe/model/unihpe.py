@@ -1,8 +1,7 @@
 """The model: encoders onto one unit sphere, decoders out of it (fig. 2)."""
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -13,11 +12,13 @@ from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
 from unihpe.model.heatmap_embedding import ShownJoints, keypoints_of
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
-from unihpe.model.pose_decoder import Decoder, DiffusionDecoder, MLPDecoder
+from unihpe.model.pose_decoder import DiffusionDecoder, MLPDecoder
+from unihpe.model.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
 
-# Of each kind of evidence where several are fused. Keypoints say where joints are far better than a
-# small network sees it; what the picture adds is which way limbs point. Measured on validation
-# people: docs/results.md.
+PoseEncoder = TransformerPoseEncoder | MLPPoseEncoder
+Decoder = DiffusionDecoder | MLPDecoder
+# The weight of each kind of evidence where several are fused: keypoints say where joints are far
+# better than a small network sees it; the picture adds which way limbs point (docs/results.md).
 TRUST = {Modality.IMAGE: 0.05, Modality.POSE_2D: 0.95, Modality.POSE_3D: 1.0}
 
 
@@ -33,10 +34,8 @@ class UniHPE(nn.Module):
         image_encoder: None for a model without pictures.
         heatmap_head: the backbone's maps → heat maps (B, J, 64, 48); for pre-training, for table
             3's HRNet rows, and for an image encoder that reads at the joints.
-        pose_scale: one standard deviation of the training poses, mm.
-        keypoint_scale: one standard deviation of the training keypoints, box units.
-        temperature: τ₀ of the contrastive losses; the log-scale log(1/τ) is learned and shared by
-            them (appendix A).
+        scales: one standard deviation of the training poses, mm, and keypoints, box units.
+        temperature: τ₀; log(1/τ) is learned, and shared by the contrastive losses (appendix A).
     """
 
     pose_scale: Tensor
@@ -44,15 +43,13 @@ class UniHPE(nn.Module):
 
     def __init__(
         self,
-        encoder_2d: nn.Module,
-        encoder_3d: nn.Module,
+        encoder_2d: PoseEncoder,
+        encoder_3d: PoseEncoder,
         decoder_2d: Decoder,
         decoder_3d: Decoder,
         image_encoder: ImageEncoder | None = None,
         heatmap_head: HeatmapHead | BranchesHead | None = None,
-        *,
-        pose_scale: float,
-        keypoint_scale: float,
+        scales: tuple[float, float] = (1.0, 1.0),
         temperature: float = 1 / 14,
     ) -> None:
         super().__init__()
@@ -60,8 +57,8 @@ class UniHPE(nn.Module):
         self.decoder_2d, self.decoder_3d = decoder_2d, decoder_3d
         self.image_encoder, self.heatmap_head = image_encoder, heatmap_head
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
-        self.register_buffer("pose_scale", torch.tensor(float(pose_scale)))
-        self.register_buffer("keypoint_scale", torch.tensor(float(keypoint_scale)))
+        self.register_buffer("pose_scale", torch.tensor(float(scales[0])))
+        self.register_buffer("keypoint_scale", torch.tensor(float(scales[1])))
 
     @property
     def temperature(self) -> Tensor:
@@ -88,10 +85,8 @@ class UniHPE(nn.Module):
 
     def image_maps(self, batch: Batch) -> list[Tensor]:
         """The image backbone's maps of the batch's pictures, finest first."""
-        if self.image_encoder is None:
-            raise ValueError("this model has no image encoder")
-        if batch.image is None:
-            raise ValueError("this batch has no pictures to encode")
+        if self.image_encoder is None or batch.image is None:
+            raise ValueError("this model has no image encoder, or this batch no pictures")
         return self.image_encoder.maps(batch.image)
 
     def heatmaps(self, maps: list[Tensor]) -> Tensor:
@@ -106,8 +101,11 @@ class UniHPE(nn.Module):
         if self.image_encoder.joints is None or heatmaps is None:
             return self.image_encoder.read_out(maps)
         keypoints, confidence = keypoints_of(heatmaps)
-        with running_statistics_used(self.encoder_2d):
-            embedding = self.encoder_2d(keypoints, confidence, box)
+        # heat maps are not distributed as keypoints are: their statistics would spoil lifting
+        norms = use_running_statistics(self.encoder_2d)
+        embedding = self.encoder_2d(keypoints, confidence, box)
+        for norm in norms:
+            norm.train()
         shown = ShownJoints(heatmaps, keypoints, confidence, box, embedding)
         return self.image_encoder.read_out(maps, shown)
 
@@ -144,11 +142,7 @@ class UniHPE(nn.Module):
         """The point estimate, one network evaluation: (B, D) → (B, J, C), box units or mm.
 
         A diffusion decoder is asked at t = 1, at the centre of its noise, where the answer can rest
-        on the embedding alone.
-
-        Raises:
-            InputError: where the decoder's parametrisation has no answer there (ε-prediction): use
-                `sample`.
+        on the embedding alone; InputError with ε-prediction, which has none there: use `sample`.
         """
         return self.fuse({source: embedding}, target, box)
 
@@ -160,15 +154,9 @@ class UniHPE(nn.Module):
         box: Tensor,
         trust: Mapping[Modality, float] = TRUST,
     ) -> Tensor:
-        """The point estimate from several kinds of evidence of the same people, as `estimate`.
-
-        A diffusion decoder is conditioned on the weighted mean of what each kind would tell it; of
-        an MLP's answers the weighted mean is taken.
-
-        Args:
-            embeddings: (B, D) each.
-            trust: weight of each kind, up to a common factor.
-        """
+        """The point estimate from embeddings (B, D) of several kinds, weighted by `trust` up to a
+        common factor: a diffusion decoder is conditioned on the weighted mean of what each kind
+        would tell it; of an MLP's answers the weighted mean is taken."""
         decoder = self.decoder(target)
         ask = decoder if isinstance(decoder, MLPDecoder) else decoder.network.prepare
         total = sum(trust[source] for source in embeddings)
@@ -191,39 +179,18 @@ class UniHPE(nn.Module):
         generator: torch.Generator,
         drop: Tensor | None = None,
     ) -> Tensor:
-        """Poses drawn from the decoder: (B, D) → (samples, B, J, C), box units (2D) or mm (3D).
-
-        Args:
-            drop: whose embedding is ignored, (B,) bool: those poses come from the decoder's prior.
-        """
+        """Poses drawn from the decoder: (B, D) → (samples, B, J, C), box units (2D) or mm (3D);
+        `drop` (B,) says whose embedding is ignored: those come from the decoder's prior."""
         decoder, people = self.decoder(target), embedding.shape[0]
         if isinstance(decoder, MLPDecoder):
             raise ValueError("an MLP decoder has one answer, and cannot be sampled")
         noise = prior_noise(decoder.diffusion.path, (samples * people, *decoder.shape), generator)
         prepared = decoder.network.prepare(embedding, source, box, drop).repeat(samples, 1)
-        denoise = decoder.denoiser(prepared)
-        poses = sampler(denoise, decoder.diffusion, noise.to(embedding.device))
+        poses = sampler(decoder.denoiser(prepared), decoder.diffusion, noise.to(embedding.device))
         return cast(Tensor, poses.unflatten(0, (samples, people))) * self.scale(target)
-
-
-@contextmanager
-def running_statistics_used(module: nn.Module) -> Iterator[None]:
-    """Batch norms use their running statistics and leave them as they are.
-
-    What heat maps show is not distributed as keypoints are: their statistics would spoil lifting.
-    """
-    layers = use_running_statistics(module)
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.train()
 
 
 def use_running_statistics(module: nn.Module) -> list[nn.Module]:
     """Make a pose encoder's batch norms use their running statistics; gives those that did not."""
-    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d)]
-    training = [layer for layer in norms if layer.training]
-    for layer in training:
-        layer.eval()
-    return list(training)
+    norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm1d)]
+    return [norm.eval() for norm in norms if norm.training]

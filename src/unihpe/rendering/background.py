@@ -1,8 +1,8 @@
 """What lies behind a person: a folder of photographs and panoramas, else drawn walls and floors."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,8 +16,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 WIDENING = (1.0, 3.0)  # a panorama shows this much more than the lens would: its pixels are coarse
 
 
-@dataclass(frozen=True)
-class Backgrounds:
+class Backgrounds(NamedTuple):
     """Pictures (H, W, 3), RGB."""
 
     photos: tuple[Bytes, ...] = ()
@@ -36,7 +35,7 @@ def load_backgrounds(folder: Path) -> Backgrounds:
     if not any(kinds):
         size = f"{SMALLEST} x {SMALLEST}"
         raise InputError(f"{folder}: no picture of at least {size} pixels that can be read")
-    return Backgrounds(*map(tuple, kinds))
+    return Backgrounds(tuple(kinds[False]), tuple(kinds[True]))
 
 
 def read_background(path: Path) -> Bytes | None:
@@ -60,7 +59,7 @@ def draw_background(backgrounds: Backgrounds, rays: Floats, rng: np.random.Gener
 
     `rays` are the directions of its pixels in world axes (y up), (H, W, 3), of any length.
     """
-    sources = (*backgrounds.photos, *backgrounds.panoramas)
+    sources = backgrounds.photos + backgrounds.panoramas
     if not sources:
         return draw_room(rays, rng)
     chosen = int(rng.integers(len(sources)))
@@ -120,8 +119,8 @@ def draw_room(rays: Floats, rng: np.random.Generator) -> Bytes:
         if rng.random() < 0.6:
             cv2.rectangle(picture, (x0, y0), (x1, y1), colour, -1)
         else:
-            middle, axes = ((x0 + x1) // 2, (y0 + y1) // 2), ((x1 - x0) // 2, (y1 - y0) // 2)
-            axes = (max(1, axes[0]), max(1, axes[1]))
+            middle = ((x0 + x1) // 2, (y0 + y1) // 2)
+            axes = (max(1, (x1 - x0) // 2), max(1, (y1 - y0) // 2))
             cv2.ellipse(picture, middle, axes, rng.uniform(0, 180), 0, 360, colour, -1)
     for cells in (4, 12, 40):
         noise = rng.normal(0, 9, (cells * 4 // 3, cells, 1)).astype(np.float32)

@@ -4,7 +4,7 @@ Colours are linear light in [0, 1]; pictures are sRGB, taken as a plain gamma of
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,12 +19,10 @@ MAP = 208  # side of the shadow map, pixels
 CONTACT = 160.0  # mm above the floor, up to where a body darkens what is under it
 
 
-@dataclass(frozen=True)
-class Light:
+class Light(NamedTuple):
     """What shines on a scene."""
 
-    # (4, 3): colours of sky, ground and sun, linear; unit vector to the sun, world axes
-    rows: Floats
+    rows: Floats  # (4, 3): sky, ground and sun, linear light; unit vector to the sun, world axes
     softness: float  # of shadows: the blur's standard deviation, pixels
 
 

@@ -61,20 +61,16 @@ def evaluate_checkpoint(
         rules = data_set.protocol(protocol)
         source, scored = open_by_protocol(settings, rules)
     card.require_skeleton(source.skeleton.name, str(root))
-    scored = replace(
-        described(scored, source),
-        data=data_set.name,
-        keypoints=keypoints,
-        two_d=two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}",
-        flip=flip,
-        focal="true" if focal_known else "assumed √(W² + H²)",
-    )
+    virtual = two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}"
+    focal = "true" if focal_known else "assumed √(W² + H²)"
+    scored = replace(described(scored, source), data=data_set.name, flip=flip, focal=focal)
+    scored = replace(scored, keypoints=keypoints, two_d=virtual)
     # hypotheses must not change the data
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))
     what = model, prepared(source, noise, device, focal_known), rules.words(scored)
     draw = build_sampler(sampler, steps, generator)
-    how: dict[str, Any] = {"generator": generator, "sampler": draw, "flip": flip}
-    how["skeleton"] = source.skeleton
+    how: dict[str, Any] = {"skeleton": source.skeleton, "generator": generator}
+    how |= {"sampler": draw, "flip": flip}
     if not source.has_pose:
         report = evaluate_photographs(*what, reference=source.sizes(), **how)
     elif source.has_pictures:
@@ -86,11 +82,7 @@ def evaluate_checkpoint(
 
 
 def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source, Scored]:
-    """The people that a named protocol scores, in the model's joints, and what their copy is.
-
-    Raises:
-        InputError: where the copy of the set does not have the joints that the protocol is about.
-    """
+    """The people that a named protocol scores, in the model's joints, and what their copy is."""
     recording, split = get_data_set(settings.name).recording, protocol.split
     if recording is None:
         raise InputError(f"protocol {protocol.name}: {settings.name} is no recorded set")
@@ -98,10 +90,8 @@ def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source
     reading = Reading(settings.keypoints, split, truth=protocol.truth, joints=joints)
     recorded = recording.open(Path(settings.root), reading, protocol.stride, protocol.wants)
     if joints and recorded.skeleton.name != joints:
-        raise InputError(
-            f"protocol {protocol.name} is about the joints {joints}; {settings.root}"
-            f" ({recorded.layout}) has {recorded.skeleton.name}{recording.remedy}"
-        )
+        has = f"{settings.root} ({recorded.layout}) has {recorded.skeleton.name}{recording.remedy}"
+        raise InputError(f"protocol {protocol.name} is about the joints {joints}; {has}")
     known = recording.known.get(split, Split())
     lacks = (*what_is_absent(known, recorded, protocol.cameras), *recorded.notes)
     scored = Scored(layout=recorded.layout, step=frames_apart(known, recorded), lacks=lacks)

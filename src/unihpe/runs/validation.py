@@ -22,16 +22,12 @@ MEAN = "mean over groups"
 
 
 def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None:
-    """Scores on the part of [data] that is held out, or on its validation split; None where there
-    is neither, or no 3D.
+    """Scores on the part of [data] that is held out, or on its validation split.
 
-    Motion capture is seen with exact 2D; recorded sets have the 2D that they are trained on, and
-    [[mix]] takes no part. MPJPE and cosines of every path: lifting alone without pictures; with
-    them image → 3D too, on at most 400 people.
-
-    Raises:
-        InputError: for a validation part that is there and cannot be read, or a held-out one that
-            is empty.
+    None where there is neither, or no 3D. Motion capture is seen with exact 2D; recorded sets have
+    the 2D that they are trained on, and [[mix]] takes no part. MPJPE and cosines of every path:
+    lifting alone without pictures; with them image → 3D too, on at most 400 people. InputError for
+    a validation part that is there and cannot be read, or a held-out one that is empty.
     """
     data, held = recipe.data, recipe.data.held_out > 0
     # 3D may be withheld in training; it is scored all the same
@@ -47,37 +43,28 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
         return None
     pictures = source.has_pictures and recipe.model.image_encoder is not None
     most = VALIDATED if pictures else HELD_OUT if held else 0
-    how: dict[str, Any] = {
-        "skeleton": source.skeleton,
-        "sampler": build_sampler("zero-temperature", 50),
-        "gallery": 0,
-    }
+    sampler = build_sampler("zero-temperature", 50)
+    how: dict[str, Any] = {"skeleton": source.skeleton, "sampler": sampler, "gallery": 0}
 
     def score(model: UniHPE) -> Scores:
         generator = torch.Generator().manual_seed(recipe.seed)
         batches = prepared(source, generator, device, most=most)
         evaluate = evaluate_pictures if pictures else evaluate_lifting
         report = evaluate(model, batches, {}, generator=generator, **how)
-        return scores_of_pictures(report) if pictures else scores_of_lifting(report)
+        return scores(report, pictures)
 
     return score
 
 
-def scores_of_lifting(report: dict[str, Any]) -> Scores:
-    """What is logged of an evaluation without pictures."""
-    name = next(name for name in report["errors_mm"] if name.startswith("MPJPE"))
-    return {
-        "validation mpjpe": report["errors_mm"][name][MEAN],
-        "validation cosine": report["cosine_2d_3d"]["matched"],
-    }
-
-
-def scores_of_pictures(report: dict[str, Any]) -> Scores:
-    """What is logged of one with pictures."""
-    image, lifting = (report["errors_mm"][f"MPJPE {name}"][MEAN] for name in ("image", "lifting"))
-    cosines = {
-        f"validation cosine {pair} {kind}": value
-        for pair, found in report["cosine"].items()
-        for kind, value in found.items()
-    }
-    return {"validation mpjpe": image, "validation mpjpe lifting": lifting, **cosines}
+def scores(report: dict[str, Any], pictures: bool) -> Scores:
+    """What is logged of an evaluation, with pictures or without."""
+    errors = report["errors_mm"]
+    if not pictures:
+        mpjpe = next(errors[name][MEAN] for name in errors if name.startswith("MPJPE"))
+        cosine = report["cosine_2d_3d"]["matched"]
+        return {"validation mpjpe": mpjpe, "validation cosine": cosine}
+    image, lifting = (errors[f"MPJPE {name}"][MEAN] for name in ("image", "lifting"))
+    found = {"validation mpjpe": image, "validation mpjpe lifting": lifting}
+    for pair, cosines in report["cosine"].items():
+        found |= {f"validation cosine {pair} {kind}": value for kind, value in cosines.items()}
+    return found

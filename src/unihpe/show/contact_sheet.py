@@ -22,8 +22,7 @@ from unihpe.show.draw import blank, draw_2d, save_png, sheet
 def draw_contact_sheet(
     name: str, root: Path, out: Path, layout: str | None = None, columns: int = 8, rows: int = 4
 ) -> None:
-    """People evenly spaced over a set, as PNG: pictures with their 2D drawn on, or stick figures of
-    the 2D where there are none."""
+    """People evenly spaced over a set, as PNG: 2D drawn on pictures, or alone without pictures."""
     recording = get_data_set(name).recording
     if recording is None:
         data = DataSettings(name=name, root=str(root))
@@ -38,9 +37,8 @@ def draw_contact_sheet(
     frames = source.read(torch.tensor(chosen), generator)
     enough = ((frames.confidence > 0).sum(1) >= FEWEST_JOINTS).tolist()
     if not any(enough):
-        raise InputError(
-            f"{root}: nobody to draw: of {len(chosen)} people none has {FEWEST_JOINTS} joints in 2D"
-        )
+        none = f"of {len(chosen)} people none has {FEWEST_JOINTS} joints in 2D"
+        raise InputError(f"{root}: nobody to draw: {none}")
     if not all(enough):
         chosen = [row for row, stays in zip(chosen, enough, strict=True) if stays]
         frames = source.read(torch.tensor(chosen), generator.manual_seed(0))

@@ -14,6 +14,7 @@ from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
+from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
@@ -102,7 +103,7 @@ def is_motion(path: Path) -> bool:
 def from_people(predictor: Predictor, seed: int) -> Demo:
     """The package's rendered people, whom training never saw: from their pictures alone."""
     pack = resources.files("unihpe").joinpath("checkpoints", "people.pack")
-    source = open_source(DataSettings(name="people", root=str(pack)), Part())
+    source = open_source(DataSettings(name=PACKED, root=str(pack)), Part())
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
     results = predictor.predict_crops(frames, Options(samples=HYPOTHESES, seed=seed))
@@ -126,7 +127,7 @@ def from_prior(predictor: Predictor, seed: int) -> Demo:
 
 def from_motion(predictor: Predictor, path: Path, rig: Path | None, seed: int) -> Demo:
     """Frames of a motion, seen by the four fixed virtual cameras."""
-    data = DataSettings(name="motion", root=str(path), rig=str(rig or ""))
+    data = DataSettings(root=str(path), rig=str(rig or ""))
     source = open_source(data, Part(two_d="exact"))
     people = evenly_spaced(len(source), FROM_MOTION)
     frames = source.read(people, torch.Generator().manual_seed(seed))
@@ -140,7 +141,5 @@ def lifted(
     predictor: Predictor, keypoints: Tensor, camera: Camera, skeleton: Skeleton, seed: int
 ) -> Results:
     """Keypoints (N, J, 2), pixels, seen by N cameras of one focal length, lifted."""
-    focal = float(camera.focal[0, 0])
-    return predictor.lift(
-        keypoints, camera.size, skeleton.name, focal=focal, samples=HYPOTHESES, seed=seed
-    )
+    focal, size, name = float(camera.focal[0, 0]), camera.size, skeleton.name
+    return predictor.lift(keypoints, size, name, focal=focal, samples=HYPOTHESES, seed=seed)

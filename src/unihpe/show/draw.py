@@ -1,7 +1,7 @@
 """Pictures of poses: 2D on a canvas, 3D stick figures over a floor, sheets of panels."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,13 @@ def draw_3d(
         depth = 1 + seen[..., 2:] / (size * 5)  # a mild perspective
         return np.asarray(seen[..., :2] / depth + size / 2)
 
-    floor = floor_lines(centre, float(poses[..., 1].max()) + 30, reach, place)
+    count, height = max(2, math.ceil(reach / SQUARE)), float(poses[..., 1].max()) + 30
+    ends = [
+        [[centre[0] + SQUARE * x, height, centre[2] + SQUARE * z] for x, z in line]
+        for n in range(-count, count + 1)
+        for line in (((n, -count), (n, count)), ((-count, n), (count, n)))
+    ]
+    floor = [(start, end, GRID, 1.0) for start, end in place(np.array(ends))]
     picture = paint(blank(size, size), floor)
     for figure in figures:
         spots, depth, width = place(figure.pose), figure.pose @ turn[2], figure.width * scale
@@ -122,19 +128,6 @@ def view_rotation(azimuth: float, elevation: float) -> Floats:
     about_y = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, math.cos(e), -math.sin(e)], [0, math.sin(e), math.cos(e)]])
     return np.asarray(about_x @ about_y)
-
-
-def floor_lines(
-    centre: Floats, height: float, reach: float, place: Callable[[Floats], Floats]
-) -> list[Line]:
-    """A grid of half-metre squares under the figures."""
-    count = max(2, math.ceil(reach / SQUARE))
-    ends = [
-        [[centre[0] + SQUARE * x, height, centre[2] + SQUARE * z] for x, z in line]
-        for n in range(-count, count + 1)
-        for line in (((n, -count), (n, count)), ((-count, n), (count, n)))
-    ]
-    return [(start, end, GRID, 1.0) for start, end in place(np.array(ends))]
 
 
 def sheet(rows: Sequence[Sequence[tuple[Picture, str]]], title: str = "") -> Picture:

@@ -13,6 +13,7 @@ from unihpe.body.batch import Frames, Modality, evenly_spaced
 from unihpe.body.metrics import mpjpe
 from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.errors import InputError
 from unihpe.inference.predictor import Options, Predictor
@@ -45,20 +46,16 @@ def figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def save(made: Any, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
     with replacing(path) as temporary:
         made.savefig(temporary, format="png", dpi=130)
 
 
 def open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[Predictor, Frames]:
-    """A model that sees pictures, and people of a packed set, evenly spaced.
-
-    An InputError for a model without an image encoder, or joints that do not agree.
-    """
+    """A model that sees pictures, and people of a packed set, evenly spaced."""
     model, card = load_model(checkpoint, device)
     if model.image_encoder is None:
         raise InputError(f"{checkpoint} has no image encoder; these figures show pictures")
-    source = open_source(DataSettings(name="people", root=str(file)), Part())
+    source = open_source(DataSettings(name=PACKED, root=str(file)), Part())
     card.require_skeleton(source.skeleton.name, str(file))
     predictor = Predictor(model, get_skeleton(card.skeleton), card)
     return predictor, source.read(evenly_spaced(len(source), people), torch.Generator())

@@ -1,5 +1,4 @@
-"""COCO's photographs of people, with 2D keypoints and no 3D: annotations as released, pictures
-beside them.
+"""COCO's photographs of people, with 2D keypoints and no 3D, as released.
 
 A person is a crop of the annotated box. Of the 17 joints of Human3.6M's skeleton 13 are COCO's own
 (limbs and nose); the rest are not made up but missing. Pixels: COCO's annotators clicked on
@@ -21,16 +20,13 @@ from unihpe.body.batch import FEWEST_JOINTS, Frames
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_corners, crop
 from unihpe.body.camera import Camera, default_focal
 from unihpe.body.conversions import convert
-from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.augment import Augmentation, Crop, augment, stacked
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.augment import Augmentation, Crop, varied
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError, one_line
 from unihpe.io.picture import read_picture
 
-HIDDEN, VISIBLE = (
-    0.5,
-    1.0,
-)  # confidence of a joint that is marked but hidden, and of one that is seen
+HIDDEN, VISIBLE = 0.5, 1.0  # confidence of joints that are marked but hidden, and that are seen
 CONFIDENCE = (0.0, HIDDEN, VISIBLE)  # by COCO's v: 0, 1, 2
 # COCO's own test set has no public labels.
 SPLITS = {"train": "train2017", "val": "val2017", "test": "val2017"}
@@ -63,8 +59,7 @@ class Annotations:
 def read_annotations(
     root: Path, split: str | None = None, with_pictures: bool = True
 ) -> Annotations:
-    """People with at least four marked joints whose picture is there; crowds and the rest are left
-    out and counted.
+    """People with four marked joints or more whose picture is there; the others are counted.
 
     Args:
         root: COCO's folder (annotations/person_keypoints_train2017.json, train2017/), an annotation
@@ -82,18 +77,17 @@ def read_annotations(
         raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"no {error} in it" if isinstance(error, KeyError) else one_line(error, 120)
-        raise InputError(
-            f"{file}: not COCO's person keypoints ({reason}); take person_keypoints_*.json as"
-            " released"
-        ) from error
-    folders, names = picture_folders(file), [row["file"] for row in rows]
+        remedy = "take person_keypoints_*.json as released"
+        raise InputError(f"{file}: not COCO's person keypoints ({reason}); {remedy}") from error
+    # where the pictures of an annotation file usually lie
+    parent = file.parent.parent if file.parent.name == "annotations" else file.parent
+    part, names = file.stem.removeprefix("person_keypoints_"), [row["file"] for row in rows]
+    folders = [parent / part, parent / "images" / part, parent / "images", parent]
     holds = (one for one in folders if any((one / name).is_file() for name in names[:100]))
     folder = next(holds, None)
     if folder is None and with_pictures:
-        places = f"{folders[0]} or {folders[2]}"
-        raise InputError(
-            f"{folders[-1]}: the pictures of {file.name} are not there; put them into {places}"
-        )
+        lost = f"the pictures of {file.name} are not there"
+        raise InputError(f"{parent}: {lost}; put them into {folders[0]} or {folders[2]}")
     return usable(file, folder or folders[0], rows, with_pictures)
 
 
@@ -107,11 +101,8 @@ def annotation_file(root: Path, split: str | None) -> Path:
     if not found and split is not None:  # a small set without splits
         found = sorted(root.glob("person_keypoints.json"))
     if len(found) != 1:
-        what = "no" if not found else f"{len(found)} files"
-        raise InputError(
-            f"{root}: {what} {pattern} (nor in annotations/); name the annotation file itself, or"
-            " its folder"
-        )
+        what = f"{f'{len(found)} files' if found else 'no'} {pattern} (nor in annotations/)"
+        raise InputError(f"{root}: {what}; name the annotation file itself, or its folder")
     return found[0]
 
 
@@ -138,13 +129,6 @@ def person_of(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
     return {"marks": marks, "corners": corners, "size": size, "file": file, "crowd": crowd}
 
 
-def picture_folders(file: Path) -> list[Path]:
-    """Where the pictures of an annotation file usually lie."""
-    root = file.parent.parent if file.parent.name == "annotations" else file.parent
-    split = file.stem.removeprefix("person_keypoints_")
-    return [root / split, root / "images" / split, root / "images", root]
-
-
 def usable(
     file: Path, folder: Path, rows: list[dict[str, Any]], with_pictures: bool
 ) -> Annotations:
@@ -152,23 +136,17 @@ def usable(
     names = {row["file"] for row in rows}
     there = {name: not with_pictures or (folder / name).is_file() for name in names}
     few = f"with fewer than {FEWEST_JOINTS} joints"
-    reasons = dict.fromkeys(("in a crowd", few, "with an empty box", "without picture"), 0)
-    chosen = []
+    lost, chosen = dict.fromkeys(("in a crowd", few, "with an empty box", "without picture"), 0), []
     for row in rows:
         left, top, right, bottom = row["corners"]
-        bad = (
-            row["crowd"],
-            int((row["marks"][:, 2] > 0).sum()) < FEWEST_JOINTS,
-            right - left < 1 or bottom - top < 1,
-            not there[row["file"]],
-        )
+        joints, empty = int((row["marks"][:, 2] > 0).sum()), right - left < 1 or bottom - top < 1
+        bad = row["crowd"], joints < FEWEST_JOINTS, empty, not there[row["file"]]
         if any(bad):
-            reasons[list(reasons)[bad.index(True)]] += 1
+            lost[list(lost)[bad.index(True)]] += 1
         else:
             chosen.append(row)
-    lost = {why: count for why, count in reasons.items() if count}
     if not chosen:
-        counts = ", ".join(f"{count} {why}" for why, count in lost.items())
+        counts = ", ".join(f"{count} {why}" for why, count in lost.items() if count)
         raise InputError(f"{file}: nobody in it can be used ({counts})")
     marks = np.stack([row["marks"] for row in chosen])
     return Annotations(
@@ -177,16 +155,16 @@ def usable(
         torch.tensor(CONFIDENCE)[torch.from_numpy(marks[..., 2]).long()],
         torch.tensor([row["corners"] for row in chosen]),
         torch.tensor([row["size"] for row in chosen]),
-        tuple(f"{count} people {why} left out" for why, count in lost.items()),
+        tuple(f"{count} people {why} left out" for why, count in lost.items() if count),
     )
 
 
 class CocoSource(Source):
-    """COCO's people as a source in human36m17's joints: pictures and 2D, poses unknown (NaN).
+    """COCO's people as a source in human36m17's joints: pictures and 2D, poses unknown (NaN)."""
 
-    Args:
-        augmentation: None gives the crops of the annotated boxes as they are.
-    """
+    skeleton, layout = get_skeleton("human36m17"), "COCO's people"
+    has_pictures, has_pose = True, False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, annotations: Annotations, augmentation: Augmentation | None = None) -> None:
         marked = annotations.keypoints, annotations.confidence
@@ -195,33 +173,13 @@ class CocoSource(Source):
         enough = (confidence > 0).sum(1) >= FEWEST_JOINTS
         little = "people with too little but their face left out"
         self.annotations = annotations.select(enough, little)
-        self.confidence = confidence[enough]
+        self.notes, self.confidence = self.annotations.notes, confidence[enough]
         self.keypoints = torch.where(self.confidence[..., None] > 0, own.points[enough], torch.nan)
         self.box = box_from_corners(self.annotations.corners)
         self.augmentation = augmentation
 
-    @property
-    def skeleton(self) -> Skeleton:
-        return get_skeleton("human36m17")
-
     def __len__(self) -> int:
         return len(self.annotations)
-
-    @property
-    def layout(self) -> str:
-        return "COCO's people"
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self.annotations.notes
-
-    @property
-    def has_pictures(self) -> bool:
-        return True
-
-    @property
-    def has_pose(self) -> bool:
-        return False
 
     def sizes(self) -> Tensor:
         """The larger side of each annotated box, (len,), pixels."""
@@ -230,23 +188,15 @@ class CocoSource(Source):
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); the focal length, which nobody knows, is √(W² + H²)."""
-        seeds = torch.randint(2**62, (len(indices),), generator=generator).tolist()
-        people = zip(indices.tolist(), seeds, strict=True)
-        image, keypoints, riding, box = stacked([self.varied(n, seed) for n, seed in people])
-        size = self.annotations.size[indices]
-        return Frames(
-            keypoints,
-            riding[..., 2],
-            torch.full_like(riding, torch.nan),
-            Camera.simple(size, default_focal(size)),
-            ("photograph",) * len(indices),
-            indices,
-            image=image,
-            box=box,
-        )
+        rows, size = indices.tolist(), self.annotations.size[indices]
+        made = varied([self.crop(n) for n in rows], self.augmentation, generator)
+        image, keypoints, riding, box = made
+        camera, group = Camera.simple(size, default_focal(size)), ("photograph",) * len(rows)
+        pose, confidence = torch.full_like(riding, torch.nan), riding[..., 2]
+        return Frames(keypoints, confidence, pose, camera, group, indices, image=image, box=box)
 
-    def varied(self, n: int, seed: int) -> Crop:
-        """Person n, augmented if this source does that.
+    def crop(self, n: int) -> Crop:
+        """Person n, cut out of the picture.
 
         The confidence rides along as if it were the depth of a pose, so that mirroring swaps left
         and right of it too.
@@ -255,7 +205,4 @@ class CocoSource(Source):
         picture = crop(read_picture(self.annotations.pictures[n]), box, CROP_WIDTH, CROP_HEIGHT)
         riding = torch.nn.functional.pad(self.confidence[n][:, None].double(), (2, 0)).numpy()
         keypoints, size = self.keypoints[n].double(), self.annotations.size[n].double()
-        one = Crop(picture, keypoints.numpy(), riding, box, size.numpy())
-        if self.augmentation is None:
-            return one
-        return augment(one, self.skeleton, self.augmentation, np.random.default_rng(seed))
+        return Crop(picture, keypoints.numpy(), riding, box, size.numpy())

@@ -289,7 +289,7 @@ def read_fetch(path: Path) -> Table:
         (*take_named(numbers, str(path)), str(camera), frame - 1)
         for frame, camera, *numbers in columns
     ]
-    kept = get_skeleton("human36m17").select_from(views.raw_skeleton())
+    kept = get_skeleton("human36m17").select_from(views.RAW_SKELETON)
     poses = content["pose/3d"][:, kept]
     require_finite(poses, str(path))
     return Table(keys, poses, content["pose/2d"][:, kept])

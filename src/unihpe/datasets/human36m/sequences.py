@@ -16,7 +16,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import videopose3d
 from unihpe.datasets.human36m import cameras
 from unihpe.datasets.human36m.cameras import INTRINSICS, Calibration, published_cameras
-from unihpe.datasets.human36m.views import raw_skeleton, view_of
+from unihpe.datasets.human36m.views import RAW_SKELETON, view_of
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import Detections, Sequence3D, require_bodies
 from unihpe.errors import InputError, listing, one_line
@@ -81,13 +81,13 @@ def positions(path: Path, coordinates: int) -> Array:
         raise InputError(f"{path}: not a readable CDF ({reason}); copy it again") from error
     flat = content[0] if content.ndim == 3 and len(content) == 1 else content
     numbers = as_floats(flat, (None, 32 * coordinates), str(path), "Pose")
-    columns = get_skeleton("human36m17").select_from(raw_skeleton())
+    columns = get_skeleton("human36m17").select_from(RAW_SKELETON)
     return numbers.reshape(-1, 32, coordinates)[:, columns]
 
 
 def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
     path, target = root / VIDEOPOSE3D, get_skeleton("human36m17")
-    sequences = videopose3d.read_3d(path, {32: raw_skeleton(), 17: target}, target)
+    sequences = videopose3d.read_3d(path, {32: RAW_SKELETON, 17: target}, target)
     detections = None if two_d == "exact" else videopose3d.read_2d(root, "h36m", two_d)
     if verify:
         require_bodies(sequences, target, path)

@@ -6,7 +6,7 @@ The number in a sequence's name does not say which take it is, and differs by su
 from dataclasses import dataclass
 from functools import cache
 
-from unihpe.body.skeleton import Skeleton, skeleton
+from unihpe.body.skeleton import skeleton
 from unihpe.datasets.recorded import View
 from unihpe.io.files import packaged_toml
 
@@ -35,6 +35,7 @@ RAW_JOINTS = (
     " left_hand_site right_collar right_shoulder right_elbow right_wrist right_wrist_copy"
     " right_thumb right_hand_end right_hand_site"
 )
+RAW_SKELETON = skeleton("human36m32", RAW_JOINTS)
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,6 @@ def view_of(subject: str, sequence: str, camera: str) -> View:
     action = USUAL_NAMES.get(action, action)
     split = "train" if subject in TRAIN_SUBJECTS else "test"
     return View(subject, action, sequence, camera, split, action)
-
-
-def raw_skeleton() -> Skeleton:
-    """The raw release's 32 joints."""
-    return skeleton("human36m32", RAW_JOINTS)
 
 
 def pictures(view: View, frame: int) -> list[str]:

@@ -41,7 +41,8 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
     everyone = read_3d(path, {len(target): target}, target)
     sequences = [s for s in everyone if not s.subject.startswith("Unlabeled")]
     subjects = dict.fromkeys(s.subject for s in sequences)
-    if unknown := [name for name in subjects if not is_known(name)]:
+    known = {f"{split}/{person}" for split, person in product(SPLITS, EXTRINSICS)}
+    if unknown := [name for name in subjects if name not in known]:
         expected = "expected Train/S1 to Validate/S3"
         raise InputError(f"{path}: no calibration of {listing(unknown)}; {expected}")
     if verify:
@@ -60,12 +61,6 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
     fitted = with_fitted_intrinsics(opened("gt") if other else recorded)
     recorded = replace(recorded, cameras=fitted.cameras)
     return replace(recorded, keypoints=None, confidence=None) if two_d == "exact" else recorded
-
-
-def is_known(subject: str) -> bool:
-    """Whether a name such as Train/S1 is one of the subjects with a calibration."""
-    split, _, person = subject.partition("/")
-    return split in SPLITS and person in EXTRINSICS
 
 
 def view_of(subject: str, sequence: str, camera: str) -> View:

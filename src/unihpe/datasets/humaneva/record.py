@@ -1,19 +1,10 @@
 """HumanEva-I: 3 actors, 3 cameras, 60 Hz; everything about it that the package asks for."""
 
-from pathlib import Path
-
 from unihpe.datasets.counts import Split
-from unihpe.datasets.dataset import DataSet, Reading, Recording
+from unihpe.datasets.dataset import DataSet, Recording
 from unihpe.datasets.humaneva.reader import open_humaneva
 from unihpe.datasets.protocol import Figure, Protocol
-from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import first_2d
-
-
-def read(root: Path, reading: Reading) -> Recorded:
-    """The set in its one layout, all splits."""
-    return open_humaneva(root, reading.keypoints, reading.verify)
-
 
 ACTIONS = Protocol(
     "actions",
@@ -26,10 +17,10 @@ ACTIONS = Protocol(
 )
 SUBJECTS = ("S1", "S2", "S3")  # frames: only a round sum is quoted
 RECORDING = Recording(
-    read,
+    lambda root, reading: open_humaneva(root, reading.keypoints, reading.verify),
     ("videopose3d",),
     median_px=3.0,
-    known={"train": Split((), SUBJECTS, 3), "val": Split((), SUBJECTS, 3)},
+    known=dict.fromkeys(("train", "val"), Split((), SUBJECTS, 3)),
     calibration=lambda layout: "places the set's own, pinholes fitted",
     best_2d=lambda root, layout: first_2d(root, "humaneva15"),
 )

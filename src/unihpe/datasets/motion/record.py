@@ -12,10 +12,8 @@ from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 
-WRONG = {
-    "swapped": "left and right legs are exchanged",
-    "mirrored": "everything is seen in a mirror",
-}
+SWAPPED, MIRRORED = "left and right legs are exchanged", "everything is seen in a mirror"
+WRONG = {"swapped": SWAPPED, "mirrored": MIRRORED}
 
 
 def open_set(data: DataSettings, part: Part) -> Source:
@@ -37,10 +35,9 @@ def check_motion(root: Path) -> dict[str, Any]:
     legs, unit = legs_of(some, skeleton)[0], unit_of(some, skeleton)
     problems = [f"{WRONG[legs]}: knees bend backwards"] if legs in WRONG else []
     if unit != "mm":
-        problems.append(
-            f"a thigh is {thigh_length(some, skeleton):.4g} mm long: poses must be in millimetres;"
-            " of BVH, correct unit_mm of the rig"
-        )
+        thigh = f"a thigh is {thigh_length(some, skeleton):.4g} mm long"
+        remedy = "poses must be in millimetres; of BVH, correct unit_mm of the rig"
+        problems.append(f"{thigh}: {remedy}")
     return {
         "layout": "motion npz" if root.suffix == ".npz" else "BVH",
         "frames": len(motion),
@@ -79,5 +76,6 @@ DATA_SET = DataSet(
     open_set,
     files,
     check=check_motion,
+    world_poses=lambda root, split: open_motion(root).select(split).poses,
     default=FIXED_CAMERAS,
 )

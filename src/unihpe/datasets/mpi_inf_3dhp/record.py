@@ -1,38 +1,28 @@
 """MPI-INF-3DHP: 8 actors, 14 cameras, a test set of its own; all that the package asks for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
-from unihpe.datasets.mpi_inf_3dhp.protocols import PROTOCOLS
 from unihpe.datasets.mpi_inf_3dhp.reader import Layout, files_of_3dhp, open_mpi_inf_3dhp
 from unihpe.datasets.mpi_inf_3dhp.views import USABLE
+from unihpe.datasets.protocol import LIMBS, Figure, Protocol
 from unihpe.datasets.recorded import Recorded, View
 
 
 def read(root: Path, reading: Reading) -> Recorded:
     """The set in whichever layout the folder has it."""
-    layout: Any = reading.layout
-    return open_mpi_inf_3dhp(
-        root,
-        layout,
-        truth=reading.truth,  # type: ignore[arg-type]  # checked there
-        verify=reading.verify,
-        split=reading.split,
-        two_d=reading.keypoints,
-    )
+    layout: Any = reading.layout  # this and `truth` are checked there
+    given: Any = {"split": reading.split, "two_d": reading.keypoints, "truth": reading.truth}
+    return open_mpi_inf_3dhp(root, layout, verify=reading.verify, **given)
 
 
 def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
     """An index of each split, truth and 2D."""
     words = reading.keypoints, reading.truth or "held", reading.split or "all"
     return "-".join(("mpi_inf_3dhp", *words)), files_of_3dhp(root, reading.split)
-
-
-def unit(layout: str) -> str:
-    """The release and P-STMO's files are in mm, MMPose's and SPIN's in metres."""
-    return "m" if "MMPose" in layout or "SPIN" in layout else "mm"
 
 
 def calibration(layout: str) -> str:
@@ -76,12 +66,39 @@ KNOWN = {
     "train": Split((FILMED,), tuple(f"S{n}" for n in range(1, 9)), 8, (16,)),
     "test": Split(TEST_COPIES, TESTED, sequences=(6,), chosen=True),
 }
+# How the set is scored: docs/protocols.md.
+OFFICIAL_JOINTS = (*LIMBS, "neck", "head_top")
+OFFICIAL = Protocol(
+    "official",
+    "the test code of the set: 3DPCK and AUC over 14 joints, MPJPE over all with the root, poses of"
+    " one height (univ_annot3)",
+    (Figure("3DPCK@150", OFFICIAL_JOINTS), Figure("AUC", OFFICIAL_JOINTS), Figure("MPJPE")),
+    averaging="poses",
+    truth="univ_annot3",
+    joints_from="mpi_inf_3dhp17",
+)
+ALL_JOINTS = Protocol(
+    "all-joints",
+    "metric poses (annot3), every joint: as ZeDO and MMPose average",
+    (Figure("3DPCK@150"), Figure("AUC"), Figure("MPJPE"), Figure("PA-MPJPE")),
+    averaging="poses",
+    truth="annot3",
+)
+OVER_LIMBS = replace(
+    ALL_JOINTS,
+    name="limbs",
+    about="metric poses, the 12 limb joints that every set has: for models trained on another"
+    " set's joints; compares with no table",
+    figures=tuple(Figure(figure.metric, LIMBS) for figure in ALL_JOINTS.figures),
+)
+PROTOCOLS = (OFFICIAL, ALL_JOINTS, OVER_LIMBS)
 RECORDING = Recording(
     read,
     get_args(Layout),
     median_px=4.0,
     known=KNOWN,
-    unit=unit,
+    # the release and P-STMO's files are in mm
+    unit=lambda layout: "m" if "MMPose" in layout or "SPIN" in layout else "mm",
     calibration=calibration,
     thinned=("SPIN",),
     pictures=pictures,

@@ -5,9 +5,9 @@ from typing import Any, get_args
 
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
-from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.protocol import FOURTEEN, LIMBS, Figure, Protocol
+from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.threedpw.posed import list_file
-from unihpe.datasets.threedpw.protocols import PROTOCOLS
 from unihpe.datasets.threedpw.reader import Layout, found_layout, open_layout
 from unihpe.datasets.threedpw.regressed import regressed_files
 from unihpe.datasets.threedpw.sequences import sequence_files
@@ -22,11 +22,6 @@ def read(root: Path, reading: Reading) -> Recorded:
 def best_2d(root: Path, layout: str | None) -> str:
     """The set's own files bring detections."""
     return "detected" if (layout or found_layout(root)) == "sequences" else "exact"
-
-
-def pictures(view: View, frame: int) -> list[str]:
-    """The set's own names; frames count from 0."""
-    return [f"imageFiles/{view.sequence}/image_{frame:05d}.jpg"]
 
 
 def split_files(root: Path) -> list[tuple[Path, str]]:
@@ -44,11 +39,35 @@ def files(root: Path) -> list[Path]:
 
 # Figures of 3DPW are quoted, not published.
 TEST_COPY = Whole(35_515, "frames with a valid camera, as SMPL papers", slack=24)
-KNOWN = {
-    "train": Split(sequences=(24,)),
-    "val": Split(sequences=(12,)),
-    "test": Split((TEST_COPY,), sequences=(24,)),
-}
+KNOWN = {"train": Split(sequences=(24,)), "val": Split(sequences=(12,))}
+KNOWN["test"] = Split((TEST_COPY,), sequences=(24,))
+# How the set is scored: docs/protocols.md.
+# The 14 joints are `LSP_14`: hips, knees, ankles, shoulders, elbows, wrists, neck and top of the
+# head, regressed from SMPL's surface (threedpw/regressed.py).
+SMPL_14 = Protocol(
+    "smpl-14",
+    "the standard of SMPL papers: 14 joints regressed from SMPL's surface, pelvis root, test split",
+    FOURTEEN,
+    averaging="poses",
+    joints_from="human36m17",
+)
+ZEDO_17 = Protocol(
+    "zedo-17",
+    "ZeDO's, the likely source of the paper's 3DPW rows: 17 regressed joints, 2D projected from"
+    " them, every 35th sample of its file (here all), PA with reflections allowed, which is equal"
+    " or lower than without",
+    (Figure("MPJPE"), Figure("PA-MPJPE, reflections allowed"), Figure("PA-MPJPE")),
+    averaging="poses",
+    joints_from="human36m17",
+)
+OVER_LIMBS = Protocol(
+    "limbs",
+    "jointPositions, SMPL's own joints, 12 limb joints: hips and shoulders lie elsewhere than in"
+    " any table: not comparable",
+    (Figure("MPJPE", LIMBS), Figure("PA-MPJPE", LIMBS)),
+    averaging="poses",
+)
+PROTOCOLS = (SMPL_14, ZEDO_17, OVER_LIMBS)
 RECORDING = Recording(
     read,
     get_args(Layout),
@@ -57,7 +76,7 @@ RECORDING = Recording(
     best_2d=best_2d,
     thinned=("SPIN",),
     crowded=True,
-    pictures=pictures,
+    pictures=lambda view, frame: [f"imageFiles/{view.sequence}/image_{frame:05d}.jpg"],
     remedy="; put HybrIK's or MMHuman3D's file, or SMPL, beside it (docs/data.md)",
 )
 DATA_SET = DataSet(
