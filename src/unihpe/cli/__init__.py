@@ -57,8 +57,7 @@ def main() -> None:
         stop(f"{error.filename}: permission denied; give yourself the right to it")
     except typer.Abort:
         sys.exit(130)  # interrupted
-    except Exception as error:
-        # a usage error, of whichever click typer carries
+    except Exception as error:  # a usage error, of whichever click typer carries
         if not hasattr(error, "format_message"):
             raise
         text = error.format_message()
