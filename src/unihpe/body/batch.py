@@ -1,7 +1,5 @@
 """What flows through the house: `Frames` out of a reader, `Batch` into the model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any, Self
@@ -85,8 +83,7 @@ class Batch:
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors it has, by field."""
-        named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in named.items() if isinstance(value, Tensor)}
+        return {f.name: x for f in fields(self) if isinstance(x := getattr(self, f.name), Tensor)}
 
     def to(self, device: torch.device | str) -> Self:
         """The same batch on `device`."""

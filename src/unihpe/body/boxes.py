@@ -26,18 +26,13 @@ Floats = NDArray[np.float64]
 def box_from_keypoints(
     keypoints: Tensor, seen: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
 ) -> Tensor:
-    """Padded boxes (..., 4) round keypoints (..., J, 2) that are seen, (..., J) bool.
-
-    InputError if somebody has no seen joint, or all of them at one spot.
-    """
+    """Padded boxes (..., 4) round the keypoints (..., J, 2) that are `seen`, (..., J) bool."""
     if not bool(seen.any(-1).all()):
         raise InputError("a person without a single seen joint has no box: give one, or drop them")
     low, high = extent(keypoints, seen)
     if not bool(((high - low).amax(-1) > 0).all()):
-        raise InputError(
-            "a person whose joints all lie on one spot has no box: check the keypoints"
-        )
-    return pad(torch.cat([(low + high) / 2, high - low], dim=-1), padding, aspect)
+        raise InputError("a person with all joints on one spot has no box: check the keypoints")
+    return padded(low, high, padding, aspect)
 
 
 def extent(keypoints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,22 +45,19 @@ def extent(keypoints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 def box_from_corners(
     corners: Tensor, padding: float = PADDING, aspect: float | None = ASPECT
 ) -> Tensor:
-    """Padded boxes of (left, top, right, bottom), pixels, (..., 4) → (..., 4).
-
-    InputError for a box that is empty or not finite.
-    """
+    """Padded boxes of (left, top, right, bottom), pixels, (..., 4) → (..., 4)."""
     low, high = corners[..., :2], corners[..., 2:]
     if not bool((torch.isfinite(corners).all(-1) & ((high - low) > 0).all(-1)).all()):
         raise InputError("a box must be finite with right > left and bottom > top")
-    return pad(torch.cat([(low + high) / 2, high - low], dim=-1), padding, aspect)
+    return padded(low, high, padding, aspect)
 
 
-def pad(box: Tensor, padding: float, aspect: float | None) -> Tensor:
-    """The box (..., 4) grown to `aspect` (width : height; None keeps it), then by `padding`."""
-    centre, (width, height) = box[..., :2], box[..., 2:].unbind(-1)
+def padded(low: Tensor, high: Tensor, padding: float, aspect: float | None) -> Tensor:
+    """The box between two corners grown to `aspect` (None keeps it), then by `padding`."""
+    width, height = (high - low).unbind(-1)
     if aspect is not None:
         width, height = torch.maximum(width, height * aspect), torch.maximum(height, width / aspect)
-    return torch.cat([centre, torch.stack([width, height], dim=-1) * padding], dim=-1)
+    return torch.cat([(low + high) / 2, torch.stack([width, height], dim=-1) * padding], dim=-1)
 
 
 def side(box: Tensor) -> Tensor:
@@ -98,16 +90,12 @@ def crop_matrix(box: Floats, width: int, height: int) -> Floats:
     Corner-origin pixels on both sides; `crop` shifts it to OpenCV's centre-origin pixels.
     """
     scale = min(width / box[2], height / box[3])
-    return np.array(
-        [[scale, 0.0, width / 2 - scale * box[0]], [0.0, scale, height / 2 - scale * box[1]]]
-    )
+    x, y = width / 2 - scale * box[0], height / 2 - scale * box[1]
+    return np.array([[scale, 0.0, x], [0.0, scale, y]])
 
 
 def for_opencv(matrix: Floats) -> Floats:
-    """A 2 × 3 map of our pixels as `warpAffine` wants it.
-
-    It has pixel centres at integers, we have them at .5: T(−.5)·M·T(+.5).
-    """
+    """A 2 × 3 map for `warpAffine`, whose pixel centres are at integers: T(−.5)·M·T(+.5)."""
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
     return shifted

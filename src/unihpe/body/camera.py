@@ -15,7 +15,7 @@ ITERATIONS = 20  # of undoing a lens; they converge where its distortion is mode
 
 @dataclass(frozen=True)
 class Camera:
-    """Cameras of any leading shape (...). All tensors share dtype and device."""
+    """Cameras of any leading shape (...); all tensors share dtype and device."""
 
     focal: Tensor  # focal lengths along x and y, (..., 2), pixels
     centre: Tensor  # principal point, (..., 2), pixels
@@ -26,10 +26,7 @@ class Camera:
 
     @classmethod
     def simple(cls, size: Tensor, focal: Tensor | None = None) -> Self:
-        """Ideal cameras at the world's origin for pictures of `size` (..., 2), pixels.
-
-        Centred, with square pixels; `focal` (...,) in pixels is `default_focal(size)` if left out.
-        """
+        """Ideal cameras at the world's origin for pictures of `size` (..., 2); focal (...,)."""
         focal = default_focal(size) if focal is None else focal
         eye = torch.eye(3, dtype=size.dtype, device=size.device).expand(*size.shape[:-1], 3, 3)
         origin = size.new_zeros(*size.shape[:-1], 3)
@@ -37,9 +34,8 @@ class Camera:
 
     def select(self, rows: Tensor) -> Self:
         """Some of C cameras, by row: (n,) → n cameras."""
-        tensors = (getattr(self, field.name) for field in fields(self))
-        some: list[Any] = [x if x is None else x[rows] for x in tensors]
-        return type(self)(*some)
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self)(**{name: x[rows] for name, x in values.items() if x is not None})
 
     def to_camera(self, world: Tensor) -> Tensor:
         """World points (..., J, 3) to camera axes (..., J, 3), mm."""
@@ -82,15 +78,11 @@ def default_focal(size: Tensor) -> Tensor:
 
 
 def look_at(position: Tensor, target: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """R and t of cameras at `position` (..., 3) that look at `target` (..., 3); up is `up` (3,).
-
-    Returns rotation (..., 3, 3), world to camera, and translation (..., 3), in `position`'s unit.
-    """
+    """R and t of cameras at `position` (..., 3) that look at `target` (..., 3); up is `up` (3,)."""
     forward = torch.nn.functional.normalize(target - position, dim=-1)
-    right = torch.linalg.cross(forward, up.expand_as(forward))
-    right = torch.nn.functional.normalize(right, dim=-1)
-    down = torch.linalg.cross(forward, right)
-    rotation = torch.stack([right, down, forward], dim=-2)
+    sideways = torch.linalg.cross(forward, up.expand_as(forward))
+    right = torch.nn.functional.normalize(sideways, dim=-1)
+    rotation = torch.stack([right, torch.linalg.cross(forward, right), forward], dim=-2)
     return rotation, -(rotation @ position[..., None])[..., 0]
 
 
@@ -98,28 +90,21 @@ def place(pose: Tensor, keypoints: Tensor, camera: Camera, weight: Tensor | None
     """The least-squares translation T (..., 3), mm, camera axes, that puts a pose at its keypoints.
 
     Each joint gives two linear equations in T: X + Tx = u·(Z + Tz) with u the undistorted
-    image-plane point. Lengths come out in the pose's own unit, so the answer is as good as the
-    pose's size and the focal length; it is NaN where the equations have no single one.
-
-    Args:
-        pose: root-relative, camera axes, mm, (..., J, 3).
-        keypoints: pixels, (..., J, 2).
-        weight: of each joint, 0 leaves it out, (..., J).
+    image-plane point. The answer is as good as the pose's size and the focal length; it is NaN
+    where the equations have no single one. The pose (..., J, 3) is root-relative, the keypoints
+    (..., J, 2) are pixels; a weight (..., J) of 0 leaves a joint out.
     """
     ray = camera.unproject(keypoints, torch.ones_like(keypoints[..., 0]))[..., :2]  # (..., J, 2)
     # through long lenses the normal equations drown in float32's rounding
     ray, solid = ray.double(), pose.double()
     w = torch.ones_like(ray[..., 0]) if weight is None else weight.double()
     ray = torch.where(w[..., None] > 0, ray, 0.0)  # a missing joint may hold NaN
-    one, zero = torch.ones_like(ray[..., 0]), torch.zeros_like(ray[..., 0])
-    rows_x = torch.stack([one, zero, -ray[..., 0]], dim=-1)
-    rows_y = torch.stack([zero, one, -ray[..., 1]], dim=-1)
-    rows = torch.cat([rows_x, rows_y], dim=-2)  # (..., 2J, 3)
-    right_hand = ray * solid[..., 2:] - solid[..., :2]
-    values = torch.cat([right_hand[..., 0], right_hand[..., 1]], dim=-1)  # (..., 2J)
-    weights = torch.cat([w, w], dim=-1)[..., None]
-    normal = rows.mT @ (rows * weights)
-    solution, failed = torch.linalg.solve_ex(normal, (rows * weights).mT @ values[..., None])
+    # rows (..., 2J, 3) and values (..., 2J, 1): all equations in x, then all in y
+    axes = torch.eye(2).to(ray)[:, None].expand(*ray.shape[:-2], 2, ray.shape[-2], 2)
+    rows = torch.cat([axes, -ray.mT[..., None]], dim=-1).flatten(-3, -2)
+    values = (ray * solid[..., 2:] - solid[..., :2]).mT.flatten(-2)[..., None]
+    weighted = rows * torch.cat([w, w], dim=-1)[..., None]
+    solution, failed = torch.linalg.solve_ex(rows.mT @ weighted, weighted.mT @ values)
     return torch.where(failed[..., None] == 0, solution[..., 0], torch.nan).to(pose.dtype)
 
 

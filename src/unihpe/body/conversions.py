@@ -6,7 +6,6 @@ such; what has no rule stays missing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -17,41 +16,39 @@ from unihpe.body.skeleton import Skeleton
 # sources are seen (or can be made) is used. Weights were fitted to nothing: they are what the sets'
 # own definitions imply, for a person of common proportions.
 Rule = Mapping[str, float]
-RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
-    {
-        "pelvis": ({"left_hip": 0.5, "right_hip": 0.5},),
-        # Human3.6M's thorax lies a tenth of the torso above the mid-shoulder line
-        "thorax": (
-            {"left_shoulder": 0.55, "right_shoulder": 0.55, "left_hip": -0.05, "right_hip": -0.05},
-            {"neck": 1.0},
-            {"left_shoulder": 0.5, "right_shoulder": 0.5},
-        ),
-        "neck": (
-            {"left_shoulder": 0.55, "right_shoulder": 0.55, "left_hip": -0.05, "right_hip": -0.05},
-            {"thorax": 1.0},
-        ),
-        "spine": ({"pelvis": 0.5, "thorax": 0.5}, {"spine2": 1.0}, {"spine1": 1.0}),
-        # the nose lies midway between the eyes and the mouth, a little before the ears
-        "nose": (
-            {"left_eye": 0.5, "right_eye": 0.5},
-            {"left_ear": 0.5, "right_ear": 0.5},
-            {"jaw": 0.5, "head": 0.5},
-            {"head": 0.5, "neck": 0.5},
-            {"head_top": 0.55, "neck": 0.45},
-        ),
-        # Human3.6M's head is the top of the head
-        "head": (
-            {"head_top": 1.0},
-            {"left_ear": 0.95, "right_ear": 0.95, "left_shoulder": -0.45, "right_shoulder": -0.45},
-            {"left_eye": 0.85, "right_eye": 0.85, "left_shoulder": -0.35, "right_shoulder": -0.35},
-            {"nose": 1.6, "left_shoulder": -0.3, "right_shoulder": -0.3},
-        ),
-        "head_top": (
-            {"head": 1.0},
-            {"left_ear": 0.95, "right_ear": 0.95, "left_shoulder": -0.45, "right_shoulder": -0.45},
-        ),
-    }
-)
+Made = tuple[Tensor, Tensor]  # a joint's place (..., C) and confidence (...)
+
+
+def pair(joint: str, weight: float) -> dict[str, float]:
+    """The left and the right joint, each with this weight."""
+    return {f"left_{joint}": weight, f"right_{joint}": weight}
+
+
+# Human3.6M's thorax lies a tenth of the torso above the mid-shoulder line
+ABOVE_SHOULDERS = pair("shoulder", 0.55) | pair("hip", -0.05)
+ABOVE_EARS = pair("ear", 0.95) | pair("shoulder", -0.45)
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "pelvis": (pair("hip", 0.5),),
+    "thorax": (ABOVE_SHOULDERS, {"neck": 1.0}, pair("shoulder", 0.5)),
+    "neck": (ABOVE_SHOULDERS, {"thorax": 1.0}),
+    "spine": ({"pelvis": 0.5, "thorax": 0.5}, {"spine2": 1.0}, {"spine1": 1.0}),
+    # the nose lies midway between the eyes and the mouth, a little before the ears
+    "nose": (
+        pair("eye", 0.5),
+        pair("ear", 0.5),
+        {"jaw": 0.5, "head": 0.5},
+        {"head": 0.5, "neck": 0.5},
+        {"head_top": 0.55, "neck": 0.45},
+    ),
+    # Human3.6M's head is the top of the head
+    "head": (
+        {"head_top": 1.0},
+        ABOVE_EARS,
+        pair("eye", 0.85) | pair("shoulder", -0.35),
+        {"nose": 1.6} | pair("shoulder", -0.3),
+    ),
+    "head_top": ({"head": 1.0}, ABOVE_EARS),
+}
 # Sets in which `head` is a joint inside the skull, not its top.
 INNER_HEAD = ("smpl24", "mpi_inf_3dhp28", "mpi_inf_3dhp17")
 
@@ -73,20 +70,14 @@ def convert(points: Tensor, confidence: Tensor, source: Skeleton, target: Skelet
     own = set(made)
     absent = torch.full_like(points[..., 0, :], torch.nan), torch.zeros_like(confidence[..., 0])
     columns = [make(joint, made, ()) or absent for joint in target.joints]
-    stacked = torch.stack([score for _, score in columns], dim=-1)
+    scores = torch.stack([score for _, score in columns], dim=-1)
     places = torch.stack([place for place, _ in columns], dim=-2)
-    missing = (stacked <= 0)[..., None]
-    return Converted(
-        torch.where(missing, torch.nan, places),
-        stacked,
-        tuple(j not in own and j in made for j in target.joints),
-    )
+    synthesised = tuple(j not in own and j in made for j in target.joints)
+    return Converted(places.masked_fill((scores <= 0)[..., None], torch.nan), scores, synthesised)
 
 
-def make(
-    joint: str, made: dict[str, tuple[Tensor, Tensor]], asked: tuple[str, ...]
-) -> tuple[Tensor, Tensor] | None:
-    """A joint's place and confidence: its own, or each person's by the first rule that has sources.
+def make(joint: str, made: dict[str, Made], asked: tuple[str, ...]) -> Made | None:
+    """A joint's own place, or each person's by the first rule that has sources.
 
     `made` remembers it; `asked` are the joints that wait for this one.
     """
@@ -94,20 +85,19 @@ def make(
         return made[joint]
     if joint in asked:
         return None
-    best: tuple[Tensor, Tensor] | None = None
+    best: Made | None = None
     for rule in RULES.get(joint, ()):
-        parts = {name: make(name, made, (*asked, joint)) for name in rule}
-        found = {name: part for name, part in parts.items() if part is not None}
-        if len(found) < len(rule):
+        parts = [make(name, made, (*asked, joint)) for name in rule]
+        known = [part for part in parts if part is not None]
+        if len(known) < len(rule):
             continue
-        place = torch.stack([weight * found[name][0] for name, weight in rule.items()]).sum(0)
-        score = torch.stack([score for _, score in found.values()]).amin(0)
-        if best is None:
-            best = place, score
-        else:
+        weighted = [w * place for w, (place, _) in zip(rule.values(), known, strict=True)]
+        place, score = torch.stack(weighted).sum(0), torch.stack([s for _, s in known]).amin(0)
+        if best is not None:
             better = (best[1] <= 0) & (score > 0)
             place = torch.where(better[..., None], place, best[0])
-            best = place, torch.where(better, score, best[1])
+            score = torch.where(better, score, best[1])
+        best = place, score
     if best is not None:
         made[joint] = best
     return best

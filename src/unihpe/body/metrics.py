@@ -9,7 +9,8 @@ joints a data set counts is its protocol's to say.
 import torch
 from torch import Tensor
 
-PCK_THRESHOLD = 150.0  # mm, of MPI-INF-3DHP
+Seen = Tensor | None  # None: all joints
+PCK_MM = 150.0  # of MPI-INF-3DHP
 AUC_THRESHOLDS = tuple(5.0 * n for n in range(31))  # 0, 5, …, 150 mm, of MPI-INF-3DHP
 
 
@@ -19,35 +20,34 @@ def distances(pose: Tensor, target: Tensor) -> Tensor:
     return distance
 
 
-def mean_seen(values: Tensor, seen: Tensor | None) -> Tensor:
+def mean_seen(values: Tensor, seen: Seen) -> Tensor:
     """Mean over the seen joints: (..., J) → (...)."""
     if seen is None:
         return values.mean(-1)
     return torch.where(seen, values, 0.0).sum(-1) / seen.sum(-1)
 
 
-def mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
+def mpjpe(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """Mean per-joint position error, mm: protocol 1. Bring both poses to the same root first."""
     return mean_seen(distances(pose, target), seen)
 
 
-def pa_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
+def pa_mpjpe(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """MPJPE after the best rotation, translation and scale, mm: protocol 2. No reflections."""
     return mpjpe(align(pose, target, seen), target, seen)
 
 
-def n_mpjpe(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
+def n_mpjpe(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """MPJPE after the best scale about the root, mm (Rhodin et al. 2018), of poses at one root.
 
-    Best is least squares over joints and coordinates; no scale below 0, which would turn the pose
-    inside out.
+    Best is least squares; no scale below 0, which would turn the pose inside out.
     """
     p, t = masked(pose, seen), masked(target, seen)
     scale = (p * t).sum((-1, -2)) / p.square().sum((-1, -2)).clamp_min(torch.finfo(pose.dtype).tiny)
     return mpjpe(pose * scale.clamp_min(0)[..., None, None], target, seen)
 
 
-def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Tensor | None = None) -> Tensor:
+def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Seen = None) -> Tensor:
     """Mean per-joint velocity error of a sequence (..., T, J, 3) → (..., T − 1), mm/s.
 
     A velocity is the difference of neighbouring frames, and counts where the joint is seen in both,
@@ -57,48 +57,39 @@ def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Tensor | None = None
     return mpjpe(poses.diff(dim=-3), targets.diff(dim=-3), both) * fps
 
 
-def pck_3d(
-    pose: Tensor, target: Tensor, seen: Tensor | None = None, threshold: float = PCK_THRESHOLD
-) -> Tensor:
+def pck_3d(pose: Tensor, target: Tensor, seen: Seen = None, threshold: float = PCK_MM) -> Tensor:
     """Share of the joints nearer than `threshold` mm to their place, 0 to 1."""
     return share_within(distances(pose, target), threshold, seen)
 
 
-def auc_3d(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
+def auc_3d(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """Mean of the 3D PCK over the thresholds 0, 5, …, 150 mm, 0 to 1.
 
-    A perfect pose has 30/31: nothing is nearer than 0 mm. So has the official code, which counts
-    that threshold too.
+    A perfect pose has 30/31, as in the official code: nothing is nearer than 0 mm.
     """
     return torch.stack([pck_3d(pose, target, seen, t) for t in AUC_THRESHOLDS]).mean(0)
 
 
-def epe_2d(keypoints: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
+def epe_2d(keypoints: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """End-point error: mean distance in pixels of the original picture (table 3)."""
     return mean_seen(distances(keypoints, target), seen)
 
 
-def pck_2d(
-    keypoints: Tensor,
-    target: Tensor,
-    reference: Tensor,
-    threshold: float,
-    seen: Tensor | None = None,
-) -> Tensor:
-    """Share of the joints nearer than `threshold` · `reference` to their place, 0 to 1 (table 3).
+def pck_2d(points: Tensor, target: Tensor, side: Tensor, share: float, seen: Seen = None) -> Tensor:
+    """Share of the joints nearer than `share` · `side` to their place, 0 to 1 (table 3).
 
-    `reference` (...) is the larger side of each person's annotated box, pixels.
+    `side` (...) is the larger side of each person's annotated box, pixels.
     """
-    return share_within(distances(keypoints, target), threshold * reference[..., None], seen)
+    return share_within(distances(points, target), share * side[..., None], seen)
 
 
-def share_within(distance: Tensor, limit: Tensor | float, seen: Tensor | None) -> Tensor:
+def share_within(distance: Tensor, limit: Tensor | float, seen: Seen) -> Tensor:
     """Share of the seen joints whose distance (..., J) is below the limit; of a NaN it is NaN."""
     near = (distance < limit).to(distance.dtype)
     return mean_seen(torch.where(distance.isnan(), distance, near), seen)
 
 
-def align(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
+def align(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """`pose` moved onto `target`, (..., J, C), by the best similarity transform (Umeyama 1991).
 
     Best is least squares over the seen joints; it moves all. A reflection is never used: a mirrored
@@ -119,6 +110,6 @@ def align(pose: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
     return aligned
 
 
-def masked(x: Tensor, seen: Tensor | None) -> Tensor:
+def masked(x: Tensor, seen: Seen) -> Tensor:
     """Points (..., J, C) with zeros where they are not seen."""
     return x if seen is None else torch.where(seen[..., None], x, 0.0)

@@ -22,23 +22,15 @@ def mirrored_batch(batch: Batch, skeleton: Skeleton) -> Batch:
 def mirrored(frames: Frames, skeleton: Skeleton, which: Tensor) -> Frames:
     """The frames with the people of `which` (N,) bool in a mirror.
 
-    Cameras keep their distortion, which a mirror image would not: project nothing with them
-    afterwards.
+    Cameras keep their distortion, which no mirror image does: do not project with them afterwards.
     """
-    camera, columns = frames.camera, list(skeleton.mirror)
-    across = frames.keypoints.new_tensor([-1.0, 1.0])
+    camera, points, scores, pose = frames.camera, frames.keypoints, frames.confidence, frames.pose
+    columns, across = list(skeleton.mirror), points.new_tensor([-1.0, 1.0])
     width = camera.size * camera.size.new_tensor([1.0, 0.0])
     people, joints = which[:, None], which[:, None, None]
-    keypoints = (frames.keypoints * across + width[:, None])[:, columns]
-    confidence = torch.where(people, frames.confidence[:, columns], frames.confidence)
+    points = torch.where(joints, (points * across + width[:, None])[:, columns], points)
+    scores = torch.where(people, scores[:, columns], scores)
     centre = torch.where(people, camera.centre * across + width, camera.centre)
-    pose = frames.pose
-    if pose is not None:
-        pose = torch.where(joints, skeleton.mirrored(pose), pose)
-    return replace(
-        frames,
-        keypoints=torch.where(joints, keypoints, frames.keypoints),
-        confidence=confidence,
-        pose=pose,
-        camera=replace(camera, centre=centre),
-    )
+    pose = None if pose is None else torch.where(joints, skeleton.mirrored(pose), pose)
+    camera = replace(camera, centre=centre)
+    return replace(frames, keypoints=points, confidence=scores, pose=pose, camera=camera)

@@ -1,11 +1,8 @@
 """Joint sets by name: the one place where joints have numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 from torch import Tensor
 
@@ -49,7 +46,7 @@ class Skeleton:
         parents = (self.parent_of.get(joint) for joint in self.joints)
         return tuple((self.index(parent), n) for n, parent in enumerate(parents) if parent)
 
-    def select_from(self, other: Skeleton) -> list[int]:
+    def select_from(self, other: "Skeleton") -> list[int]:
         """Columns of `other` that give this skeleton; InputError naming joints that it lacks."""
         if missing := [joint for joint in self.joints if joint not in other.joints]:
             raise InputError(f"{other.name} has no {', '.join(missing)}, needed for {self.name}")
@@ -98,7 +95,6 @@ ANCESTORS = {joint: line.split() for joints, line in KINSHIP.items() for joint i
 
 
 def skeleton(name: str, joints: str) -> Skeleton:
-    """A skeleton from its joints in order, with bones from `ANCESTORS`."""
     names = tuple(joints.split())
     parents = {joint: parent for joint in names if (parent := parent_in(joint, names))}
     return Skeleton(name, names, parents)
@@ -107,11 +103,8 @@ def skeleton(name: str, joints: str) -> Skeleton:
 def parent_in(joint: str, names: tuple[str, ...]) -> str | None:
     """The nearest ancestor of a joint among `names`, on its own side first."""
     side, _, base = joint.partition("_") if side_of(joint) != "centre" else ("", "", joint)
-    for ancestor in ANCESTORS.get(base, ()):
-        for candidate in (f"{side}_{ancestor}", ancestor):
-            if candidate in names and candidate != joint:
-                return candidate
-    return None
+    forms = [form for name in ANCESTORS.get(base, ()) for form in (f"{side}_{name}", name)]
+    return next((form for form in forms if form in names and form != joint), None)
 
 
 LEFT_ARM = "left_shoulder left_elbow left_wrist"
@@ -155,9 +148,7 @@ JOINTS = {
     "lsp14": LSP,
     "humaneva15": f"pelvis thorax {LEFT_ARM} {RIGHT_ARM} {LEFT_LEG} {RIGHT_LEG} head",
 }
-SKELETONS: Mapping[str, Skeleton] = MappingProxyType(
-    {name: skeleton(name, joints) for name, joints in JOINTS.items()}
-)
+SKELETONS: Mapping[str, Skeleton] = {name: skeleton(name, own) for name, own in JOINTS.items()}
 
 
 def get_skeleton(name: str) -> Skeleton:

@@ -19,7 +19,6 @@ app = typer.Typer(
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version, and end."""
     if wanted:
         print(f"unihpe {__version__}")
         raise typer.Exit
@@ -58,8 +57,7 @@ def main() -> None:
         stop(f"{error.filename}: permission denied; give yourself the right to it")
     except typer.Abort:
         sys.exit(130)  # interrupted
-    except Exception as error:
-        # a usage error, of whichever click typer carries
+    except Exception as error:  # a usage error, of whichever click typer carries
         if not hasattr(error, "format_message"):
             raise
         text = error.format_message()
@@ -71,6 +69,5 @@ def main() -> None:
 
 
 def stop(text: str) -> NoReturn:
-    """Print one line, and end with exit code 2."""
     print(f"unihpe: {text}", file=sys.stderr)
     sys.exit(2)

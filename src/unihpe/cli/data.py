@@ -60,7 +60,10 @@ def show_check(report: dict[str, Any]) -> None:
     for key, value in report.items():
         if key == "splits":
             for split, counts in value.items():
-                console.print(named(split, counts_in_words(counts)))
+                kinds = "subjects", "sequences", "cameras", "frames"
+                words = ", ".join(f"{counts[kind]:,} {kind}" for kind in kinds)
+                known = "" if counts["expected"] is None else f"{counts['expected']:,} expected, "
+                console.print(named(split, f"{words} ({known}{counts['variant']})"))
         elif key not in ("problems", "notes"):
             text = ", ".join(str(entry) for entry in value) if isinstance(value, list) else value
             console.print(named(key, text))
@@ -68,14 +71,6 @@ def show_check(report: dict[str, Any]) -> None:
         console.print(f"note: {note}")
     for problem in report["problems"]:
         console.print(named("problem", problem, "red"))
-
-
-def counts_in_words(counts: dict[str, Any]) -> str:
-    """The counts of one split, beside those of the known copy it is compared with."""
-    kinds = "subjects", "sequences", "cameras", "frames"
-    words = ", ".join(f"{counts[kind]:,} {kind}" for kind in kinds)
-    expected = "" if counts["expected"] is None else f"{counts['expected']:,} expected, "
-    return f"{words} ({expected}{counts['variant']})"
 
 
 @app.command("protocols")
@@ -126,9 +121,8 @@ def data_pack(
     whole = recording.open(root, Reading(keypoints, split, joints=joints))
     recorded = whole.select(stride=stride)
     if stride > 1:
-        own = step_of(whole)
+        own, taken = step_of(whole), f"{len(recorded):,} of {len(whole):,} people"
         hint = f"; the copy itself has every {own}th: --stride 1 takes all of it" if own > 1 else ""
-        taken = f"{len(recorded):,} of {len(whole):,} people"
         console.print(f"{taken}: frames whose number {stride} divides{hint}.")
     with counted("people", len(recorded)) as done:
         packed = pack_recorded(recorded, files, out, skip_missing=skip_missing, done=done)

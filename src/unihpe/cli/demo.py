@@ -29,9 +29,8 @@ def run_demo(
     model = load(checkpoint, device)
     shown = demo(model, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
     files = shown.write(out)
-    console.print(
-        f"3D poses of {shown.what}: a point estimate and {shown.hypotheses} hypotheses each."
-    )
+    poses = f"a point estimate and {shown.hypotheses} hypotheses each"
+    console.print(f"3D poses of {shown.what}: {poses}.")
     over = f"over {len(shown.results)} poses, {shown.given}, known focal length"
     for name, value in shown.errors.items():
         console.print(f"{name}: {value:.1f} mm {over}.")

@@ -43,25 +43,16 @@ def evaluate(
     if protocol is not None and not (split is None and stride is None):
         raise InputError("--protocol says which split and stride: leave --split and --stride out")
     checkpoint_file(checkpoint)  # before the data: whether there is one
-    report = evaluate_checkpoint(
-        checkpoint,
-        data or data_set_in(root),
-        root,
-        protocol=protocol,
-        rig=rig,
-        split=split or "test",
-        stride=stride or 10,
-        two_d=two_d,  # type: ignore[arg-type]
-        keypoints=keypoints,
-        focal_known=not unknown_focal,
-        samples=samples,
-        sampler=sampler,
-        steps=steps,
-        gallery=gallery,
-        flip=flip,
-        seed=seed,
-        device=device,
-    )
+    what: dict[str, Any] = {
+        "protocol": protocol,
+        "rig": rig,
+        "two_d": two_d,
+        "keypoints": keypoints,
+    }
+    what |= {"split": split or "test", "stride": stride or 10, "focal_known": not unknown_focal}
+    how: dict[str, Any] = {"samples": samples, "sampler": sampler, "steps": steps, "flip": flip}
+    how |= {"gallery": gallery, "seed": seed, "device": device}
+    report = evaluate_checkpoint(checkpoint, data or data_set_in(root), root, **what, **how)
     show_report(report)
     if json is not None:
         write_report(json, report)
@@ -82,7 +73,6 @@ def data_set_in(root: Path) -> str:
 
 
 def show_report(report: dict[str, Any]) -> None:
-    """The protocol in words, and the figures as a table."""
     from unihpe.evaluation.pictures import in_words
 
     for name, value in report["protocol"].items():
@@ -99,20 +89,21 @@ def show_report(report: dict[str, Any]) -> None:
     console.print(table)
     for name, values in report.items():
         if in_words(name) != name and values:
-            row = ", ".join(f"{label} {value:.3f}" for label, value in values.items())
-            console.print(f"{in_words(name)}: {row}")
+            console.print(f"{in_words(name)}: {in_line(values)}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
     for pair, cosine in cosines.items():
-        values = f"matched {cosine['matched']:.3f}, unmatched {cosine['unmatched']:.3f}"
-        console.print(f"cosine {pair}: {values}")
+        console.print(f"cosine {pair}: {in_line(cosine)}")
     for way, scores in report.get("retrieval", {}).items():
-        recall = ", ".join(f"@{k} {share:.3f}" for k, share in scores["recall"].items())
+        recall = in_line({f"@{k}": share for k, share in scores["recall"].items()})
         nearest = f"MPJPE of the nearest {scores['pose_error']:.1f} mm"
         console.print(f"retrieval {way} among {scores['gallery']}: recall {recall}; {nearest}")
 
 
+def in_line(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items())
+
+
 def show_photographs(report: dict[str, Any]) -> None:
-    """The figures of photographs as a table."""
     figures = list(next(iter(report["visible"].values())))
     table = Table("", "", *figures, title=f"{report['people']} people")
     for kind in ("visible", "marked"):

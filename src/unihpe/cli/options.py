@@ -41,9 +41,7 @@ def parse_size(text: str | None) -> tuple[float, float] | None:
     try:
         width, height = (float(part) for part in text.lower().split("x"))
     except ValueError as error:
-        raise InputError(
-            f"--image-size {text}: write it as WIDTHxHEIGHT, as in 1920x1080"
-        ) from error
+        raise InputError(f"--image-size {text}: write WIDTHxHEIGHT, as in 1920x1080") from error
     if not (0 < width < float("inf") and 0 < height < float("inf")):
         raise InputError(f"--image-size {text}: width and height must be above 0")
     return width, height

@@ -1,5 +1,6 @@
 """`unihpe predict`: keypoints and pictures become 3D poses."""
 
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +52,6 @@ def predict(
 
 
 def write(out: Path, name: str, predicted: "Predicted") -> None:
-    """JSON, NPZ, a sheet and a page; and where they are."""
     from unihpe.export.json import write_json
     from unihpe.export.npz import write_npz
     from unihpe.io.picture import read_picture
@@ -63,10 +63,8 @@ def write(out: Path, name: str, predicted: "Predicted") -> None:
     drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
     write_json(out / "poses.json", results)
     write_npz(out / "poses.npz", results)
-    joints = zip(results.skeleton.joints, results.synthesised, strict=True)
-    made = [joint for joint, is_made in joints if is_made]
     console.print(f"Focal length {results.focal_source}.")
-    if made:
+    if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")
     files = f"{out / 'poses.json'}, {out / 'poses.npz'}"
     console.print(f"Poses: {files}. Pictures: {drawn[0]}, {drawn[1]}.")

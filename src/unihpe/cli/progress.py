@@ -14,7 +14,6 @@ from unihpe.training.stage import Stage
 
 
 def progress(*more: ProgressColumn) -> Progress:
-    """Bars with a description, more columns, and the time left."""
     first = columns.TextColumn("{task.description}"), columns.BarColumn()
     left = columns.TimeRemainingColumn()
     return Progress(*first, *more, left, console=console, disable=not console.is_terminal)

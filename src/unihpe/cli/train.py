@@ -1,6 +1,6 @@
 """`unihpe train`: a recipe becomes a model."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -34,19 +34,11 @@ def train(
     loaded = load_recipe(recipe, tuple(change))
     if stage:
         loaded = with_stages(loaded, tuple(stage))
+    how: dict[str, Any] = {"resume": resume, "start": start, "half": half}
+    how["schedule"] = Schedule(validate_every=validate_every)
     with joined(device) as (processes, own):
         console.quiet = not processes.writes
         board = out if tensorboard and processes.writes else None
         with training_report(loaded.stage, board) as report:
-            train_recipe(
-                loaded,
-                out,
-                resume=resume,
-                start=start,
-                device=own,
-                schedule=Schedule(validate_every=validate_every),
-                report=report,
-                half=half,
-                processes=processes,
-            )
+            train_recipe(loaded, out, device=own, report=report, processes=processes, **how)
     console.print(f"The model is {out / MODEL_FILE}; its log is {out / 'log.jsonl'}.")

@@ -1,6 +1,7 @@
 """Results as JSON (layout: docs/formats.md)."""
 
 import json
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,13 @@ from unihpe.inference.results import AXES, BY_PERSON, VERSION, Results
 from unihpe.io.files import write_text
 
 ROUND = 3  # decimals: micrometres and thousandths of a pixel
-UNITS = {
-    **dict.fromkeys(("pose", "translation", "spread"), "mm"),
-    **dict.fromkeys(("keypoints", "focal"), "pixels"),
-}
+UNITS = dict.fromkeys(("pose", "translation", "spread"), "mm")
+UNITS |= dict.fromkeys(("keypoints", "focal"), "pixels")
 
 
 def write_json(path: Path, results: Results) -> None:
     """Write results as JSON, whole or not at all."""
     skeleton = results.skeleton
-    joints = zip(skeleton.joints, results.synthesised, strict=True)
     content = {
         "format": "unihpe-results",
         "version": VERSION,
@@ -31,7 +29,7 @@ def write_json(path: Path, results: Results) -> None:
         "axes": AXES,
         "estimate": results.estimate,
         "focal_source": results.focal_source,
-        "synthesised": [joint for joint, made in joints if made],
+        "synthesised": list(compress(skeleton.joints, results.synthesised)),
         "people": [_person(results, n) for n in range(len(results))],
     }
     write_text(path, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")

@@ -22,22 +22,14 @@ PAPER = (255, 255, 255)  # shows through what is transparent
 PARSING = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
 DAMAGED = (OSError, EOFError, *PARSING)
 ORIENTATION = 0x0112  # EXIF's tag for how the camera was held
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+TURNS = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90"
+UPRIGHT = {tag: Image.Transpose[turn] for tag, turn in enumerate(TURNS.split(), 2)}
 
 
 def read_picture(source: PictureFile) -> Picture:
     """A picture as RGB (H, W, 3), turned as its EXIF says; any other mode is brought to RGB.
 
-    Raises:
-        InputError: for a file that is missing, truncated or no picture, or above 100 megapixels.
+    InputError for a file that is missing, truncated or no picture, or above 100 megapixels.
     """
     name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
     file = BytesIO(source) if isinstance(source, bytes) else source

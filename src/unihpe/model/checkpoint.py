@@ -65,10 +65,9 @@ def save_checkpoint(path: Path, tensors: Tensors, card: Card, *, half: bool = Fa
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if half:
         stored = {n: t.half() if t.ndim >= HALF_FROM else t for n, t in stored.items()}
-    text = card.model_dump_json()
     with replacing(path) as temporary:
         try:
-            save_file(stored, temporary, metadata={HEADER: text})
+            save_file(stored, temporary, metadata={HEADER: card.model_dump_json()})
             temporary.chmod(0o644)  # the library makes files that nobody else can read
         except SafetensorError as error:  # the library's own wrapping of a full disk
             raise OSError(str(error)) from error

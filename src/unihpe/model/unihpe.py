@@ -26,9 +26,8 @@ class UniHPE(nn.Module):
     """Pictures, 2D keypoints and 3D poses in one embedding space, and poses out of it.
 
     Args:
-        encoder_2d: keypoints (B, J, 2) in box units, confidence (B, J), box token (B, 3) → unit
-            embedding (B, D).
-        encoder_3d: pose (B, J, 3) over `pose_scale`, confidence (B, J) → unit embedding (B, D).
+        encoder_2d: keypoints (B, J, 2), box units, confidence (B, J), box (B, 3) → unit (B, D).
+        encoder_3d: pose (B, J, 3) over `pose_scale`, confidence (B, J) → unit (B, D).
         decoder_2d: makes keypoints (B, J, 2) over `keypoint_scale`.
         decoder_3d: makes poses (B, J, 3) over `pose_scale`.
         image_encoder: None for a model without pictures.
@@ -85,8 +84,10 @@ class UniHPE(nn.Module):
 
     def image_maps(self, batch: Batch) -> list[Tensor]:
         """The image backbone's maps of the batch's pictures, finest first."""
-        if self.image_encoder is None or batch.image is None:
-            raise ValueError("this model has no image encoder, or this batch no pictures")
+        if self.image_encoder is None:
+            raise ValueError("this model has no image encoder")
+        if batch.image is None:
+            raise ValueError("this batch has no pictures to encode")
         return self.image_encoder.maps(batch.image)
 
     def heatmaps(self, maps: list[Tensor]) -> Tensor:
