@@ -28,6 +28,8 @@ from unihpe.inference.predictor import Options
 from unihpe.inference.results import spread
 from unihpe.inputs.keypoints import Keypoints
 
+SOMEBODY = np.random.default_rng(0).random((1, 17, 2))
+
 
 @pytest.fixture(scope="module")
 def model(trained):
@@ -177,26 +179,18 @@ def test_the_prior_makes_poses_of_a_persons_size(model):
         (np.zeros((0, 17, 2)), {}, "nobody to lift"),
         (np.full((1, 17, 2), np.inf), {}, "infinite coordinate"),
         (np.full((1, 17, 2), np.nan), {}, "person 0: 0 joints seen"),
-        (np.random.rand(1, 17, 2), {"image_size": (0, 10)}, "both above 0"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"image_size": (10,)}, "both above 0"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"focal": -1.0}, "focal length must be 1 to 100000 pixels"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"focal": 0.99}, "larger side is 100, not 0.99"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"focal": 1e30}, "focal length must be"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"focal": 1e39}, "focal length must be"),  # noqa: NPY002
+        (SOMEBODY, {"image_size": (0, 10)}, "both above 0"),
+        (SOMEBODY, {"image_size": (10,)}, "both above 0"),
+        (SOMEBODY, {"focal": -1.0}, "focal length must be 1 to 100000 pixels"),
+        (SOMEBODY, {"focal": 0.99}, "larger side is 100, not 0.99"),
+        (SOMEBODY, {"focal": 1e30}, "focal length must be"),
+        (SOMEBODY, {"focal": 1e39}, "focal length must be"),
         ([[[1.0, 2.0], [3.0]]], {}, "keypoints must be an array of numbers"),
-        (
-            np.random.rand(1, 17, 2),
-            {"confidence": [["a"] * 17]},
-            "confidence must be an array of numbers",
-        ),
-        (
-            np.random.rand(1, 17, 2),
-            {"image_size": "wide"},
-            "image_size must be an array of numbers",
-        ),
-        (np.random.rand(1, 17, 2), {"confidence": np.ones((1, 16))}, r"confidence is \(1, 16\)"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"skeleton": "coco"}, "no skeleton 'coco'"),  # noqa: NPY002
-        (np.random.rand(1, 17, 2), {"samples": 1, "sampler": "magic"}, "no sampler 'magic'"),  # noqa: NPY002
+        (SOMEBODY, {"confidence": [["a"] * 17]}, "confidence must be an array of numbers"),
+        (SOMEBODY, {"image_size": "wide"}, "image_size must be an array of numbers"),
+        (SOMEBODY, {"confidence": np.ones((1, 16))}, r"confidence is \(1, 16\)"),
+        (SOMEBODY, {"skeleton": "coco"}, "no skeleton 'coco'"),
+        (SOMEBODY, {"samples": 1, "sampler": "magic"}, "no sampler 'magic'"),
     ],
 )
 def test_bad_input_says_what_is_wrong(model, points, options, message):
@@ -311,6 +305,11 @@ def test_keypoints_made_by_hand_are_checked_as_arrays_are(model, people):
     )
     lifted, plain = model.lift_file(made, Options(focal=1145.0)), lift(model, frames)
     assert lifted.image == made.image and torch.equal(lifted.pose, plain.pose)
+    lifted = model.lift_file(made, Options(seed=1), focal=1145.0, samples=2)
+    plain = lift(model, frames, samples=2, seed=1)
+    assert torch.equal(lifted.pose, plain.pose) and torch.equal(lifted.samples, plain.samples)
+    with pytest.raises(TypeError, match="sample"):
+        model.lift_file(made, sample=2)
     infinite = made.keypoints.clone()
     infinite[0, 3, 0] = torch.inf
     for broken, message in (

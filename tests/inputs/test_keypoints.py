@@ -12,6 +12,7 @@ from damaged import PACKED, flipped, write_packed
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
 from unihpe.inputs.keypoint_files import read_keypoints
+from unihpe.inputs.keypoints import liftable_rows
 
 XY = np.random.default_rng(0).uniform(50, 400, size=(136, 2)).round(1)
 
@@ -374,6 +375,21 @@ def marks():
 )
 def test_mediapipe_frames_without_anybody(tmp_path, content):
     assert len(read_keypoints(dump(tmp_path / "a.json", content), image_size=(100, 200))) == 1
+
+
+def test_a_mediapipe_coordinate_beyond_float32_leaves_out_its_person_only(tmp_path):
+    beyond = [landmark(0) | {"x": 1e39}, *(landmark(n) for n in range(1, 33))]
+    content = [{"pose_landmarks": [beyond, [landmark(n) for n in range(33)]]}]
+    file = read_keypoints(write(tmp_path, content), image_size=(1000, 500))
+    rows, skipped = liftable_rows(file, get_skeleton("mediapipe33"))
+    assert rows == [1] and "person 0: a joint lies more than 20 pictures away" in skipped[0]
+
+
+def test_an_endless_picture_names_its_file(tmp_path):
+    content = coco()
+    content["images"][0]["width"] = 1e39
+    with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}.*picture size"):
+        read_keypoints(write(tmp_path, content))
 
 
 def test_each_person_may_have_a_picture_size(tmp_path):

@@ -126,28 +126,22 @@ class _View:
         if len(ways) > 1:
             ways[FUSED] = embeddings
         made = {way: self.model.fuse(own, target, self.box_token) for way, own in ways.items()}
-        return {w: self.mirror.mirrored(x) for w, x in made.items()} if self.mirror else made
+        return {way: self.turned(pose) for way, pose in made.items()}
 
     def sample(self, source: Modality, target: Modality, count: int) -> Tensor:
         """(count, B, J, C). In the mirror the decoder is mirrored, not the noise."""
-        sampler, generator = self.draw.sampler, self.draw.generator
-        assert sampler is not None
-        if self.mirror:
-            sampler = _through(self.mirror, sampler)
+        draw, turn = self.draw, self.turned
+
+        def sampler(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
+            assert draw.sampler is not None
+            return draw.sampler(lambda x, t: turn(denoise(turn(x), t)), diffusion, noise)
+
         embedding, box = self.embeddings[source], self.box_token
-        return self.model.sample(embedding, source, target, box, sampler, count, generator)
+        return self.model.sample(embedding, source, target, box, sampler, count, draw.generator)
 
-
-def _through(mirror: Skeleton, sampler: Sampler) -> Sampler:
-    """A sampler of the mirrored decoder, whose poses come out mirrored back."""
-
-    def sample(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
-        def mirrored(x: Tensor, t: Tensor) -> Tensor:
-            return mirror.mirrored(denoise(mirror.mirrored(x), t))
-
-        return sampler(mirrored, diffusion, noise)
-
-    return sample
+    def turned(self, pose: Tensor) -> Tensor:
+        """A pose as the mirror shows it, if there is one."""
+        return self.mirror.mirrored(pose) if self.mirror else pose
 
 
 def _encode(

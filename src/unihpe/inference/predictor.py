@@ -3,8 +3,9 @@
 from __future__ import annotations  # help() shows `Numbers`, not the union it stands for
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,9 +17,8 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import Results, results_of
-from unihpe.inputs import evidence
 from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
-from unihpe.inputs.evidence import Evidence
+from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
 from unihpe.model.checkpoint import Card
 from unihpe.model.unihpe import UniHPE
@@ -90,10 +90,10 @@ class Predictor:
         people = checked_keypoints(keypoints, image_size, skeleton, confidence)
         return self.lift_file(people, Options(focal, samples, sampler, steps, flip, seed))
 
-    def lift_file(self, file: Keypoints, options: Options = PLAIN) -> Results:
-        """`lift` for the people of a keypoint file; its names of pictures and people are kept."""
-        people, focal = checked_people(file), options.focal
-        return self.answer(evidence.from_keypoints(people, self.skeleton, focal), options)
+    def lift_file(self, file: Keypoints, options: Options = PLAIN, **changes: Any) -> Results:
+        """`lift` for a file's people, with their names; `changes` are options by keyword."""
+        people, options = checked_people(file), replace(options, **changes)
+        return self.answer(from_keypoints(people, self.skeleton, options.focal), options)
 
     def liftable(self, file: Keypoints) -> tuple[Keypoints, list[str]]:
         """The people of a file who can be lifted (else InputError), and who cannot, in words."""
@@ -121,8 +121,7 @@ class Predictor:
 
         Args:
             picture: RGB (H, W, 3) uint8, or a picture file: its path, bytes or file object.
-            boxes: (N, 4), left, top, right, bottom, pixels; without it, and without keypoints, the
-                whole picture is one box.
+            boxes: (N, 4), left, top, right, bottom, pixels; else round keypoints, else the picture.
             keypoints, skeleton, confidence: 2D keypoints of the same people, as in `lift`.
             name, person: of the picture and its people in the results; 0, 1, … without them.
             focal, samples, sampler, steps, flip, seed: as `Options` says.
@@ -134,19 +133,18 @@ class Predictor:
 
         Raises:
             InputError: for a model without an image encoder, a picture that cannot be read, a box
-                that is empty, not finite, below a pixel, wholly outside the picture or far beyond
-                it, a focal length that no lens has, keypoints that `lift` would refuse, or another
-                number of them, or of names, than of boxes.
+                not finite, below a pixel, outside the picture or far beyond it, a focal length that
+                no lens has, keypoints that `lift` would refuse, or not as many, or names, as boxes.
         """
         pixels, people, own = checked_picture(picture), None, self.skeleton
         if keypoints is not None:
             people = checked_keypoints(keypoints, pixels.shape[1::-1], skeleton, confidence)
-        given = evidence.from_picture(pixels, boxes, people, own, focal, name, person)
+        given = from_picture(pixels, boxes, people, own, focal, name, person)
         return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
 
-    def predict_crops(self, frames: Frames, options: Options = PLAIN) -> Results:
-        """People whose crops, boxes and cameras are known, such as rendered ones, as `predict`."""
-        return self.answer(evidence.from_crops(frames, self.skeleton), options)
+    def predict_crops(self, frames: Frames, options: Options = PLAIN, **changes: Any) -> Results:
+        """`predict` for people with crops, boxes and cameras; `changes` as in `lift_file`."""
+        return self.answer(from_crops(frames, self.skeleton), replace(options, **changes))
 
     def answer(self, given: Evidence, options: Options = PLAIN) -> Results:
         """`lift` and `predict` for evidence that is checked already."""
@@ -180,14 +178,14 @@ class Predictor:
         if sum(one is not None for one in (keypoints, pose, picture)) != 1:
             raise InputError("embed takes keypoints, a pose or a picture, one of the three")
         if picture is not None:
-            given = evidence.from_picture(picture, boxes, None, self.skeleton, focal)
+            given = from_picture(picture, boxes, None, self.skeleton, focal)
         elif pose is not None:
-            given = evidence.from_poses(pose, self.skeleton)
+            given = from_poses(pose, self.skeleton)
         elif keypoints is None or image_size is None:
             raise InputError("keypoints need their picture's size: image_size=(width, height)")
         else:
             people = checked_keypoints(keypoints, image_size, skeleton, confidence)
-            given = evidence.from_keypoints(people, self.skeleton, focal)
+            given = from_keypoints(people, self.skeleton, focal)
         return self._ask(given, [], PLAIN).embeddings[given.kinds[0]].cpu()
 
     def sample(
@@ -211,10 +209,10 @@ class Predictor:
 
     def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
         if IMAGE in given.kinds and self.model.image_encoder is None:
-            remedy = "it lifts keypoints; name a checkpoint trained on pictures"
-            raise InputError(f"this model has no image encoder: {remedy}")
-        generator = torch.Generator().manual_seed(options.seed)
+            remedy = "name a checkpoint trained on pictures"
+            raise InputError(f"this model has no image encoder: it lifts keypoints; {remedy}")
+        generator, flip = torch.Generator().manual_seed(options.seed), options.flip
         sampler = build_sampler(options.sampler, options.steps, generator)
-        draw, flip = Draw(sampler, generator, options.samples), options.flip
+        draw = Draw(sampler, generator, options.samples)
         ask = partial(answer, self.model, self.skeleton, draw=draw, targets=targets, flip=flip)
         return Answer.join([ask(part.to(self.device), given.kinds) for part in given.parts()])

@@ -13,15 +13,9 @@ from unihpe.body.conversions import Converted
 from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
+from unihpe.inputs import checks
 from unihpe.inputs.boxes import checked_boxes, corners_round, require_a_box_each
-from unihpe.inputs.checks import (
-    Numbers,
-    PictureLike,
-    checked_camera,
-    checked_picture,
-    floats,
-    names_of,
-)
+from unihpe.inputs.checks import Numbers, PictureLike, checked_camera, names_of
 from unihpe.inputs.keypoints import Keypoints, converted_keypoints
 from unihpe.io.picture import Picture
 
@@ -78,7 +72,7 @@ def from_picture(
     person: Sequence[str] | None = None,
 ) -> Evidence:
     """The people in boxes of a picture, or round their keypoints, or one who fills it."""
-    pixels, kinds = checked_picture(picture), tuple(Modality)[:1]
+    pixels, kinds = checks.checked_picture(picture), tuple(Modality)[:1]
     joints = None if people is None else converted_keypoints(people, skeleton)
     box = checked_boxes(corners_round(joints) if boxes is None and joints else boxes, pixels)
     count, size = len(box), torch.tensor(pixels.shape[1::-1], dtype=torch.float32)
@@ -97,7 +91,7 @@ def from_picture(
 
 def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
     """3D poses (N, J, 3) or (J, 3), mm, in a model's joints."""
-    poses, joints = floats(pose, "poses"), len(skeleton)
+    poses, joints = checks.floats(pose, "poses"), len(skeleton)
     poses = poses[None] if poses.ndim == 2 else poses
     if poses.ndim != 3 or poses.shape[1:] != (joints, 3):
         wanted = f"(N, {joints}, 3), the joints of {skeleton.name}"

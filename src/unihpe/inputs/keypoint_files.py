@@ -18,6 +18,8 @@ from unihpe.inputs.keypoints import Keypoints, checked_keypoints
 from unihpe.inputs.tools import read_openpose, reader_of
 from unihpe.io.files import BROKEN, input_errors
 
+BEYOND = 1e30  # pixels: whoever lies there is left out, before float32 ends and all are refused
+
 
 def read_keypoints(
     path: Path, skeleton: str | None = None, image_size: Size | None = None
@@ -60,14 +62,15 @@ def in_pixels(detections: Detections, path: Path, image_size: Size | None) -> Ke
         lacks = shares if detections.shares else "holds no picture size"
         raise InputError(f"{path}: {lacks}; {remedy}")
     size = torch.tensor(sizes, dtype=torch.float32)
-    if not bool((size > 0).all()):
-        raise InputError(f"{path}: a picture size is not above 0; {remedy}")
+    if not bool((size.isfinite() & (size > 0)).all()):
+        raise InputError(f"{path}: a picture size is not above 0 and finite; {remedy}")
     joints = np.stack([person.joints for person in people])
     if detections.shares:
-        joints = joints * np.array([(*own, 1.0) for own in sizes])[:, None]
+        pixels = joints * np.array([(*own, 1.0) for own in sizes])[:, None]
+        joints = pixels.clip(-BEYOND, BEYOND)
     checked = checked_keypoints(joints, size, detections.skeleton or "", None)
-    image, names = (person.image for person in people), (person.person for person in people)
-    return replace(checked, image=tuple(image), person=tuple(names))
+    image, names = zip(*((person.image, person.person) for person in people), strict=True)
+    return replace(checked, image=image, person=names)
 
 
 def _read(path: Path) -> Detections:
