@@ -63,8 +63,7 @@ class Tally:
     def agreement(self, generator: torch.Generator, gallery: int) -> tuple[Report, Report]:
         """Cosines of all pairs of modalities, and retrieval in all directions."""
         whole = {kind: torch.cat(parts) for kind, parts in self.embeddings.items()}
-        pairs = pair_cosines(whole, generator)
-        return pairs, retrievals(whole, torch.cat(self.poses), gallery)
+        return pair_cosines(whole, generator), retrievals(whole, torch.cat(self.poses), gallery)
 
 
 @torch.no_grad()
@@ -99,11 +98,9 @@ def evaluate_lifting(
         made = answer(model, skeleton, batch, kinds, draw, targets=[target], flip=flip)
         estimates = {name.replace("2d", kind): pose for name, pose in made.poses.items()}
         if (drawn := made.hypotheses) is not None:
-            estimates |= {
-                f"mean of {samples}": drawn.mean(0),
-                f"median of {samples}": geometric_median(drawn),
-                f"best of {samples}*": best(drawn, batch),
-            }
+            middle = {"mean of": drawn.mean(0), "median of": geometric_median(drawn)}
+            estimates |= {f"{name} {samples}": pose for name, pose in middle.items()}
+            estimates[f"best of {samples}*"] = best(drawn, batch)
         tally.add(batch, made, estimates)
     pairs, directions = tally.agreement(generator, gallery)
     return {
@@ -140,6 +137,5 @@ def by_group(values: Tensor, groups: Sequence[str], averaging: str = "groups") -
     """The mean of each group; and the plain "mean over groups", or the "mean over poses"."""
     rows = {group: [g == group for g in groups] for group in sorted(set(groups))}
     means = {group: float(values[torch.tensor(own)].mean()) for group, own in rows.items()}
-    if averaging == "poses":
-        return {**means, "mean over poses": float(values.mean())}
-    return {**means, "mean over groups": sum(means.values()) / len(means)}
+    whole = float(values.mean()) if averaging == "poses" else sum(means.values()) / len(means)
+    return {**means, f"mean over {averaging}": whole}

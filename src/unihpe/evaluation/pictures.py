@@ -96,14 +96,13 @@ def evaluate_photographs(
         made = answer(model, skeleton, batch, kinds, draw, targets=targets, flip=flip)
         for name, points in made.keypoints.items():
             estimates[in_words(renamed(name, FLAT_PATHS))].append(points[:, columns].cpu())
-        points, confidence = batch.keypoints[:, columns], batch.confidence[:, columns]
-        truth.append((points.cpu(), confidence.cpu(), batch.box.cpu()))
+        own = batch.keypoints[:, columns], batch.confidence[:, columns], batch.box
+        truth.append([x.cpu() for x in own])
     points, seen, boxes = (torch.cat(part) for part in zip(*truth, strict=True))
     weight = (seen >= VISIBLE).float()[..., None]
     mean = (points * weight).sum(0) / weight.sum(0).clamp_min(1)
     rows = {name: torch.cat(parts) for name, parts in estimates.items()}
     rows["mean pose"] = mean.expand_as(points)
-
     tables: Report = {"protocol": words, "people": len(points)}
     for table, counted in {"visible": seen >= VISIBLE, "marked": seen > 0}.items():
         size = reference[:, None].expand(seen.shape)[counted]
@@ -117,8 +116,8 @@ def evaluate_photographs(
 
 def renamed(name: str, names: dict[str, str]) -> str:
     """The name of an estimate, and the flip test behind it, in a report's words."""
-    first, comma, rest = name.partition(",")
-    return names[first] + comma + rest
+    first = name.partition(",")[0]
+    return names[first] + name.removeprefix(first)
 
 
 def in_words(name: str) -> str:

@@ -50,10 +50,9 @@ def retrievals(
         return {}
     chosen = evenly_spaced(len(poses), gallery)
     rows = {kind: embedding[chosen] for kind, embedding in embeddings.items()}
-    return {
-        f"{a.label}→{b.label}": asdict(retrieve(rows[a], rows[b], poses[chosen]))
-        for a, b in permutations(sorted(rows), 2)
-    }
+    ways = permutations(sorted(rows), 2)
+    found = {f"{a.label}→{b.label}": retrieve(rows[a], rows[b], poses[chosen]) for a, b in ways}
+    return {way: asdict(retrieval) for way, retrieval in found.items()}
 
 
 def cosines(a: Tensor, b: Tensor, generator: torch.Generator) -> tuple[float, float]:
@@ -68,8 +67,6 @@ def pair_cosines(
     embeddings: Mapping[Modality, Tensor], generator: torch.Generator
 ) -> dict[str, dict[str, float]]:
     """Mean cosines of matched and unmatched embeddings, for every pair of modalities (fig. 5)."""
-    names = "matched", "unmatched"
-    return {
-        f"{a.label}–{b.label}": dict(zip(names, cosines(x, y, generator), strict=True))
-        for (a, x), (b, y) in combinations(sorted(embeddings.items()), 2)
-    }
+    pairs = combinations(sorted(embeddings.items()), 2)
+    found = {f"{a.label}–{b.label}": cosines(x, y, generator) for (a, x), (b, y) in pairs}
+    return {pair: {"matched": own, "unmatched": other} for pair, (own, other) in found.items()}

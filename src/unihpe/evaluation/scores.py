@@ -27,9 +27,7 @@ def scores(
 
 
 def columns_of(figure: Figure, skeleton: Skeleton, protocol: str) -> list[int]:
-    """The columns of a figure's joints."""
-    lacking = [joint for joint in figure.joints if joint not in skeleton.joints]
-    if lacking:
+    if lacking := [joint for joint in figure.joints if joint not in skeleton.joints]:
         lacks = f"{', '.join(lacking)}, which {skeleton.name} does not have"
         remedy = "take a protocol over joints that this model estimates, such as limbs"
         raise InputError(f"protocol {protocol} scores {lacks}; {remedy}")

@@ -80,10 +80,8 @@ def answer(
     draw = draw or Draw()
     batches = [batch, mirrored_batch(batch, skeleton)] if flip else [batch]
     encoded, heatmap_keypoints = _encode(model, skeleton, batches, kinds)
-    views = [
-        _View(model, own, seen.box_token, draw, None if seen is batch else skeleton)
-        for own, seen in zip(encoded, batches, strict=True)
-    ]
+    sides = zip(encoded, batches, (None, skeleton), strict=False)
+    views = [_View(model, own, seen.box_token, draw, mirror) for own, seen, mirror in sides]
     made: dict[Modality, dict[str, Tensor]] = {POSE_2D: {}, POSE_3D: {}}
     for target in targets:
         # Of the same noise: two independent draws would err less in the mean without any mirror.

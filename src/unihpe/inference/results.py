@@ -54,12 +54,12 @@ class Results:
     def join(cls, parts: Sequence[Self]) -> Self:
         """The people of several results of one model, one after the other."""
         first, made = parts[0], dict[str, Any]()
-        for name in (*BY_PERSON, "samples"):
-            if getattr(first, name) is not None:
-                columns = [getattr(part, name) for part in parts]
+        for name in (*BY_PERSON, "samples", "image", "person"):
+            columns = [getattr(part, name) for part in parts]
+            if isinstance(columns[0], Tensor):
                 made[name] = torch.cat(columns, dim=1 if name == "samples" else 0)
-        for name in ("image", "person"):
-            made[name] = tuple(chain.from_iterable(getattr(part, name) for part in parts))
+            elif columns[0] is not None:
+                made[name] = tuple(chain.from_iterable(columns))
         paths = {name: torch.cat([part.paths[name] for part in parts]) for name in first.paths}
         return replace(first, **made, paths=paths)
 

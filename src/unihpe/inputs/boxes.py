@@ -33,12 +33,10 @@ def read_boxes(path: Path) -> dict[str, Corners]:
         text = path.read_text(encoding="utf-8-sig")
     with input_errors(f"{path}: no boxes as we know them", remedy):
         content = json.loads(text)
-        return _coco_boxes(content) if "annotations" in content else _plain_boxes(content)
-
-
-def _plain_boxes(content: Any) -> dict[str, Corners]:
-    boxes = {Path(name).name: np.asarray(own, np.float64) for name, own in content.items()}
-    return {name: own.reshape(len(own), 4).tolist() for name, own in boxes.items()}
+        if "annotations" in content:
+            return _coco_boxes(content)
+        boxes = {Path(name).name: np.asarray(own, np.float64) for name, own in content.items()}
+        return {name: own.reshape(len(own), 4).tolist() for name, own in boxes.items()}
 
 
 def _coco_boxes(content: Any) -> dict[str, Corners]:
@@ -59,9 +57,8 @@ def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
         return box_from_corners(torch.tensor([[0.0, 0.0, width, height]]), padding=1.0)
     corners = floats(boxes, "boxes")
     corners = corners[None] if corners.shape == (4,) else corners
-    if corners.ndim != 2 or corners.shape[1] != 4 or not len(corners):
-        given = tuple(corners.shape)
-        raise InputError(f"boxes must be (N, 4), left, top, right, bottom; not {given}")
+    if (shape := tuple(corners.shape))[1:] != (4,) or not len(corners):
+        raise InputError(f"boxes must be (N, 4), left, top, right, bottom; not {shape}")
     box = box_from_corners(corners)
     for n, (left, top, right, bottom) in enumerate(corners.tolist()):
         if right <= 0 or bottom <= 0 or left >= width or top >= height:
@@ -84,6 +81,5 @@ def corners_round(joints: Converted) -> Tensor:
 
 
 def require_a_box_each(boxes: int, people: int) -> None:
-    """Raise where boxes and people with keypoints are not as many."""
     if boxes != people:
         raise InputError(f"{boxes} boxes and keypoints of {people} people: give one box for each")

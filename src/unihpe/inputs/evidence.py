@@ -99,7 +99,7 @@ def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:
     if bool(torch.isinf(poses).any()):
         raise InputError("a pose holds an infinite coordinate; a missing joint is NaN")
     empty, names = torch.zeros_like(poses), names_of(len(poses))
-    pose = root_relative(poses, skeleton)
-    batch = Batch(empty[..., :2], empty[..., 0], empty[:, 0], pose=pose)
+    rooted = root_relative(poses, skeleton)
+    batch = Batch(empty[..., :2], empty[..., 0], empty[:, 0], pose=rooted)
     camera = Camera.simple(torch.ones(len(poses), 2))  # nobody sees them
     return Evidence(batch, (Modality.POSE_3D,), camera, names, names)

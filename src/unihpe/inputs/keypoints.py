@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -33,11 +33,10 @@ class Keypoints:
 
     def select(self, rows: Sequence[int]) -> Self:
         """Some of the people."""
-        tensors = ("keypoints", "confidence", "image_size")
-        columns: dict[str, Any] = {name: getattr(self, name)[list(rows)] for name in tensors}
-        names = (tuple(of[n] for n in rows) for of in (self.image, self.person))
-        columns["image"], columns["person"] = names
-        return replace(self, **columns)
+        tensors = (self.keypoints, self.confidence, self.image_size)
+        points, seen, size = (column[list(rows)] for column in tensors)
+        image, person = (tuple(of[n] for n in rows) for of in (self.image, self.person))
+        return self.__class__(self.skeleton, points, seen, image, person, size)
 
 
 def checked_keypoints(

@@ -20,7 +20,6 @@ MMPOSE_DATA_SETS |= {"mpii": "mpii16", "h36m": "human36m17"}
 
 
 def triples(flat: Any) -> NDArray[np.float32]:
-    """x, y, score in a row → (J, 3)."""
     return np.asarray(flat, dtype=np.float32).reshape(-1, 3)
 
 
@@ -41,10 +40,9 @@ def read_coco(content: Any, name: str) -> Detections:
 
 def read_alphapose(content: Any, name: str) -> Detections:
     """AlphaPose, and COCO's results, which have the same layout; scores may exceed 1."""
-    people = []
-    for n, row in enumerate(content):
-        own = str(row.get("idx", row.get("id", n)))
-        people.append(Person(str(row["image_id"]), own, triples(row["keypoints"])))
+    ids = [str(row.get("idx", row.get("id", n))) for n, row in enumerate(content)]
+    rows = zip(ids, content, strict=True)
+    people = [Person(str(row["image_id"]), own, triples(row["keypoints"])) for own, row in rows]
     return Detections(people, ALPHAPOSE_SETS)
 
 
@@ -94,9 +92,7 @@ READERS: Mapping[str, Reader] = {
 def reader_of(content: Any) -> Reader | None:
     """The reader of the tool that wrote a JSON file's content; None where it is unknown."""
     rows = content if isinstance(content, list) else [content]
-    if rows and isinstance(rows[0], dict):
-        for key, reader in READERS.items():
-            if key in rows[0]:
-                return reader
+    if rows and isinstance(rows[0], dict) and (known := [key for key in READERS if key in rows[0]]):
+        return READERS[known[0]]
     marks = (landmarks_of(own) is not None for own in (content, *rows))  # a frame may be empty
     return read_mediapipe if not rows or any(marks) else None

@@ -102,11 +102,9 @@ def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source
 def described(scored: Scored, source: Source) -> Scored:
     """What is scored, with the joints that set and model share, and what the source left out."""
     name, count, shared = source.skeleton.name, len(source.skeleton), source.shared
-    joints = f"all {count}"
-    if len(shared) < count:
-        joints = f"the {len(shared)} that set and model share: {', '.join(shared)}"
-    notes = "; ".join(source.notes) or "none"
-    return replace(scored, skeleton=name, count=count, joints=joints, notes=notes)
+    some = f"the {len(shared)} that set and model share: {', '.join(shared)}"
+    joints, notes = some if len(shared) < count else f"all {count}", "; ".join(source.notes)
+    return replace(scored, skeleton=name, count=count, joints=joints, notes=notes or "none")
 
 
 def write_report(path: Path, report: Report) -> None:

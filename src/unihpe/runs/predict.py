@@ -49,8 +49,8 @@ def predict_files(
             used[path.name] = path
             skipped += left_out
         except InputError as error:
-            text = str(error)
-            skipped.append(text if text.startswith(str(path)) else f"{path.name}: {text}")
+            named = str(error).startswith(str(path))
+            skipped.append(str(error) if named else f"{path.name}: {error}")
     if not parts:
         raise InputError(f"no picture to predict from: {skipped[0]}")
     return Predicted(Results.join(parts), skipped, used)

@@ -29,8 +29,7 @@ class Start:
 
 def load_start(recipe: Recipe, path: Path | str) -> Start:
     """The checkpoint at `path` (see `checkpoint_file`); joints and parts must fit the recipe."""
-    file = checkpoint_file(path)
-    tensors, card = load_checkpoint(file)
+    tensors, card = load_checkpoint(file := checkpoint_file(path))
     if card.skeleton != (ours := recipe.data.skeleton):
         raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {ours}")
     if recipe.model.image_encoder is None:
@@ -71,9 +70,8 @@ def require_same_meaning(recipe: Recipe, start: Start) -> None:
                     theirs.append(f"model.{part}.{name}={table[name]}".replace("True", "true"))
                     ours.append(f"{own}".replace("False", "false"))
     if theirs:
-        changes = " ".join(f"--set {change}" for change in theirs)
-        them, us = ", ".join(theirs), ", ".join(ours)
-        raise InputError(f"{start.file} has {them}, the recipe {us}: add {changes}")
+        them, us, changes = ", ".join(theirs), ", ".join(ours), " --set ".join(theirs)
+        raise InputError(f"{start.file} has {them}, the recipe {us}: add --set {changes}")
 
 
 def meaningful_settings(ours: Settings, theirs: Mapping[str, Any]) -> tuple[str, ...]:

@@ -50,8 +50,7 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
         generator = torch.Generator().manual_seed(recipe.seed)
         batches = prepared(source, generator, device, most=most)
         evaluate = evaluate_pictures if pictures else evaluate_lifting
-        report = evaluate(model, batches, {}, generator=generator, **how)
-        return scores(report, pictures)
+        return scores(evaluate(model, batches, {}, generator=generator, **how), pictures)
 
     return score
 
