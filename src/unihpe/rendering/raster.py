@@ -15,6 +15,7 @@ from unihpe.io.extra import extra
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., Any])

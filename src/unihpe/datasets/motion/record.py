@@ -12,8 +12,7 @@ from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 
-SWAPPED, MIRRORED = "left and right legs are exchanged", "everything is seen in a mirror"
-WRONG = {"swapped": SWAPPED, "mirrored": MIRRORED}
+WRONG = {"swapped": "left and right legs are exchanged", "mirrored": "all is seen in a mirror"}
 
 
 def open_set(data: DataSettings, part: Part) -> Source:
