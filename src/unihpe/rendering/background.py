@@ -32,8 +32,9 @@ def load_backgrounds(folder: Path) -> Backgrounds:
         if (picture := read_background(path)) is not None:
             kinds[picture.shape[1] == 2 * picture.shape[0]].append(picture)
     if not any(kinds):
-        size = f"{SMALLEST} x {SMALLEST}"
-        raise InputError(f"{folder}: no picture of at least {size} pixels that can be read")
+        raise InputError(
+            f"{folder}: no picture of at least {SMALLEST} x {SMALLEST} pixels is readable"
+        )
     return Backgrounds(tuple(kinds[False]), tuple(kinds[True]))
 
 
@@ -49,8 +50,7 @@ def read_background(path: Path) -> Bytes | None:
         return picture
     width = 2 * round(wide * scale / 2)
     size = (width, width // 2 if wide == 2 * tall else round(tall * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def draw_background(backgrounds: Backgrounds, rays: Floats, rng: Generator) -> Bytes:

@@ -24,6 +24,7 @@ ARM = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")  # how its bones
 MARKS = {"ankle": "foot.L", "knee": "lowerleg01.L", "hip": "upperleg01.L", "waist": "spine04"}
 MARKS |= {"neck": "neck01", "eye": "eye.L"}
 MARKS_FORWARD = {"neck_z": "neck01", "ear_z": "head"}  # places along z
+Names = tuple[str, ...]  # of bones
 Places = Mapping[str, Doubles]  # of named bones or joints, (3,) each, mm
 Kind = IntEnum("Kind", "BODY EYE SKIRT HAIR", start=0)  # what a corner belongs to
 
@@ -68,9 +69,7 @@ class Garments:
         return np.concatenate([np.arange(body), skirt, hair]).astype(np.int32)
 
 
-def make_garments(
-    rest: Floats, heads: Doubles, skinning: Skinning, names: tuple[str, ...]
-) -> Garments:
+def make_garments(rest: Floats, heads: Doubles, skinning: Skinning, names: Names) -> Garments:
     """Skirt and hair for each body of the bank at rest, (K, V, 3), its bones at `heads` (K, B, 3).
 
     The reference body is the mean of the bank's second half.
@@ -102,13 +101,13 @@ def make_garments(
     return Garments(first, extra[:-1], np.concatenate(mesh), skins, fields, marks)
 
 
-def follows(skinning: Skinning, names: tuple[str, ...], starts: tuple[str, ...]) -> Doubles:
+def follows(skinning: Skinning, names: Names, starts: tuple[str, ...]) -> Doubles:
     """How far each corner follows the bones whose names begin so, (V,)."""
     chosen = np.array([name.startswith(starts) for name in names])
     return np.asarray((skinning.weights * chosen[skinning.bones]).sum(1), dtype=np.float64)
 
 
-def arm_field(adult: Floats, heads: Places, skinning: Skinning, names: tuple[str, ...]) -> Doubles:
+def arm_field(adult: Floats, heads: Places, skinning: Skinning, names: Names) -> Doubles:
     """Along the arm, (V,): 0 at the shoulder, .5 at the elbow, 1 at the wrist."""
     field = np.full(len(adult), OFF_ARM)
     for side in (".L", ".R"):
@@ -157,7 +156,7 @@ def skirt_of(points: Floats, heads: Places) -> Doubles:
     return np.concatenate(rings)
 
 
-def garment_skin(names: tuple[str, ...], ring_points: Floats) -> Skinning:
+def garment_skin(names: Names, ring_points: Floats) -> Skinning:
     """The skirt follows the pelvis at the waist and the thighs below it, each its side; long hair
     the head, and lower down mostly the upper spine."""
     down = np.repeat(np.linspace(0, 1, RINGS), ROUND)
@@ -189,7 +188,7 @@ def hair_of(points: Floats, heads: Places, head_part: Flags) -> Doubles:
     return np.concatenate(strips)
 
 
-def skin_to(names: tuple[str, ...], parts: Mapping[str, NDArray[np.floating[Any]]]) -> Skinning:
+def skin_to(names: Names, parts: Mapping[str, NDArray[np.floating[Any]]]) -> Skinning:
     """Skinning by weights (E,) of named bones."""
     count = len(next(iter(parts.values())))
     weights, bones = np.zeros((count, 9), np.float32), np.zeros((count, 9), np.int32)

@@ -85,9 +85,8 @@ def tinted(colour: Floats, amount: float) -> Doubles:
 def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Floats]:
     """How near to the sun the faces (F, 3) of points (V, 3), mm, world axes, come.
 
-    Returns:
-        heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; map pixels and height of each
-        corner, (V, 3).
+    Heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; and map pixels and height of each
+    corner, (V, 3).
     """
     forward = -np.asarray(light.rows[3], dtype=np.float64)
     right = np.cross(forward, [0.0, 1.0, 0.0])

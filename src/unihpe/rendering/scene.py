@@ -44,8 +44,6 @@ DEEP_LIMB = 100.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What the people look like and how often what goes wrong."""
-
     seed: int = 0  # another seed, other people
     skins: Path | None = None  # folder of textures in MakeHuman's UV layout; None draws skin tones
     backgrounds: Path | None = None  # folder of photographs and panoramas; None draws rooms

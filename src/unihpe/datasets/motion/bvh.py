@@ -159,8 +159,7 @@ class Rig(Settings):
     @classmethod
     def check_joints(cls, joints: dict[str, Any]) -> dict[str, Any]:
         if odd := sorted(joints.keys() ^ LIMBS):
-            wanted = ", ".join(sorted(LIMBS))
-            raise ValueError(f"must name exactly {wanted}; see {', '.join(odd)}")
+            raise ValueError(f"must name exactly {', '.join(sorted(LIMBS))}; see {', '.join(odd)}")
         return joints
 
     def missing(self, positions: Container[str]) -> list[str]:

@@ -59,15 +59,12 @@ def files(root: Path) -> list[Path]:
     return [file for file in root.rglob("*") if file.suffix.lower() == ".bvh"]
 
 
-FIXED_CAMERAS = Protocol(
-    "motion-fixed-cameras",
-    texts=PLAIN
-    | {
-        "data": "motion capture, split {split} (motions without a split included), every {stride}th"
-        " frame of each motion, four fixed virtual cameras placed like Human3.6M's, 2D {two_d};"
-        " focal length in the box token: {focal}"
-    },
+WHAT = (
+    "motion capture, split {split} (motions without a split included), every {stride}th frame of"
+    " each motion, four fixed virtual cameras placed like Human3.6M's, 2D {two_d}; focal length in"
+    " the box token: {focal}"
 )
+FIXED_CAMERAS = Protocol("motion-fixed-cameras", texts=PLAIN | {"data": WHAT})
 DATA_SET = DataSet(
     "motion",
     "CMU motion capture as BVH, mocap.cs.cmu.edu",
