@@ -30,14 +30,11 @@ class Rows:
     @classmethod
     def of(cls, rows: Sequence[tuple[View, int]]) -> Self:
         """Rows given as view and frame each."""
-        places: dict[View, int] = {}
         # by identity: a million rows share some hundred views, and comparing those takes long
-        known: dict[int, int] = {}
-        numbers = []
-        for view, _ in rows:
-            if id(view) not in known:
-                known[id(view)] = places.setdefault(view, len(places))
-            numbers.append(known[id(view)])
+        known = {id(view): view for view, _ in rows}
+        places = {view: n for n, view in enumerate(dict.fromkeys(known.values()))}
+        place = {key: places[view] for key, view in known.items()}
+        numbers = [place[id(view)] for view, _ in rows]
         frames = torch.tensor([frame for _, frame in rows])
         return cls(tuple(places), torch.tensor(numbers), frames)
 

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -175,11 +176,9 @@ def read_cameras(path: Path) -> Calibration:
 
 def json_files(root: Path) -> list[Path]:
     """MMPose's 2D annotation files, or annotation_body2d/'s: train and test, else the whole one."""
-    for folder in (root, root / "annotation_body2d"):
-        for names in (PAIR, WHOLE):
-            if files := [folder / name for name in names if (folder / name).is_file()]:
-                return files
-    return []
+    places = product((root, root / "annotation_body2d"), (PAIR, WHOLE))
+    there = ([path for n in names if (path := at / n).is_file()] for at, names in places)
+    return next(filter(None, there), [])
 
 
 def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
@@ -190,9 +189,9 @@ def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
 
 
 def read_json(path: Path) -> Table:
-    text = read_text(path, "copy it again")
+    where = str(path)
     with input_errors(f"{path}: not readable JSON", kinds=(ValueError, RecursionError)):
-        content = json.loads(text)
+        content = json.loads(read_text(path, "copy it again"))
     try:
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         notes = content["annotations"]
@@ -200,11 +199,9 @@ def read_json(path: Path) -> Table:
         flat = {key: [note[key] for note in notes] for key in ("keypoints_3d", "keypoints")}
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: lacks {one_line(error, 80)}; use MMPose's script") from error
-    poses, points = (
-        as_floats(flat[key], (None, 17 * size), str(path), key).reshape(-1, 17, size)
-        for key, size in (("keypoints_3d", 4), ("keypoints", 3))
-    )
-    require_finite(poses[..., :3], str(path))
+    poses = as_floats(flat["keypoints_3d"], (None, 68), where, "keypoints_3d").reshape(-1, 17, 4)
+    points = as_floats(flat["keypoints"], (None, 51), where, "keypoints").reshape(-1, 17, 3)
+    require_finite(poses[..., :3], where)
     seen = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
     return Table([key_of(name, path) for name in pictures], poses[..., :3], seen, (), "m")
 

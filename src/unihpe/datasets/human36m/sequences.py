@@ -109,8 +109,8 @@ def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
     return assemble(in_metres, detections, seen, calibration.cameras, target, layout, notes)
 
 
-def seen_by(by: Calibration, sequences: list[Sequence3D], where: Path) -> list[tuple[View, int]]:
+def seen_by(rig: Calibration, sequences: list[Sequence3D], where: Path) -> list[tuple[View, int]]:
     """The four views of each sequence, and the rows of their cameras."""
     keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
-    rows = by.rows_of(keys, where).tolist()
+    rows = rig.rows_of(keys, where).tolist()
     return [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]
