@@ -3,8 +3,8 @@
 The number in a sequence's name does not say which take it is, and differs by subject.
 """
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from unihpe.body.skeleton import skeleton
 from unihpe.datasets.recorded import View
@@ -38,8 +38,7 @@ RAW_JOINTS = (
 RAW_SKELETON = skeleton("human36m32", RAW_JOINTS)
 
 
-@dataclass(frozen=True)
-class Take:
+class Take(NamedTuple):
     """One of the 30 recordings of a subject."""
 
     action: int  # the release's number, 2 to 16
