@@ -321,7 +321,7 @@ def people_with_pictures(
     if lost and not (skip_missing and bool(there.any())):
         such = listing([pictures.names(*recorded.at(n))[0] for n in lost[:3]])
         lacks = f"{len(lost)} of {len(there)} pictures are not there, nor in a whole video"
-        remedy = "extract them, name their folder with --pictures, or use --skip-missing"
+        remedy = "extract them, name their folder with --pictures, or leave them out (--skip-missing)"
         raise InputError(f"{pictures.root}: {lacks}, such as {such}; {remedy}")
     enough = there.clone()
     for some in torch.arange(len(recorded)).split(100_000):
