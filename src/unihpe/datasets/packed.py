@@ -241,8 +241,8 @@ class PeopleSource(Source):
         """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
         rows, image = indices.tolist(), None
         if self.has_pictures:
-            made = varied([self.crop(n) for n in rows], self.augmentation, generator)
-            image, keypoints, pose, box = made
+            crops = [self.crop(n) for n in rows]
+            image, keypoints, pose, box = varied(crops, self.augmentation, generator)
         else:
             arrays = self.packed.keypoints, self.packed.pose, self.packed.box
             keypoints, pose, box = (torch.from_numpy(array[rows]).float() for array in arrays)
@@ -292,10 +292,9 @@ def pack_recorded(
         "notes": list(notes),
         "pictures": hashlib.sha256(place).hexdigest()[:16],
     }
-    folder, parts, kept, ready = file.with_name(f"{file.name}.pieces"), [], 0, 0
-    for number, chosen in enumerate(indices.split(piece)):
-        part = folder / f"{number:05d}"
-        parts.append(part)
+    folder, kept, ready = file.with_name(f"{file.name}.pieces"), 0, 0
+    pieces = {folder / f"{n:05d}": chosen for n, chosen in enumerate(indices.split(piece))}
+    for number, (part, chosen) in enumerate(pieces.items()):
         wanted, people = settings | {"piece": number, "of": piece}, labelled(recorded, chosen)
         if holds(part, wanted, people):
             kept += len(chosen)
@@ -304,7 +303,7 @@ def pack_recorded(
             crops = cut_out(recorded, pictures, people)
             pack(crops, part, wanted, done=lambda count, before=ready: done(before + count))  # type: ignore[misc]
         ready += len(chosen)
-    join(parts, file)
+    join(list(pieces), file)
     if (written := len(PackedPeople(file))) != len(indices):
         raise InputError(f"{file}: holds {written} people, not {len(indices)}: {MAKE_AGAIN}")
     shutil.rmtree(folder)
@@ -321,7 +320,7 @@ def people_with_pictures(
     if lost and not (skip_missing and bool(there.any())):
         such = listing([pictures.names(*recorded.at(n))[0] for n in lost[:3]])
         lacks = f"{len(lost)} of {len(there)} pictures are not there, nor in a whole video"
-        remedy = "extract them, name their folder with --pictures, or leave them out (--skip-missing)"
+        remedy = "extract them, name their folder (--pictures) or leave them out (--skip-missing)"
         raise InputError(f"{pictures.root}: {lacks}, such as {such}; {remedy}")
     enough = there.clone()
     for some in torch.arange(len(recorded)).split(100_000):

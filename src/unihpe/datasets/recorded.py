@@ -168,6 +168,6 @@ class Recorded:
         for key, length in of_sequence.items():
             begins[key] = total[key[:2]]
             total[key[:2]] += length
-        begin = torch.tensor([begins[key] for key in keys], dtype=torch.float64)
-        whole = torch.tensor([total[key[:2]] for key in keys], dtype=torch.float64)
-        return (begin[self.view] + self.frame + 1) / whole[self.view]
+        spans = torch.tensor([(begins[key], total[key[:2]]) for key in keys], dtype=torch.float64)
+        begin, whole = spans[self.view].unbind(1)
+        return (begin + self.frame + 1) / whole
