@@ -209,9 +209,7 @@ def read_json(path: Path) -> Table:
 def list_files(root: Path) -> list[Path]:
     """SPIN's lists in a folder or its dataset_extras/: of training, and the larger for testing."""
     for folder in (root, root / "dataset_extras"):
-        found = [
-            [path for n in names if is_spin(path := folder / n)] for names in ((TRAIN,), VALID)
-        ]
+        found = [[path for n in kind if is_spin(path := folder / n)] for kind in ((TRAIN,), VALID)]
         if files := [paths[0] for paths in found if paths]:
             return files
     return []
