@@ -30,14 +30,11 @@ class Rows:
     @classmethod
     def of(cls, rows: Sequence[tuple[View, int]]) -> Self:
         """Rows given as view and frame each."""
-        places: dict[View, int] = {}
         # by identity: a million rows share some hundred views, and comparing those takes long
-        known: dict[int, int] = {}
-        numbers = []
-        for view, _ in rows:
-            if id(view) not in known:
-                known[id(view)] = places.setdefault(view, len(places))
-            numbers.append(known[id(view)])
+        known = {id(view): view for view, _ in rows}
+        places = {view: n for n, view in enumerate(dict.fromkeys(known.values()))}
+        place = {key: places[view] for key, view in known.items()}
+        numbers = [place[id(view)] for view, _ in rows]
         frames = torch.tensor([frame for _, frame in rows])
         return cls(tuple(places), torch.tensor(numbers), frames)
 
@@ -80,18 +77,11 @@ def of_view(
 
 
 def with_names(
-    count: int,
-    places: Iterable[Place],
-    poses: Array,
-    points: Array,
-    cameras: Sequence[str],
-    path: Path,
+    count: int, places: Iterable[Place], poses: Array, points: Array, cameras: list[str], path: Path
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """The 3D and 2D of the rows of MMPose's tables that have a name, and a note if some lack one.
 
-    Args:
-        count: of the names; their `places` are read only where there are more rows.
-        cameras: the set's, in the packer's order.
+    `places`, of `count` names, are read only where there are more rows; cameras as packed.
     """
     if count < len(poses) == len(points):
         named = rows_of_names(list(places), len(poses), cameras)
@@ -99,11 +89,9 @@ def with_names(
             note = f"{path.name}: rows without a name left out (videos that could not be read)"
             return poses[named], points[named], (note,)
     if not count == len(poses) == len(points):
-        raise InputError(
-            f"{path}: {count} names, {len(poses)} poses and {len(points)} sets of keypoints:"
-            " MMPose's script names no frame of a damaged video, and these names do not say which"
-            " those are; make the file again from whole videos"
-        )
+        has = f"{count} names, {len(poses)} poses and {len(points)} sets of keypoints"
+        why = "MMPose's script names no frame of a damaged video, and these names do not say which"
+        raise InputError(f"{path}: {has}: {why}; make the file again from whole videos")
     return poses, points, ()
 
 
@@ -135,7 +123,6 @@ def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
         return replace(parts[0], layout=layout)
     if any(part.keypoints is not None for part in parts):
         parts = [part if part.keypoints is not None else projected(part) for part in parts]
-
     columns: dict[str, Any] = {}
     for column in ("frame", "pose", "keypoints", "confidence"):
         tensors = [getattr(part, column) for part in parts]
@@ -164,7 +151,6 @@ def projected(part: Recorded) -> Recorded:
 
 def stacked(cameras: Sequence[Camera]) -> Camera:
     """Cameras one after the other; all have a lens model, or none has."""
-    parts = ["focal", "centre", "size", "rotation", "translation"]
-    parts += [] if cameras[0].distortion is None else ["distortion"]
+    parts = [name for name, part in vars(cameras[0]).items() if part is not None]
     joined = {part: torch.cat([getattr(camera, part) for camera in cameras]) for part in parts}
     return replace(cameras[0], **joined)

@@ -60,8 +60,7 @@ def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinLis
         keypoints = torch.where(points[..., 2:] > 0, points[..., :2], torch.nan)
         lengths.add(len(keypoints))
     if len(lengths) > 1:
-        what = f"arrays of different length, {sorted(lengths)}"
-        raise InputError(f"{path}: {what}; get the list again")
+        raise InputError(f"{path}: arrays of different length, {sorted(lengths)}; get it again")
     pose = float32(joints[..., :3]) * 1000
     return SpinList(names, pose, keypoints, float32(centre), float32(scale * PIXELS))
 

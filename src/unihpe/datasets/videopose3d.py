@@ -33,8 +33,7 @@ NORMALISED = 5.0  # 2D within this is not in pixels
 # The joint sets of the published 2D files by the `layout_name` of their metadata. The number of
 # joints and the columns called left tell a file's set; the name is often absent, or that of the
 # picture set.
-LAYOUT_NAMES = {"h36m": "human36m17", "coco": "coco17", "mpii": "mpii16"}
-LAYOUT_NAMES |= {"humaneva15": "humaneva15"}
+LAYOUTS = {"h36m": "human36m17", "coco": "coco17", "mpii": "mpii16", "humaneva15": "humaneva15"}
 
 
 @dataclass(frozen=True)
@@ -127,16 +126,14 @@ def joints_of(metadata: Mapping[str, Any], path: Path) -> Skeleton:
     """The joint set of a 2D file, from the metadata's name and symmetry."""
     name, symmetry = str(metadata.get("layout_name")), metadata.get("keypoints_symmetry")
     count = metadata.get("num_joints")
-    named = symmetry is None and name in LAYOUT_NAMES
-    for candidate in [LAYOUT_NAMES[name]] if named else LAYOUT_NAMES.values():
+    named = symmetry is None and name in LAYOUTS
+    for candidate in [LAYOUTS[name]] if named else LAYOUTS.values():
         skeleton = get_skeleton(candidate)
         if len(skeleton) == count and (symmetry is None or has_sides(skeleton, symmetry)):
             return skeleton
-    raise InputError(
-        f"{path}: its {count} joints (layout '{name}', symmetry {symmetry}) are none of"
-        f" {', '.join(LAYOUT_NAMES)}; left and right may be exchanged: make the file again with"
-        " VideoPose3D's own tools"
-    )
+    has = f"its {count} joints (layout '{name}', symmetry {symmetry})"
+    remedy = "left and right may be exchanged: make the file again with VideoPose3D's own tools"
+    raise InputError(f"{path}: {has} are none of {', '.join(LAYOUTS)}; {remedy}")
 
 
 def has_sides(skeleton: Skeleton, symmetry: Any) -> bool:
@@ -235,8 +232,7 @@ def assemble(
     views, rows = zip(*seen, strict=True)
     columns = (torch.arange(len(views)), torch.tensor(rows))
     view, camera = (column.repeat_interleave(of_view) for column in columns)
-    keypoints = None if points is None else points[..., :2]
-    confidence = None if points is None else points[..., 2]
+    keypoints, confidence = (None, None) if points is None else (points[..., :2], points[..., 2])
     labels = (pose, first_pose.repeat_interleave(of_view) + frame, keypoints, confidence)
     seen_by = (torch.arange(people), cameras, camera, True)
     maps += pose_maps

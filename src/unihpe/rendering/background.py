@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from unihpe.errors import InputError
 from unihpe.rendering.raster import Bytes, Doubles, Floats
@@ -17,9 +18,7 @@ WIDENING = (1.0, 3.0)  # a panorama shows this much more than the lens would: it
 
 
 class Backgrounds(NamedTuple):
-    """Pictures (H, W, 3), RGB."""
-
-    photos: tuple[Bytes, ...] = ()
+    photos: tuple[Bytes, ...] = ()  # (H, W, 3) each, RGB
     panoramas: tuple[Bytes, ...] = ()  # equirectangular: twice as wide as high
 
 
@@ -33,8 +32,9 @@ def load_backgrounds(folder: Path) -> Backgrounds:
         if (picture := read_background(path)) is not None:
             kinds[picture.shape[1] == 2 * picture.shape[0]].append(picture)
     if not any(kinds):
-        size = f"{SMALLEST} x {SMALLEST}"
-        raise InputError(f"{folder}: no picture of at least {size} pixels that can be read")
+        raise InputError(
+            f"{folder}: no picture of at least {SMALLEST} x {SMALLEST} pixels is readable"
+        )
     return Backgrounds(tuple(kinds[False]), tuple(kinds[True]))
 
 
@@ -50,11 +50,10 @@ def read_background(path: Path) -> Bytes | None:
         return picture
     width = 2 * round(wide * scale / 2)
     size = (width, width // 2 if wide == 2 * tall else round(tall * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def draw_background(backgrounds: Backgrounds, rays: Floats, rng: np.random.Generator) -> Bytes:
+def draw_background(backgrounds: Backgrounds, rays: Floats, rng: Generator) -> Bytes:
     """The background of a crop, (H, W, 3), RGB: of one of the pictures; drawn where there are none.
 
     `rays` are the directions of its pixels in world axes (y up), (H, W, 3), of any length.
@@ -63,12 +62,11 @@ def draw_background(backgrounds: Backgrounds, rays: Floats, rng: np.random.Gener
     if not sources:
         return draw_room(rays, rng)
     chosen = int(rng.integers(len(sources)))
-    if chosen < len(backgrounds.photos):
-        return cut_out(sources[chosen], rays, rng)
-    return panorama_view(sources[chosen], rays, rng)
+    view = cut_out if chosen < len(backgrounds.photos) else panorama_view
+    return view(sources[chosen], rays, rng)
 
 
-def cut_out(photo: Bytes, rays: Floats, rng: np.random.Generator) -> Bytes:
+def cut_out(photo: Bytes, rays: Floats, rng: Generator) -> Bytes:
     """A random part of a photograph at the crop's shape, mirrored half of the time."""
     height, width = rays.shape[:2]
     tallest = min(photo.shape[0], photo.shape[1] * height / width)
@@ -81,7 +79,7 @@ def cut_out(photo: Bytes, rays: Floats, rng: np.random.Generator) -> Bytes:
     return np.asarray(scaled[:, ::-1] if rng.random() < 0.5 else scaled, dtype=np.uint8)
 
 
-def panorama_view(panorama: Bytes, rays: Floats, rng: np.random.Generator) -> Bytes:
+def panorama_view(panorama: Bytes, rays: Floats, rng: Generator) -> Bytes:
     """A panorama along the rays, turned at random about the vertical; the horizon stays level."""
     widening, turn = rng.uniform(*WIDENING), rng.uniform(0, 2 * np.pi)
     flat = np.hypot(rays[..., 0], rays[..., 2])
@@ -98,13 +96,13 @@ def panorama_view(panorama: Bytes, rays: Floats, rng: np.random.Generator) -> By
     return np.asarray(view, dtype=np.uint8)
 
 
-def muted_colour(rng: np.random.Generator) -> Doubles:
+def muted_colour(rng: Generator) -> Doubles:
     """A colour as rooms and streets have them, mostly near grey, (3,) in 0 to 255."""
     grey, strength = rng.uniform(20, 235), rng.choice([0.12, 0.3, 0.8])
     return np.asarray(np.clip(grey + strength * rng.uniform(-110, 110, 3), 5, 250))
 
 
-def draw_room(rays: Floats, rng: np.random.Generator) -> Bytes:
+def draw_room(rays: Floats, rng: Generator) -> Bytes:
     """Wall and floor of two colours meeting near the horizon, with boxes, blobs and grain."""
     height, width = rays.shape[:2]
     wall, floor = muted_colour(rng), muted_colour(rng)

@@ -11,17 +11,17 @@ own, so the asked pose gives directions, not places.
 
 import contextlib
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.random import Generator
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.io.extra import extra
-from unihpe.rendering.garment import Garments, Skinning, make_garments
+from unihpe.rendering.garment import Garments, Places, Skinning, make_garments
 from unihpe.rendering.raster import Doubles, Floats, Ints, compiled
 
 SKELETON = get_skeleton("human36m17")
@@ -61,10 +61,8 @@ class BodyModel:
 
 
 class Body(NamedTuple):
-    """A posed body, mm, world axes."""
-
-    points: Floats  # corners, (V, 3)
-    joints: Doubles  # (17, 3)
+    points: Floats  # corners of the posed body, (V, 3), mm, world axes
+    joints: Doubles  # (17, 3), likewise
 
 
 @lru_cache(maxsize=1)
@@ -141,7 +139,7 @@ def joints_of(model: BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
     return np.stack([joints[joint] for joint in SKELETON.joints])
 
 
-def draw_shape(model: BodyModel, rng: np.random.Generator) -> tuple[Floats, Doubles]:
+def draw_shape(model: BodyModel, rng: Generator) -> tuple[Floats, Doubles]:
     """A random body at rest, a mixture of two: corners (V, 3) and bone heads (B, 3), mm."""
     one, other = rng.integers(len(model.shapes), size=2)
     share = rng.random()
@@ -190,14 +188,14 @@ def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles
     return turns
 
 
-def trunk_frame(joints: Mapping[str, Doubles], pair: str, low: str, high: str) -> Doubles:
+def trunk_frame(joints: Places, pair: str, low: str, high: str) -> Doubles:
     """Columns left, up, forward, (3, 3): left along a pair of joints, up near the spine."""
     x = unit(joints[f"left_{pair}"] - joints[f"right_{pair}"])
     z = unit(cross(x, joints[high] - joints[low]))
     return np.stack([x, cross(z, x), z], axis=1)
 
 
-def head_turn(model: BodyModel, thorax: Doubles, want: Mapping[str, Doubles]) -> Doubles:
+def head_turn(model: BodyModel, thorax: Doubles, want: Places) -> Doubles:
     """The head's rotation, (3, 3): along thorax → head, the nose forward where it is off that."""
     up = want["head"] - want["thorax"]
     if np.linalg.norm(up) < 1:
@@ -211,9 +209,7 @@ def head_turn(model: BodyModel, thorax: Doubles, want: Mapping[str, Doubles]) ->
     return np.asarray(asked @ rest.T)
 
 
-def collar_turn(
-    rest: Mapping[str, Doubles], want: Mapping[str, Doubles], shoulder: str, thorax: Doubles
-) -> Doubles:
+def collar_turn(rest: Places, want: Places, shoulder: str, thorax: Doubles) -> Doubles:
     """The collar bone's rotation, (3, 3): towards the asked shoulder by at most `SHRUG`."""
     start, goal = rest[shoulder] - rest["thorax"], want[shoulder] - want["thorax"]
     if np.linalg.norm(goal) < 1:

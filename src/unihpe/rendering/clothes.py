@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from unihpe.errors import InputError
 from unihpe.rendering.garment import RINGS, STRIPS
@@ -73,7 +74,7 @@ def hsv(hue: float, saturation: float, value: float) -> Floats:
     return linear(255 * (value - value * saturation * np.clip(np.minimum(k, 4 - k), 0, 1)))
 
 
-def cloth_colour(rng: np.random.Generator) -> Floats:
+def cloth_colour(rng: Generator) -> Floats:
     """A third greys, a quarter dark blues and browns, the rest any colour; linear, (3,)."""
     kind = rng.random()
     if kind < 0.35:
@@ -97,7 +98,7 @@ def load_skins(folder: Path) -> tuple[Floats, ...]:
     return tuple(linear(cv2.resize(picture, size, interpolation=method)) for picture in square)
 
 
-def draw_texture(rng: np.random.Generator, skins: Sequence[Floats]) -> tuple[Floats, Floats]:
+def draw_texture(rng: Generator, skins: Sequence[Floats]) -> tuple[Floats, Floats]:
     """A skin (S, S, 3) and its tint (3,): one of the textures, else a tone with blotches."""
     if skins:
         chosen = skins[int(rng.integers(len(skins)))]
@@ -107,9 +108,7 @@ def draw_texture(rng: np.random.Generator, skins: Sequence[Floats]) -> tuple[Flo
     return np.repeat(blotches, 3, axis=2), linear(np.clip(tone, 10, 250))
 
 
-def draw_outfit(
-    marks: dict[str, float], rng: np.random.Generator, skins: Sequence[Floats]
-) -> Outfit:
+def draw_outfit(marks: dict[str, float], rng: Generator, skins: Sequence[Floats]) -> Outfit:
     """A random outfit, cut at the `marks` of the reference body."""
     cut = draw_cut(marks, rng)
     bottoms = rng.choice(["trousers", "shorts", "skirt"], p=[0.66, 0.2, 0.14])
@@ -135,7 +134,7 @@ def draw_outfit(
     return Outfit(cuts, *tables, *looks, skirt_rows, hair_rows)
 
 
-def draw_cut(marks: dict[str, float], rng: np.random.Generator) -> dict[str, float]:
+def draw_cut(marks: dict[str, float], rng: Generator) -> dict[str, float]:
     """The fields of `Cut`, but for the bottoms' hem."""
     cut = {"neck_y": marks["neck"], "neck_z": marks["neck_z"]}
     cut["waist"] = marks["waist"] + rng.uniform(-40, 15)
@@ -155,7 +154,7 @@ def draw_cut(marks: dict[str, float], rng: np.random.Generator) -> dict[str, flo
     return cut
 
 
-def draw_colours(rng: np.random.Generator) -> tuple[Floats, Floats]:
+def draw_colours(rng: Generator) -> tuple[Floats, Floats]:
     """Two colours (9, 2, 3) and the pattern (9, 3) of each `Cover`."""
     colour = np.stack([np.stack([cloth_colour(rng), cloth_colour(rng)]) for _ in Cover])
     shade = HAIR_SHADES[rng.choice(6, p=[0.33, 0.27, 0.16, 0.1, 0.05, 0.09])]
@@ -174,7 +173,7 @@ def draw_colours(rng: np.random.Generator) -> tuple[Floats, Floats]:
     return colour.astype(np.float32), pattern
 
 
-def draw_waves(rng: np.random.Generator) -> Floats:
+def draw_waves(rng: Generator) -> Floats:
     """Sine waves on the cloth, (`WAVES`, 4), of lengths 50 to 190 mm."""
     direction = rng.normal(0, 1, (WAVES, 3)) * [1.0, 0.7, 1.0]
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

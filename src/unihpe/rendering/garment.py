@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unihpe.rendering.raster import Doubles, Floats, Ints
+from unihpe.rendering.raster import Doubles, Flags, Floats, Ints
 
 RINGS, ROUND = 14, 36  # the skirt's: from the waist to below the knee
 STRIPS, ACROSS = 9, 22  # the long hair's: from the crown down
@@ -24,7 +24,8 @@ ARM = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")  # how its bones
 MARKS = {"ankle": "foot.L", "knee": "lowerleg01.L", "hip": "upperleg01.L", "waist": "spine04"}
 MARKS |= {"neck": "neck01", "eye": "eye.L"}
 MARKS_FORWARD = {"neck_z": "neck01", "ear_z": "head"}  # places along z
-Heads = Mapping[str, Doubles]  # where each bone begins, (3,), mm
+Names = tuple[str, ...]  # of bones
+Places = Mapping[str, Doubles]  # of named bones or joints, (3,) each, mm
 Kind = IntEnum("Kind", "BODY EYE SKIRT HAIR", start=0)  # what a corner belongs to
 
 
@@ -68,9 +69,7 @@ class Garments:
         return np.concatenate([np.arange(body), skirt, hair]).astype(np.int32)
 
 
-def make_garments(
-    rest: Floats, heads: Doubles, skinning: Skinning, names: tuple[str, ...]
-) -> Garments:
+def make_garments(rest: Floats, heads: Doubles, skinning: Skinning, names: Names) -> Garments:
     """Skirt and hair for each body of the bank at rest, (K, V, 3), its bones at `heads` (K, B, 3).
 
     The reference body is the mean of the bank's second half.
@@ -102,13 +101,13 @@ def make_garments(
     return Garments(first, extra[:-1], np.concatenate(mesh), skins, fields, marks)
 
 
-def follows(skinning: Skinning, names: tuple[str, ...], starts: tuple[str, ...]) -> Doubles:
+def follows(skinning: Skinning, names: Names, starts: tuple[str, ...]) -> Doubles:
     """How far each corner follows the bones whose names begin so, (V,)."""
     chosen = np.array([name.startswith(starts) for name in names])
     return np.asarray((skinning.weights * chosen[skinning.bones]).sum(1), dtype=np.float64)
 
 
-def arm_field(adult: Floats, heads: Heads, skinning: Skinning, names: tuple[str, ...]) -> Doubles:
+def arm_field(adult: Floats, heads: Places, skinning: Skinning, names: Names) -> Doubles:
     """Along the arm, (V,): 0 at the shoulder, .5 at the elbow, 1 at the wrist."""
     field = np.full(len(adult), OFF_ARM)
     for side in (".L", ".R"):
@@ -122,14 +121,14 @@ def arm_field(adult: Floats, heads: Heads, skinning: Skinning, names: tuple[str,
     return field
 
 
-def hair_field(adult: Floats, head_part: NDArray[np.bool_], marks: dict[str, float]) -> Doubles:
+def hair_field(adult: Floats, head_part: Flags, marks: dict[str, float]) -> Doubles:
     """Millimetres above the hairline, (V,): high over the forehead, low at the nape."""
     forward = np.clip((adult[:, 2] - marks["ear_z"] + 15) / 65, 0, 1)
     line = marks["eye"] - 75 + (3 - 2 * forward) * forward**2 * 125
     return np.where(head_part, np.clip(adult[:, 1] - line, -60, 200), OFF_HEAD)
 
 
-def eyes(adult: Floats, heads: Heads) -> Doubles:
+def eyes(adult: Floats, heads: Places) -> Doubles:
     """Millimetres from the eye's axis for the corners of the eyeballs, (V,)."""
     out = np.full(len(adult), OFF_EYE)
     for centre in (heads["eye.L"], heads["eye.R"]):
@@ -141,7 +140,7 @@ def eyes(adult: Floats, heads: Heads) -> Doubles:
     return out
 
 
-def skirt_of(points: Floats, heads: Heads) -> Doubles:
+def skirt_of(points: Floats, heads: Places) -> Doubles:
     """The skirt's corners at rest, (RINGS·ROUND, 3), ring by ring from the waist down."""
     waist, knee = heads["spine04"][1], heads["lowerleg01.L"][1]
     angle = np.linspace(0, 2 * np.pi, ROUND, endpoint=False)
@@ -157,7 +156,7 @@ def skirt_of(points: Floats, heads: Heads) -> Doubles:
     return np.concatenate(rings)
 
 
-def garment_skin(names: tuple[str, ...], ring_points: Floats) -> Skinning:
+def garment_skin(names: Names, ring_points: Floats) -> Skinning:
     """The skirt follows the pelvis at the waist and the thighs below it, each its side; long hair
     the head, and lower down mostly the upper spine."""
     down = np.repeat(np.linspace(0, 1, RINGS), ROUND)
@@ -170,7 +169,7 @@ def garment_skin(names: tuple[str, ...], ring_points: Floats) -> Skinning:
     return skin_to(names, parts).followed_by(hair)
 
 
-def hair_of(points: Floats, heads: Heads, head_part: NDArray[np.bool_]) -> Doubles:
+def hair_of(points: Floats, heads: Places, head_part: Flags) -> Doubles:
     """The long hair's corners at rest, (STRIPS·ACROSS, 3), from the top down, ear to ear."""
     skull = points[head_part].astype(np.float64)
     centre = heads["head"]
@@ -189,7 +188,7 @@ def hair_of(points: Floats, heads: Heads, head_part: NDArray[np.bool_]) -> Doubl
     return np.concatenate(strips)
 
 
-def skin_to(names: tuple[str, ...], parts: Mapping[str, NDArray[np.floating[Any]]]) -> Skinning:
+def skin_to(names: Names, parts: Mapping[str, NDArray[np.floating[Any]]]) -> Skinning:
     """Skinning by weights (E,) of named bones."""
     count = len(next(iter(parts.values())))
     weights, bones = np.zeros((count, 9), np.float32), np.zeros((count, 9), np.int32)

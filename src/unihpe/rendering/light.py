@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from unihpe.body.camera import Camera
@@ -20,8 +21,6 @@ CONTACT = 160.0  # mm above the floor, up to where a body darkens what is under 
 
 
 class Light(NamedTuple):
-    """What shines on a scene."""
-
     rows: Floats  # (4, 3): sky, ground and sun, linear light; unit vector to the sun, world axes
     softness: float  # of shadows: the blur's standard deviation, pixels
 
@@ -62,7 +61,7 @@ def linear(picture: NDArray[Any]) -> Floats:
     return ((np.asarray(picture, dtype=np.float32) / 255) ** GAMMA).astype(np.float32)
 
 
-def draw_light(background: Bytes, rng: np.random.Generator) -> Light:
+def draw_light(background: Bytes, rng: Generator) -> Light:
     """A light as bright as the background, tinted by its upper half (sky) and lower (ground)."""
     half, bright = len(background) // 2, float(linear(background).mean())
     level = float(np.clip(bright, 0.06, 0.5)) * rng.uniform(2.0, 4.2)
@@ -86,9 +85,8 @@ def tinted(colour: Floats, amount: float) -> Doubles:
 def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Floats]:
     """How near to the sun the faces (F, 3) of points (V, 3), mm, world axes, come.
 
-    Returns:
-        heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; map pixels and height of each
-        corner, (V, 3).
+    Heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; and map pixels and height of each
+    corner, (V, 3).
     """
     forward = -np.asarray(light.rows[3], dtype=np.float64)
     right = np.cross(forward, [0.0, 1.0, 0.0])

@@ -15,6 +15,7 @@ from unihpe.io.extra import extra
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,10 +35,8 @@ def rasterise(
 ) -> tuple[Ints, Floats]:
     """Which triangle each pixel shows, or `NOTHING`; its inverse depth or 0; (height, width) each.
 
-    Args:
-        points: corners on the picture, (V, 3): x and y in pixels, and inverse depth; where that is
-            ≤ 0 the corner lies behind the camera, and its faces (F, 3) are left out.
-        two_sided: faces from this number on are drawn from both sides, the others from outside.
+    Corners (V, 3) have x and y, pixels, and inverse depth; faces (F, 3) with one behind the camera,
+    ≤ 0, are left out. Those from `two_sided` on are drawn from both sides, the others from outside.
     """
     face_at = np.full((height, width), -1, dtype=np.int32)
     nearest = np.zeros((height, width), dtype=np.float32)

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.random import Generator
 from torch import Tensor
 
 from unihpe.body.batch import LabelledCrop
@@ -25,7 +25,7 @@ from unihpe.rendering.body import COLUMN, SKELETON, Body, draw_shape, load_model
 from unihpe.rendering.clothes import cloth_colour, draw_outfit, load_skins
 from unihpe.rendering.light import GAMMA, View, draw_light, floor_shadow, linear, shadow_map
 from unihpe.rendering.paint import Surface, dress, shade
-from unihpe.rendering.raster import Bytes, Doubles, Floats, normals_of, rasterise
+from unihpe.rendering.raster import Bytes, Doubles, Flags, Floats, normals_of, rasterise
 
 CROP = (CROP_WIDTH, CROP_HEIGHT)
 ENLARGE = 2  # drawn larger and averaged: smooth outlines
@@ -44,22 +44,16 @@ DEEP_LIMB = 100.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What the people look like and how often what goes wrong."""
-
     seed: int = 0  # another seed, other people
     skins: Path | None = None  # folder of textures in MakeHuman's UV layout; None draws skin tones
     backgrounds: Path | None = None  # folder of photographs and panoramas; None draws rooms
-    # Share of people seen by a camera of random place, lens and size; the others are seen by one of
-    # four cameras placed like Human3.6M's.
-    wild: float = 0.6
+    wild: float = 0.6  # share seen by random cameras; the others by ones placed like Human3.6M's
     occluded: float = 0.25  # share of people with something before them
     truncated: float = 0.15  # share of people whom the picture's edge cuts
 
 
 @dataclass(frozen=True)
 class Person(LabelledCrop):
-    """One rendered person; J = 17."""
-
     # How much of each pixel is the person, before anything stands in front, (256, 192) in [0, 1].
     cover: Floats = field(kw_only=True, repr=False)
 
@@ -113,14 +107,12 @@ class People:
         cover = person[..., 3] * inside
         return Person(whole, *joints, visibility, box, camera, index, cover=cover)
 
-    def draw(
-        self, body: Body, view: View, background: Bytes, rng: np.random.Generator
-    ) -> tuple[Floats, Floats]:
+    def draw(self, body: Body, view: View, behind: Bytes, rng: Generator) -> tuple[Floats, Floats]:
         """The dressed and lit person (H, W, 5): linear colour times cover, cover, and how much
         light the floor keeps; and the inverse depth of its surface, as large as `DRAWN`."""
         model, garments = self.model, self.model.garments
         outfit = draw_outfit(garments.marks, rng, self.skins)
-        light = draw_light(background, rng)
+        light = draw_light(behind, rng)
         normals = normals_of(body.points, model.faces)
         points, normals = dress(body.points, normals, garments.fields, outfit)
         drawn = garments.worn_faces(len(model.faces), outfit.skirt_rows, outfit.hair_rows)
@@ -134,7 +126,7 @@ class People:
         kept = floor_shadow(points, faces, view, light, *CROP)
         return np.concatenate([small, kept[..., None]], axis=-1), depth
 
-    def draw_stuff(self, view: View, rng: np.random.Generator) -> Floats:
+    def draw_stuff(self, view: View, rng: Generator) -> Floats:
         """The colour of something before a person, (H, W, 3), linear: a background, or cloth."""
         backdrop = draw_background(self.backgrounds, view.rays(*CROP)[::-1, ::-1], rng)
         stuff = linear(backdrop) * np.float32(rng.uniform(0.4, 1.3))
@@ -150,7 +142,7 @@ def staged(asked: Doubles, fixed: bool) -> Doubles:
     return asked - path * (1 - STAGE_RADIUS / away) if fixed and away > STAGE_RADIUS else asked
 
 
-def draw_camera(body: Body, fixed: bool, truncated: bool, rng: np.random.Generator) -> Camera:
+def draw_camera(body: Body, fixed: bool, truncated: bool, rng: Generator) -> Camera:
     """A camera, double precision, that sees the whole person, or most if it is to truncate them."""
     if fixed:
         cameras = fixed_cameras(torch.tensor([int(rng.integers(len(FIXED_POSITIONS)))]))
@@ -166,7 +158,7 @@ def draw_camera(body: Body, fixed: bool, truncated: bool, rng: np.random.Generat
     return cut_picture(camera, body.joints, rng) if truncated else camera
 
 
-def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Camera:
+def cut_picture(camera: Camera, joints: Doubles, rng: Generator) -> Camera:
     """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off.
 
     A cut that would leave too few joints is not made: an arm held out may be half of the width.
@@ -185,14 +177,14 @@ def cut_picture(camera: Camera, joints: Doubles, rng: np.random.Generator) -> Ca
     return replace(camera, size=size, centre=centre) if int(left.sum()) >= FEWEST_LEFT else camera
 
 
-def inside_picture(camera: Camera, view: View) -> NDArray[np.bool_]:
+def inside_picture(camera: Camera, view: View) -> Flags:
     """Which pixels of the crop lie on the picture, (256, 192)."""
     low, high = view.offset, camera.size.numpy() * view.scale + view.offset
     x, y = np.arange(CROP_WIDTH) + 0.5, np.arange(CROP_HEIGHT) + 0.5
     return np.asarray(((y >= low[1]) & (y <= high[1]))[:, None] & ((x >= low[0]) & (x <= high[0])))
 
 
-def draw_occluder(cover: Floats, rate: float, rng: np.random.Generator) -> Floats:
+def draw_occluder(cover: Floats, rate: float, rng: Generator) -> Floats:
     """What stands before a share `rate` of people, (H, W) in [0, 1]; mostly nothing.
 
     Nothing either if each of four shapes hides too much of the person's `cover` (H, W).
@@ -205,7 +197,7 @@ def draw_occluder(cover: Floats, rate: float, rng: np.random.Generator) -> Float
     return np.zeros_like(cover)
 
 
-def draw_shape_before(rng: np.random.Generator) -> Floats:
+def draw_shape_before(rng: Generator) -> Floats:
     """A bar, a slab at the bottom, a polygon or an ellipse, (H, W) in [0, 1]."""
     kind, centre = rng.integers(4), rng.uniform(0.1, 0.9, 2) * CROP
     right, bottom = CROP_WIDTH + 5, CROP_HEIGHT + 5
@@ -226,7 +218,7 @@ def draw_shape_before(rng: np.random.Generator) -> Floats:
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.6), dtype=np.float32)
 
 
-def finish(picture: Floats, box: Doubles, rng: np.random.Generator) -> Bytes:
+def finish(picture: Floats, box: Doubles, rng: Generator) -> Bytes:
     """A picture (H, W, 3), sRGB, as a real camera and file have it: exposed, blurred, JPEG …"""
     exposure = float(np.clip(rng.uniform(0.13, 0.32) / max(float(picture.mean()), 1e-3), 0.6, 3.0))
     gain = (exposure * rng.normal(1, 0.03, 3)).astype(np.float32)
@@ -249,9 +241,7 @@ def finish(picture: Floats, box: Doubles, rng: np.random.Generator) -> Bytes:
     return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
-def visible(
-    crop: Doubles, depth: Doubles, inverse: Floats, before: Floats, inside: NDArray[np.bool_]
-) -> Bytes:
+def visible(crop: Doubles, depth: Doubles, inverse: Floats, before: Floats, inside: Flags) -> Bytes:
     """Visibility of the joints, (17,), which lie at `crop` (17, 2), pixels, and `depth` (17,), mm.
 
     `inverse` is that of the surface, as large as `DRAWN`; `before` (H, W) what stands in front.
@@ -281,14 +271,12 @@ def render(
     people = People(poses, settings)  # here too, so that bad settings are found at once
     if workers == 1:
         return (people[index] for index in indices)
-    return render_in_processes((poses, settings), indices, workers)
 
+    def in_processes() -> Iterator[Person]:
+        with ProcessPoolExecutor(workers, initializer=begin, initargs=(poses, settings)) as pool:
+            yield from pool.map(render_one, indices, chunksize=16)
 
-def render_in_processes(
-    made_of: tuple[Tensor, Settings], indices: Sequence[int], workers: int
-) -> Iterator[Person]:
-    with ProcessPoolExecutor(workers, initializer=begin, initargs=made_of) as pool:
-        yield from pool.map(render_one, indices, chunksize=16)
+    return in_processes()
 
 
 def begin(poses: Tensor, settings: Settings) -> None:

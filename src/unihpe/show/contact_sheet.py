@@ -1,21 +1,19 @@
 """A page of a data set's people, to see with one's own eyes that 2D lies where the people are."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from unihpe.body.batch import FEWEST_JOINTS, evenly_spaced
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, crop
 from unihpe.body.prepare import prepare
 from unihpe.datasets import get_data_set
 from unihpe.datasets.pictures import Pictures, near_the_beginning
-from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
-from unihpe.io.picture import Picture
 from unihpe.show.draw import blank, draw_2d, save_png, sheet
 
 
@@ -23,16 +21,16 @@ def draw_contact_sheet(
     name: str, root: Path, out: Path, layout: str | None = None, columns: int = 8, rows: int = 4
 ) -> None:
     """People evenly spaced over a set, as PNG: 2D drawn on pictures, or alone without pictures."""
-    recording = get_data_set(name).recording
-    if recording is None:
+    data_set, pictures = get_data_set(name), None
+    if (recording := data_set.recording) is None:
         data = DataSettings(name=name, root=str(root))
-        source: Source = get_data_set(name).open(data, Part(two_d="exact"))
-        chosen, pictures = evenly_spaced(len(source), columns * rows).tolist(), None
+        source: Source = data_set.open(data, Part(two_d="exact"))
     else:
         source = recorded = recording.open_best(root, layout, verify=False)
-        chosen = evenly_spaced(len(source), columns * rows).tolist()
-        if pictures := Pictures(recording, root) if recording.pictures else None:
-            chosen = [near_the_beginning(recorded, pictures, row) for row in chosen]
+        pictures = Pictures(recording, root) if recording.pictures else None
+    chosen = evenly_spaced(len(source), columns * rows).tolist()
+    if pictures:
+        chosen = [near_the_beginning(recorded, pictures, row) for row in chosen]
     generator = torch.Generator().manual_seed(0)
     frames = source.read(torch.tensor(chosen), generator)
     enough = ((frames.confidence > 0).sum(1) >= FEWEST_JOINTS).tolist()
@@ -49,17 +47,11 @@ def draw_contact_sheet(
         if batch.image is not None:
             paper = np.ascontiguousarray(batch.image[n].permute(1, 2, 0).numpy())
         elif pictures is not None and batch.box is not None:
-            paper = cropped(recorded, pictures, row, batch.box[n].double().numpy())
+            box = batch.box[n].double().numpy()
+            with suppress(InputError):  # blank where it is not there or cannot be read
+                paper = crop(pictures.read(*recorded.at(row)), box, CROP_WIDTH, CROP_HEIGHT)
         spots = batch.keypoints[n].numpy() * CROP_HEIGHT / 2 + [CROP_WIDTH / 2, CROP_HEIGHT / 2]
         drawn = draw_2d(paper, spots, batch.confidence[n].numpy(), source.skeleton)
         tiles.append((drawn, frames.group[n]))
     lines = [tiles[k : k + columns] for k in range(0, len(tiles), columns)]
     save_png(out, sheet(lines, f"{name}, {len(source)} people"))
-
-
-def cropped(source: Recorded, pictures: Pictures, row: int, box: NDArray[np.float64]) -> Picture:
-    """The picture of one person about its box; blank where it is not there or cannot be read."""
-    try:
-        return crop(pictures.read(*source.at(row)), box, CROP_WIDTH, CROP_HEIGHT)
-    except InputError:
-        return blank(CROP_WIDTH, CROP_HEIGHT)

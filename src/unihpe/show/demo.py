@@ -13,7 +13,6 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import root_relative
-from unihpe.body.skeleton import Skeleton
 from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.export.json import write_json
@@ -107,8 +106,7 @@ def from_people(predictor: Predictor, seed: int) -> Demo:
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None and frames.box is not None and frames.image is not None
     results = predictor.predict_crops(frames, Options(samples=HYPOTHESES, seed=seed))
-    estimate = f"{results.estimate}; from pictures"
-    results = replace(in_crops(results, frames.box), estimate=estimate)
+    results = replace(in_crops(results, frames.box), estimate=f"{results.estimate}; from pictures")
     crops = dict(zip(results.image, frames.image.permute(0, 2, 3, 1).numpy(), strict=True))
     what = f"{len(frames)} pictures of rendered people"
     truth = root_relative(frames.pose, source.skeleton)
@@ -122,24 +120,21 @@ def from_prior(predictor: Predictor, seed: int) -> Demo:
     camera = Camera.simple(size, torch.full((len(truth),), FOCAL))
     keypoints = camera.project(truth + torch.tensor([0.0, 0.0, DISTANCE]))
     what = f"{len(truth)} poses drawn from the model's own pose prior"
-    return Demo(what, lifted(predictor, keypoints, camera, predictor.skeleton, seed + 1), truth)
+    return Demo(what, lift(predictor, keypoints, camera, predictor.skeleton.name, seed + 1), truth)
 
 
 def from_motion(predictor: Predictor, path: Path, rig: Path | None, seed: int) -> Demo:
     """Frames of a motion, seen by the four fixed virtual cameras."""
-    data = DataSettings(root=str(path), rig=str(rig or ""))
-    source = open_source(data, Part(two_d="exact"))
+    source = open_source(DataSettings(root=str(path), rig=str(rig or "")), Part(two_d="exact"))
     people = evenly_spaced(len(source), FROM_MOTION)
     frames = source.read(people, torch.Generator().manual_seed(seed))
     assert frames.pose is not None
-    results = lifted(predictor, frames.keypoints, frames.camera, source.skeleton, seed)
+    results = lift(predictor, frames.keypoints, frames.camera, source.skeleton.name, seed)
     what = f"{len(people)} frames of {path.name}, seen by four virtual cameras"
     return Demo(what, results, root_relative(frames.pose, source.skeleton))
 
 
-def lifted(
-    predictor: Predictor, keypoints: Tensor, camera: Camera, skeleton: Skeleton, seed: int
-) -> Results:
-    """Keypoints (N, J, 2), pixels, seen by N cameras of one focal length, lifted."""
-    focal, size, name = float(camera.focal[0, 0]), camera.size, skeleton.name
+def lift(predictor: Predictor, keypoints: Tensor, camera: Camera, name: str, seed: int) -> Results:
+    """Keypoints (N, J, 2), pixels, of a skeleton so named, seen by cameras of one focal length."""
+    focal, size = float(camera.focal[0, 0]), camera.size
     return predictor.lift(keypoints, size, name, focal=focal, samples=HYPOTHESES, seed=seed)

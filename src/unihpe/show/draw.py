@@ -72,8 +72,6 @@ def paint(picture: Picture, lines: Sequence[Line], dots: Sequence[Dot] = ()) -> 
 
 @dataclass(frozen=True)
 class Figure:
-    """A 3D pose to draw."""
-
     pose: Floats  # (J, 3), camera axes, mm
     colour: Colour | None = None  # None colours by side
     width: float = 3.4  # of its lines, in a picture of 420 pixels

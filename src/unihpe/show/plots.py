@@ -1,7 +1,4 @@
-"""The paper's figures from a trained model.
-
-The space (figs. 1 and 6), cosines over training (fig. 5), people (figs. 4, 7 and 9).
-"""
+"""The paper's figures: the space (1 and 6), cosines over training (5), people (4, 7 and 9)."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -87,8 +84,7 @@ def draw_cosines(run: Path, out: Path) -> None:
     log = read_log(run / "log.jsonl")
     rows = [row for row in log if any(key.startswith(COSINE) for key in row)]
     if not rows:
-        remedy = "train with pictures and --validate-every N"
-        raise InputError(f"{run}: its log holds no cosines; {remedy}")
+        raise InputError(f"{run}: log holds no cosines; train with pictures and --validate-every N")
     made, axis = figure(7.5, 4.5)
     keys = {key for row in rows for key in row if key.startswith(COSINE)}
     pairs = sorted({key.removeprefix(COSINE).rsplit(" ", 1)[0] for key in keys})

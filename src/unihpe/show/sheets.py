@@ -19,17 +19,8 @@ from unihpe.body.skeleton import Skeleton
 from unihpe.inference.results import Results
 from unihpe.io.files import write_text
 from unihpe.io.picture import Picture
-from unihpe.show.draw import (
-    TRUTH,
-    Figure,
-    Floats,
-    blank,
-    bone_side,
-    draw_2d,
-    draw_3d,
-    save_png,
-    sheet,
-)
+from unihpe.show import draw
+from unihpe.show.draw import Figure, Floats, blank, draw_2d, save_png
 
 PANEL = 360
 ROWS = 4  # of a sheet: two people each, or one where there are several poses of each
@@ -42,9 +33,7 @@ Photos = Callable[[str], Picture]  # by the name that results have for a picture
 
 @dataclass(frozen=True)
 class Scene:
-    """One person for the page."""
-
-    name: str  # shown in the list
+    name: str  # of a person, shown in the page's list
     pose: Floats  # (J, 3), mm, camera axes
     keypoints: Floats | None = None  # (J, 2), pixels, NaN where missing; None without 2D
     size: tuple[float, float] = (1000.0, 1000.0)  # width and height of the picture, pixels
@@ -59,7 +48,7 @@ def row_of(
 
     `truth` are true poses (N, J, 3), mm; the 2D is drawn over `photo`.
     """
-    behind = [] if truth is None else [Figure(truth[n].numpy(), TRUTH, 2.6)]
+    behind = [] if truth is None else [Figure(truth[n].numpy(), draw.TRUTH, 2.6)]
     if results.paths:
         views = []
         for name, poses in results.paths.items():
@@ -74,7 +63,7 @@ def row_of(
         views = [("3D, from the camera", figures, 0.0, 8.0)]
         views += [("3D, from the side", figures, 70.0, 14.0)]
     panels = [
-        (draw_3d(figures, results.skeleton, PANEL, azimuth, elevation), text)
+        (draw.draw_3d(figures, results.skeleton, PANEL, azimuth, elevation), text)
         for text, figures, azimuth, elevation in views
     ]
     return [(flat(results, n, photo), caption), *panels]
@@ -114,17 +103,15 @@ def write_pictures(
         paper = photo(results.image[n]) if photo else None
         people.append(row_of(results, n, truth, caption_of(results, n, truth), paper))
     lines = [list(chain(*people[k : k + across])) for k in range(0, len(people), across)]
-    drawn = sheet(lines, title)
     chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
     scenes = [scene_of(results, n, truth) for n in chosen]
     picture, page = base.with_suffix(".png"), base.with_suffix(".html")
-    save_png(picture, drawn)
+    save_png(picture, draw.sheet(lines, title))
     write_viewer(page, scenes, results.skeleton, title)
     return picture, page
 
 
 def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
-    """What stands under a person's 2D."""
     if truth is None:
         return f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
     return f"2D; MPJPE of the 3D {float(mpjpe(results.pose[n], truth[n])):.0f} mm"
@@ -163,7 +150,7 @@ def plain(value: Any) -> Any:
 def write_viewer(path: Path, scenes: Sequence[Scene], skeleton: Skeleton, title: str) -> None:
     """Write the page: the 3D turns with mouse, touch or arrow keys; a slider over scenes."""
     shown = [{name: plain(value) for name, value in asdict(scene).items()} for scene in scenes]
-    bones = [[a, b, bone_side(skeleton, a, b)] for a, b in skeleton.bones]
+    bones = [[a, b, draw.bone_side(skeleton, a, b)] for a, b in skeleton.bones]
     content = {"title": title, "bones": bones, "scenes": shown}
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     data = data.replace("</", "<\\/").replace("<!--", "<\\!--")

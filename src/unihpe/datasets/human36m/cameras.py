@@ -16,8 +16,8 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera, axis_rotation, rotation_of
 from unihpe.datasets.human36m.views import PUBLISHED
-from unihpe.errors import InputError, listing, one_line
-from unihpe.io.files import read_text
+from unihpe.errors import InputError, listing
+from unihpe.io.files import input_errors, read_text
 
 INTRINSICS: Mapping[str, list[float]] = PUBLISHED["intrinsics"]
 EXTRINSICS: Mapping[str, list[list[float]]] = PUBLISHED["extrinsics"]
@@ -64,9 +64,8 @@ class Calibration(NamedTuple):
 def published_cameras() -> Calibration:
     """The 28 published cameras."""
     keys = [(subject, name) for subject in EXTRINSICS for name in INTRINSICS]
-    inner = [INTRINSICS[name] for _, name in keys]
-    outer = [numbers for cameras in EXTRINSICS.values() for numbers in cameras]
-    numbers, places = (torch.tensor(rows, dtype=torch.float64) for rows in (inner, outer))
+    numbers = torch.tensor([INTRINSICS[name] for _, name in keys], dtype=torch.float64)
+    places = torch.tensor(list(EXTRINSICS.values()), dtype=torch.float64).flatten(0, 1)
     size, lens, p_xy = numbers.split([2, 7, 2], dim=1)
     rotation = rotation_of(places[:, :4]).mT  # published: camera to world
     cameras = camera_of(size, torch.cat([lens, p_xy.flip(1)], dim=1), rotation, places[:, 4:])
@@ -115,19 +114,18 @@ def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
     text = read_text(path, GET_IT)
     if "<!ENTITY" in text:
         raise InputError(f"{path}: defines entities, as no file of the release; {GET_IT}")
-    try:
+    with input_errors(
+        f"{path}: not the release's metadata.xml", GET_IT, (ElementTree.ParseError, ValueError)
+    ):
         root = ElementTree.fromstring(text)
         names = [str(item.text).strip() for item in root.iterfind("dbcameras/index2id/*")]
         numbers = [float(word) for word in (root.findtext("w0") or "").strip().strip("[]").split()]
-    except (ElementTree.ParseError, ValueError) as error:
-        reason = one_line(error, 80)
-        raise InputError(f"{path}: not the release's metadata.xml ({reason})") from error
     if not all(map(math.isfinite, numbers)):
         raise InputError(f"{path}: w0 holds numbers that are not finite; {GET_IT}")
     wanted = len(INTRINSICS) * (FILE_SUBJECTS * EXTRINSIC + INTRINSIC)
     if sorted(names) != sorted(INTRINSICS) or len(numbers) != wanted:
+        has = f"names {len(names)} cameras and has {len(numbers)} numbers in w0"
         raise InputError(
-            f"{path}: names {len(names)} cameras and has {len(numbers)} numbers in w0, expected the"
-            f" set's {len(INTRINSICS)} and {wanted}; {GET_IT}"
+            f"{path}: {has}, expected the set's {len(INTRINSICS)} and {wanted}; {GET_IT}"
         )
     return names, torch.tensor(numbers, dtype=torch.float64)

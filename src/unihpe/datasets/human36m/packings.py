@@ -13,8 +13,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,16 +31,8 @@ from unihpe.datasets.recorded import PROJECTED, Recorded
 from unihpe.datasets.rows import Rows, by_row, combined, with_names
 from unihpe.datasets.spin_lists import is_spin, placed, read_spin
 from unihpe.errors import InputError, one_line
-from unihpe.io.arrays import (
-    Array,
-    Shape,
-    as_array,
-    as_floats,
-    float32,
-    require_finite,
-    require_numbers,
-)
-from unihpe.io.files import matching, read_text
+from unihpe.io.arrays import Array, as_array, as_floats, float32, require_finite, require_numbers
+from unihpe.io.files import input_errors, matching, read_text
 from unihpe.io.hdf5 import read_hdf5
 from unihpe.io.pickles import load_npy, load_npz, load_pickle
 
@@ -54,8 +47,7 @@ VALID = ("h36m_valid_protocol1.npz", "h36m_valid_protocol2.npz")
 WORDS = {"thorax": "neck", "nose": "jaw"}  # ours → SPIN's
 CAMERA_PARTS = {"f": 2, "c": 2, "k": 3, "p": 2, "T": 3, "R": 9, "w": 1, "h": 1}
 NUMBERS = ("frame", "camera", "subject", "action", "subaction")
-SHAPES: dict[str, Shape] = {"pose/2d": (None, 32, 2), "pose/3d": (None, 32, 3)}
-SHAPES |= {key: (None,) for key in NUMBERS}
+SHAPES = {"pose/2d": (None, 32, 2), "pose/3d": (None, 32, 3), **dict.fromkeys(NUMBERS, (None,))}
 PICKLES = ("h36m_train.pkl", "h36m_validation.pkl", "h36m_test.pkl")
 PICTURE = re.compile(r"s_(\d+)_act_(\d+)_subact_(\d+)_ca_(\d+)_(\d+)\.\w+$")
 JOINTS = {"H36M-Toolbox": ("joints_3d_camera", "joints_2d")}
@@ -70,34 +62,27 @@ class Table:
     poses: Array  # (N, 17, 3), in the file's unit and axes
     keypoints: Array  # (N, 17, 2), pixels, NaN where missing
     notes: tuple[str, ...] = ()  # what was left out
+    unit: str = "mm"
 
 
 def recorded_of(
-    tables: Sequence[Table],
-    two_d: str,
-    layout: str,
-    where: Path,
-    unit: Literal["m", "mm"],
-    verify: bool,
-    calibration: Calibration | None = None,
-    in_world: bool = False,
+    tables: list[Table], two_d: str, layout: str, where: Path, verify: bool, cameras: Calibration
 ) -> Recorded:
-    """Tables one after the other, checked, seen by the published cameras or those given."""
+    """Tables of one unit, in camera axes, one after the other and checked."""
     keys = [key for table in tables for key in table.keys]
-    pose = float32(*(table.poses for table in tables))
+    pose, unit = float32(*(table.poses for table in tables)), tables[0].unit
     if verify:
-        require_subjects(keys, pose, unit, str(where))
+        require_subjects(keys, pose, unit, where)
     pose = pose * 1000 if unit == "m" else pose
     keypoints = None if two_d == "exact" else float32(*(table.keypoints for table in tables))
-    calibration = calibration or published_cameras()
-    cameras, camera = calibration.cameras, calibration.rows_of(keys, where)
+    camera = cameras.rows_of(keys, where)
     rows = Rows.of([(views.view_of(*key[:3]), key[3]) for key in keys])
     skeleton, layout = get_skeleton("human36m17"), f"Human3.6M, {layout}, 2D {two_d}"
     notes = tuple(note for table in tables for note in table.notes)
-    return by_row(skeleton, rows, pose, keypoints, cameras, camera, layout, notes, in_world)
+    return by_row(skeleton, rows, pose, keypoints, cameras.cameras, camera, layout, notes)
 
 
-def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: str) -> None:
+def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: Path) -> None:
     """Raise if a subject's poses (N, 17, 3) are not of the unit, or its legs are swapped."""
     subjects = np.array([key[0] for key in keys])
     for subject in dict.fromkeys(subjects.tolist()):
@@ -120,7 +105,7 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
     files = mmpose_files(root)
     folder, tables = files[0].parent, [read_table(path) for path in files]
     calibration, layout = mmpose_cameras(folder), f"MMPose npz ({folder.name})"
-    recorded = recorded_of(tables, two_d, layout, folder, "m", verify, calibration)
+    recorded = recorded_of(tables, two_d, layout, folder, verify, calibration)
     if two_d in ("gt", "exact"):
         return recorded
     shape = (len(recorded), len(recorded.skeleton), 3)
@@ -138,15 +123,14 @@ def read_table(path: Path) -> Table:
         sizes = f"the file has {poses.shape[2]} and {keypoints.shape[2]}"
         raise InputError(f"{path}: S needs x, y, z and part x, y; {sizes}")
     places = ((key[:2], *key[2:]) for key in keys)
-    poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, CAMERAS, path)
+    poses, keypoints, notes = with_names(len(keys), places, poses, keypoints, list(CAMERAS), path)
     require_finite(poses, where)
     if (poses[..., 2] <= 0).any():
         raise InputError(f"{path}: 3D lies behind the camera; this layout has absolute camera axes")
-    return Table(keys, poses[..., :3], keypoints[..., :2], notes)
+    return Table(keys, poses[..., :3], keypoints[..., :2], notes, "m")
 
 
 def key_of(name: str, path: Path) -> Key:
-    """Subject, sequence, camera and frame (from 0) of a picture's name."""
     match = IMAGE_NAME.fullmatch(name.replace("\\", "/").rsplit("/", 1)[-1])
     if match is None:
         expected = "S9_Greeting_1.54138969_000001.jpg; use MMPose's script"
@@ -192,50 +176,42 @@ def read_cameras(path: Path) -> Calibration:
 
 def json_files(root: Path) -> list[Path]:
     """MMPose's 2D annotation files, or annotation_body2d/'s: train and test, else the whole one."""
-    for folder in (root, root / "annotation_body2d"):
-        for names in (PAIR, WHOLE):
-            if files := [folder / name for name in names if (folder / name).is_file()]:
-                return files
-    return []
+    places = product((root, root / "annotation_body2d"), (PAIR, WHOLE))
+    there = ([path for n in names if (path := at / n).is_file()] for at, names in places)
+    return next(filter(None, there), [])
 
 
 def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
     tables, where = [read_json(path) for path in json_files(root)], json_files(root)[0].parent
     calibration, layout = mmpose_cameras(root / FOLDERS[1]), "MMPose's COCO-like JSON"
-    return recorded_of(tables, two_d, layout, where, "m", verify, calibration, in_world=True)
+    recorded = recorded_of(tables, two_d, layout, where, verify, calibration)
+    return replace(recorded, in_world=True)
 
 
 def read_json(path: Path) -> Table:
-    text = read_text(path, "copy it again")
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = one_line(error, 100)
-        raise InputError(f"{path}: not readable JSON ({reason}); copy it again") from error
+    where = str(path)
+    with input_errors(f"{path}: not readable JSON", kinds=(ValueError, RecursionError)):
+        content = json.loads(read_text(path, "copy it again"))
     try:
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         notes = content["annotations"]
         pictures = [names[note["image_id"]] for note in notes]
         flat = {key: [note[key] for note in notes] for key in ("keypoints_3d", "keypoints")}
     except (KeyError, TypeError) as error:
-        reason = one_line(error, 80)
-        raise InputError(f"{path}: lacks {reason}; make it with MMPose's script") from error
-    poses, points = (
-        as_floats(flat[key], (None, 17 * size), str(path), key).reshape(-1, 17, size)
-        for key, size in (("keypoints_3d", 4), ("keypoints", 3))
-    )
-    require_finite(poses[..., :3], str(path))
+        raise InputError(f"{path}: lacks {one_line(error, 80)}; use MMPose's script") from error
+    poses = as_floats(flat["keypoints_3d"], (None, 68), where, "keypoints_3d").reshape(-1, 17, 4)
+    points = as_floats(flat["keypoints"], (None, 51), where, "keypoints").reshape(-1, 17, 3)
+    require_finite(poses[..., :3], where)
     seen = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
-    return Table([key_of(name, path) for name in pictures], poses[..., :3], seen)
+    return Table([key_of(name, path) for name in pictures], poses[..., :3], seen, (), "m")
 
 
 def list_files(root: Path) -> list[Path]:
     """SPIN's lists in a folder or its dataset_extras/: of training, and the larger for testing."""
     for folder in (root, root / "dataset_extras"):
-        train, *valid = (is_spin(folder / name) for name in (TRAIN, *VALID))
-        names = [TRAIN] * train + [name for name, has in zip(VALID, valid, strict=True) if has][:1]
-        if names:
-            return [folder / name for name in names]
+        found = [[path for n in kind if is_spin(path := folder / n)] for kind in ((TRAIN,), VALID)]
+        if files := [paths[0] for paths in found if paths]:
+            return files
     return []
 
 
@@ -256,7 +232,7 @@ def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
     people = read_spin(path, get_skeleton("human36m17"), WORDS)
     keys = [key_of(name, path) for name in people.names]
     if verify:
-        require_subjects(keys, people.pose / 1000, "m", str(path))
+        require_subjects(keys, people.pose / 1000, "m", path)
     calibration = published_cameras()
     cameras = calibration.cameras.select(calibration.rows_of(keys, path))
     how, points = "it meets their 2D", people.keypoints
@@ -265,7 +241,7 @@ def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
         two_d = "exact"
     note = f"{path.name}: 3D is relative in the list; people stand where {how}"
     table = Table(keys, placed(people, cameras).numpy(), points.numpy(), (note,))
-    return recorded_of([table], two_d, "", path, "mm", verify=False)
+    return recorded_of([table], two_d, "", path, False, calibration)
 
 
 def fetch_files(root: Path) -> list[Path]:
@@ -275,7 +251,7 @@ def fetch_files(root: Path) -> list[Path]:
 def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:
     """h36m-fetch's files; the 32 raw joints are reduced to 17."""
     tables = [read_fetch(path) for path in fetch_files(root)]
-    return recorded_of(tables, two_d, "h36m-fetch", root, "mm", verify)
+    return recorded_of(tables, two_d, "h36m-fetch", root, verify, published_cameras())
 
 
 def read_fetch(path: Path) -> Table:
@@ -285,17 +261,14 @@ def read_fetch(path: Path) -> Table:
     for key in NUMBERS:
         require_numbers(content[key], str(path), key)
     columns = zip(*(content[key].astype(int).tolist() for key in NUMBERS), strict=True)
-    keys = [
-        (*take_named(numbers, str(path)), str(camera), frame - 1)
-        for frame, camera, *numbers in columns
-    ]
+    keys = [(*take_named(take, path), str(camera), frame - 1) for frame, camera, *take in columns]
     kept = get_skeleton("human36m17").select_from(views.RAW_SKELETON)
     poses = content["pose/3d"][:, kept]
     require_finite(poses, str(path))
     return Table(keys, poses, content["pose/2d"][:, kept])
 
 
-def take_named(numbers: list[int], where: str) -> tuple[str, str]:
+def take_named(numbers: list[int], where: object) -> tuple[str, str]:
     """The subject and the release's sequence that the numbers of subject, action and take mean."""
     subject, action, take = numbers
     name, known = f"S{subject}", views.FIRST_ID <= action < views.FIRST_ID + len(views.ACTIONS)
@@ -313,7 +286,8 @@ def open_pickles(root: Path, two_d: str, verify: bool) -> Recorded:
     read = [read_pickle(path) for path in pickle_files(root)]
     projects = sorted({project for projects, _ in read for project in projects})
     layout = f"{' and '.join(projects)} pickles"
-    recorded = recorded_of([table for _, table in read], two_d, layout, root, "mm", verify)
+    tables = [table for _, table in read]
+    recorded = recorded_of(tables, two_d, layout, root, verify, published_cameras())
     if "LCN" in projects:  # its pixels were made without the lens's distortion
         return replace(recorded, cameras=replace(recorded.cameras, distortion=None))
     return recorded
@@ -322,10 +296,8 @@ def open_pickles(root: Path, two_d: str, verify: bool) -> Recorded:
 def read_pickle(path: Path) -> tuple[set[str], Table]:
     """The projects whose rows a file holds, and its pictures."""
     content = load_pickle(path)
-    dicts = isinstance(content, list) and all(isinstance(row, dict) for row in content)
-    if not dicts or not content:
-        remedy = "take h36m_train.pkl of H36M-Toolbox or LCN"
-        raise InputError(f"{path}: holds no list of dicts; {remedy}")
+    if not (isinstance(content, list) and content and all(isinstance(r, dict) for r in content)):
+        raise InputError(f"{path}: holds no list of dicts; take H36M-Toolbox's or LCN's files")
     projects, keys, poses, points = set[str](), list[Key](), [], []
     for n, row in enumerate(content):
         where = f"{path}: picture {n}"
@@ -343,7 +315,6 @@ def read_pickle(path: Path) -> tuple[set[str], Table]:
 
 
 def numbered_key(row: Mapping[str, Any], where: str) -> Key:
-    """Subject, sequence, camera and frame, from the picture's name."""
     match = PICTURE.search(str(row.get("image", row.get("image_path", ""))))
     if match is None:
         expected = "s_09_act_02_subact_01_ca_01_000001.jpg"

@@ -8,7 +8,6 @@ published: nothing is added.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from unihpe.datasets.human36m import packings, sequences
 from unihpe.datasets.human36m.cameras import metadata_file
@@ -18,13 +17,11 @@ from unihpe.datasets.videopose3d import two_d_path
 from unihpe.errors import InputError
 from unihpe.io.files import matching
 
-Layout = Literal["videopose3d", "mmpose", "mmpose2d", "spin", "fetch", "pickles", "raw"]
-
 
 def open_human36m(
     root: Path,
     two_d: str = "gt",
-    layout: Layout | None = None,
+    layout: str | None = None,
     verify: bool = True,
     split: str | None = None,
 ) -> Recorded:
@@ -51,7 +48,7 @@ def open_human36m(
     return open_files(root, two_d, verify)
 
 
-def found_layout(root: Path) -> Layout:
+def found_layout(root: Path) -> str:
     """The layout of the files in a folder; an InputError if it is none of those known."""
     for layout, (find, _) in LAYOUTS.items():
         if find(root):
@@ -67,20 +64,19 @@ def found_layout(root: Path) -> Layout:
     )
 
 
-def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
+def files_of(root: Path, layout: str, two_d: str) -> list[Path]:
     """Every file that one layout is read from: an index can stand for them."""
     files = LAYOUTS[layout][0](root)
     match layout:
         case "videopose3d" if two_d != "exact":
             return [*files, two_d_path(root, "h36m", two_d)]
         case "raw":
-            metadata = metadata_file(root)
             flat = [] if two_d == "exact" else matching(root, f"S*/{FEATURES}/D2_Positions/*.cdf")
-            return [*files, *flat, *([metadata] if metadata else [])]
+            return [*files, *flat, *filter(None, [metadata_file(root)])]
         case "mmpose":
-            detections = files[0].parent / two_d
-            beside = [detections, *packings.camera_files(files[0].parent)]
-            return [*files, *(file for file in beside if file.is_file())]
+            folder = files[0].parent
+            detections = [folder / two_d] if (folder / two_d).is_file() else []
+            return [*files, *detections, *packings.camera_files(folder)]
         case "mmpose2d":
             return [*files, *packings.camera_files(root / packings.FOLDERS[1])]
         case _:
@@ -89,7 +85,7 @@ def files_of(root: Path, layout: Layout, two_d: str) -> list[Path]:
 
 Find = Callable[[Path], list[Path]]
 Open = Callable[[Path, str, bool], Recorded]
-LAYOUTS: dict[Layout, tuple[Find, Open]] = {
+LAYOUTS: dict[str, tuple[Find, Open]] = {
     "videopose3d": (lambda root: matching(root, VIDEOPOSE3D), sequences.open_videopose3d),
     "mmpose": (packings.mmpose_files, packings.open_mmpose),
     "mmpose2d": (packings.json_files, packings.open_json),

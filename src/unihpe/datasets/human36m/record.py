@@ -2,23 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
 
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.human36m import views
 from unihpe.datasets.human36m.cameras import Human36mCamera
-from unihpe.datasets.human36m.reader import LAYOUTS, Layout, files_of, found_layout, open_human36m
+from unihpe.datasets.human36m.reader import LAYOUTS, files_of, found_layout, open_human36m
 from unihpe.datasets.protocol import FOURTEEN, Protocol
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.videopose3d import first_2d
 from unihpe.io.files import matching
 
 
-def read(root: Path, reading: Reading) -> Recorded:
-    """The set in whichever layout the folder has it."""
-    layout: Any = reading.layout or found_layout(root)
-    return open_human36m(root, reading.keypoints, layout, reading.verify, reading.split)
+def read(root: Path, asked: Reading) -> Recorded:
+    return open_human36m(root, asked.keypoints, asked.layout, asked.verify, asked.split)
 
 
 def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
@@ -31,14 +28,11 @@ def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
 
 def best_2d(root: Path, layout: str | None) -> str:
     """True 2D, else whichever VideoPose3D's layout has; a raw release may have none."""
-    match layout or found_layout(root):
-        case "raw":
-            there = matching(root, "S*/MyPoseFeatures/D2_Positions")
-            return "gt" if there else "exact"
-        case "videopose3d":
-            return first_2d(root, "h36m")
-        case _:
-            return "gt"
+    layout = layout or found_layout(root)
+    if layout == "videopose3d":
+        return first_2d(root, "h36m")
+    lacking = layout == "raw" and not matching(root, "S*/MyPoseFeatures/D2_Positions")
+    return "exact" if lacking else "gt"
 
 
 def unit(layout: str) -> str:
@@ -124,7 +118,7 @@ HMR_P2 = replace(
 PROTOCOLS = (VIDEOPOSE3D, WITHOUT_DRIFT, EVERY_64TH, EVERY_5TH, HMR_P1, HMR_P2, SPIN_P1, SPIN_P2)
 RECORDING = Recording(
     read,
-    get_args(Layout),
+    tuple(LAYOUTS),
     median_px=0.5,
     known=KNOWN,
     unit=unit,

@@ -17,12 +17,12 @@ from unihpe.datasets import videopose3d
 from unihpe.datasets.human36m import cameras
 from unihpe.datasets.human36m.cameras import INTRINSICS, Calibration, published_cameras
 from unihpe.datasets.human36m.views import RAW_SKELETON, view_of
-from unihpe.datasets.recorded import Recorded
-from unihpe.datasets.videopose3d import Detections, Sequence3D, require_bodies
-from unihpe.errors import InputError, listing, one_line
+from unihpe.datasets.recorded import Recorded, View
+from unihpe.datasets.videopose3d import Detections, Sequence3D, assemble, require_bodies
+from unihpe.errors import InputError, listing
 from unihpe.io.arrays import Array, as_floats, require_finite
 from unihpe.io.extra import extra
-from unihpe.io.files import matching
+from unihpe.io.files import input_errors, matching
 
 VIDEOPOSE3D = "data_3d_h36m.npz"
 FEATURES = "MyPoseFeatures"
@@ -62,9 +62,9 @@ def paths_2d(root: Path, sequence: Sequence3D) -> list[Path]:
 def read_raw_2d(root: Path, sequences: list[Sequence3D]) -> Detections:
     """The 2D of these sequences, 17 joints."""
     by_subject: dict[str, dict[str, list[Array]]] = {}
-    for sequence in sequences:
-        views = [positions(path, 2) for path in paths_2d(root, sequence)]
-        by_subject.setdefault(sequence.subject, {})[sequence.name] = views
+    for one in sequences:
+        views = [positions(path, 2) for path in paths_2d(root, one)]
+        by_subject.setdefault(one.subject, {})[one.name] = views
     return Detections(root, get_skeleton("human36m17"), by_subject)
 
 
@@ -72,13 +72,10 @@ def positions(path: Path, coordinates: int) -> Array:
     """`Pose` of a CDF, its 32 joints reduced to 17: (T, 17, coordinates)."""
     cdflib = extra("cdflib", "data", f"{path}: reading it needs cdflib")
     if not path.is_file():
-        remedy = "unpack the release's archives of this subject, or ask for 2D 'exact'"
-        raise InputError(f"{path}: no such file; {remedy}")
-    try:
+        raise InputError(f"{path}: no such file; unpack this subject's archives or take 2D 'exact'")
+    # cdflib raises errors of many kinds for a broken file
+    with input_errors(f"{path}: not a readable CDF", kinds=(Exception,)):
         content = np.asarray(cdflib.CDF(path).varget("Pose"))
-    except Exception as error:  # cdflib raises errors of many kinds for a broken file
-        reason = one_line(error, 100)
-        raise InputError(f"{path}: not a readable CDF ({reason}); copy it again") from error
     flat = content[0] if content.ndim == 3 and len(content) == 1 else content
     numbers = as_floats(flat, (None, 32 * coordinates), str(path), "Pose")
     columns = get_skeleton("human36m17").select_from(RAW_SKELETON)
@@ -92,34 +89,28 @@ def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
     if verify:
         require_bodies(sequences, target, path)
     layout = f"Human3.6M, VideoPose3D npz, 2D {two_d}"
-    return in_world(sequences, detections, path, layout, published_cameras())
+    calibration = published_cameras()
+    seen = seen_by(calibration, sequences, path)
+    return assemble(sequences, detections, seen, calibration.cameras, target, layout)
 
 
 def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
-    sequences, notes = read_raw_3d(root), tuple[str, ...]()
+    target, sequences, notes = get_skeleton("human36m17"), read_raw_3d(root), tuple[str, ...]()
     if two_d == "gt":
         sequences, notes = with_2d(root, sequences)
     detections = None if two_d == "exact" else read_raw_2d(root, sequences)
     if verify:
-        require_bodies(sequences, get_skeleton("human36m17"), root, "mm")
+        require_bodies(sequences, target, root, "mm")
     metadata = cameras.metadata_file(root)
     calibration = cameras.read_metadata(metadata) if metadata else published_cameras()
     layout = f"Human3.6M, raw release{', metadata.xml' if metadata else ''}, 2D {two_d}"
     in_metres = [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
-    return in_world(in_metres, detections, root, layout, calibration, notes)
+    seen = seen_by(calibration, sequences, root)
+    return assemble(in_metres, detections, seen, calibration.cameras, target, layout, notes)
 
 
-def in_world(
-    sequences: list[Sequence3D],
-    detections: Detections | None,
-    where: Path,
-    layout: str,
-    calibration: Calibration,
-    notes: tuple[str, ...] = (),
-) -> Recorded:
-    """Sequences in world axes, metres, each seen by four cameras."""
+def seen_by(rig: Calibration, sequences: list[Sequence3D], where: Path) -> list[tuple[View, int]]:
+    """The four views of each sequence, and the rows of their cameras."""
     keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
-    rows = calibration.rows_of(keys, where).tolist()
-    seen = [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]
-    whole = (calibration.cameras, get_skeleton("human36m17"), layout, notes)
-    return videopose3d.assemble(sequences, detections, seen, *whole)
+    rows = rig.rows_of(keys, where).tolist()
+    return [(view_of(*key), row) for key, row in zip(keys, rows, strict=True)]

@@ -3,8 +3,8 @@
 The number in a sequence's name does not say which take it is, and differs by subject.
 """
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from unihpe.body.skeleton import skeleton
 from unihpe.datasets.recorded import View
@@ -21,8 +21,7 @@ FIRST_ID = 2  # of the release; 1 is all actions together
 # Other words for the same: subject S1's files, and the release's list of actions.
 OTHER_NAMES = {"Photo": "TakingPhoto", "WalkDog": "WalkingDog", "WalkTogether": "WalkingTogether"}
 USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
-# Sequences whose 3D drifts away from the picture; most lifting papers keep them, some leave them
-# out: say which.
+# Their 3D drifts away from the picture; most lifting papers keep them, some do not: say which.
 DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
 PUBLISHED = packaged_toml(__package__, "published.toml")
 CAMERAS = tuple(PUBLISHED["intrinsics"])
@@ -38,8 +37,7 @@ RAW_JOINTS = (
 RAW_SKELETON = skeleton("human36m32", RAW_JOINTS)
 
 
-@dataclass(frozen=True)
-class Take:
+class Take(NamedTuple):
     """One of the 30 recordings of a subject."""
 
     action: int  # the release's number, 2 to 16

@@ -72,8 +72,7 @@ def view_of(subject: str, sequence: str, camera: str) -> View:
 
 def published_extrinsics() -> Camera:
     """The cameras of all subjects, one after the other; intrinsics are yet to be fitted."""
-    rows = [camera for cameras in EXTRINSICS.values() for camera in cameras]
-    places = torch.tensor(rows, dtype=torch.float64)
+    places = torch.tensor(list(EXTRINSICS.values()), dtype=torch.float64).flatten(0, 1)
     rotation = rotation_of(places[:, :4]).mT
     translation: Tensor = -(rotation @ places[:, 4:, None])[..., 0]
     size = torch.tensor(SIZE).expand(len(places), 2)

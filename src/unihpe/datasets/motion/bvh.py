@@ -21,6 +21,7 @@ from torch import Tensor
 from unihpe.body.camera import axis_rotation
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
+from unihpe.io.files import input_errors
 from unihpe.settings import Settings, parse
 
 Floats = NDArray[np.float64]
@@ -28,14 +29,13 @@ Floats = NDArray[np.float64]
 THORAX_UP, HEAD_UP, NOSE_UP, NOSE_FORWARD = 0.10, 0.58, 0.36, 0.13
 SIDED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 LIMBS = {f"{side}_{joint}" for side in ("left", "right") for joint in SIDED}
+REMEDY = "describe the rig in a TOML and pass it with --rig (docs/data.md)"
 CHANNEL = re.compile("[xyz](position|rotation)", re.IGNORECASE)
 TIMES = re.compile(r"\s*Frames:\s*(\d+)\s+Frame\s+Time:\s*(\S+)")
 
 
 @dataclass(frozen=True)
 class Joint:
-    """One joint of a BVH hierarchy."""
-
     name: str
     parent: int  # −1 for a root
     offset: Floats  # its place in the parent, (3,), file units
@@ -45,8 +45,6 @@ class Joint:
 
 @dataclass(frozen=True)
 class BVH:
-    """A BVH file."""
-
     joints: tuple[Joint, ...]  # in the file's order; an end site is called `<joint>_end`
     rows: Floats  # channel values, (T, channels)
     fps: float
@@ -75,18 +73,16 @@ class BVH:
 
 def read_bvh(path: Path) -> BVH:
     """Read a BVH file; tolerant of tabs, blank lines, line ends and channel orders."""
-    try:
+    with input_errors(f"{path}: not a readable BVH text file", kinds=(OSError, UnicodeError)):
         head, marker, motion = path.read_text(encoding="utf-8-sig").partition("MOTION")
-        tokens = head.split()
+    tokens = head.split()
+    try:
         if tokens[:1] != ["HIERARCHY"]:
             raise ValueError("not a BVH file (it does not begin with HIERARCHY)")
         if not marker:
             raise ValueError("cut short, no MOTION part; copy it again")
         joints = parse_hierarchy(tokens[1:])
         return BVH(joints, *parse_motion(motion, sum(len(joint.channels) for joint in joints)))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.__class__.__name__
-        raise InputError(f"{path}: not a readable BVH text file ({reason})") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -146,16 +142,11 @@ def parse_motion(text: str, channels: int) -> tuple[Floats, float]:
     return rows, 1 / frame_time
 
 
-def as_list(names: Any) -> Any:
-    return [names] if isinstance(names, str) else names
-
-
-Names = Annotated[list[str], BeforeValidator(as_list)]  # of a file's joints; means their mean
+# Of a file's joints; means their mean.
+Names = Annotated[list[str], BeforeValidator(lambda n: [n] if isinstance(n, str) else n)]
 
 
 class Rig(Settings):
-    """Which joints of a BVH file are which of ours."""
-
     name: str
     unit_mm: float  # millimetres in one unit of the file
     up: Literal["y", "z"] = "y"  # the file's axis that points to the sky
@@ -168,8 +159,7 @@ class Rig(Settings):
     @classmethod
     def check_joints(cls, joints: dict[str, Any]) -> dict[str, Any]:
         if odd := sorted(joints.keys() ^ LIMBS):
-            wanted = ", ".join(sorted(LIMBS))
-            raise ValueError(f"must name exactly {wanted}; see {', '.join(odd)}")
+            raise ValueError(f"must name exactly {', '.join(sorted(LIMBS))}; see {', '.join(odd)}")
         return joints
 
     def missing(self, positions: Container[str]) -> list[str]:
@@ -202,11 +192,9 @@ class Rig(Settings):
             finite = np.isfinite(poses.astype(np.float32)).all((1, 2))  # as they are kept
         if not finite.all():
             head = " and ".join("+".join(names) for names in self.head)
-            raise InputError(
-                f"{path}: frame {self.skip + int(finite.argmin())} gives no finite pose: {head},"
-                f" the head's direction in rig '{self.name}', must lie apart and not along the"
-                " shoulders; name others in a rig and pass it with --rig (docs/data.md)"
-            )
+            bad = f"frame {self.skip + int(finite.argmin())} gives no finite pose"
+            apart = "the head's direction, must lie apart and not along the shoulders"
+            raise InputError(f"{path}: {bad}: {head}, {apart}; {REMEDY}")
         return poses
 
 
@@ -228,16 +216,12 @@ def trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Fl
 
 
 def shipped_rigs() -> list[Rig]:
-    """The rigs in the package, by name."""
     return [read_rig(file) for file in sorted(Path(__file__).with_name("rigs").iterdir())]
 
 
 def read_rig(path: Path) -> Rig:
-    """A rig from a TOML file; an InputError says what is wrong with it."""
-    try:
+    with input_errors(f"{path}: not a readable rig", "see docs/data.md", (OSError, ValueError)):
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a readable rig ({error})") from error
     return parse(Rig, fields, str(path))
 
 
@@ -245,11 +229,8 @@ def choose_rig(path: Path, positions: dict[str, Floats]) -> Rig:
     """The shipped rig whose joints the file has; an InputError says what the nearest one misses."""
     nearest = min(shipped_rigs(), key=lambda rig: len(rig.missing(positions)))
     if missing := nearest.missing(positions):
-        raise InputError(
-            f"{path}: its joints fit no known rig; '{nearest.name}' comes nearest and misses"
-            f" {', '.join(missing[:4])}: describe the rig in a TOML and pass it with --rig"
-            " (docs/data.md)"
-        )
+        misses = f"'{nearest.name}' comes nearest and misses {', '.join(missing[:4])}"
+        raise InputError(f"{path}: its joints fit no known rig; {misses}: {REMEDY}")
     return nearest
 
 
@@ -266,12 +247,11 @@ def resample(values: Floats, fps: float, target_fps: float) -> Floats:
 
 def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[tuple[str, Tensor]]:
     """Every BVH file of a folder, or one file, at `fps`: name and poses (T, 17, 3), mm, y up."""
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".bvh")
-    files = [path] if path.is_file() else files
-    if not files:
+    found = [path] if path.is_file() else path.rglob("*.[bB][vV][hH]")
+    if not (files := sorted(found)):
         raise InputError(f"no BVH file at {path}")
     chosen = None if rig is None else read_rig(rig)
-    motions = []
+    motions = list[tuple[str, Tensor]]()
     for file in files:
         bvh = read_bvh(file)
         positions = bvh.positions()

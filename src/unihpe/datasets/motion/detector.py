@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.skeleton import Skeleton
@@ -58,18 +58,13 @@ OUTCOMES = {
 
 
 def errors_of(joint: str) -> JointErrors:
-    """The row of a joint's table, by its name without the side."""
     return ERRORS.get(joint.removeprefix("left_").removeprefix("right_"), OTHER)
 
 
-def detect(
-    keypoints: Tensor, skeleton: Skeleton, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Exact 2D joints (N, J, 2), pixels, as a detector would report them.
+def detect(keypoints: Tensor, skeleton: Skeleton, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Exact 2D joints (N, J, 2), pixels, as a detector would report them; and confidence (N, J).
 
-    Returns:
-        keypoints (N, J, 2), pixels, and confidence (N, J); an undetected joint has confidence 0 and
-        NaN coordinates.
+    An undetected joint has confidence 0 and NaN coordinates.
     """
     n, joints = keypoints.shape[:2]
     rows = [errors_of(joint) for joint in skeleton.joints]

@@ -12,8 +12,7 @@ from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 
-SWAPPED, MIRRORED = "left and right legs are exchanged", "everything is seen in a mirror"
-WRONG = {"swapped": SWAPPED, "mirrored": MIRRORED}
+WRONG = {"swapped": "left and right legs are exchanged", "mirrored": "all is seen in a mirror"}
 
 
 def open_set(data: DataSettings, part: Part) -> Source:
@@ -60,15 +59,12 @@ def files(root: Path) -> list[Path]:
     return [file for file in root.rglob("*") if file.suffix.lower() == ".bvh"]
 
 
-FIXED_CAMERAS = Protocol(
-    "motion-fixed-cameras",
-    texts=PLAIN
-    | {
-        "data": "motion capture, split {split} (motions without a split included), every {stride}th"
-        " frame of each motion, four fixed virtual cameras placed like Human3.6M's, 2D {two_d};"
-        " focal length in the box token: {focal}"
-    },
+WHAT = (
+    "motion capture, split {split} (motions without a split included), every {stride}th frame of"
+    " each motion, four fixed virtual cameras placed like Human3.6M's, 2D {two_d}; focal length in"
+    " the box token: {focal}"
 )
+FIXED_CAMERAS = Protocol("motion-fixed-cameras", texts=PLAIN | {"data": WHAT})
 DATA_SET = DataSet(
     "motion",
     "CMU motion capture as BVH, mocap.cs.cmu.edu",

@@ -13,16 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.body import virtual_cameras as virtual
 from unihpe.body.batch import Frames
 from unihpe.body.conversions import convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.body.virtual_cameras import (
-    FIXED_POSITIONS,
-    STAGE_RADIUS,
-    fixed_cameras,
-    random_cameras,
-    uniform,
-)
 from unihpe.datasets.motion.bvh import load_folder
 from unihpe.datasets.motion.detector import detect
 from unihpe.datasets.settings import TwoD
@@ -31,6 +25,7 @@ from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 
 NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split")
+FIXED = len(virtual.FIXED_POSITIONS)
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 
 
@@ -129,12 +124,12 @@ def misfit(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
 
 def on_stage(motion: Motion) -> Motion:
     """Each motion's floor at y = 0, its path bent into a disc of `STAGE_RADIUS`; poses stay."""
-    moved = []
+    moved, radius = [], virtual.STAGE_RADIUS
     lengths = torch.bincount(motion.sequence, minlength=len(motion.names)).tolist()
     for poses in motion.poses.split([length for length in lengths if length]):
         root = poses[:, motion.skeleton.index("pelvis")]
         path = root[:, [0, 2]] - root[:, [0, 2]].mean(0)
-        bent = path * STAGE_RADIUS / (path.square().sum(1, keepdim=True) + STAGE_RADIUS**2).sqrt()
+        bent = path * radius / (path.square().sum(1, keepdim=True) + radius**2).sqrt()
         floor = poses[..., 1].amin(1).quantile(0.05)
         goal = torch.stack([bent[:, 0], root[:, 1] - floor, bent[:, 1]], dim=1)
         moved.append(poses + (goal - root)[:, None])
@@ -143,16 +138,11 @@ def on_stage(motion: Motion) -> Motion:
 
 @dataclass(eq=False)
 class MotionSource(Source):
-    """A motion's people, seen by virtual cameras."""
-
     motion: Motion
-    # "fixed": four cameras placed like Human3.6M's, index = 4·frame + camera; "random": a new one
-    # at each read, and half of the poses mirrored.
+    # Four like Human3.6M's, index = 4·frame + camera; or a new one at each read, half mirrored.
     view: Literal["fixed", "random"]
     two_d: TwoD = "exact"  # or "detected" (`detector.detect`), or "both": half of the people each
-    # Training weight of a group's frames, size^(−balance): 0 draws frames alike, 1 draws groups
-    # alike.
-    balance: float = 0.0
+    balance: float = 0.0  # groups weigh size^(−balance) a frame: 0 draws frames alike, 1 groups
     body_scale: float = 0.0  # random size, uniform within 1 ± this ("random" view only)
 
     @property
@@ -160,7 +150,7 @@ class MotionSource(Source):
         return self.motion.skeleton
 
     def __len__(self) -> int:
-        return len(self.motion) * (len(FIXED_POSITIONS) if self.view == "fixed" else 1)
+        return len(self.motion) * (FIXED if self.view == "fixed" else 1)
 
     def weights(self) -> Tensor:
         """Draws of each index, up to a factor, (len,)."""
@@ -173,11 +163,11 @@ class MotionSource(Source):
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         """The people at `indices` (N,); cameras and noise come from `generator`."""
         if self.view == "fixed":
-            frames = indices // len(FIXED_POSITIONS)
-            world, camera = self.motion.poses[frames], fixed_cameras(indices % len(FIXED_POSITIONS))
+            frames = indices // FIXED
+            world, camera = self.motion.poses[frames], virtual.fixed_cameras(indices % FIXED)
         else:
             frames, world = indices, self.varied(self.motion.poses[indices], generator)
-            camera = random_cameras(world[:, self.skeleton.index("pelvis")], generator)
+            camera = virtual.random_cameras(world[:, self.skeleton.index("pelvis")], generator)
         pose = camera.to_camera(world)
         keypoints = camera.project(pose)
         confidence = torch.ones(keypoints.shape[:2])
@@ -195,4 +185,4 @@ class MotionSource(Source):
         chosen = torch.rand(len(world), generator=generator) < 0.5
         world = torch.where(chosen[:, None, None], self.skeleton.mirrored(world), world)
         limits = (1 - self.body_scale, 1 + self.body_scale)
-        return world * uniform((len(world), 1, 1), limits, generator)
+        return world * virtual.uniform((len(world), 1, 1), limits, generator)
