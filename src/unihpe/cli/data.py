@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from typer import Argument, Option
 
 from unihpe.cli.options import Json, OutFile, Root, Seed, console, named, require_data
@@ -18,9 +18,8 @@ app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_he
 @app.command("info")
 def data_info() -> None:
     """Where each data set comes from, and its terms in a line."""
-    table = Table("name")
-    for column in ("where", "terms"):
-        table.add_column(column, overflow="fold")  # an address must stay whole
+    folded = (Column(name, overflow="fold") for name in ("where", "terms"))  # addresses stay whole
+    table = Table("name", *folded)
     for name, data_set in DATA_SETS.items():
         table.add_row(name, data_set.where, data_set.terms)
     console.print(table)

@@ -43,13 +43,8 @@ def evaluate(
     if protocol is not None and not (split is None and stride is None):
         raise InputError("--protocol says which split and stride: leave --split and --stride out")
     checkpoint_file(checkpoint)  # before the data: whether there is one
-    what: dict[str, Any] = {
-        "protocol": protocol,
-        "rig": rig,
-        "two_d": two_d,
-        "keypoints": keypoints,
-    }
-    what |= {"split": split or "test", "stride": stride or 10, "focal_known": not unknown_focal}
+    what: dict[str, Any] = {"protocol": protocol, "split": split or "test", "stride": stride or 10}
+    what |= {"rig": rig, "two_d": two_d, "keypoints": keypoints, "focal_known": not unknown_focal}
     how: dict[str, Any] = {"samples": samples, "sampler": sampler, "steps": steps, "flip": flip}
     how |= {"gallery": gallery, "seed": seed, "device": device}
     report = evaluate_checkpoint(checkpoint, data or data_set_in(root), root, **what, **how)

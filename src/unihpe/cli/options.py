@@ -29,13 +29,11 @@ def leave_skipped(skipped: list[str]) -> None:
 
 
 def require_data(root: Path) -> None:
-    """Raise if nothing is there."""
     if not root.exists():
         raise InputError(f"no data at {root}: check --root")
 
 
 def parse_size(text: str | None) -> tuple[float, float] | None:
-    """WIDTHxHEIGHT as two numbers."""
     if text is None:
         return None
     try:

@@ -8,7 +8,7 @@ from rich import progress as columns
 from rich.progress import Progress, ProgressColumn
 
 from unihpe.cli.options import console
-from unihpe.errors import InputError
+from unihpe.io.extra import extra
 from unihpe.io.log import Row
 from unihpe.training.stage import Stage
 
@@ -48,21 +48,15 @@ def tensorboard_writer(folder: Path | None) -> Iterator[Callable[[Row], None]]:
     if folder is None:
         yield lambda row: None
         return
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise InputError("--tensorboard needs the extra: pip install 'unihpe[plots]'") from error
-    writer = SummaryWriter(str(folder))
+    board = extra("torch.utils.tensorboard", "plots", "--tensorboard needs the extra")
+    with board.SummaryWriter(str(folder)) as writer:
 
-    def write(row: Row) -> None:
-        for name, value in row.items():
-            if isinstance(value, float):
-                writer.add_scalar(f"{row['stage']}/{name}", value, row["samples"])
+        def write(row: Row) -> None:
+            for name, value in row.items():
+                if isinstance(value, float):
+                    writer.add_scalar(f"{row['stage']}/{name}", value, row["samples"])
 
-    try:
         yield write
-    finally:
-        writer.close()
 
 
 @contextmanager

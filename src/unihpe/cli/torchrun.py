@@ -13,11 +13,7 @@ from unihpe.training.processes import ALONE, Processes
 
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Processes, str]]:
-    """This process among those that torchrun started, and its own device; alone without torchrun.
-
-    Raises:
-        InputError: for a device that several processes cannot share.
-    """
+    """This process among those that torchrun started, and its device; alone without torchrun."""
     if not dist.is_torchelastic_launched():
         yield ALONE, device
         return
@@ -34,9 +30,8 @@ def joined(device: str) -> Iterator[tuple[Processes, str]]:
 def own_device(device: str, place: int) -> str:
     """The device of the process at this place on its machine: the CPU, or a GPU of its own."""
     if device not in ("cpu", "cuda"):
-        raise InputError(
-            f"--device {device}: processes that train together take cpu or cuda, each its own GPU"
-        )
+        what = "processes that train together take cpu or cuda, each its own GPU"
+        raise InputError(f"--device {device}: {what}")
     if device == "cuda" and place >= (gpus := torch.cuda.device_count()):
         raise InputError(f"--nproc-per-node: more processes than the {gpus} GPUs of this machine")
     return "cpu" if device == "cpu" else f"cuda:{place}"

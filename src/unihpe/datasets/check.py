@@ -139,11 +139,10 @@ def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | No
         worst_joints = listing([f"{joint} {-px:.3g} px" for px, joint in worst], 3)
         problems.append(f"{far.format(median, limit)}; worst: {worst_joints}")
     else:  # single cameras may be wrong in a set that otherwise agrees
-        names = [recorded.views[view].camera for view in recorded.view[rows].tolist()]
-        for name in recorded.names("camera"):
-            median = float(errors[torch.tensor([one == name for one in names])].nanmedian())
-            if median > limit:
-                problems.append(f"camera {name}: {far.format(median, limit)}")
+        names = np.array([recorded.views[view].camera for view in recorded.view[rows].tolist()])
+        of_camera = {n: float(errors[names == n].nanmedian()) for n in recorded.names("camera")}
+        odd = {name: px for name, px in of_camera.items() if px > limit}
+        problems += [f"camera {name}: {far.format(px, limit)}" for name, px in odd.items()]
     if agrees_better_swapped(frames, skeleton, usual):
         legs = "left and right legs of the 2D are exchanged against the 3D"
         problems.append(f"{legs}: 3D lands on the other leg's 2D")
@@ -185,14 +184,10 @@ def looked_for(
     """The pictures looked for and found, if any, what is not there, and the first odd one."""
     if recording.pictures is None:
         return None, [], []
-    pictures, missing, there, problems = Pictures(recording, root), [], list[int](), list[str]()
+    pictures, problems = Pictures(recording, root), list[str]()
     rows = sorted(set(evenly_spaced(len(recorded), MOST).tolist()))
-    for row in rows:
-        view, frame = recorded.at(row)
-        if pictures.find(view, frame) is None:
-            missing.append(pictures.names(view, frame)[0])
-        else:
-            there.append(row)
+    there = [row for row in rows if pictures.find(*recorded.at(row)) is not None]
+    missing = [pictures.names(*recorded.at(row))[0] for row in sorted({*rows} - {*there})]
     found = {"looked_for": len(rows), "found": len(there)}
     if not there:
         return found, ["no pictures"], []

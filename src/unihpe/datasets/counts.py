@@ -47,8 +47,6 @@ class Split:
 
 @dataclass(frozen=True)
 class Counts:
-    """What was counted."""
-
     # by name: subjects, sequences, cameras, frames, expected (frames, or None) and variant
     splits: dict[str, dict[str, Any]]
     partial: tuple[str, ...]  # what is not there, a line each
@@ -118,8 +116,7 @@ def compared(known: Split, part: Recorded, row: dict[str, Any]) -> tuple[int | N
 
 def step_of(part: Recorded) -> int:
     """Frames from one to the next, as most of a set has it: 5 at a tenth of 50 Hz."""
-    steps = part.moments().sort().values.diff()
-    steps = steps[steps > 0]
+    steps = part.moments().unique().diff()  # all above 0
     return int(steps.mode().values) if len(steps) else 1
 
 
@@ -141,7 +138,7 @@ def duplicates(recorded: Recorded) -> list[str]:
     key, row = recorded.moments(), recorded.pose_row
     # by pose first, so that the same pose of two people comes together
     by_pose = recorded.pose.sum((1, 2))[row].argsort()
-    order = by_pose[key[by_pose].sort(stable=True).indices]
+    order = by_pose[key[by_pose].argsort(stable=True)]
     twice = (key[order].diff() == 0).nonzero()[:, 0]
     same = alike(recorded.pose, row[order[twice]], row[order[twice + 1]])
     rows = order[twice[same] + 1]
@@ -155,10 +152,8 @@ def duplicates(recorded: Recorded) -> list[str]:
 
 def repeated(recorded: Recorded) -> list[str]:
     """A note about poses that repeat the one before them exactly, which people do not do."""
-    key, row = recorded.moments(), recorded.pose_row
-    order = key.sort(stable=True).indices
-    after = (recorded.view[order].diff() == 0) & (key[order].diff() > 0)
-    pairs = after.nonzero()[:, 0]
+    key, row, order = recorded.moments(), recorded.pose_row, recorded.in_time()
+    pairs = ((recorded.view[order].diff() == 0) & (key[order].diff() > 0)).nonzero()[:, 0]
     count = int(alike(recorded.pose, row[order[pairs]], row[order[pairs + 1]]).sum())
     return [f"{count} frames repeat the pose of the frame before them exactly"] if count else []
 

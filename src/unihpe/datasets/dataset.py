@@ -113,8 +113,7 @@ class DataSet:
         if self.recording is None or self.recording.pictures is None:
             recorded = ((name, one.recording) for name, one in DATA_SETS.items())
             having = ", ".join(name for name, one in recorded if one and one.pictures)
-            none = f"pictures of {self.name} cannot be read"
-            raise InputError(f"{none}; there are those of {having}")
+            raise InputError(f"pictures of {self.name} cannot be read; there are those of {having}")
         return self.recording
 
     def require_layout(self, layout: str | None) -> None:
@@ -125,7 +124,6 @@ class DataSet:
             raise InputError(f"{self.name} has no layout '{layout}'; there is {has}")
 
     def lies_in(self, root: Path) -> bool:
-        """Whether files of the set lie in a folder."""
         with suppress(OSError, InputError):
             return bool(self.files(root))
         return False

@@ -29,7 +29,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.recorded import COLUMNS, Recorded, View
 from unihpe.errors import InputError
 from unihpe.io.downloads import cache_folder
-from unihpe.io.files import replacing
+from unihpe.io.files import BROKEN, replacing
 from unihpe.io.mapped import Mapped
 
 # Whoever changes what a reader makes of the same files adds 1: old indices are made again.
@@ -46,22 +46,17 @@ BLOCK = 1 << 16  # rows written or checked at a time
 STAMP = 16  # letters of a name that say which files it is of
 PATTERN = f"{{}}-{'[0-9a-f]' * STAMP}.index"  # of the names of all versions of an index
 STALE = 600  # seconds without a byte, after which whoever wrote an index is taken for dead
-DAMAGED = OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, struct.error
 
 
 def indexed(
-    root: Path,
-    files: Sequence[Path],
-    name: str,
-    build: Callable[[], Recorded],
-    lens: type[Camera] = Camera,
+    root: Path, files: Sequence[Path], name: str, build: Callable[[], Recorded], lens: type[Camera]
 ) -> Recorded:
     """What `build` makes of a set's files, from its index where there is one; large sets get one.
 
     Args:
         files: under `root`, that `build` reads; none, and it is called without more ado.
         name: of the set and of everything else that the result depends on.
-        lens: the kind of its cameras, where they are not plain ones.
+        lens: the kind of its cameras.
     """
     if not files or sum(file.stat().st_size for file in files) < WORTH:
         return build()
@@ -105,12 +100,10 @@ def remove(stem: Path, pattern: str, stale: Callable[[Path], bool]) -> None:
 
 def save(recorded: Recorded, place: Path) -> None:
     """Write an index, whole or not at all; InputError if it cannot be written."""
-    arrays: dict[str, Any] = {}
+    tensors = {name: part for name in ARRAYS if (part := getattr(recorded, name)) is not None}
     with replacing(place) as temporary, temporary.open("wb") as file:
         file.write(MAGIC)
-        for name in ARRAYS:
-            if (tensor := getattr(recorded, name)) is not None:
-                arrays[name] = write_array(file, tensor, recorded)
+        arrays = {name: write_array(file, part, recorded) for name, part in tensors.items()}
         parts = {part: getattr(recorded.cameras, part) for part in LENS}
         described = {
             "arrays": arrays,
@@ -172,5 +165,5 @@ def load(place: Path, lens: type[Camera]) -> Recorded | None:
             maps=(mapped,),
             **{name: arrays.get(name) for name in ARRAYS},  # type: ignore[arg-type]
         )
-    except DAMAGED:
+    except BROKEN:
         return None

@@ -32,10 +32,11 @@ from unihpe.datasets.pictures import Pictures
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.source import Source, in_joints
 from unihpe.errors import InputError, listing
-from unihpe.io.files import replacing
+from unihpe.io.files import input_errors, replacing
 from unihpe.io.mapped import Mapped
 
 MAGIC = b"unihpe1\n"
+MAKE_AGAIN = "pack it again"
 QUALITY = 92
 FOOTER = struct.Struct("<QQ")
 BLOCK = 1 << 24  # bytes copied at a time
@@ -148,13 +149,10 @@ class PackedPeople:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        try:
-            with file.open("rb") as stream:
-                self.mapped = Mapped(stream, mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: cannot be read ({error})") from error
+        with input_errors(f"{file}: cannot be read", MAKE_AGAIN), file.open("rb") as stream:
+            self.mapped = Mapped(stream, mmap.ACCESS_READ)
         self.data = np.frombuffer(self.mapped.map, dtype=np.uint8)
-        try:
+        with input_errors(f"{file}: not a packed set, or not whole", MAKE_AGAIN):
             start, length = FOOTER.unpack(bytes(self.data[-FOOTER.size :]))
             whole = start + length + FOOTER.size == len(self.data)
             if bytes(self.data[: len(MAGIC)]) != MAGIC or not whole:
@@ -162,19 +160,15 @@ class PackedPeople:
             description = json.loads(bytes(self.data[start : start + length]))
             self.arrays = {name: self.array(name, description) for name in LABELS}
             self.pictures_end = min(int(place) for place in description["arrays"].values())
-        except (ValueError, KeyError, TypeError, struct.error) as error:
-            raise InputError(f"{file}: not a packed set, or not whole: pack it again") from error
         self.description: dict[str, Any] = description
         self.settings: dict[str, Any] = description["settings"]
         self.groups: list[str] = description.get("groups", [RENDERED])
         self.checked = "checksum" in description["arrays"]
-        self.index, self.keypoints = self.arrays["index"], self.arrays["keypoints"]
-        self.pose, self.visibility = self.arrays["pose"], self.arrays["visibility"]
-        self.box = self.arrays["box"]
+        labels = (self.arrays[name] for name in ("index", "keypoints", "pose", "visibility", "box"))
+        self.index, self.keypoints, self.pose, self.visibility, self.box = labels
         self.mapped.release()
 
     def array(self, name: str, description: dict[str, Any]) -> NDArray[Any]:
-        """One label array, a view of the file."""
         (shape, kind), count = LABELS[name], int(description["people"])
         if name in LATER and name not in description["arrays"]:
             return np.zeros(count, dtype=kind)
@@ -194,18 +188,18 @@ class PackedPeople:
             raise IndexError(f"{n}: the set holds {len(self)} people")
         labels = self.keypoints, self.pose, self.visibility, self.box
         keypoints, pose, visibility, box = (label[n].copy() for label in labels)
-        picture, camera, index = self.picture(n), self.camera(n), int(self.index[n])
-        group = self.group(n)
-        return LabelledCrop(picture, keypoints, pose, visibility, box, camera, index, group)
+        lens, index, group = self.camera(n), int(self.index[n]), self.group(n)
+        return LabelledCrop(self.picture(n), keypoints, pose, visibility, box, lens, index, group)
 
     def group(self, n: int) -> str:
         """The part of the data that person n belongs to."""
         return self.groups[int(self.arrays["group"][n])]
 
-    def camera(self, n: int) -> Camera:
-        """The camera that saw person n."""
-        row = torch.from_numpy(self.arrays["camera"][n].copy())
-        return Camera(row[:2], row[2:4], row[4:6], row[6:15].view(3, 3), row[15:])
+    def camera(self, which: int | list[int], kind: torch.dtype = torch.float64) -> Camera:
+        """The cameras, (...,), that saw these people, (...,)."""
+        rows = torch.tensor(self.arrays["camera"][which], dtype=kind)
+        focal, centre, size, rotation, translation = rows.split((2, 2, 2, 9, 3), dim=-1)
+        return Camera(focal, centre, size, rotation.unflatten(-1, (3, 3)), translation)
 
     def picture(self, n: int) -> NDArray[np.uint8]:
         """The crop of person n, (256, 192, 3), RGB."""
@@ -214,8 +208,7 @@ class PackedPeople:
         whole = not self.checked or zlib.crc32(data.tobytes()) == int(self.arrays["checksum"][n])
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if whole else None
         if picture is None or picture.shape != (CROP_HEIGHT, CROP_WIDTH, 3):
-            damaged = f"the picture of person {n} is damaged: pack the set again"
-            raise InputError(f"{self.file}: {damaged}")
+            raise InputError(f"{self.file}: the picture of person {n} is damaged: {MAKE_AGAIN}")
         return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
 
 
@@ -248,22 +241,19 @@ class PeopleSource(Source):
         """The people at `indices` (N,); a person's augmentation is drawn from `generator`."""
         rows, image = indices.tolist(), None
         if self.has_pictures:
-            made = varied([self.crop(n) for n in rows], self.augmentation, generator)
-            image, keypoints, pose, box = made
+            crops = [self.crop(n) for n in rows]
+            image, keypoints, pose, box = varied(crops, self.augmentation, generator)
         else:
             arrays = self.packed.keypoints, self.packed.pose, self.packed.box
             keypoints, pose, box = (torch.from_numpy(array[rows]).float() for array in arrays)
         groups = tuple(self.packed.group(n) for n in rows)
-        lenses = (self.packed.camera(n) for n in rows)
-        parts = ((c.focal, c.centre, c.size, c.rotation, c.translation) for c in lenses)
-        camera = Camera(*(torch.stack(part).float() for part in zip(*parts, strict=True)))
+        camera = self.packed.camera(rows, torch.float32)
         self.packed.mapped.release()
         seen = keypoints.isfinite().all(-1).float()
         pose = pose if self.has_pose else torch.full_like(pose, torch.nan)
         return Frames(keypoints, seen, pose, camera, groups, indices, image=image, box=box)
 
     def crop(self, n: int) -> Crop:
-        """Person n as packed."""
         person = self.packed[n]
         labels = person.keypoints, person.pose, person.box, person.camera.size.numpy()
         return Crop(person.picture, *(part.astype(np.float64) for part in labels))
@@ -271,8 +261,6 @@ class PeopleSource(Source):
 
 @dataclass(frozen=True)
 class Done:
-    """What was packed."""
-
     people: int
     kept: int  # of them, from pieces that an earlier run left
     notes: tuple[str, ...]  # who was left out, with counts
@@ -304,10 +292,9 @@ def pack_recorded(
         "notes": list(notes),
         "pictures": hashlib.sha256(place).hexdigest()[:16],
     }
-    folder, parts, kept, ready = file.with_name(f"{file.name}.pieces"), [], 0, 0
-    for number, chosen in enumerate(indices.split(piece)):
-        part = folder / f"{number:05d}"
-        parts.append(part)
+    folder, kept, ready = file.with_name(f"{file.name}.pieces"), 0, 0
+    pieces = {folder / f"{n:05d}": chosen for n, chosen in enumerate(indices.split(piece))}
+    for number, (part, chosen) in enumerate(pieces.items()):
         wanted, people = settings | {"piece": number, "of": piece}, labelled(recorded, chosen)
         if holds(part, wanted, people):
             kept += len(chosen)
@@ -316,9 +303,9 @@ def pack_recorded(
             crops = cut_out(recorded, pictures, people)
             pack(crops, part, wanted, done=lambda count, before=ready: done(before + count))  # type: ignore[misc]
         ready += len(chosen)
-    join(parts, file)
+    join(list(pieces), file)
     if (written := len(PackedPeople(file))) != len(indices):
-        raise InputError(f"{file}: holds {written} people, not {len(indices)}: pack it again")
+        raise InputError(f"{file}: holds {written} people, not {len(indices)}: {MAKE_AGAIN}")
     shutil.rmtree(folder)
     return Done(len(indices), kept, notes)
 
@@ -327,20 +314,17 @@ def people_with_pictures(
     recorded: Recorded, pictures: Pictures, skip_missing: bool
 ) -> tuple[Tensor, tuple[str, ...]]:
     """The indices that can be packed, and notes about those that cannot."""
-    rows = range(len(recorded))
-    there = torch.tensor([pictures.find(*recorded.at(n)) is not None for n in rows])
+    found = (pictures.find(*recorded.at(n)) for n in range(len(recorded)))
+    there = torch.tensor([file is not None for file in found])
     lost = (~there).nonzero()[:, 0].tolist()
     if lost and not (skip_missing and bool(there.any())):
         such = listing([pictures.names(*recorded.at(n))[0] for n in lost[:3]])
-        raise InputError(
-            f"{pictures.root}: {len(lost)} of {len(there)} pictures are not there, nor in a whole"
-            f" video, such as {such}; extract them, name their folder with --pictures, or leave"
-            " them out with --skip-missing"
-        )
+        lacks = f"{len(lost)} of {len(there)} pictures are not there, nor in a whole video"
+        remedy = "extract them, name their folder (--pictures) or leave them out (--skip-missing)"
+        raise InputError(f"{pictures.root}: {lacks}, such as {such}; {remedy}")
     enough = there.clone()
     for some in torch.arange(len(recorded)).split(100_000):
-        seen = recorded.read(some).confidence > 0
-        enough[some] &= seen.sum(1) >= FEWEST_JOINTS
+        enough[some] &= (recorded.read(some).confidence > 0).sum(1) >= FEWEST_JOINTS
     notes = [f"{len(lost)} people without picture left out"] if lost else []
     if few := int((there & ~enough).sum()):
         notes.append(f"{few} people with fewer than {FEWEST_JOINTS} joints left out")
@@ -374,15 +358,10 @@ def labelled(recorded: Recorded, indices: Tensor) -> Frames:
 
 def labels_of(people: Frames) -> dict[str, NDArray[Any]]:
     """The labels of people as a packed set has them; visible is what lies in the picture."""
-    assert people.pose is not None and people.box is not None
     inside = (people.keypoints >= 0) & (people.keypoints < people.camera.size[:, None])
-    return {
-        "index": people.index.numpy(),
-        "keypoints": people.keypoints.numpy(),
-        "pose": people.pose.numpy(),
-        "visibility": np.where(inside.all(-1), SEEN, 0).astype(np.uint8),
-        "box": people.box.numpy(),
-    }
+    visibility = np.where(inside.all(-1), SEEN, 0).astype(np.uint8)
+    names = ("index", "keypoints", "pose", "box")
+    return {name: getattr(people, name).numpy() for name in names} | {"visibility": visibility}
 
 
 def cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[LabelledCrop]:
@@ -394,7 +373,6 @@ def cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[
         whole = pictures.read_sized(view, frame, camera.size)
         of_one = {name: label[n] for name, label in labels.items()} | {"index": index}
         picture = crop(whole, of_one["box"], CROP_WIDTH, CROP_HEIGHT)
-        # the size that the picture has; packed sets keep no distortion
-        size = torch.tensor([float(whole.shape[1]), float(whole.shape[0])])
+        size = torch.tensor([whole.shape[1], whole.shape[0]]).float()  # that the picture has
         seen_by = replace(camera, size=size)
         yield LabelledCrop(picture, camera=seen_by, group=people.group[n], **of_one)

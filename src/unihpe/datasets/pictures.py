@@ -1,5 +1,6 @@
 """The pictures of a recorded set: extracted files, as several projects name them, or videos."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -32,11 +33,8 @@ class Pictures:
             if file.is_file():
                 self.first = n
                 return file
-        for name in self.videos(view, frame):
-            video: Path = self.root / name
-            if video.is_file() and self.video.reaches(video, frame):
-                return video
-        return None
+        videos: Iterator[Path] = (self.root / name for name in self.videos(view, frame))
+        return next((v for v in videos if v.is_file() and self.video.reaches(v, frame)), None)
 
     def read(self, view: View, frame: int) -> Picture:
         """The picture of a frame, RGB (H, W, 3). Frames of a video are fast in rising order."""
@@ -55,17 +53,15 @@ class Pictures:
         height, width = picture.shape[:2]
         if max(abs(width - wanted[0]), abs(height - wanted[1])) > SLACK:
             odd = f"is {width} × {height}, its annotation is of {wanted[0]} × {wanted[1]}"
-            own = "extract the pictures at their own size"
-            raise InputError(f"{self.find(view, frame)}: {odd}; {own}")
+            raise InputError(f"{self.find(view, frame)}: {odd}; extract pictures at their own size")
         return picture
 
 
 def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
     """The same person, or the first of that view where it is a video, which is slow far inside."""
     file = pictures.find(*source.at(row))
-    if file is None or file.suffix not in VIDEOS:
-        return row
-    return int((source.view == source.view[row]).nonzero()[0, 0])
+    is_video = file is not None and file.suffix in VIDEOS
+    return int((source.view == source.view[row]).nonzero()[0, 0]) if is_video else row
 
 
 class Video:
@@ -73,8 +69,7 @@ class Video:
 
     def __init__(self) -> None:
         self.file: Path | None = None
-        self.capture = cv2.VideoCapture()
-        self.next = 0
+        self.capture, self.next = cv2.VideoCapture(), 0
         self.lengths: dict[Path, int] = {}
 
     def reaches(self, file: Path, frame: int) -> bool:
@@ -94,8 +89,7 @@ class Video:
             self.next += 1
         read, picture = self.capture.read() if self.next == frame else (False, None)
         if not read or picture is None:
-            ends = f"frame {frame} cannot be read (it ends at {self.next})"
-            remedy = "copy it again, or take it away and use --skip-missing"
-            raise InputError(f"{file}: {ends}; {remedy}")
+            ends = f"{file}: frame {frame} cannot be read (it ends at {self.next})"
+            raise InputError(f"{ends}; copy it again, or take it away and use --skip-missing")
         self.next += 1
         return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)

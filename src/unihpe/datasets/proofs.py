@@ -89,8 +89,7 @@ def first_leg(skeleton: Skeleton, legs: Legs) -> str:
     """Which leg a file really holds first: 'right first' or 'left first', or 'unclear'."""
     if legs == "unclear":
         return "unclear"
-    of_legs = (joint for joint in skeleton.joints if joint.endswith(("_hip", "_knee", "_ankle")))
-    first = next(of_legs)
+    first = next(name for name in skeleton.joints if name.endswith(("_hip", "_knee", "_ankle")))
     return f"{side_of(first if legs == 'as named' else other_side(first))} first"
 
 
@@ -101,14 +100,12 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
         thigh = f"a thigh is {thigh_length(some, skeleton):.4g} long, so 3D is in {found}"
         raise InputError(f"{where}: {thigh}, but this layout is in {unit}; convert the file")
     legs, share = legs_of(some, skeleton)
-    votes = f"({share:.0%} of the frames say so)"
+    votes = f"{legs} ({share:.0%} of the frames say so)"
     if legs == "mirrored":
-        which = "left and right, or an axis, are exchanged"
-        raise InputError(f"{where}: the body is mirrored {votes}: {which}")
+        raise InputError(f"{where}: the body is {votes}: left and right, or an axis, are exchanged")
     if legs == "swapped":
-        swapped = f"left and right legs are swapped {votes}"
         right = f"this layout has the {first_leg(skeleton, 'as named').split()[0]} leg first"
-        raise InputError(f"{where}: {swapped}; {right}: reorder the file")
+        raise InputError(f"{where}: left and right legs are {votes}; {right}: reorder the file")
 
 
 def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, Tensor]:
@@ -123,8 +120,8 @@ def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, 
     usable = plane.isfinite().all(1) & pixels.isfinite().all(1) & (points[..., 2].reshape(-1) > 0)
     plane, pixels = plane[usable], pixels[usable]
     if len(plane) < 8 or bool((plane.var(0) < 1e-8).any()):
-        few = f"{len(plane)} joints with 2D and 3D are too few to fit its camera"
-        raise InputError(f"{where}: {few}; use whole sequences")
+        few = f"{where}: {len(plane)} joints with 2D and 3D are too few to fit its camera"
+        raise InputError(f"{few}; use whole sequences")
     weight = torch.ones(len(plane), 1, dtype=torch.float64)
     focal = centre = torch.zeros(2, dtype=torch.float64)
     for _ in range(FITS):
@@ -149,6 +146,5 @@ def with_fitted_intrinsics(recorded: Recorded, most: int = 4 * CHECKED_POSES) ->
         assert frames.pose is not None
         view, _ = recorded.at(int(indices[0]))
         where = f"{recorded.layout}, {view.subject}, camera {view.camera}"
-        found = fit_pinhole(frames.pose, frames.keypoints, where)
-        focal[row], centre[row] = found[0].to(focal), found[1].to(centre)
+        focal[row], centre[row] = fit_pinhole(frames.pose, frames.keypoints, where)
     return replace(recorded, cameras=replace(recorded.cameras, focal=focal, centre=centre))

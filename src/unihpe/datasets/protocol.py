@@ -83,7 +83,6 @@ class Protocol:
     texts: Mapping[str, str] = field(default_factory=dict)
 
     def wants(self, view: View) -> bool:
-        """Whether a view is scored."""
         sequence = view.subject, view.sequence
         return (
             view.split == self.split
@@ -115,9 +114,9 @@ class Protocol:
 
     def views_in_words(self, scored: Scored) -> str:
         """Which frames of which cameras, and which 2D."""
-        chosen = [f"cameras {', '.join(self.cameras)}" if self.cameras else "all cameras"]
-        chosen += [f"actions {', '.join(self.actions)}"] if self.actions else []
-        chosen += [self.condition_words] if self.condition_words else []
+        cameras = f"cameras {', '.join(self.cameras)}" if self.cameras else "all cameras"
+        actions = f"actions {', '.join(self.actions)}" if self.actions else ""
+        chosen = filter(None, (cameras, actions, self.condition_words))
         step = scored.step or self.stride
         frames = every(step) if step == 1 else f"{every(step)} of each sequence"
         frames += f" (the protocol: {every(self.stride)})" if step != self.stride else ""
@@ -129,15 +128,12 @@ class Protocol:
 
     def figures_in_words(self, shared: str) -> str:
         """Which metric is taken over which joints; `shared` are all that can be scored."""
-        over = []
-        for figure in self.figures:
-            names = f"{len(figure.joints)}: {', '.join(figure.joints)}" if figure.joints else shared
-            over.append(f"{figure.metric} over {names}")
-        return "; ".join(over)
+        words = {one.joints: f"{len(one.joints)}: {', '.join(one.joints)}" for one in self.figures}
+        words[()] = shared
+        return "; ".join(f"{figure.metric} over {words[figure.joints]}" for figure in self.figures)
 
 
 def every(step: int) -> str:
-    """Which frames a step takes, in words."""
     return "every frame" if step == 1 else f"every {step}th frame"
 
 
@@ -149,8 +145,8 @@ PLAIN = {
 # A split as it is: every joint, every camera, groups as the set's scores are usually averaged.
 EVERY_JOINT = Protocol(
     "every joint",
-    texts=PLAIN
-    | {
+    texts={
+        **PLAIN,
         "name": "{data}-all-joints",
         "data": "{layout}, split {split}, every {stride}th frame of each sequence, all cameras;"
         " focal length in the box token: {focal}",

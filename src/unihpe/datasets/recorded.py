@@ -69,11 +69,9 @@ class Recorded:
 
     @property
     def shared(self) -> tuple[str, ...]:
-        """All joints."""
         return self.skeleton.joints
 
     def without_pictures(self) -> Self:
-        """The set, which has none."""
         return self
 
     def sizes(self) -> Tensor:
@@ -116,9 +114,8 @@ class Recorded:
             keypoints = camera.project(pose)
             confidence = keypoints.isfinite().all(-1).to(pose.dtype)
         else:
-            rows = self.keypoint_row[indices]
-            keypoints = self.rows(self.keypoints, rows)
-            confidence = self.rows(self.confidence, rows)
+            marked, rows = (self.keypoints, self.confidence), self.keypoint_row[indices]
+            keypoints, confidence = (self.rows(tensor, rows) for tensor in marked)
         group = tuple(self.views[n].group for n in self.view[indices].tolist())
         return Frames(keypoints, confidence, pose, camera, group, indices)
 
@@ -155,8 +152,8 @@ class Recorded:
         """
         last = self.over() > 1 - share
         if bool(last.all()):
-            short = f"too short to hold out {share:g} of it"
-            raise InputError(f"{self.layout}: {short}; set data.held_out to another share")
+            short = f"{self.layout}: too short to hold out {share:g} of it"
+            raise InputError(f"{short}; set data.held_out to another share")
         return self.kept(~last), self.kept(last)
 
     def over(self) -> Tensor:
@@ -171,6 +168,6 @@ class Recorded:
         for key, length in of_sequence.items():
             begins[key] = total[key[:2]]
             total[key[:2]] += length
-        begin = torch.tensor([begins[key] for key in keys], dtype=torch.float64)
-        whole = torch.tensor([total[key[:2]] for key in keys], dtype=torch.float64)
-        return (begin[self.view] + self.frame + 1) / whole[self.view]
+        spans = torch.tensor([(begins[key], total[key[:2]]) for key in keys], dtype=torch.float64)
+        begin, whole = spans[self.view].unbind(1)
+        return (begin + self.frame + 1) / whole

@@ -151,7 +151,6 @@ def projected(part: Recorded) -> Recorded:
 
 def stacked(cameras: Sequence[Camera]) -> Camera:
     """Cameras one after the other; all have a lens model, or none has."""
-    parts = ["focal", "centre", "size", "rotation", "translation"]
-    parts += [] if cameras[0].distortion is None else ["distortion"]
+    parts = [name for name, part in vars(cameras[0]).items() if part is not None]
     joined = {part: torch.cat([getattr(camera, part) for camera in cameras]) for part in parts}
     return replace(cameras[0], **joined)

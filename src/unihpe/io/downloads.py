@@ -25,8 +25,6 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that can be fetched."""
-
     name: str  # what commands call it
     file: str  # its name in the cache folder and on a mirror
     url: str
@@ -50,12 +48,7 @@ def download(
 
     A broken download leaves `….part` in the cache, and the next call goes on from there. The final
     name appears only when the file is whole and checked. Not meant for two processes at once.
-
-    Args:
-        mirror: address of a folder that has the files under their cache names, instead of `url`.
-
-    Raises:
-        InputError: for a file that is not there offline, a network fault or a wrong hash.
+    `mirror` is the address of a folder that has the files under their cache names.
     """
     path, sha256 = (cache_folder() if cache is None else cache) / wanted.file, wanted.sha256
     if (there := path.is_file()) and matches(path, sha256):
@@ -142,7 +135,6 @@ def next_chunk(answer: HTTPResponse) -> bytes:
 
 
 def range_headers(part: Path, hashed: bool) -> dict[str, str]:
-    """The headers that ask for the rest only."""
     # With If-Range a server sends the whole file if it is another version by now. Without a stamp
     # the rest is asked for only where a hash will show a mixture of two versions.
     note, done = stamp_of(part), part.stat().st_size if part.is_file() else 0

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unihpe.errors import InputError
-from unihpe.io.files import replacing
+from unihpe.io.files import input_errors, replacing
 
 Row = dict[str, Any]
 
@@ -22,12 +21,10 @@ class Log:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
 
     def write(self, row: Row) -> None:
-        """Append a row and report it."""
-        try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}") from error
+        remedy = "choose a folder with room"
+        unwritten = input_errors(f"cannot write {self.path}", remedy, (OSError,))
+        with unwritten, self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
         self.report(row)
 
 

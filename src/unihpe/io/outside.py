@@ -9,11 +9,7 @@ from unihpe.errors import InputError, one_line
 
 
 def import_outside(module: str) -> ModuleType:
-    """A module by its name; those of the current folder are found too.
-
-    Raises:
-        InputError: for a module that cannot be imported, saying why.
-    """
+    """A module by its name, also of the current folder; an InputError says why it fails."""
     folder = str(Path.cwd())
     sys.path.append(folder)
     try:
@@ -26,12 +22,7 @@ def import_outside(module: str) -> ModuleType:
 
 
 def import_named(name: str) -> object:
-    """The attribute that `my_module:NAME` names; modules of the current folder are found too.
-
-    Raises:
-        InputError: for a name without a colon, a module that cannot be imported, or one that lacks
-            the attribute.
-    """
+    """The attribute that `my_module:NAME` names; an InputError where there is none."""
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise InputError(f"'{name}': write it as my_module:NAME")
@@ -41,5 +32,4 @@ def import_named(name: str) -> object:
         raise InputError(f"'{name}': {error}") from error
     if not hasattr(loaded, attribute):
         raise InputError(f"'{name}': there is no {attribute} in {module}")
-    found: object = getattr(loaded, attribute)
-    return found
+    return getattr(loaded, attribute)

@@ -185,7 +185,6 @@ def npz_shape(path: Path, key: str) -> tuple[int, ...] | None:
 
 
 def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type at the head of an npy file."""
     form = np.lib.format
     first = form.read_magic(file) == (1, 0)
     read = form.read_array_header_1_0 if first else form.read_array_header_2_0
@@ -199,8 +198,7 @@ def read_numbers(file: IO[bytes], size: int) -> Array:
     if (wanted := math.prod(shape) * dtype.itemsize) > size or min(shape, default=0) < 0:
         raise ValueError(f"its header promises {wanted:,} bytes, of {size:,}")
     file.seek(0)
-    loaded: Array = np.lib.format.read_array(file, allow_pickle=False)
-    return loaded
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def load_npy(path: Path, remedy: str) -> Array:

@@ -1,6 +1,5 @@
 """Reading people's own pictures: whatever a camera or a program wrote, as plain RGB."""
 
-import struct
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -10,17 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from unihpe.errors import InputError, one_line
+from unihpe.errors import InputError
+from unihpe.io.files import BROKEN, input_errors
 
 Picture = NDArray[np.uint8]  # RGB, (H, W, 3)
 PictureFile = str | Path | bytes | BinaryIO
 LARGEST = 100_000_000  # pixels; more is refused before anything is unpacked
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PAPER = (255, 255, 255)  # shows through what is transparent
-# What Pillow raises for damaged files: it unpacks them with struct, looks up tags, and divides by
-# what it finds.
-PARSING = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
-DAMAGED = (OSError, EOFError, *PARSING)
 ORIENTATION = 0x0112  # EXIF's tag for how the camera was held
 TURNS = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90"
 UPRIGHT = {tag: Image.Transpose[turn] for tag, turn in enumerate(TURNS.split(), 2)}
@@ -34,24 +30,19 @@ def read_picture(source: PictureFile) -> Picture:
     name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
     file = BytesIO(source) if isinstance(source, bytes) else source
     too_large = f"is above {LARGEST // 10**6} megapixels; make it smaller"
-    try:
-        with warnings.catch_warnings():  # our own limit is below Pillow's error
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with input_errors(f"{name}: cannot be read"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
+        try:
             with Image.open(file) as image:
                 if image.width * image.height > LARGEST:
                     raise InputError(f"{name}: {image.width} × {image.height} {too_large}")
                 image.load()
                 return to_rgb(_upright(image))
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{name}: {too_large}") from error
-    except UnidentifiedImageError as error:
-        known = "known are JPEG, PNG, WebP, BMP and TIFF"
-        raise InputError(f"{name}: not a picture, or an unknown kind; {known}") from error
-    except InputError:
-        raise
-    except DAMAGED as error:
-        reason = one_line(error, 100)
-        raise InputError(f"{name}: cannot be read ({reason}); copy it again") from error
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{name}: {too_large}") from error
+        except UnidentifiedImageError as error:
+            known = "known are JPEG, PNG, WebP, BMP and TIFF"
+            raise InputError(f"{name}: not a picture, or an unknown kind; {known}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -60,7 +51,7 @@ def _upright(image: Image.Image) -> Image.Image:
     # type that no pixel needs
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
-    except DAMAGED:
+    except BROKEN:
         return image
     return image if turn is None else image.transpose(turn)
 

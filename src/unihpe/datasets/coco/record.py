@@ -6,15 +6,7 @@ from typing import Any
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.coco.source import (
-    HIDDEN,
-    SPLITS,
-    VISIBLE,
-    Annotations,
-    CocoSource,
-    annotation_files,
-    read_annotations,
-)
+from unihpe.datasets.coco import source as coco
 from unihpe.datasets.dataset import DataSet
 from unihpe.datasets.protocol import Protocol
 from unihpe.datasets.settings import DataSettings, Part
@@ -29,32 +21,32 @@ OPENED = 50  # pictures that are opened
 def open_set(data: DataSettings, part: Part) -> Source:
     """The people of a split, or of the first annotation file; augmented in training."""
     root = Path(data.root)
-    several = annotation_files(root) if part.split is None and root.is_dir() else []
-    people = read_annotations(several[0] if several else root, part.split)
-    return CocoSource(people, data.augmentation if part.training else None)
+    several = coco.annotation_files(root) if part.split is None and root.is_dir() else []
+    people = coco.read_annotations(several[0] if several else root, part.split)
+    return coco.CocoSource(people, data.augmentation if part.training else None)
 
 
 def has_own_files(root: Path, split: str) -> bool:
     """Whether a split's pictures are there: annotations of all come in one archive."""
-    name = SPLITS[split]
+    name = coco.SPLITS[split]
     pictures = any((folder / name).is_dir() for folder in (root, root / "images"))
-    return pictures and bool(annotation_files(root, f"person_keypoints_{name}.json"))
+    return pictures and bool(coco.annotation_files(root, f"person_keypoints_{name}.json"))
 
 
 def files(root: Path) -> list[Path]:
     """The annotation files of a folder, or one."""
     if root.is_file():
         return [root] if root.name.startswith("person_keypoints") else []
-    return annotation_files(root)
+    return coco.annotation_files(root)
 
 
 def check_coco(root: Path) -> dict[str, Any]:
     """What `check` says of COCO's photographs, with those of its keys that mean something here."""
-    files = [root] if root.is_file() else annotation_files(root)
+    files = [root] if root.is_file() else coco.annotation_files(root)
     if not files:
-        nothing = "no person_keypoints*.json (nor in annotations/)"
-        raise InputError(f"{root}: {nothing}; name COCO's folder, or the file itself")
-    parts = {file: read_annotations(file, with_pictures=False) for file in files}
+        nothing = f"{root}: no person_keypoints*.json (nor in annotations/)"
+        raise InputError(f"{nothing}; name COCO's folder, or the file itself")
+    parts = {file: coco.read_annotations(file, with_pictures=False) for file in files}
     pictures = dict[Path, bool]()
     notes, partial, problems = list[str](), list[str](), list[str]()
     for file, part in parts.items():
@@ -76,14 +68,14 @@ def check_coco(root: Path) -> dict[str, Any]:
         "leg_order": "left first",
         "unit": "none: 2D only",
         "reprojection_px": None,
-        "joints_visible": round(float((seen == VISIBLE).float().mean()), 4),
-        "joints_hidden": round(float((seen == HIDDEN).float().mean()), 4),
+        "joints_visible": round(float((seen == coco.VISIBLE).float().mean()), 4),
+        "joints_hidden": round(float((seen == coco.HIDDEN).float().mean()), 4),
         "notes": [*notes, *partial],
         "problems": problems,
     }
 
 
-def coco_problems(file: Path, people: Annotations) -> list[str]:
+def coco_problems(file: Path, people: coco.Annotations) -> list[str]:
     """What is wrong with the people of one file."""
     problems = []
     low, high = people.corners[:, None, :2], people.corners[:, None, 2:]
@@ -92,17 +84,17 @@ def coco_problems(file: Path, people: Annotations) -> list[str]:
     inside = ((people.keypoints >= low - slack) & (people.keypoints <= high + slack)).all(-1)
     share = float((inside & marked).sum() / marked.sum())
     if share < INSIDE_BOX:
-        odd = f"only {share:.0%} of the joints lie in their boxes"
-        problems.append(f"{file.name}: {odd}; boxes or joints are of another picture")
+        odd = f"{file.name}: only {share:.0%} of the joints lie in their boxes"
+        problems.append(f"{odd}; boxes or joints are of another picture")
     sizes = dict(zip(people.pictures, people.size.int().tolist(), strict=True))
     there = [path for path in sorted(sizes) if path.is_file()]
     for path in there[:: max(1, len(there) // OPENED)]:
         try:
             height, width = read_picture(path).shape[:2]
             if [width, height] != sizes[path]:
-                stated = " × ".join(str(side) for side in sizes[path])
+                stated = " × ".join(map(str, sizes[path]))
                 odd = f"{path.name} is {width} × {height}, its annotation says {stated}"
-                raise InputError(f"{odd}; use the picture as released")
+                problems.append(f"{odd}; use the picture as released")
         except InputError as error:
             problems.append(str(error))
     return problems

@@ -23,7 +23,8 @@ from unihpe.body.conversions import convert
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.augment import Augmentation, Crop, varied
 from unihpe.datasets.source import Source
-from unihpe.errors import InputError, one_line
+from unihpe.errors import InputError
+from unihpe.io.files import input_errors
 from unihpe.io.picture import read_picture
 
 HIDDEN, VISIBLE = 0.5, 1.0  # confidence of joints that are marked but hidden, and that are seen
@@ -49,8 +50,8 @@ class Annotations:
     def select(self, chosen: Tensor, note: str) -> Self:
         """The people of `chosen` (N,) bool, and a note with the number of the others."""
         lost = int((~chosen).sum())
-        names = ("keypoints", "confidence", "corners", "size")
-        rows = {name: getattr(self, name)[chosen] for name in names}
+        parts = ("keypoints", "confidence", "corners", "size")
+        rows = {name: getattr(self, name)[chosen] for name in parts}
         pictures = tuple(compress(self.pictures, chosen.tolist()))
         notes = (*self.notes, f"{lost} {note}") if lost else self.notes
         return replace(self, pictures=pictures, notes=notes, **rows)
@@ -68,17 +69,12 @@ def read_annotations(
         with_pictures: False also takes people whose picture is not there.
     """
     file = annotation_file(root, split)
-    try:
+    broken = f"{file}: not COCO's person keypoints"
+    with input_errors(broken, "take person_keypoints_*.json as released"):
         content = json.loads(file.read_text(encoding="utf-8-sig"))
         images = {image["id"]: image for image in content["images"]}
         notes = [note for note in content["annotations"] if "keypoints" in note]
-        rows = [person_of(note, images[note["image_id"]]) for note in notes]
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = f"no {error} in it" if isinstance(error, KeyError) else one_line(error, 120)
-        remedy = "take person_keypoints_*.json as released"
-        raise InputError(f"{file}: not COCO's person keypoints ({reason}); {remedy}") from error
+        rows = [person_of(note, images) for note in notes]
     # where the pictures of an annotation file usually lie
     parent = file.parent.parent if file.parent.name == "annotations" else file.parent
     part, names = file.stem.removeprefix("person_keypoints_"), [row["file"] for row in rows]
@@ -86,8 +82,8 @@ def read_annotations(
     holds = (one for one in folders if any((one / name).is_file() for name in names[:100]))
     folder = next(holds, None)
     if folder is None and with_pictures:
-        lost = f"the pictures of {file.name} are not there"
-        raise InputError(f"{parent}: {lost}; put them into {folders[0]} or {folders[2]}")
+        lost = f"{parent}: the pictures of {file.name} are not there"
+        raise InputError(f"{lost}; put them into {folders[0]} or {folders[2]}")
     return usable(file, folder or folders[0], rows, with_pictures)
 
 
@@ -111,9 +107,11 @@ def annotation_files(root: Path, pattern: str = "person_keypoints*.json") -> lis
     return sorted({*root.glob(pattern), *root.glob(f"annotations/{pattern}")})
 
 
-def person_of(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+def person_of(note: dict[str, Any], images: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     """One annotation, checked: keypoints (17, 3), corners, picture."""
-    which = f"annotation {note.get('id')}"
+    which, image = f"annotation {note.get('id')}", images.get(note["image_id"])
+    if image is None:
+        raise ValueError(f"{which} is of a picture that is not listed: no {note['image_id']} in it")
     marks = np.asarray(note["keypoints"], dtype=np.float64)
     if marks.size != 51:
         raise ValueError(f"{which} has {marks.size} keypoint numbers, not 3 × 17")
@@ -175,8 +173,7 @@ class CocoSource(Source):
         self.annotations = annotations.select(enough, little)
         self.notes, self.confidence = self.annotations.notes, confidence[enough]
         self.keypoints = torch.where(self.confidence[..., None] > 0, own.points[enough], torch.nan)
-        self.box = box_from_corners(self.annotations.corners)
-        self.augmentation = augmentation
+        self.box, self.augmentation = box_from_corners(self.annotations.corners), augmentation
 
     def __len__(self) -> int:
         return len(self.annotations)

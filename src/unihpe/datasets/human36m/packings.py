@@ -209,10 +209,9 @@ def read_json(path: Path) -> Table:
 def list_files(root: Path) -> list[Path]:
     """SPIN's lists in a folder or its dataset_extras/: of training, and the larger for testing."""
     for folder in (root, root / "dataset_extras"):
-        train, *valid = (is_spin(folder / name) for name in (TRAIN, *VALID))
-        names = [TRAIN] * train + [name for name, has in zip(VALID, valid, strict=True) if has][:1]
-        if names:
-            return [folder / name for name in names]
+        found = [[path for n in kind if is_spin(path := folder / n)] for kind in ((TRAIN,), VALID)]
+        if files := [paths[0] for paths in found if paths]:
+            return files
     return []
 
 

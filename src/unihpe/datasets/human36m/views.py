@@ -21,8 +21,7 @@ FIRST_ID = 2  # of the release; 1 is all actions together
 # Other words for the same: subject S1's files, and the release's list of actions.
 OTHER_NAMES = {"Photo": "TakingPhoto", "WalkDog": "WalkingDog", "WalkTogether": "WalkingTogether"}
 USUAL_NAMES = {other: usual for usual, other in OTHER_NAMES.items()}
-# Sequences whose 3D drifts away from the picture; most lifting papers keep them, some leave them
-# out: say which.
+# Their 3D drifts away from the picture; most lifting papers keep them, some do not: say which.
 DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
 PUBLISHED = packaged_toml(__package__, "published.toml")
 CAMERAS = tuple(PUBLISHED["intrinsics"])

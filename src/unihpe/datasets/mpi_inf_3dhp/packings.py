@@ -38,8 +38,6 @@ AGAIN = "get P-STMO's file again"
 
 @dataclass(frozen=True)
 class Packing:
-    """One project's files of the set."""
-
     open: Callable[[Path, str, Wanted], Recorded]  # of one split
     holds: Callable[[Path], bool]  # whether a file is in this layout
     folders: tuple[str, ...]
@@ -63,7 +61,6 @@ def is_mmpose(path: Path) -> bool:
 
 
 def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
-    """One split of MMPose's files."""
     wanted.require_truth("annot3", path)
     content, where = load_npz(path, ("imgname", "part", "S")), str(path)
     source = get_skeleton("mpi_inf_3dhp17")
@@ -108,7 +105,6 @@ def cameras_of(path: Path, seen: Sequence[View]) -> Camera:
 
 
 def open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
-    """One split of P-STMO's files."""
     wanted.require_truth("univ_annot3", path)
     content = as_dict(load_npz(path, ("data",))["data"], "a dict of sequences", path, AGAIN)
     parts = [part_of(*pair, wanted, path) for pair in recordings_of(content, split, path)]
@@ -155,7 +151,6 @@ def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Record
 
 
 def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
-    """One of SPIN's lists."""
     held: Truth = "annot3" if split == "train" else "univ_annot3"
     wanted.require_truth(held, path)
     people = read_spin(path, wanted.joints, WORDS)

@@ -61,7 +61,6 @@ def first_with(bases: Sequence[Path], names: Mapping[Key, str], file: str) -> di
 
 
 def open_train(root: Path, folders: Mapping[Number, Path], wanted: Wanted) -> Recorded:
-    """The training set."""
     if not folders:
         raw = "S1/Seq1/annot.mat to S8/Seq2/annot.mat, no TS1/annot_data.mat"
         packed = "annotations/mpi_inf_3dhp_*.npz (MMPose, SPIN) and no data_*_3dhp.npz (P-STMO)"
@@ -84,8 +83,8 @@ def open_train(root: Path, folders: Mapping[Number, Path], wanted: Wanted) -> Re
 def train_parts(folder: Path, number: Number, wanted: Wanted) -> tuple[list[Recorded], int]:
     """The views of one sequence, and how many frames were cut from each."""
     path, source, joints = folder / "annot.mat", get_skeleton("mpi_inf_3dhp28"), wanted.joints
-    content, keys = load_mat(path), ("annot2", wanted.truth or METRIC)
-    require_keys(content, keys, path, GET_AGAIN)
+    content, truth = load_mat(path), wanted.truth or METRIC
+    require_keys(content, keys := ("annot2", truth), path, GET_AGAIN)
     cells = {key: np.asarray(content[key]).ravel() for key in keys}
     for key, value in cells.items():
         if len(value) != CAMERA_COUNT:
@@ -95,18 +94,14 @@ def train_parts(folder: Path, number: Number, wanted: Wanted) -> tuple[list[Reco
     parts, cut, columns, usable = [], 0, joints.select_from(source), USABLE[number]
     for n, camera in enumerate(wanted.cameras):
         where = f"{path}: camera {camera}"
-        points, poses = (
-            as_floats(cells[key][camera], (None, size * len(source)), where, key)
-            for key, size in zip(keys, (2, 3), strict=True)
-        )
+        points = as_floats(cells["annot2"][camera], (None, 2 * len(source)), where, "annot2")
+        poses = as_floats(cells[truth][camera], (None, 3 * len(source)), where, truth)
         if len(points) != len(poses):
             counts = f"2D of {len(points)} frames, 3D of {len(poses)}"
             raise InputError(f"{where}: {counts}; {GET_AGAIN}")
         cut = max(0, len(poses) - usable)
-        poses, points = (
-            array[:usable].reshape(-1, len(source), size)[:, columns].astype(np.float32)
-            for array, size in ((poses, 3), (points, 2))
-        )
+        poses = poses[:usable].reshape(-1, len(source), 3)[:, columns].astype(np.float32)
+        points = points[:usable].reshape(-1, len(source), 2)[:, columns]
         wanted.require_poses(poses, joints, where, "mm")
         view, frame = views.train_view(*number, str(camera)), torch.arange(len(poses))
         seen_by = cameras.select(torch.tensor([n]))

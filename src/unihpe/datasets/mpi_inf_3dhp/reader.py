@@ -54,7 +54,6 @@ def open_mpi_inf_3dhp(
 
 
 def open_packed(root: Path, layout: str, split: str | None, wanted: Wanted) -> Recorded:
-    """The files of one project."""
     packing = PACKINGS[layout]
     files = packing.files(root, split)
     if not files:
@@ -65,7 +64,6 @@ def open_packed(root: Path, layout: str, split: str | None, wanted: Wanted) -> R
 
 
 def open_raw(root: Path, split: str | None, wanted: Wanted) -> Recorded:
-    """The raw files of one split, or of both."""
     train, test = train_folders(root), test_folders(root)
     parts = []
     if split == "train" or (split is None and (train or not test)):

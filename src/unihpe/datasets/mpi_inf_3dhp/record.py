@@ -13,20 +13,17 @@ from unihpe.datasets.recorded import Recorded, View
 
 
 def read(root: Path, reading: Reading) -> Recorded:
-    """The set in whichever layout the folder has it."""
     layout: Any = reading.layout  # this and `truth` are checked there
     given: Any = {"split": reading.split, "two_d": reading.keypoints, "truth": reading.truth}
     return open_mpi_inf_3dhp(root, layout, verify=reading.verify, **given)
 
 
 def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
-    """An index of each split, truth and 2D."""
     words = reading.keypoints, reading.truth or "held", reading.split or "all"
     return "-".join(("mpi_inf_3dhp", *words)), files_of_3dhp(root, reading.split)
 
 
 def calibration(layout: str) -> str:
-    """Where the lenses of the layouts come from."""
     if "MMPose" in layout:
         return "the packing's own"
     if "P-STMO" in layout or "SPIN" in layout:

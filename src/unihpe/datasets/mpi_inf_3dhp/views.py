@@ -42,8 +42,6 @@ TEST_NAME = re.compile(r"TS(\d)[_/](?:imageSequence/img_)?(\d+)\.\w+$")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of the set is asked for."""
-
     joints: Skeleton
     truth: Truth | None  # None takes what the files hold
     cameras: Sequence[int]  # of the raw training set
@@ -64,14 +62,12 @@ class Wanted:
 
 @cache
 def train_view(subject: int, sequence: int, camera: str) -> View:
-    """A camera's view of one training sequence."""
     person, name = f"S{subject}", f"Seq{sequence}"
     return View(person, "unknown", name, camera, "train", f"{person} {name}")
 
 
 @cache
 def test_view(name: str) -> View:
-    """One test sequence."""
     return View(name, "unknown", name, "camera", "test", name)
 
 

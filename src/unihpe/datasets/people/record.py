@@ -22,8 +22,8 @@ def open_set(data: DataSettings, part: Part) -> Source:
 
 RENDERED = Protocol(
     "rendered-people",
-    texts=PLAIN
-    | {
+    texts={
+        **PLAIN,
         "data": "rendered people, split {split}, every picture as rendered; focal length in the box"
         " token: {focal}",
         "joints": "all {count} that the set has, seen or not",

@@ -45,7 +45,6 @@ class Bodies:
     first_leg: str
 
     def of(self, gender: object, where: str) -> smpl.Surface:
-        """The surface of a person; an InputError for a gender without a model."""
         letter = str(np.asarray(gender).item())[:1].lower()
         if letter not in self.surfaces:
             known = f"there are SMPL models of {', '.join(self.surfaces)} only"
@@ -54,13 +53,11 @@ class Bodies:
 
 
 def regressor_file(root: Path) -> Path | None:
-    """The regressor in one of the folders where people keep SMPL."""
     paths = (root / folder / REGRESSOR for folder in smpl.FOLDERS)
     return next((path for path in paths if path.is_file()), None)
 
 
 def has_bodies(root: Path) -> bool:
-    """Whether a folder holds SMPL's models and the regressor."""
     return bool(smpl.model_files(root)) and regressor_file(root) is not None
 
 

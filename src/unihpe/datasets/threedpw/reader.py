@@ -30,16 +30,13 @@ def open_layout(
     """3DPW in one layout; `keypoints` are gt or exact, the projection, or detected."""
     if keypoints not in ("gt", "exact", "detected"):
         raise InputError(f"3DPW has no 2D '{keypoints}'; there are exact and detected")
-    if keypoints == "detected" and layout != "sequences":
+    two_d: TwoD = "detected" if keypoints == "detected" else "exact"
+    if two_d == "detected" and layout != "sequences":
         what = "this layout has the 2D exact only, not 'detected'"
         raise InputError(f"{root}: {what}; sequenceFiles bring detections")
-    match layout:
-        case "sequences":
-            two_d: TwoD = "detected" if keypoints == "detected" else "exact"
-            return open_threedpw(root, split, two_d, verify)
-        case "regressed":
-            return open_threedpw17(root, split, verify)
-        case "smpl":
-            return open_threedpw_smpl(root, split, verify)
-        case "spin":
-            return open_list(root, verify)
+    if layout == "sequences":
+        return open_threedpw(root, split, two_d, verify)
+    if layout == "spin":
+        return open_list(root, verify)
+    opened = open_threedpw17 if layout == "regressed" else open_threedpw_smpl
+    return opened(root, split, verify)

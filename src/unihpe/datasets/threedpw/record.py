@@ -14,7 +14,6 @@ from unihpe.datasets.threedpw.sequences import sequence_files
 
 
 def read(root: Path, reading: Reading) -> Recorded:
-    """The set in whichever layout the folder has it."""
     layout: Any = reading.layout or found_layout(root, reading.joints)
     return open_layout(root, layout, reading.keypoints, reading.split, reading.verify)
 
@@ -30,7 +29,6 @@ def split_files(root: Path) -> list[tuple[Path, str]]:
 
 
 def files(root: Path) -> list[Path]:
-    """Those of a folder, or SPIN's list."""
     if root.is_file():
         return []
     found = [file for file, _ in split_files(root)]

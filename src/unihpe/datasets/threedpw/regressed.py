@@ -74,7 +74,7 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
     parts, first = [], 0
     for path, part in files:
         people = read_hybrik(path) if path.suffix == ".json" else read_mmhuman3d(path)
-        parts.append(recorded_of(people, path, part, first, verify))
+        parts.append(recorded_of(people, str(path), part, first, verify))
         first += len(parts[-1])
     kind = "MMHuman3D's npz" if people.stored is STORED else "HybrIK's JSON"
     return combined(parts, f"3DPW, 17 joints regressed from SMPL, {kind}, {PROJECTED}")
@@ -94,10 +94,7 @@ def read_hybrik(path: Path) -> People:
         by_id = {image["id"]: image for image in content["images"]}
         notes = content["annotations"]
         images = [by_id[note["image_id"]] for note in notes]
-        joints, smpl = (
-            by_joint([note[key] for note in notes], str(path), key)
-            for key in ("h36m_joints", "smpl_joint_cam")
-        )
+        joints, smpl = (by_joint(notes, key, path) for key in ("h36m_joints", "smpl_joint_cam"))
         focal, centre = ([im["cam_param"][key] for im in images] for key in ("focal", "princpt"))
         size = [(image["width"], image["height"]) for image in images]
         files = [(im.get("sequence", "unknown"), Path(im["file_name"]).name) for im in images]
@@ -106,12 +103,12 @@ def read_hybrik(path: Path) -> People:
         return People(names, joints, smpl[:, 0], (focal, centre, size), stored)
 
 
-def by_joint(rows: list[Any], where: str, what: str) -> Array:
+def by_joint(notes: list[Any], key: str, path: Path) -> Array:
     """Joints (N, J, 3), which may be flat; any number, as HybrIK's own loader takes 24 or 29."""
-    array = as_array(rows)
+    array = as_array([note[key] for note in notes])
     if array.ndim == 2 and array.shape[1] and array.shape[1] % 3 == 0:
         array = array.reshape(len(array), -1, 3)
-    return as_floats(array, (None, None, 3), where, what)
+    return as_floats(array, (None, None, 3), str(path), key)
 
 
 def read_mmhuman3d(path: Path) -> People:
@@ -128,24 +125,20 @@ def read_mmhuman3d(path: Path) -> People:
     return People(names, joints, roots, (lens["f"], lens["c"], size), STORED)
 
 
-def recorded_of(people: People, path: Path, split: str, first: int, verify: bool) -> Recorded:
+def recorded_of(people: People, where: str, split: str, first: int, verify: bool) -> Recorded:
     """The people of one file, absolute, in Human3.6M's order; `first` counts those before."""
     source, target = people.stored, get_skeleton("human36m17")
-    shape = None, len(source), 3
-    joints = as_floats(people.joints, shape, str(path), "joints").astype(np.float64)
-    require_finite(joints, str(path))
-    parts = ("focal lengths", "principal points", "picture sizes")
-    focal, centre, size = (
-        float32(as_floats(value, (None, 2), str(path), what))
-        for value, what in zip(people.lens, parts, strict=True)
-    )
+    joints = as_floats(people.joints, (None, len(source), 3), where, "joints").astype(np.float64)
+    require_finite(joints, where)
+    lens = zip(people.lens, ("focal lengths", "principal points", "picture sizes"), strict=True)
+    focal, centre, size = (float32(as_floats(part, (None, 2), where, what)) for part, what in lens)
     lengths = {len(part) for part in (people.roots, focal, centre, size)} | {len(people.names)}
     if lengths != {len(joints)}:
-        raise InputError(f"{path}: its arrays are of different lengths; get it again")
+        raise InputError(f"{where}: its arrays are of different lengths; get it again")
     seen = torch.ones(joints.shape[:2])
     ordered = convert(torch.from_numpy(joints), seen, source, target).points
     if verify:
-        require_body(ordered.float(), target, str(path), "m")
+        require_body(ordered.float(), target, where, "m")
     root = ordered[:, target.index("pelvis"), None]
     if float(root.norm(dim=-1).median()) < NEAR_ROOT:
         ordered = ordered - root + torch.from_numpy(people.roots.astype(np.float64))[:, None]

@@ -35,16 +35,14 @@ SIZE = (1920.0, 1080.0)
 RIGID = 1e-3  # how far a camera's rotation may be from one
 AGAIN = "get it again from the set's site"
 
-# A person's entries, which frames to use, and words for messages → joints (N, J, 3), metres, world.
-JointsOf = Callable[[Mapping[str, Any], Array, str], Array]
-
 
 @dataclass(frozen=True)
 class People:
     """What is read of each person of a sequence."""
 
     skeleton: Skeleton
-    joints: JointsOf
+    # a person's entries, which frames to use, words for messages → joints (N, J, 3), metres, world
+    joints: Callable[[Mapping[str, Any], Array, str], Array]
     keys: tuple[str, ...] = ()  # of the file, besides PEOPLE
     two_d: TwoD = "exact"
     verify: bool = True  # refuse wrong units and swapped legs
@@ -65,7 +63,6 @@ def open_threedpw(
 
 
 def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
-    """The 24 joints that the files hold."""
     joints = as_floats(person["jointPositions"], (None, None), where, "jointPositions")
     if joints.shape[1] != (count := 3 * len(get_skeleton("smpl24"))):
         raise InputError(f"{where}: {joints.shape[1]} numbers a frame, expected {count}; {AGAIN}")
@@ -73,7 +70,6 @@ def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
 
 
 def open_people(root: Path, split: str | None, people: People, layout: str) -> Recorded:
-    """The people of sequenceFiles, one after the other."""
     files = sequence_files(root, split)
     if not files:
         expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
@@ -117,24 +113,22 @@ def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded
     cameras = cameras_of(content, path)
     name = str(np.asarray(content.get("sequence", path.stem)))
     actors = []
-    for number, values in enumerate(zip(*lists.values(), strict=True)):
+    for number in range(len(lists["poses2d"])):
         view = View(f"{name} {number}", "unknown", name, "camera", split, split)
-        person = dict(zip(lists, values, strict=True))
+        person = {key: values[number] for key, values in lists.items()}
         actors.append(read_actor(view, person, cameras, people, f"{path}: person {number}"))
     return actors
 
 
 def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
     """A camera per frame, (N): the intrinsics are the sequence's, the pose moves."""
-    poses, inner = (
-        torch.from_numpy(as_floats(content[key], shape, str(path), key).astype(np.float64))
-        for key, shape in (("cam_poses", (None, 4, 4)), ("cam_intrinsics", (3, 3)))
-    )
+    shapes = {"cam_poses": (None, 4, 4), "cam_intrinsics": (3, 3)}
+    numbers = (as_floats(content[key], shape, str(path), key) for key, shape in shapes.items())
+    poses, inner = (torch.from_numpy(array.astype(np.float32)) for array in numbers)
     focal, centre = inner.diagonal()[:2], inner[:2, 2]
     # the picture's size is not in the file, but all pictures are of one size, upright or lying
     size = torch.tensor(SIZE if centre[0] > centre[1] else SIZE[::-1])
-    focal, centre, size = (part.float().expand(len(poses), 2) for part in (focal, centre, size))
-    poses = poses.float()
+    focal, centre, size = (part.expand(len(poses), 2) for part in (focal, centre, size))
     return Camera(focal, centre, size, poses[:, :3, :3], poses[:, :3, 3] * 1000)
 
 

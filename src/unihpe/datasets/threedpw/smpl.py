@@ -205,7 +205,6 @@ class Surface:
 
 
 def as_double(array: Array) -> Tensor:
-    """An array in double precision."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
 
 
