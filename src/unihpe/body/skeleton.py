@@ -8,6 +8,10 @@ from torch import Tensor
 
 from unihpe.errors import InputError
 
+# Joints made from others, in torso lengths (pelvis to mid-shoulder): thorax above the shoulders;
+# head and nose from there along the head's direction, the nose also forward.
+THORAX_UP, HEAD_UP, NOSE_UP, NOSE_FORWARD = 0.10, 0.58, 0.36, 0.13
+
 
 @dataclass(frozen=True)
 class Skeleton:

@@ -138,7 +138,7 @@ def duplicates(recorded: Recorded) -> list[str]:
     key, row = recorded.moments(), recorded.pose_row
     # by pose first, so that the same pose of two people comes together
     by_pose = recorded.pose.sum((1, 2))[row].argsort()
-    order = by_pose[key[by_pose].sort(stable=True).indices]
+    order = by_pose[key[by_pose].argsort(stable=True)]
     twice = (key[order].diff() == 0).nonzero()[:, 0]
     same = alike(recorded.pose, row[order[twice]], row[order[twice + 1]])
     rows = order[twice[same] + 1]
@@ -152,8 +152,7 @@ def duplicates(recorded: Recorded) -> list[str]:
 
 def repeated(recorded: Recorded) -> list[str]:
     """A note about poses that repeat the one before them exactly, which people do not do."""
-    key, row = recorded.moments(), recorded.pose_row
-    order = key.sort(stable=True).indices
+    key, row, order = recorded.moments(), recorded.pose_row, recorded.in_time()
     pairs = ((recorded.view[order].diff() == 0) & (key[order].diff() > 0)).nonzero()[:, 0]
     count = int(alike(recorded.pose, row[order[pairs]], row[order[pairs + 1]]).sum())
     return [f"{count} frames repeat the pose of the frame before them exactly"] if count else []

@@ -69,8 +69,7 @@ class Video:
 
     def __init__(self) -> None:
         self.file: Path | None = None
-        self.capture = cv2.VideoCapture()
-        self.next = 0
+        self.capture, self.next = cv2.VideoCapture(), 0
         self.lengths: dict[Path, int] = {}
 
     def reaches(self, file: Path, frame: int) -> bool:

@@ -113,14 +113,12 @@ class InJoints(Source):
         return InJoints(self.source.without_pictures(), self.target)
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
-        """The people at `indices` (N,)."""
         frames, own = self.source.read(indices, generator), self.source.skeleton
         flat = convert(frames.keypoints, frames.confidence, own, self.target)
         marked = ~torch.tensor(flat.synthesised)
         confidence = torch.where(marked, flat.confidence, 0.0)
         keypoints = torch.where(confidence[..., None] > 0, flat.points, torch.nan)
-        pose = frames.pose
-        if pose is not None:
+        if (pose := frames.pose) is not None:
             known = torch.isfinite(pose).all(-1).to(pose.dtype)
             deep = convert(pose, known, own, self.target).points
             pose = torch.where(marked[:, None], deep, torch.nan)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
-from unihpe.body.skeleton import get_skeleton
+from unihpe.body.skeleton import HEAD_UP, NOSE_FORWARD, NOSE_UP, THORAX_UP, get_skeleton
 from unihpe.io.extra import extra
 from unihpe.rendering.garment import Garments, Places, Skinning, make_garments
 from unihpe.rendering.raster import Doubles, Floats, Ints, compiled
@@ -35,10 +35,6 @@ TO_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]) * 1000
 ARM = {"shoulder": "upperarm01", "elbow": "lowerarm01", "wrist": "wrist"}
 LEG = {"hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot"}
 SIDES = (("left", ".L"), ("right", ".R"))
-# The rule of the project's motion data, in torso lengths (pelvis to mid-shoulder): the thorax above
-# the mid-shoulder line, head and nose above the thorax along the head's direction, the nose forward
-# of it.
-THORAX_UP, HEAD_UP, NOSE_UP, NOSE_FORWARD = 0.10, 0.58, 0.36, 0.13
 # How far bones have turned on the way from pelvis to thorax, and from thorax to head.
 SPINE_SHARE = {"spine05": 0.0, "spine04": 0.3, "spine03": 0.55, "spine02": 0.8, "spine01": 1.0}
 NECK_SHARE = {"neck01": 0.3, "neck02": 0.55, "neck03": 0.8, "head": 1.0}

@@ -173,8 +173,7 @@ class CocoSource(Source):
         self.annotations = annotations.select(enough, little)
         self.notes, self.confidence = self.annotations.notes, confidence[enough]
         self.keypoints = torch.where(self.confidence[..., None] > 0, own.points[enough], torch.nan)
-        self.box = box_from_corners(self.annotations.corners)
-        self.augmentation = augmentation
+        self.box, self.augmentation = box_from_corners(self.annotations.corners), augmentation
 
     def __len__(self) -> int:
         return len(self.annotations)

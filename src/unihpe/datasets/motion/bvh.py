@@ -19,14 +19,12 @@ from pydantic import BeforeValidator, field_validator
 from torch import Tensor
 
 from unihpe.body.camera import axis_rotation
-from unihpe.body.skeleton import get_skeleton
+from unihpe.body.skeleton import HEAD_UP, NOSE_FORWARD, NOSE_UP, THORAX_UP, get_skeleton
 from unihpe.errors import InputError
 from unihpe.io.files import input_errors
 from unihpe.settings import Settings, parse
 
 Floats = NDArray[np.float64]
-# Trunk and head, in torso lengths (pelvis to mid-shoulder).
-THORAX_UP, HEAD_UP, NOSE_UP, NOSE_FORWARD = 0.10, 0.58, 0.36, 0.13
 SIDED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 LIMBS = {f"{side}_{joint}" for side in ("left", "right") for joint in SIDED}
 REMEDY = "describe the rig in a TOML and pass it with --rig (docs/data.md)"

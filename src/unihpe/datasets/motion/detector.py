@@ -18,10 +18,8 @@ from unihpe.body.virtual_cameras import uniform
 
 
 class JointErrors(NamedTuple):
-    """How one joint fails: COCO's σ and the probabilities of each error (the rest is good)."""
-
-    sigma: float
-    jitter: float
+    sigma: float  # COCO's σ of the joint
+    jitter: float  # a probability, like those below; the rest is good
     inversion: float
     miss: float
 

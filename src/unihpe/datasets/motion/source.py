@@ -31,10 +31,8 @@ UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 
 @dataclass(frozen=True)
 class Motion:
-    """Poses of many motions, one after the other."""
-
     skeleton: Skeleton  # names the J joints
-    poses: Tensor  # (N, J, 3), mm, world axes, y up
+    poses: Tensor  # of motions one after the other, (N, J, 3), mm, world axes, y up
     sequence: Tensor  # the motion each pose belongs to, (N,)
     names: tuple[str, ...]  # of the motions
     groups: tuple[str, ...]  # the part of the data each motion belongs to (its source)
