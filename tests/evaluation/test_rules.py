@@ -9,8 +9,7 @@ from unihpe.body.metrics import align, mpjpe, pa_mpjpe
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import DATA_SETS, get_data_set
 from unihpe.datasets.human36m.views import second_take
-from unihpe.datasets.mpi_inf_3dhp.record import OFFICIAL_JOINTS
-from unihpe.datasets.protocol import EVERY_JOINT, LIMBS, LSP_14, Scored
+from unihpe.datasets.protocol import EVERY_JOINT, LIMBS, Scored
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import by_group
@@ -180,7 +179,9 @@ def test_averages():
 
 
 def test_joint_sets_and_words():
-    assert len(LIMBS) == 12 and len(set(LSP_14)) == 14 and set(OFFICIAL_JOINTS) <= set(MPI.joints)
+    smpl, official = rules_of("threedpw", "smpl-14"), rules_of("mpi_inf_3dhp", "official")
+    assert len(LIMBS) == 12 and {len(set(figure.joints)) for figure in smpl.figures} == {14}
+    assert set(official.figures[0].joints) <= set(MPI.joints)
     scored = Scored(layout="a layout", keypoints="gt", focal="true", joints="all 17")
     for _, rules in NAMED:
         words = rules.words(scored)

@@ -1,7 +1,7 @@
 """Protocols: which poses are measured and how, and the same in words that suffice to redo it.
 
 "Protocol 1" and "2" mean two errors on the same frames in lifting papers, and two sets of cameras
-in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/record.py`; the
+in papers that fit SMPL: names say whose. Each set's own are in `datasets/NAME/protocols.toml`; the
 sources and where they disagree are described in docs/protocols.md.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from unihpe.datasets.recorded import View, Wanted
+from unihpe.io.files import packaged_toml
 
 Metric = Literal[
     "MPJPE", "PA-MPJPE", "PA-MPJPE, reflections allowed", "N-MPJPE", "3DPCK@150", "AUC"
@@ -17,7 +18,6 @@ Metric = Literal[
 Words = dict[str, str]  # a protocol in words, by part
 PAIRED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 LIMBS = tuple(f"{side}_{part}" for part in PAIRED for side in ("left", "right"))
-LSP_14 = (*LIMBS, "thorax", "head")  # in Human3.6M's words; the neck and the top of the head
 MEANS = {
     "groups": "mean over joints, then over the poses of a group, then the plain mean over groups",
     "poses": "mean over joints, then over all poses; groups are shown beside",
@@ -37,7 +37,6 @@ class Figure:
 
 
 ERRORS = (Figure("MPJPE"), Figure("PA-MPJPE"), Figure("N-MPJPE"))
-FOURTEEN = (Figure("MPJPE", LSP_14), Figure("PA-MPJPE", LSP_14))  # the standard of SMPL papers
 
 
 @dataclass(frozen=True)
@@ -152,3 +151,19 @@ EVERY_JOINT = Protocol(
         " focal length in the box token: {focal}",
     },
 )
+
+
+def packaged_protocols(data_set: str) -> tuple[Protocol, ...]:
+    """The named protocols of a set of the table: protocols.toml in its folder, a table each."""
+    tables = packaged_toml(f"unihpe.datasets.{data_set}", "protocols.toml")
+    joints = {"all": ()} | tables.pop("joints", {})
+    protocols = []
+    for name, table in tables.items():
+        scored = table.pop("figures", None)
+        figures = [Figure(metric, tuple(joints[kind])) for metric, kind in (scored or {}).items()]
+        lists = {key: value for key, value in table.items() if isinstance(value, list)}
+        rows = {
+            k: tuple(tuple(x) if isinstance(x, list) else x for x in v) for k, v in lists.items()
+        }
+        protocols.append(Protocol(name, figures=tuple(figures) or ERRORS, **table | rows))
+    return tuple(protocols)

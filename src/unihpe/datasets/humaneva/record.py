@@ -3,18 +3,9 @@
 from unihpe.datasets.counts import Split
 from unihpe.datasets.dataset import DataSet, Recording
 from unihpe.datasets.humaneva.reader import open_humaneva
-from unihpe.datasets.protocol import Figure, Protocol
+from unihpe.datasets.protocol import packaged_protocols
 from unihpe.datasets.videopose3d import first_2d
 
-ACTIONS = Protocol(
-    "actions",
-    "VideoPose3D's: Walk, Jog and Box of Validate, per subject and action; the mean over subjects"
-    " of the mean over actions",
-    (Figure("MPJPE"), Figure("PA-MPJPE")),
-    split="val",
-    actions=("Walking", "Jog", "Box"),
-    flip=True,
-)
 SUBJECTS = ("S1", "S2", "S3")  # frames: only a round sum is quoted
 RECORDING = Recording(
     lambda root, reading: open_humaneva(root, reading.keypoints, reading.verify),
@@ -31,5 +22,5 @@ DATA_SET = DataSet(
     RECORDING.source,
     lambda root: list(root.glob("data_3d_humaneva15.npz")),
     RECORDING,
-    protocols=(ACTIONS,),
+    protocols=packaged_protocols("humaneva"),
 )

@@ -1,6 +1,5 @@
 """MPI-INF-3DHP: 8 actors, 14 cameras, a test set of its own; all that the package asks for."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -8,7 +7,7 @@ from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
 from unihpe.datasets.mpi_inf_3dhp.reader import Layout, files_of_3dhp, open_mpi_inf_3dhp
 from unihpe.datasets.mpi_inf_3dhp.views import USABLE
-from unihpe.datasets.protocol import LIMBS, Figure, Protocol
+from unihpe.datasets.protocol import packaged_protocols
 from unihpe.datasets.recorded import Recorded, View
 
 
@@ -63,32 +62,6 @@ KNOWN = {
     "train": Split((FILMED,), tuple(f"S{n}" for n in range(1, 9)), 8, (16,)),
     "test": Split(TEST_COPIES, TESTED, sequences=(6,), chosen=True),
 }
-# How the set is scored: docs/protocols.md.
-OFFICIAL_JOINTS = (*LIMBS, "neck", "head_top")
-OFFICIAL = Protocol(
-    "official",
-    "the test code of the set: 3DPCK and AUC over 14 joints, MPJPE over all with the root, poses of"
-    " one height (univ_annot3)",
-    (Figure("3DPCK@150", OFFICIAL_JOINTS), Figure("AUC", OFFICIAL_JOINTS), Figure("MPJPE")),
-    averaging="poses",
-    truth="univ_annot3",
-    joints_from="mpi_inf_3dhp17",
-)
-ALL_JOINTS = Protocol(
-    "all-joints",
-    "metric poses (annot3), every joint: as ZeDO and MMPose average",
-    (Figure("3DPCK@150"), Figure("AUC"), Figure("MPJPE"), Figure("PA-MPJPE")),
-    averaging="poses",
-    truth="annot3",
-)
-OVER_LIMBS = replace(
-    ALL_JOINTS,
-    name="limbs",
-    about="metric poses, the 12 limb joints that every set has: for models trained on another"
-    " set's joints; compares with no table",
-    figures=tuple(Figure(figure.metric, LIMBS) for figure in ALL_JOINTS.figures),
-)
-PROTOCOLS = (OFFICIAL, ALL_JOINTS, OVER_LIMBS)
 RECORDING = Recording(
     read,
     get_args(Layout),
@@ -109,5 +82,5 @@ DATA_SET = DataSet(
     RECORDING.source,
     lambda root: files_of_3dhp(root, None),
     RECORDING,
-    protocols=PROTOCOLS,
+    protocols=packaged_protocols("mpi_inf_3dhp"),
 )

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from unihpe.datasets.counts import Split, Whole
 from unihpe.datasets.dataset import DataSet, Reading, Recording
-from unihpe.datasets.protocol import FOURTEEN, LIMBS, Figure, Protocol
+from unihpe.datasets.protocol import packaged_protocols
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.threedpw.posed import list_file
 from unihpe.datasets.threedpw.reader import Layout, found_layout, open_layout
@@ -39,33 +39,6 @@ def files(root: Path) -> list[Path]:
 TEST_COPY = Whole(35_515, "frames with a valid camera, as SMPL papers", slack=24)
 KNOWN = {"train": Split(sequences=(24,)), "val": Split(sequences=(12,))}
 KNOWN["test"] = Split((TEST_COPY,), sequences=(24,))
-# How the set is scored: docs/protocols.md.
-# The 14 joints are `LSP_14`: hips, knees, ankles, shoulders, elbows, wrists, neck and top of the
-# head, regressed from SMPL's surface (threedpw/regressed.py).
-SMPL_14 = Protocol(
-    "smpl-14",
-    "the standard of SMPL papers: 14 joints regressed from SMPL's surface, pelvis root, test split",
-    FOURTEEN,
-    averaging="poses",
-    joints_from="human36m17",
-)
-ZEDO_17 = Protocol(
-    "zedo-17",
-    "ZeDO's, the likely source of the paper's 3DPW rows: 17 regressed joints, 2D projected from"
-    " them, every 35th sample of its file (here all), PA with reflections allowed, which is equal"
-    " or lower than without",
-    (Figure("MPJPE"), Figure("PA-MPJPE, reflections allowed"), Figure("PA-MPJPE")),
-    averaging="poses",
-    joints_from="human36m17",
-)
-OVER_LIMBS = Protocol(
-    "limbs",
-    "jointPositions, SMPL's own joints, 12 limb joints: hips and shoulders lie elsewhere than in"
-    " any table: not comparable",
-    (Figure("MPJPE", LIMBS), Figure("PA-MPJPE", LIMBS)),
-    averaging="poses",
-)
-PROTOCOLS = (SMPL_14, ZEDO_17, OVER_LIMBS)
 RECORDING = Recording(
     read,
     get_args(Layout),
@@ -85,5 +58,5 @@ DATA_SET = DataSet(
     files,
     RECORDING,
     has_own_files=lambda root, split: any(part == split for _, part in split_files(root)),
-    protocols=PROTOCOLS,
+    protocols=packaged_protocols("threedpw"),
 )
