@@ -32,9 +32,7 @@ def load_backgrounds(folder: Path) -> Backgrounds:
         if (picture := read_background(path)) is not None:
             kinds[picture.shape[1] == 2 * picture.shape[0]].append(picture)
     if not any(kinds):
-        raise InputError(
-            f"{folder}: no picture of at least {SMALLEST} x {SMALLEST} pixels is readable"
-        )
+        raise InputError(f"{folder}: no picture of at least {SMALLEST} x {SMALLEST} pixels to read")
     return Backgrounds(tuple(kinds[False]), tuple(kinds[True]))
 
 

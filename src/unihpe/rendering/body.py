@@ -73,8 +73,7 @@ def load_model() -> BodyModel:
     weights = anny.vertex_bone_weights.gather(1, order).numpy().astype(np.float32)
     bones = anny.vertex_bone_indices.gather(1, order).numpy().astype(np.int32)
     faces = anny.faces.numpy().astype(np.int32)
-    names = tuple(anny.bone_labels)
-    skinning = Skinning(weights, bones)
+    names, skinning = tuple(anny.bone_labels), Skinning(weights, bones)
     garments = make_garments(rest, heads, skinning, names)
     uv = anny.texture_coordinates.numpy()[anny.face_texture_coordinate_indices.numpy()]
     texture = [uv.astype(np.float32), np.zeros((len(garments.faces), 3, 2), np.float32)]
@@ -137,8 +136,7 @@ def joints_of(model: BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
 
 def draw_shape(model: BodyModel, rng: Generator) -> tuple[Floats, Doubles]:
     """A random body at rest, a mixture of two: corners (V, 3) and bone heads (B, 3), mm."""
-    one, other = rng.integers(len(model.shapes), size=2)
-    share = rng.random()
+    (one, other), share = rng.integers(len(model.shapes), size=2), rng.random()
     points = np.float32(1 - share) * model.shapes[one] + np.float32(share) * model.shapes[other]
     return points, (1 - share) * model.heads[one] + share * model.heads[other]
 
@@ -171,8 +169,7 @@ def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles
     made |= {bone: slerp(pelvis, thorax, share) for bone, share in SPINE_SHARE.items()}
     made |= {bone: slerp(thorax, head, share) for bone, share in NECK_SHARE.items()}
     for side, mark in SIDES:
-        collar = collar_turn(rest, want, f"{side}_shoulder", thorax)
-        made[f"clavicle{mark}"] = collar
+        made[f"clavicle{mark}"] = collar = collar_turn(rest, want, f"{side}_shoulder", thorax)
         for limb, turn in ((LEG, pelvis), (ARM, collar)):
             joints = [f"{side}_{joint}" for joint in limb]
             for bone, start, end in zip(limb.values(), joints, joints[1:], strict=False):

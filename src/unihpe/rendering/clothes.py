@@ -140,9 +140,8 @@ def draw_cut(marks: dict[str, float], rng: Generator) -> dict[str, float]:
     cut["waist"] = marks["waist"] + rng.uniform(-40, 15)
     tucked = rng.random() < 0.4
     cut["shirt_low"] = cut["waist"] if tucked else marks["hip"] - rng.uniform(-20, 90)
-    sleeve = rng.choice(["none", "short", "long"], p=[0.1, 0.45, 0.45])
-    lengths = {"none": 0.02, "short": rng.uniform(0.2, 0.42), "long": rng.uniform(0.75, 1.0)}
-    cut["sleeve"] = lengths[sleeve]
+    sleeve = rng.choice(3, p=[0.1, 0.45, 0.45])  # none, short, long
+    cut["sleeve"] = (0.02, rng.uniform(0.2, 0.42), rng.uniform(0.75, 1.0))[sleeve]
     cut["neck_radius"] = rng.uniform(62, 100)
     cut["neck_v"] = rng.uniform(20, 110) if rng.random() < 0.3 else 0
     low = rng.random() < 0.8  # shoes, else boots
@@ -163,8 +162,7 @@ def draw_colours(rng: Generator) -> tuple[Floats, Floats]:
     colour[Cover.IRIS] = linear(IRISES[rng.integers(2)])
     if rng.random() < 0.35:  # jeans
         colour[Cover.BOTTOMS] = hsv(0.6, 0.35 + 0.3 * rng.random(), 0.25 + 0.4 * rng.random())
-    pattern = np.zeros((len(Cover), 3), np.float32)
-    pattern[:, 1:] = [60, 0.5]
+    pattern = np.tile(np.array([Pattern.PLAIN, 60, 0.5], np.float32), (len(Cover), 1))
     upper = rng.choice(list(Pattern), p=[0.42, 0.14, 0.05, 0.08, 0.05, 0.06, 0.2, 0.0])
     lower = rng.choice(list(Pattern), p=[0.7, 0.02, 0.03, 0.05, 0.02, 0.06, 0.0, 0.12])
     pattern[Cover.SHIRT] = [upper, rng.uniform(18, 130), rng.uniform(0.25, 0.6)]

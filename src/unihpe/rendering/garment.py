@@ -37,8 +37,7 @@ class Skinning(NamedTuple):
 
     def followed_by(self, other: "Skinning") -> "Skinning":
         """These corners and then another mesh's."""
-        pairs = zip(self, other, strict=True)
-        return Skinning(*(np.concatenate(pair) for pair in pairs))
+        return Skinning(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
 
 
 class Fields(NamedTuple):
@@ -79,9 +78,8 @@ def make_garments(rest: Floats, heads: Doubles, skinning: Skinning, names: Names
     head_part = follows(skinning, names, ("head", "eye")) > 0.5
     bank = (dict(zip(names, at, strict=True)) for at in heads)
     bodies = [*zip(rest, bank, strict=True), (adult, begins)]
-    skirts = np.stack([skirt_of(points, at) for points, at in bodies])
-    hairs = np.stack([hair_of(points, at, head_part) for points, at in bodies])
-    extra = np.concatenate([skirts, hairs], axis=1).astype(np.float32)
+    pairs = [(skirt_of(points, at), hair_of(points, at, head_part)) for points, at in bodies]
+    extra = np.stack([np.concatenate(pair) for pair in pairs]).astype(np.float32)
     skins = garment_skin(names, extra[-1, : RINGS * ROUND])
     marks = {mark: float(begins[bone][1]) for mark, bone in MARKS.items()}
     marks |= {mark: float(begins[bone][2]) for mark, bone in MARKS_FORWARD.items()}
@@ -133,8 +131,7 @@ def eyes(adult: Floats, heads: Places) -> Doubles:
     out = np.full(len(adult), OFF_EYE)
     for centre in (heads["eye.L"], heads["eye.R"]):
         axis = np.linalg.norm((adult - centre)[:, :2], axis=1)
-        front = (adult[axis < 4, 2] - centre[2]).max(initial=0.0)
-        radius = float(np.clip(front, 8.0, 16.0))
+        radius = float(np.clip((adult[axis < 4, 2] - centre[2]).max(initial=0.0), 8.0, 16.0))
         near = np.abs(np.linalg.norm(adult - centre, axis=1) - radius) < 1.5
         out = np.where(near & (adult[:, 2] > centre[2]), axis, out)
     return out
@@ -171,8 +168,7 @@ def garment_skin(names: Names, ring_points: Floats) -> Skinning:
 
 def hair_of(points: Floats, heads: Places, head_part: Flags) -> Doubles:
     """The long hair's corners at rest, (STRIPS·ACROSS, 3), from the top down, ear to ear."""
-    skull = points[head_part].astype(np.float64)
-    centre = heads["head"]
+    skull, centre = points[head_part].astype(np.float64), heads["head"]
     crown, low = skull[:, 1].max(), heads["spine01"][1] + 60
     angle = np.linspace(np.deg2rad(75), np.deg2rad(285), ACROSS)
     around = np.stack([np.sin(angle), np.cos(angle)], axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
 from unihpe.body.camera import Camera
 from unihpe.rendering.raster import NOTHING, Bytes, Doubles, Floats, Ints, rasterise
 
@@ -100,11 +101,9 @@ def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Float
     return rasterise(place, faces, 0, MAP, MAP)[1], place
 
 
-def floor_shadow(
-    points: Floats, faces: Ints, view: View, light: Light, width: int, height: int
-) -> Floats:
-    """How much light the floor (y = 0) keeps at each pixel, (height, width) in [0, 1]."""
-    kept = np.ones((height, width), np.float32)
+def floor_shadow(points: Floats, faces: Ints, view: View, light: Light) -> Floats:
+    """How much light the floor (y = 0) keeps at each pixel of the crop, (256, 192) in [0, 1]."""
+    kept = np.ones((CROP_HEIGHT, CROP_WIDTH), np.float32)
     if -(view.camera.rotation.mT @ view.camera.translation)[1] < 150:  # it lies on the floor
         return kept
     cast = points - (points[:, 1:2] / light.rows[3, 1]) * light.rows[3]
@@ -113,7 +112,7 @@ def floor_shadow(
     sun = float(light.rows[2].mean() / light.rows[:3].mean(1).sum())
     shadows = ((cast, faces, 0.75 * sun, light.softness), (flat, near, 0.55, 2.5))
     for where, parts, strength, blur in shadows:
-        face_at, _ = rasterise(view.screen(where, 0.5), parts, 0, width // 2, height // 2)
+        face_at, _ = rasterise(view.screen(where, 0.5), parts, 0, CROP_WIDTH // 2, CROP_HEIGHT // 2)
         mask = cv2.GaussianBlur((face_at != NOTHING).astype(np.float32), (0, 0), blur)
-        kept *= 1 - strength * np.asarray(cv2.resize(mask, (width, height)))
+        kept *= 1 - strength * np.asarray(cv2.resize(mask, (CROP_WIDTH, CROP_HEIGHT)))
     return kept

@@ -99,13 +99,14 @@ class People:
         if before.any():
             stuff = self.draw_stuff(view, rng)
             picture = np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None])
-        inside = inside_picture(camera, view)
+        low, high = view.offset, camera.size.numpy() * view.scale + view.offset
+        x, y = np.arange(CROP_WIDTH) + 0.5, np.arange(CROP_HEIGHT) + 0.5
+        inside = ((y >= low[1]) & (y <= high[1]))[:, None] & ((x >= low[0]) & (x <= high[0]))
         crop = keypoints.numpy() * view.scale + view.offset
         whole = (finish(picture, box, rng) * inside[..., None]).astype(np.uint8)
         joints = (keypoints.numpy(), pose.numpy())
         visibility = visible(crop, joints[1][:, 2], depth, before, seen.numpy())
-        cover = person[..., 3] * inside
-        return Person(whole, *joints, visibility, box, camera, index, cover=cover)
+        return Person(whole, *joints, visibility, box, camera, index, cover=person[..., 3] * inside)
 
     def draw(self, body: Body, view: View, behind: Bytes, rng: Generator) -> tuple[Floats, Floats]:
         """The dressed and lit person (H, W, 5): linear colour times cover, cover, and how much
@@ -123,7 +124,7 @@ class People:
         surface = Surface(model.faces, model.texture, screen, normals, *sun)
         large = shade(face_at, drawn, surface, garments.fields, outfit, light.rows)
         small = np.asarray(cv2.resize(large, CROP, interpolation=cv2.INTER_AREA))
-        kept = floor_shadow(points, faces, view, light, *CROP)
+        kept = floor_shadow(points, faces, view, light)
         return np.concatenate([small, kept[..., None]], axis=-1), depth
 
     def draw_stuff(self, view: View, rng: Generator) -> Floats:
@@ -169,19 +170,11 @@ def cut_picture(camera: Camera, joints: Doubles, rng: Generator) -> Camera:
     part = rng.uniform(0.1, 0.45) * (high - low)[axis]
     edge = torch.floor(high[axis] - part if far else low[axis] + part)
     size, centre = camera.size.clone(), camera.centre.clone()
-    if far:
-        size[axis] = edge
-    else:
-        size[axis], centre[axis] = size[axis] - edge, centre[axis] - edge
+    size[axis] = edge if far else size[axis] - edge
+    if not far:
+        centre[axis] -= edge
     left = (keypoints[:, axis] < edge) == far
     return replace(camera, size=size, centre=centre) if int(left.sum()) >= FEWEST_LEFT else camera
-
-
-def inside_picture(camera: Camera, view: View) -> Flags:
-    """Which pixels of the crop lie on the picture, (256, 192)."""
-    low, high = view.offset, camera.size.numpy() * view.scale + view.offset
-    x, y = np.arange(CROP_WIDTH) + 0.5, np.arange(CROP_HEIGHT) + 0.5
-    return np.asarray(((y >= low[1]) & (y <= high[1]))[:, None] & ((x >= low[0]) & (x <= high[0])))
 
 
 def draw_occluder(cover: Floats, rate: float, rng: Generator) -> Floats:

@@ -23,8 +23,7 @@ def draw_contact_sheet(
     """People evenly spaced over a set, as PNG: 2D drawn on pictures, or alone without pictures."""
     data_set, pictures = get_data_set(name), None
     if (recording := data_set.recording) is None:
-        data = DataSettings(name=name, root=str(root))
-        source: Source = data_set.open(data, Part(two_d="exact"))
+        source: Source = data_set.open(DataSettings(name=name, root=str(root)), Part(two_d="exact"))
     else:
         source = recorded = recording.open_best(root, layout, verify=False)
         pictures = Pictures(recording, root) if recording.pictures else None
@@ -35,8 +34,7 @@ def draw_contact_sheet(
     frames = source.read(torch.tensor(chosen), generator)
     enough = ((frames.confidence > 0).sum(1) >= FEWEST_JOINTS).tolist()
     if not any(enough):
-        none = f"of {len(chosen)} people none has {FEWEST_JOINTS} joints in 2D"
-        raise InputError(f"{root}: nobody to draw: {none}")
+        raise InputError(f"{root}: none of {len(chosen)} people has {FEWEST_JOINTS} joints in 2D")
     if not all(enough):
         chosen = [row for row, stays in zip(chosen, enough, strict=True) if stays]
         frames = source.read(torch.tensor(chosen), generator.manual_seed(0))

@@ -116,8 +116,7 @@ def from_people(predictor: Predictor, seed: int) -> Demo:
 def from_prior(predictor: Predictor, seed: int) -> Demo:
     """Poses that the model draws from its own prior, seen by a virtual camera and lifted back."""
     truth = predictor.sample(FROM_PRIOR, seed=seed)
-    size = torch.full((len(truth), 2), SIZE)
-    camera = Camera.simple(size, torch.full((len(truth),), FOCAL))
+    camera = Camera.simple(torch.full((len(truth), 2), SIZE), torch.full((len(truth),), FOCAL))
     keypoints = camera.project(truth + torch.tensor([0.0, 0.0, DISTANCE]))
     what = f"{len(truth)} poses drawn from the model's own pose prior"
     return Demo(what, lift(predictor, keypoints, camera, predictor.skeleton.name, seed + 1), truth)

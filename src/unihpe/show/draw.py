@@ -114,9 +114,8 @@ def draw_3d(
             for a, b in sorted(skeleton.bones, key=lambda bone: -depth[list(bone)].sum())
         ]
         dots = [(spot, figure.colour or INK, 0.95 * width) for spot in spots]
-        above, opacity = paint(picture, lines, dots), figure.opacity
-        mixed = above if opacity >= 1 else cv2.addWeighted(above, opacity, picture, 1 - opacity, 0)
-        picture = np.asarray(mixed, dtype=np.uint8)
+        above, share = paint(picture, lines, dots), figure.opacity
+        picture = np.asarray(cv2.addWeighted(above, share, picture, 1 - share, 0), dtype=np.uint8)
     return picture
 
 

@@ -117,7 +117,6 @@ def draw_people(checkpoint: str, file: Path, out: Path, seed: int, device: str) 
     lines: list[list[Panel]] = [[] for _ in cases]
     for line, (name, case) in zip(lines, cases.items(), strict=True):
         for n in case:
-            caption = f"{name}: MPJPE {errors[n]:.0f} mm"
-            line += row_of(results, n, truth, caption, crops[n])[:2]
+            line += row_of(results, n, truth, f"{name}: MPJPE {errors[n]:.0f} mm", crops[n])[:2]
     title = f"Image to 2D and 3D on {len(order)} rendered people; grey is the truth"
     save_png(out, sheet(lines, title))

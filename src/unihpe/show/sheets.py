@@ -20,7 +20,7 @@ from unihpe.inference.results import Results
 from unihpe.io.files import write_text
 from unihpe.io.picture import Picture
 from unihpe.show import draw
-from unihpe.show.draw import Figure, Floats, blank, draw_2d, save_png
+from unihpe.show.draw import Figure, Floats, blank, draw_2d, draw_3d, save_png, sheet
 
 PANEL = 360
 ROWS = 4  # of a sheet: two people each, or one where there are several poses of each
@@ -54,18 +54,15 @@ def row_of(
         for name, poses in results.paths.items():
             error = "" if truth is None else f"; MPJPE {float(mpjpe(poses[n], truth[n])):.0f} mm"
             figures = [*behind, Figure(poses[n].numpy())]
-            views.append((PATHS[name] + error, figures, 40.0, 12.0))
+            views.append((PATHS[name] + error, figures, (40.0, 12.0)))
     else:
         figures = [*behind, Figure(results.pose[n].numpy())]
         if results.samples is not None:
             samples = results.samples[:SHOWN_SAMPLES, n].numpy()
             figures = [*(Figure(pose, width=1.4, opacity=0.35) for pose in samples), *figures]
-        views = [("3D, from the camera", figures, 0.0, 8.0)]
-        views += [("3D, from the side", figures, 70.0, 14.0)]
-    panels = [
-        (draw.draw_3d(figures, results.skeleton, PANEL, azimuth, elevation), text)
-        for text, figures, azimuth, elevation in views
-    ]
+        views = [("3D, from the camera", figures, (0.0, 8.0))]
+        views += [("3D, from the side", figures, (70.0, 14.0))]
+    panels = [(draw_3d(shown, results.skeleton, PANEL, *at), text) for text, shown, at in views]
     return [(flat(results, n, photo), caption), *panels]
 
 
@@ -101,20 +98,17 @@ def write_pictures(
     across, people = 1 if results.paths else 2, []
     for n in evenly_spaced(len(results), ROWS * across).tolist():
         paper = photo(results.image[n]) if photo else None
-        people.append(row_of(results, n, truth, caption_of(results, n, truth), paper))
+        caption = f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
+        if truth is not None:
+            caption = f"2D; MPJPE of the 3D {float(mpjpe(results.pose[n], truth[n])):.0f} mm"
+        people.append(row_of(results, n, truth, caption, paper))
     lines = [list(chain(*people[k : k + across])) for k in range(0, len(people), across)]
     chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
     scenes = [scene_of(results, n, truth) for n in chosen]
     picture, page = base.with_suffix(".png"), base.with_suffix(".html")
-    save_png(picture, draw.sheet(lines, title))
+    save_png(picture, sheet(lines, title))
     write_viewer(page, scenes, results.skeleton, title)
     return picture, page
-
-
-def caption_of(results: Results, n: int, truth: Tensor | None) -> str:
-    if truth is None:
-        return f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
-    return f"2D; MPJPE of the 3D {float(mpjpe(results.pose[n], truth[n])):.0f} mm"
 
 
 def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
@@ -129,10 +123,8 @@ def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
 
 def draw_crops(people: Sequence[LabelledCrop], skeleton: Skeleton, out: Path, columns: int) -> None:
     """People's crops side by side as a PNG, with the 2D joints that are inside drawn over them."""
-    tiles = [
-        draw_2d(one.picture, one.crop_keypoints, one.visibility.astype(float), skeleton)
-        for one in people
-    ]
+    seen = [(one.picture, one.crop_keypoints, one.visibility.astype(float)) for one in people]
+    tiles = [draw_2d(*each, skeleton) for each in seen]
     tiles += [blank(CROP_WIDTH, CROP_HEIGHT)] * (-len(tiles) % columns)
     lines = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
     save_png(out, np.vstack(lines))
