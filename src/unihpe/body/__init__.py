@@ -1,1 +1,1 @@
-"""People as numbers: joints, cameras, boxes, batches, errors."""
+"""People as numbers: joints, cameras, boxes, batches, metrics."""

@@ -10,45 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unihpe.body.skeleton import Skeleton
+from unihpe.body.skeleton import TABLES, Skeleton
 
-# How a joint is made from others: weighted sums, tried in order; for each person the first whose
-# sources are seen (or can be made) is used. Weights were fitted to nothing: they are what the sets'
-# own definitions imply, for a person of common proportions.
 Rule = Mapping[str, float]
 Made = tuple[Tensor, Tensor]  # a joint's place (..., C) and confidence (...)
-
-
-def pair(joint: str, weight: float) -> dict[str, float]:
-    """The left and the right joint, each with this weight."""
-    return {f"left_{joint}": weight, f"right_{joint}": weight}
-
-
-# Human3.6M's thorax lies a tenth of the torso above the mid-shoulder line
-ABOVE_SHOULDERS = pair("shoulder", 0.55) | pair("hip", -0.05)
-ABOVE_EARS = pair("ear", 0.95) | pair("shoulder", -0.45)
-RULES: Mapping[str, tuple[Rule, ...]] = {
-    "pelvis": (pair("hip", 0.5),),
-    "thorax": (ABOVE_SHOULDERS, {"neck": 1.0}, pair("shoulder", 0.5)),
-    "neck": (ABOVE_SHOULDERS, {"thorax": 1.0}),
-    "spine": ({"pelvis": 0.5, "thorax": 0.5}, {"spine2": 1.0}, {"spine1": 1.0}),
-    # the nose lies midway between the eyes and the mouth, a little before the ears
-    "nose": (
-        pair("eye", 0.5),
-        pair("ear", 0.5),
-        {"jaw": 0.5, "head": 0.5},
-        {"head": 0.5, "neck": 0.5},
-        {"head_top": 0.55, "neck": 0.45},
-    ),
-    # Human3.6M's head is the top of the head
-    "head": (
-        {"head_top": 1.0},
-        ABOVE_EARS,
-        pair("eye", 0.85) | pair("shoulder", -0.35),
-        {"nose": 1.6} | pair("shoulder", -0.3),
-    ),
-    "head_top": ({"head": 1.0}, ABOVE_EARS),
-}
+# How a joint is made from others, with the reasons, is in skeletons.toml.
+RULES: Mapping[str, list[Rule]] = TABLES["rules"]
 # Sets in which `head` is a joint inside the skull, not its top.
 INNER_HEAD = ("smpl24", "mpi_inf_3dhp28", "mpi_inf_3dhp17")
 

@@ -1,1 +1,1 @@
-"""From evidence to poses: the answer, the predictor round it, people's files in."""
+"""From evidence to poses: the answer, and the predictor round it."""
