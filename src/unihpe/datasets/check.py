@@ -45,10 +45,10 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
     data_set = get_data_set(name) if name in DATA_SETS or ":" in name else None
     if data_set and (data_set.recording or data_set.check):
         data_set.require_layout(layout)
-    if data_set and data_set.recording:
-        return check_recorded(data_set.recording, root, layout)
-    if data_set and data_set.check:
-        return data_set.check(root)
+        if data_set.recording:
+            return check_recorded(data_set.recording, root, layout)
+        if data_set.check:
+            return data_set.check(root)
     known = (name for name, one in DATA_SETS.items() if one.check or one.recording)
     raise InputError(f"no check for '{name}'; there are {', '.join(known)}")
 
@@ -144,8 +144,7 @@ def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | No
         odd = {name: px for name, px in of_camera.items() if px > limit}
         problems += [f"camera {name}: {far.format(px, limit)}" for name, px in odd.items()]
     if agrees_better_swapped(frames, skeleton, usual):
-        legs = "left and right legs of the 2D are exchanged against the 3D"
-        problems.append(f"{legs}: 3D lands on the other leg's 2D")
+        problems.append("left and right legs of the 2D are exchanged against the 3D")
     return found, problems
 
 

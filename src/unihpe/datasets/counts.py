@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unihpe.datasets.dataset import Recording
 
 PARTIAL, TOO_MANY, UNKNOWN = "partial", "more than known", "no figure to compare with"
+Row = dict[str, Any]  # the counts of one split, by name
 ALIKE = 1e-3  # mm: poses nearer than this are one pose twice
 
 
@@ -30,7 +31,6 @@ class Whole:
     per_camera: bool = False  # whether `frames` is what one camera has
 
     def of(self, cameras: int) -> int:
-        """The frames of so many cameras."""
         return self.frames * (cameras if self.per_camera else 1)
 
 
@@ -48,14 +48,14 @@ class Split:
 @dataclass(frozen=True)
 class Counts:
     # by name: subjects, sequences, cameras, frames, expected (frames, or None) and variant
-    splits: dict[str, dict[str, Any]]
+    splits: dict[str, Row]
     partial: tuple[str, ...]  # what is not there, a line each
     problems: tuple[str, ...]  # what cannot be, a line each
 
 
 def counted(recording: "Recording", recorded: Recorded) -> Counts:
     """The counts of a set's splits beside the known ones."""
-    splits: dict[str, dict[str, Any]] = {}
+    splits: dict[str, Row] = {}
     partial, problems = list[str](), duplicates(recorded)
     for split in recorded.names("split"):
         part = recorded.select(lambda view, split=split: view.split == split)  # type: ignore[misc]
@@ -71,7 +71,7 @@ def counted(recording: "Recording", recorded: Recorded) -> Counts:
     return Counts(splits, tuple(partial), tuple(problems))
 
 
-def row_of(part: Recorded, crowded: bool) -> dict[str, Any]:
+def row_of(part: Recorded, crowded: bool) -> Row:
     """The counts of one split; the people of a crowded set share its sequences."""
     used = [part.views[n] for n in part.view.unique().tolist()]
     sequences = {("" if crowded else view.subject, view.sequence) for view in used}
@@ -80,9 +80,7 @@ def row_of(part: Recorded, crowded: bool) -> dict[str, Any]:
     return counted | {"frames": len(part)}
 
 
-def lacks_and_excess(
-    known: Split, part: Recorded, row: dict[str, Any]
-) -> tuple[list[str], list[str]]:
+def lacks_and_excess(known: Split, part: Recorded, row: Row) -> tuple[list[str], list[str]]:
     """What a split does not have, the largest alone, and what it has more of than any copy."""
     lacks, excess, sequences = what_is_absent(known, part), list[str](), row["sequences"]
     if known.sequences and sequences < min(known.sequences):
@@ -96,7 +94,7 @@ def lacks_and_excess(
     return lacks[:1], excess
 
 
-def compared(known: Split, part: Recorded, row: dict[str, Any]) -> tuple[int | None, str]:
+def compared(known: Split, part: Recorded, row: Row) -> tuple[int | None, str]:
     """How many frames the nearest known copy has, and its name, `PARTIAL` or another of those."""
     if not known.wholes:
         return None, UNKNOWN
@@ -141,8 +139,7 @@ def duplicates(recorded: Recorded) -> list[str]:
     order = by_pose[key[by_pose].argsort(stable=True)]
     twice = (key[order].diff() == 0).nonzero()[:, 0]
     same = alike(recorded.pose, row[order[twice]], row[order[twice + 1]])
-    rows = order[twice[same] + 1]
-    if not len(rows):
+    if not len(rows := order[twice[same] + 1]):
         return []
     view, frame = recorded.at(int(rows[0]))
     place = f"{view.subject} {view.sequence}, camera {view.camera}, frame {frame}"

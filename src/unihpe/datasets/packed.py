@@ -281,7 +281,7 @@ def pack_recorded(
     packing stops, and the next run continues after them. Boxes hold all joints of the set. Pictures
     keep their lens's distortion, and so does the 2D of sets that have it.
     """
-    indices, notes = people_with_pictures(recorded, pictures, skip_missing)
+    indices, notes = packable(recorded, pictures, skip_missing)
     notes = (*recorded.notes, *notes)
     place = str(pictures.root.resolve()).encode()  # the digest tells places, and names none
     settings = {
@@ -310,14 +310,12 @@ def pack_recorded(
     return Done(len(indices), kept, notes)
 
 
-def people_with_pictures(
-    recorded: Recorded, pictures: Pictures, skip_missing: bool
-) -> tuple[Tensor, tuple[str, ...]]:
-    """The indices that can be packed, and notes about those that cannot."""
+def packable(recorded: Recorded, pictures: Pictures, skip: bool) -> tuple[Tensor, tuple[str, ...]]:
+    """The indices that can be packed, and notes on those that cannot, which `skip` allows."""
     found = (pictures.find(*recorded.at(n)) for n in range(len(recorded)))
     there = torch.tensor([file is not None for file in found])
     lost = (~there).nonzero()[:, 0].tolist()
-    if lost and not (skip_missing and bool(there.any())):
+    if lost and not (skip and bool(there.any())):
         such = listing([pictures.names(*recorded.at(n))[0] for n in lost[:3]])
         lacks = f"{len(lost)} of {len(there)} pictures are not there, nor in a whole video"
         remedy = "extract them, name their folder (--pictures) or leave them out (--skip-missing)"
@@ -365,14 +363,11 @@ def labels_of(people: Frames) -> dict[str, NDArray[Any]]:
 
 
 def cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[LabelledCrop]:
-    """People one after the other, read from their pictures."""
     labels = labels_of(people)
     for n, index in enumerate(people.index.tolist()):
-        view, frame = recorded.at(index)
-        camera = people.camera.select(torch.tensor(n))
-        whole = pictures.read_sized(view, frame, camera.size)
+        whole = pictures.read_sized(*recorded.at(index), people.camera.size[n])
         of_one = {name: label[n] for name, label in labels.items()} | {"index": index}
         picture = crop(whole, of_one["box"], CROP_WIDTH, CROP_HEIGHT)
         size = torch.tensor([whole.shape[1], whole.shape[0]]).float()  # that the picture has
-        seen_by = replace(camera, size=size)
-        yield LabelledCrop(picture, camera=seen_by, group=people.group[n], **of_one)
+        camera = replace(people.camera.select(torch.tensor(n)), size=size)
+        yield LabelledCrop(picture, camera=camera, group=people.group[n], **of_one)

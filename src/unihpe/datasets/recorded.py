@@ -61,8 +61,7 @@ class Recorded:
     maps: tuple[Mapped, ...] = ()  # the files that tensors too large for the memory lie in
     stored: Skeleton | None = None  # the joints in the files' order, where that is another
 
-    has_pictures = False
-    has_pose = True
+    has_pictures, has_pose = False, True
 
     def __len__(self) -> int:
         return len(self.view)

@@ -29,7 +29,6 @@ class Rows:
 
     @classmethod
     def of(cls, rows: Sequence[tuple[View, int]]) -> Self:
-        """Rows given as view and frame each."""
         # by identity: a million rows share some hundred views, and comparing those takes long
         known = {id(view): view for view, _ in rows}
         places = {view: n for n, view in enumerate(dict.fromkeys(known.values()))}
@@ -58,8 +57,7 @@ def by_row(
         cameras: C cameras.
         camera: the row of each picture's camera, (N,).
     """
-    each = torch.arange(len(rows.view))
-    confidence = None
+    each, confidence = torch.arange(len(rows.view)), None
     if keypoints is not None:
         seen = keypoints.isfinite().all(-1)
         keypoints, confidence = torch.where(seen[..., None], keypoints, torch.nan), seen.float()

@@ -47,15 +47,12 @@ class Sequence3D:
 
 @dataclass(frozen=True)
 class Detections:
-    """A 2D file."""
-
-    path: Path
+    path: Path  # of the 2D file
     skeleton: Skeleton  # of its joints
     by_subject: dict[str, dict[str, Any]]  # subject → sequence → one array per camera
 
 
 def as_mapping(value: object, where: object, what: str) -> dict[str, Any]:
-    """A dict with text keys, or an InputError."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         kind = type(value).__name__
         raise InputError(f"{where}: {what} is a {kind}, expected a dict by name; {OWN_FILES}")
@@ -103,8 +100,7 @@ def require_bodies(
 def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
     """The 2D file of a set; an InputError lists those that are present where it is not."""
     prefix = f"data_2d_{set_name}_"
-    path = root / f"{prefix}{two_d}.npz"
-    if not path.is_file():
+    if not (path := root / f"{prefix}{two_d}.npz").is_file():
         files = sorted(root.glob(f"{prefix}*.npz"))
         names = ["exact (projected 3D)", *(file.stem.removeprefix(prefix) for file in files)]
         raise InputError(f"{path}: no such file; 2D there: {listing(names)}")

@@ -49,8 +49,7 @@ class Packing:
         files = {}
         for part, names in (("train", self.train), ("test", self.test)):
             paths = [root / folder / name for name in names for folder in self.folders]
-            path = next((path for path in paths if self.holds(path)), None)
-            if path and split in (None, part):
+            if split in (None, part) and (path := next(filter(self.holds, paths), None)):
                 files[part] = path
         return files
 
@@ -72,8 +71,7 @@ def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
     poses, points, notes = with_names(len(rows), places, poses, points, cameras, path)
     wanted.require_poses(poses[..., :3], source, where, "m")
     if path.name.endswith("_all.npz"):
-        valid = "mpi_inf_3dhp_test_valid.npz has none"
-        notes = (*notes, f"invalid frames of the test set are among these: {valid}")
+        notes += ("invalid frames are among these: mpi_inf_3dhp_test_valid.npz has none",)
     columns, table = wanted.joints.select_from(source), Rows.of(rows)
     pose, seen = float32(poses[:, columns, :3]) * 1000, float32(points[:, columns, :2])
     lenses = cameras_of(path.with_name(f"cameras_{split}.pkl"), table.views)
@@ -117,8 +115,7 @@ def recordings_of(content: dict[Any, Any], split: str, path: Path) -> Iterator[t
     """'TS1' → {…}, or in training 'S1 Seq1' → [{camera: {…}}, frames a second]."""
     pattern = r"S?(\d+)\s+(?:Seq)?(\d+)" if split == "train" else r"TS.*"
     for name, value in content.items():
-        match = re.fullmatch(pattern, str(name).strip())
-        if match is None:
+        if (match := re.fullmatch(pattern, str(name).strip())) is None:
             expected = "S1 Seq1" if split == "train" else "TS1"
             raise InputError(f"{path}: sequence '{name}' is not named like '{expected}'; {AGAIN}")
         if split != "train":
@@ -160,8 +157,7 @@ def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
     pose = placed(people, lenses.select(rows.view))
     layout = f"MPI-INF-3DHP, SPIN's list, {held}"
     note = f"{path.name}: 3D is relative in the list; people stand where it meets their 2D"
-    points, camera = people.keypoints, rows.view
-    return by_row(wanted.joints, rows, pose, points, lenses, camera, layout, (note,))
+    return by_row(wanted.joints, rows, pose, people.keypoints, lenses, rows.view, layout, (note,))
 
 
 MMPOSE_TEST = ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz")

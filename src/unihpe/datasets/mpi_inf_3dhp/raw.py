@@ -46,7 +46,6 @@ def train_folders(root: Path) -> dict[Number, Path]:
 
 
 def test_folders(root: Path) -> dict[str, Path]:
-    """Sequence folders of the test set by name."""
     bases = (root, root / "mpi_inf_3dhp_test_set", root / "test")
     return first_with(bases, {name: name for name in TEST_SIZES}, "annot_data.mat")
 

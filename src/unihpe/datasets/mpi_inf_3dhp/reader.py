@@ -55,8 +55,7 @@ def open_mpi_inf_3dhp(
 
 def open_packed(root: Path, layout: str, split: str | None, wanted: Wanted) -> Recorded:
     packing = PACKINGS[layout]
-    files = packing.files(root, split)
-    if not files:
+    if not (files := packing.files(root, split)):
         half = f" for {split}" if split else ""
         raise InputError(f"{root}: no files of the layout {layout}{half} here")
     parts = [packing.open(path, part, wanted) for part, path in files.items()]
@@ -84,8 +83,7 @@ def found_layout(root: Path) -> Layout:
 
 def files_of_3dhp(root: Path, split: str | None) -> list[Path]:
     """Every file that a copy is read from, of one split or of both: an index can stand for them."""
-    layout = found_layout(root)
-    if layout in PACKINGS:
+    if (layout := found_layout(root)) in PACKINGS:
         files = list(PACKINGS[layout].files(root, split).values())
         cameras = [path for file in files for path in sorted(file.parent.glob("cameras_*.pkl"))]
         return [*files, *cameras]

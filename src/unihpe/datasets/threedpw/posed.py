@@ -54,7 +54,7 @@ class Bodies:
 
 def regressor_file(root: Path) -> Path | None:
     paths = (root / folder / REGRESSOR for folder in smpl.FOLDERS)
-    return next((path for path in paths if path.is_file()), None)
+    return next(filter(Path.is_file, paths), None)
 
 
 def has_bodies(root: Path) -> bool:
@@ -69,8 +69,7 @@ def read_bodies(root: Path) -> Bodies:
         remedy = "get SMPL from smpl.is.tue.mpg.de, the regressor from SPIN, VIBE or MMHuman3D"
         raise InputError(f"{root}: {what}: {remedy}")
     target, own = get_skeleton("human36m17"), get_skeleton("smpl24")
-    shape = len(target), None
-    regressor = as_floats(load_npy(path, "get it again"), shape, str(path), "weights")
+    regressor = as_floats(load_npy(path, "get it again"), (len(target), None), str(path), "weights")
     require_numbers(regressor, str(path), "the regressor")
     hips = own.index("left_hip"), own.index("right_hip")
     surfaces, leg = {}, ""
@@ -111,17 +110,14 @@ def require_same_body(own: Array, file_joints: object, use: Array, where: str) -
     """Raise where the body's joints (N, 24, 3), metres, are not the file's: it is another's."""
     shape = (len(use), own.shape[1] * 3)
     stored = as_floats(file_joints, shape, where, "jointPositions")[use].reshape(own.shape)
-    off = float(np.median(np.linalg.norm(own - stored, axis=-1)))
-    if off > AGREES:
+    if (off := float(np.median(np.linalg.norm(own - stored, axis=-1)))) > AGREES:
         what = f"SMPL's joints lie {1000 * off:.0f} mm (median) from its jointPositions"
         models = " and ".join(smpl.GENDERS.values())
         raise InputError(f"{where}: {what}: the models are others; take SMPL's own, {models}")
 
 
 def list_file(root: Path) -> Path | None:
-    """SPIN's list in a folder, or in dataset_extras/ under it."""
-    paths = (root / FILE, root / "dataset_extras" / FILE)
-    return next((path for path in paths if path.is_file()), None)
+    return next(filter(Path.is_file, (root / FILE, root / "dataset_extras" / FILE)), None)
 
 
 def open_list(root: Path, verify: bool = True) -> Recorded:

@@ -32,8 +32,7 @@ def open_layout(
         raise InputError(f"3DPW has no 2D '{keypoints}'; there are exact and detected")
     two_d: TwoD = "detected" if keypoints == "detected" else "exact"
     if two_d == "detected" and layout != "sequences":
-        what = "this layout has the 2D exact only, not 'detected'"
-        raise InputError(f"{root}: {what}; sequenceFiles bring detections")
+        raise InputError(f"{root}: has the 2D exact only; sequenceFiles bring detections")
     if layout == "sequences":
         return open_threedpw(root, split, two_d, verify)
     if layout == "spin":

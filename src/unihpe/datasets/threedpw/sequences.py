@@ -6,7 +6,7 @@ papers call ground truth) or OpenPose's detections ("detected"), converted by na
 counts pixels from corners or centres is not published, and nothing is added.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -70,13 +70,11 @@ def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
 
 
 def open_people(root: Path, split: str | None, people: People, layout: str) -> Recorded:
-    files = sequence_files(root, split)
-    if not files:
+    if not (files := sequence_files(root, split)):
         expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
         raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
     actors = [actor for path, part in files for actor in read_sequence(path, part, people)]
-    parts = [part for part, _ in actors if len(part)]
-    if not parts:
+    if not (parts := [part for part, _ in actors if len(part)]):
         raise InputError(f"{root}: no frame of {len(files)} sequences has a valid camera; {AGAIN}")
     dropped, reason = sum(count for _, count in actors), "an invalid camera"
     if people.two_d == "detected":
@@ -95,7 +93,7 @@ def sequence_files(root: Path, split: str | None = None) -> list[tuple[Path, str
     return []
 
 
-def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded, int]]:
+def read_sequence(path: Path, split: str, people: People) -> Iterator[tuple[Recorded, int]]:
     """The people of one sequence file, and how many frames of each are left out."""
     stored = as_dict(load_pickle(path), "3DPW's dict", path, AGAIN)
     content = {OTHER_NAMES.get(str(key), str(key)): value for key, value in stored.items()}
@@ -112,12 +110,10 @@ def read_sequence(path: Path, split: str, people: People) -> list[tuple[Recorded
         raise InputError(f"{path}: {people_in}, in all {counts}; {AGAIN}")
     cameras = cameras_of(content, path)
     name = str(np.asarray(content.get("sequence", path.stem)))
-    actors = []
     for number in range(len(lists["poses2d"])):
         view = View(f"{name} {number}", "unknown", name, "camera", split, split)
         person = {key: values[number] for key, values in lists.items()}
-        actors.append(read_actor(view, person, cameras, people, f"{path}: person {number}"))
-    return actors
+        yield read_actor(view, person, cameras, people, f"{path}: person {number}")
 
 
 def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
