@@ -158,8 +158,12 @@ def test_pictures_that_are_none(model, photo):
     for picture in (photo.astype(np.float32), photo[..., 0], np.zeros((0, 5, 3), np.uint8)):
         with pytest.raises(InputError, match="uint8 RGB"):
             model.predict(picture)
+    for picture in (Image.fromarray(photo), photo.tolist(), None, 7):
+        with pytest.raises(InputError, match=r"a picture is a path, .* not (Image|list|None|int)"):
+            model.predict(picture)
     assert model.predict(photo[:1, :1]).pose.shape == (1, 17, 3)  # one pixel is a picture
     assert unihpe.load
+    assert len(repr(model)) < 2000
 
 
 def test_a_folder_with_broken_files(unihpe, tmp_path, checkpoint, photo):

@@ -55,7 +55,6 @@ def data_check(
 
 
 def show_check(report: dict[str, Any]) -> None:
-    """The report as lines; problems last."""
     for key, value in report.items():
         if key == "splits":
             for split, counts in value.items():

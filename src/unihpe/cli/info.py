@@ -9,6 +9,5 @@ def info(checkpoint: Checkpoint = "shipped") -> None:
 
     path = checkpoint_file(checkpoint)
     tensors, card = load_checkpoint(path)
-    parameters = sum(tensor.numel() for tensor in tensors.values())
     console.print_json(card.model_dump_json())
-    console.print(f"{parameters / 1e6:.2f} M parameters in {path}")
+    console.print(f"{sum(t.numel() for t in tensors.values()) / 1e6:.2f} M parameters in {path}")

@@ -16,7 +16,6 @@ console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def named(name: str, value: object, style: str = "bold") -> Text:
-    """A line of a report."""
     return Text.assemble((name, style), f": {value}")
 
 
@@ -46,7 +45,6 @@ def parse_size(text: str | None) -> tuple[float, float] | None:
 
 
 def parse_device(name: str) -> str:
-    """The device, if it can be used here."""
     from unihpe.model.device import usable_device
 
     try:

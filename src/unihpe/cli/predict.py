@@ -2,16 +2,13 @@
 
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
 from unihpe.cli import options
 from unihpe.cli.options import console
 from unihpe.errors import InputError
-
-if TYPE_CHECKING:
-    from unihpe.runs.predict import Predicted
 
 
 def predict(
@@ -35,29 +32,22 @@ def predict(
     Writes JSON, NPZ, a picture and a page.
     """
     from unihpe import load
+    from unihpe.export.json import write_json
+    from unihpe.export.npz import write_npz
     from unihpe.inference.predictor import Options
     from unihpe.inputs.files import Files
+    from unihpe.io.picture import read_picture
     from unihpe.runs.predict import predict_files
+    from unihpe.show.sheets import write_pictures
 
     files = Files(picture, boxes, keypoints, skeleton, options.parse_size(image_size))
     how = Options(focal, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
     predicted = predict_files(load(checkpoint, device), files, how, samples)
-    name = files.source.name
-    where = f" in {len(predicted.pictures)} pictures" if predicted.pictures else ""
-    console.print(f"{len(predicted.results)} people{where} of {name}.")
-    write(out, name, predicted)
-    options.leave_skipped(predicted.skipped)
-
-
-def write(out: Path, name: str, predicted: "Predicted") -> None:
-    from unihpe.export.json import write_json
-    from unihpe.export.npz import write_npz
-    from unihpe.io.picture import read_picture
-    from unihpe.show.sheets import write_pictures
-
-    results, pictures = predicted.results, predicted.pictures
+    name, results, pictures = files.source.name, predicted.results, predicted.pictures
+    where = f" in {len(pictures)} pictures" if pictures else ""
+    console.print(f"{len(results)} people{where} of {name}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     # first what can fail, so that nothing is written of results that cannot be drawn
     drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
@@ -66,5 +56,6 @@ def write(out: Path, name: str, predicted: "Predicted") -> None:
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")
-    files = f"{out / 'poses.json'}, {out / 'poses.npz'}"
-    console.print(f"Poses: {files}. Pictures: {drawn[0]}, {drawn[1]}.")
+    written = f"{out / 'poses.json'}, {out / 'poses.npz'}"
+    console.print(f"Poses: {written}. Pictures: {drawn[0]}, {drawn[1]}.")
+    options.leave_skipped(predicted.skipped)

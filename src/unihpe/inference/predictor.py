@@ -3,7 +3,7 @@
 from __future__ import annotations  # help() shows `Numbers`, not the union it stands for
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -45,9 +45,9 @@ PLAIN = Options()
 class Predictor:
     """A trained model ready for use: `unihpe.load()` makes one."""
 
-    model: UniHPE
+    model: UniHPE = field(repr=False)
     skeleton: Skeleton  # the joints of its poses
-    card: Card  # its checkpoint's
+    card: Card = field(repr=False)  # its checkpoint's
 
     def __post_init__(self) -> None:
         self.model.eval()

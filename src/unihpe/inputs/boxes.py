@@ -45,8 +45,7 @@ def _coco_boxes(content: Any) -> dict[str, Corners]:
     for note in content["annotations"]:
         if not note.get("iscrowd"):
             x, y, width, height = (float(value) for value in note["bbox"])
-            corners = [x, y, x + width, y + height]
-            boxes.setdefault(names[note["image_id"]], []).append(corners)
+            boxes.setdefault(names[note["image_id"]], []).append([x, y, x + width, y + height])
     return boxes
 
 

@@ -1,5 +1,6 @@
 """Checks of what people hand in: arrays, names, pictures, focal lengths."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,6 +37,9 @@ def names_of(people: int, given: Sequence[str] | None = None) -> tuple[str, ...]
 def checked_picture(picture: PictureLike) -> Picture:
     """A picture as RGB (H, W, 3)."""
     if not isinstance(picture, np.ndarray):
+        if not (isinstance(picture, str | os.PathLike | bytes) or hasattr(picture, "read")):
+            wanted = "a path, bytes, a binary file, or uint8 RGB (H, W, 3)"
+            raise InputError(f"a picture is {wanted}, not {type(picture).__name__}")
         return read_picture(picture)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         given = f"{picture.dtype} {picture.shape}"

@@ -16,8 +16,6 @@ Size = tuple[float, float]  # width and height, pixels
 
 @dataclass(frozen=True)
 class Person:
-    """One person in one picture, as read."""
-
     image: str
     person: str
     joints: NDArray[Any]  # (J, 3): x, y, confidence
@@ -26,8 +24,6 @@ class Person:
 
 @dataclass(frozen=True)
 class Detections:
-    """The people of a file."""
-
     people: Sequence[Person]
     sets: Mapping[int, str] = field(default_factory=dict)  # joint sets by the number of joints
     skeleton: str | None = None  # the joint set where the file tells

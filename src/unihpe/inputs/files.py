@@ -16,8 +16,6 @@ from unihpe.io.picture import pictures_in, read_picture
 
 @dataclass(frozen=True)
 class Files:
-    """What people hand in: pictures, or keypoints, or both."""
-
     picture: Path | None  # or a folder of them
     boxes: Path | None
     keypoints: Path | None

@@ -66,8 +66,7 @@ def in_pixels(detections: Detections, path: Path, image_size: Size | None) -> Ke
         raise InputError(f"{path}: a picture size is not above 0 and finite; {remedy}")
     joints = np.stack([person.joints for person in people])
     if detections.shares:
-        pixels = joints * np.array([(*own, 1.0) for own in sizes])[:, None]
-        joints = pixels.clip(-BEYOND, BEYOND)
+        joints = (joints * np.array([(*own, 1.0) for own in sizes])[:, None]).clip(-BEYOND, BEYOND)
     checked = checked_keypoints(joints, size, detections.skeleton or "", None)
     image, names = zip(*((person.image, person.person) for person in people), strict=True)
     return replace(checked, image=image, person=names)

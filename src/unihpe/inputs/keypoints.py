@@ -32,7 +32,6 @@ class Keypoints:
         return len(self.keypoints)
 
     def select(self, rows: Sequence[int]) -> Self:
-        """Some of the people."""
         tensors = (self.keypoints, self.confidence, self.image_size)
         points, seen, size = (column[list(rows)] for column in tensors)
         image, person = (tuple(of[n] for n in rows) for of in (self.image, self.person))

@@ -52,8 +52,7 @@ def float32(*parts: Array) -> Tensor:
 
 def require_finite(poses: Array, where: str) -> None:
     """Raise for poses (N, J, 3) that are not finite, naming the first frame."""
-    if not np.isfinite(poses).all():
-        frames = np.flatnonzero(~np.isfinite(poses).all(axis=(1, 2)))
+    if len(frames := np.flatnonzero(~np.isfinite(poses).all(axis=(1, 2)))):
         what = f"3D of {len(frames)} of {len(poses)} frames is not finite, first frame {frames[0]}"
         raise InputError(f"{where}: {what}; leave them out")
 
@@ -65,7 +64,6 @@ def require_numbers(values: Array, where: str, what: str) -> None:
 
 
 def require_keys(content: Container[str], keys: Iterable[str], where: object, remedy: str) -> None:
-    """Raise for what lacks some of the keys, naming those."""
     if missing := [key for key in keys if key not in content]:
         raise InputError(f"{where}: lacks {listing(missing)}; {remedy}")
 
@@ -73,6 +71,5 @@ def require_keys(content: Container[str], keys: Iterable[str], where: object, re
 def as_dict(content: object, what: str, where: object, remedy: str) -> dict[Any, Any]:
     """A dict; an InputError for anything else, with words for `what` was expected."""
     if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise InputError(f"{where}: holds a {kind}, expected {what}; {remedy}")
+        raise InputError(f"{where}: holds a {type(content).__name__}, expected {what}; {remedy}")
     return content

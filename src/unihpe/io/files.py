@@ -68,7 +68,6 @@ def read_text(path: Path, remedy: str) -> str:
 
 
 def packaged_toml(package: str, name: str) -> dict[str, Any]:
-    """A TOML file that lies in a package."""
     return tomllib.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
 
 

@@ -75,7 +75,6 @@ class Rebuilt(np.ndarray):
 
 
 def checked_type(kind: object) -> np.dtype[Any]:
-    """The numpy type that a `Type` stands for; anything else in its place is refused."""
     if not isinstance(kind, Type):
         raise pickle.UnpicklingError("an array without a type")
     return kind.dtype
@@ -101,7 +100,6 @@ def rebuild_from_buffer(data: object, kind: object, shape: Sequence[int], order:
 
 
 def rebuild_scalar(kind: object, data: object = b"") -> Any:
-    """One number (numpy's `scalar`)."""
     dtype = checked_type(kind)
     require(not dtype.hasobject, "a number that is an object")
     return np.frombuffer(as_bytes(data), dtype, 1)[0] if dtype.itemsize else dtype.type()

@@ -28,12 +28,11 @@ def read_picture(source: PictureFile) -> Picture:
     InputError for a file that is missing, truncated or no picture, or above 100 megapixels.
     """
     name = source if isinstance(source, str | Path) else getattr(source, "name", "the picture")
-    file = BytesIO(source) if isinstance(source, bytes) else source
     too_large = f"is above {LARGEST // 10**6} megapixels; make it smaller"
     with input_errors(f"{name}: cannot be read"), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
         try:
-            with Image.open(file) as image:
+            with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
                 if image.width * image.height > LARGEST:
                     raise InputError(f"{name}: {image.width} × {image.height} {too_large}")
                 image.load()
@@ -71,11 +70,9 @@ def to_rgb(image: Image.Image) -> Picture:
 
 def _white(mode: str, largest: float) -> float:
     """White in a grey picture: what the mode says, else (I, F) what its largest value suggests."""
-    if mode.startswith("I;16"):
-        return 65535.0
     if mode == "F" and largest <= 1:
         return 1.0
-    return 255.0 if largest <= 255 else 65535.0
+    return 65535.0 if mode.startswith("I;16") or largest > 255 else 255.0
 
 
 def pictures_in(path: Path) -> list[Path]:

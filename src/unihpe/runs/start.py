@@ -20,8 +20,6 @@ PICTURE_PARTS = ("image_encoder.", "heatmap_head.")
 
 @dataclass(frozen=True)
 class Start:
-    """A checkpoint that training begins from."""
-
     file: Path
     tensors: dict[str, Tensor]
     card: Card

@@ -60,8 +60,7 @@ def scores(report: dict[str, Any], pictures: bool) -> Scores:
     errors = report["errors_mm"]
     if not pictures:
         mpjpe = next(errors[name][MEAN] for name in errors if name.startswith("MPJPE"))
-        cosine = report["cosine_2d_3d"]["matched"]
-        return {"validation mpjpe": mpjpe, "validation cosine": cosine}
+        return {"validation mpjpe": mpjpe, "validation cosine": report["cosine_2d_3d"]["matched"]}
     image, lifting = (errors[f"MPJPE {name}"][MEAN] for name in ("image", "lifting"))
     found = {"validation mpjpe": image, "validation mpjpe lifting": lifting}
     for pair, cosines in report["cosine"].items():
