@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.motion.source import Motion, on_stage
+from unihpe.datasets.motion.source import Motion, _on_stage
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def motion() -> Motion:
         [walker(length, phase) for length, phase in zip(lengths, (0.0, 1.0, 2.0), strict=True)]
     )
     sequence = torch.repeat_interleave(torch.arange(3), torch.tensor(lengths))
-    return on_stage(
+    return _on_stage(
         Motion(
             get_skeleton("human36m17"),
             poses,

@@ -19,7 +19,7 @@ from unihpe.recipe import Recipe, build_model, load_recipe, measure_scales, ship
 from unihpe.runs.start import load_start
 from unihpe.settings import parse
 from unihpe.training.stage import Stage
-from unihpe.training.streams import alternating, stage_stream, training_stream
+from unihpe.training.streams import _alternating, stage_stream, training_stream
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -403,7 +403,7 @@ def test_all_other_batches_stay_in_order():
 
 
 def test_alternating_keeps_shares_throughout():
-    order = alternating([60, 0, 40])
+    order = _alternating([60, 0, 40])
     assert sorted(order.tolist()) == [*range(100)]
     for count in range(1, 100):
         assert abs((order[:count] < 60).sum().item() - 0.6 * count) <= 1

@@ -95,19 +95,19 @@ def shipped_recipes() -> list[str]:
 
 
 def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """A shipped recipe by name, or a TOML file by path; `changes` as in `apply_change`."""
+    """A shipped recipe by name, or a TOML file by path; `changes` as in `_apply_change`."""
     try:
-        fields = tomllib.loads(text_of(name))
+        fields = tomllib.loads(_text_of(name))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name}: not valid TOML ({error})") from error
     if isinstance(stages := fields.get("stage"), list) and all(type(s) is dict for s in stages):
-        fields["stage"] = whole_stages(stages, name)
+        fields["stage"] = _whole_stages(stages, name)
     for change in changes:
-        apply_change(fields, change)
+        _apply_change(fields, change)
     return parse(Recipe, fields, name)
 
 
-def text_of(name: str) -> str:
+def _text_of(name: str) -> str:
     """The TOML of a shipped recipe or of a file."""
     path = Path(name)
     if path.suffix == ".toml":
@@ -132,7 +132,7 @@ def with_stages(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
     return recipe.model_copy(update={"stage": kept})
 
 
-def whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def _whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """The stages with all their keys, where the page gives them in short.
 
     `like = "joint"` takes the keys of that earlier stage, but for those that the stage sets itself
@@ -146,21 +146,21 @@ def whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]
             stranger = f"stage {stage.get('name')} is like '{like}'"
             raise InputError(f"{name}: {stranger}, which is no stage before it")
         whole.append(copy.deepcopy(earlier[like]) if like else {})
-        for path, value in settings_in(stage):
-            put(whole[-1], path, value, name)
+        for path, value in _settings_in(stage):
+            _put(whole[-1], path, value, name)
     return whole
 
 
-def settings_in(table: dict[str, Any], parents: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+def _settings_in(table: dict[str, Any], parents: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     """The paths of a stage's settings, groups left out, and their values."""
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from settings_in(value, parents if key in GROUPS else (*parents, key))
+            yield from _settings_in(value, parents if key in GROUPS else (*parents, key))
         else:
             yield (*parents, key), value
 
 
-def apply_change(fields: dict[str, Any], change: str) -> None:
+def _apply_change(fields: dict[str, Any], change: str) -> None:
     """Put one `key=value`, the value as in TOML, in its place; `stage.1.steps=10` counts from 0."""
     key, sign, value = change.partition("=")
     if not sign or not key:
@@ -169,10 +169,10 @@ def apply_change(fields: dict[str, Any], change: str) -> None:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value  # a bare word is a string
-    put(fields, tuple(key.split(".")), parsed, f"--set {change}")
+    _put(fields, tuple(key.split(".")), parsed, f"--set {change}")
 
 
-def put(fields: dict[str, Any], path: Keys, value: Any, where: str) -> None:
+def _put(fields: dict[str, Any], path: Keys, value: Any, where: str) -> None:
     """Set a value in nested tables and lists; tables on the way are made."""
     *parents, last = path
     table: Any = fields

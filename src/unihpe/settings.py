@@ -20,10 +20,10 @@ def parse(table: type[Table], fields: Any, where: str) -> Table:
     try:
         return table.model_validate(fields)
     except ValidationError as error:
-        raise InputError(f"{where}: {complaint(table, error)}") from error
+        raise InputError(f"{where}: {_complaint(table, error)}") from error
 
 
-def complaint(root: type[BaseModel], error: ValidationError) -> str:
+def _complaint(root: type[BaseModel], error: ValidationError) -> str:
     """The first complaint on one line."""
     first = error.errors()[0]
     if first["type"] != "extra_forbidden":

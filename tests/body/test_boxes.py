@@ -124,5 +124,5 @@ def test_the_whole_of_a_long_picture_is_seen(sixteen_bits):
 
 def test_ordinary_pictures_are_warped_whole(monkeypatch):
     """Not a bit of what was trained and scored on changes."""
-    monkeypatch.setattr(boxes, "shortened", None)
+    monkeypatch.setattr(boxes, "_shortened", None)
     crop(np.zeros((8, boxes.LONGEST, 3), np.uint8), np.array([9.0, 4.0, 6.0, 8.0]), 192, 256)

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from unihpe.body.metrics import (
+    _distances,
     align,
     auc_3d,
-    distances,
     epe_2d,
     mpjpe,
     mpjve,
@@ -48,7 +48,7 @@ def test_mpjpe_by_hand():
     pose = target.clone()
     pose[0, 0] = torch.tensor([3.0, 4.0, 0.0])  # 5 mm
     pose[0, 2] = torch.tensor([0.0, 0.0, -10.0])  # 10 mm
-    assert_close(distances(pose, target), torch.tensor([[5.0, 0, 10], [0, 0, 0]]))
+    assert_close(_distances(pose, target), torch.tensor([[5.0, 0, 10], [0, 0, 0]]))
     assert_close(mpjpe(pose, target), torch.tensor([5.0, 0.0]))
     seen = torch.tensor([[True, True, False], [True, True, True]])
     assert_close(mpjpe(pose, target, seen), torch.tensor([2.5, 0.0]))
@@ -80,7 +80,7 @@ def test_mpjve_needs_a_joint_in_both_frames():
     seen = torch.ones(4, 2, dtype=torch.bool)
     seen[1, 0] = False
     pose[1, 0] = NAN
-    gap = distances(pose.diff(dim=0), target.diff(dim=0))
+    gap = _distances(pose.diff(dim=0), target.diff(dim=0))
     expected = torch.stack([gap[0, 1], gap[1, 1], gap[2].mean()])
     assert_close(mpjve(pose, target, 1, seen), expected)
 
@@ -192,7 +192,7 @@ def test_pa_mpjpe_forgives_similarity_and_nothing_else():
 
 def test_aligning_never_hurts_squared_error():
     pose, target = poses(0, 100), poses(1, 100)
-    before, after = (distances(p, target).square().sum(-1) for p in (pose, align(pose, target)))
+    before, after = (_distances(p, target).square().sum(-1) for p in (pose, align(pose, target)))
     assert (after <= before).all()
 
 
@@ -234,7 +234,7 @@ def test_collapsed_prediction(where: float, dtype: torch.dtype):
     """A pose that is one point scores its best place's distance: neither NaN nor 0."""
     target = poses(0, 3).to(dtype) + 4000
     pose = torch.full_like(target, where)
-    spread = distances(target, target.mean(-2, keepdim=True)).mean(-1)
+    spread = _distances(target, target.mean(-2, keepdim=True)).mean(-1)
     assert (spread > 100).all()
     assert_close(pa_mpjpe(pose, target), spread, rtol=1e-4, atol=0)
     assert torch.isfinite(n_mpjpe(pose, target)).all() and (n_mpjpe(pose, target) > 100).all()

@@ -7,7 +7,14 @@ import torch
 from unihpe.body.boxes import crop, crop_matrix
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
-from unihpe.datasets.augment import Augmentation, Crop, augment, blackened, cut_off, half_body_box
+from unihpe.datasets.augment import (
+    Augmentation,
+    Crop,
+    _augment,
+    _blackened,
+    _cut_off,
+    _half_body_box,
+)
 
 SKELETON = get_skeleton("human36m17")
 SHAPE_ONLY = Augmentation(
@@ -48,7 +55,7 @@ def dot(picture, n):
 @pytest.mark.parametrize("seed", range(12))
 def test_the_picture_moves_with_the_keypoints(seed):
     before, _ = person(seed)
-    after = augment(before, SKELETON, SHAPE_ONLY, np.random.default_rng(seed))
+    after = _augment(before, SKELETON, SHAPE_ONLY, np.random.default_rng(seed))
     matrix = crop_matrix(after.box, 192, 256)
     offsets = []
     flipped = not np.allclose(
@@ -74,7 +81,7 @@ def test_the_picture_moves_with_the_keypoints(seed):
 @pytest.mark.parametrize("seed", range(8))
 def test_the_3d_still_projects_onto_the_2d(seed):
     before, camera = person(seed)
-    after = augment(before, SKELETON, Augmentation(), np.random.default_rng(100 + seed))
+    after = _augment(before, SKELETON, Augmentation(), np.random.default_rng(100 + seed))
     projected = camera.project(torch.from_numpy(after.pose).float()).double().numpy()
     assert np.abs(projected - after.keypoints).max() < 0.01
     assert np.allclose(
@@ -85,7 +92,7 @@ def test_the_3d_still_projects_onto_the_2d(seed):
 def test_nothing_happens_where_nothing_may():
     still = Augmentation(**dict.fromkeys(Augmentation.model_fields, 0.0))
     before, _ = person()
-    after = augment(before, SKELETON, still, np.random.default_rng(0))
+    after = _augment(before, SKELETON, still, np.random.default_rng(0))
     assert np.abs(after.picture.astype(int) - before.picture).max() <= 1
     assert np.array_equal(after.keypoints, before.keypoints) and np.array_equal(
         after.box, before.box
@@ -95,9 +102,9 @@ def test_nothing_happens_where_nothing_may():
 def test_the_same_seed_gives_the_same_picture_and_leaves_the_input_alone():
     before, _ = person()
     copy = before.picture.copy()
-    a, b = (augment(before, SKELETON, Augmentation(), np.random.default_rng(5)) for _ in range(2))
+    a, b = (_augment(before, SKELETON, Augmentation(), np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(a.picture, b.picture) and np.array_equal(before.picture, copy)
-    c = augment(before, SKELETON, Augmentation(), np.random.default_rng(6))
+    c = _augment(before, SKELETON, Augmentation(), np.random.default_rng(6))
     assert not np.array_equal(a.picture, c.picture)
 
 
@@ -113,13 +120,13 @@ def test_half_bodies(legs):
     keypoints[lower] += [0, 400]
     keypoints[hips] += [0, 200]
     whole = np.array([508.0, 508.0, 600.0, 800.0])
-    box = half_body_box(keypoints, SKELETON, legs, whole)
+    box = _half_body_box(keypoints, SKELETON, legs, whole)
     rows = [*lower, *hips] if legs else sorted(set(range(17)) - set(lower))
     low, high = keypoints[rows].min(0), keypoints[rows].max(0)
     np.testing.assert_allclose(box[:2], (low + high) / 2)
     np.testing.assert_allclose(box[3], 1.25 * (high - low)[1])
     keypoints[rows[3:]] = np.nan
-    np.testing.assert_array_equal(half_body_box(keypoints, SKELETON, legs, whole), whole)
+    np.testing.assert_array_equal(_half_body_box(keypoints, SKELETON, legs, whole), whole)
 
 
 def test_people_cut_off_by_an_edge():
@@ -127,7 +134,7 @@ def test_people_cut_off_by_an_edge():
     whole = crop_matrix(before.box, 192, 256)
     kinds = set()
     for seed in range(40):
-        box, edges = cut_off(before.keypoints, before.box, np.random.default_rng(seed))
+        box, edges = _cut_off(before.keypoints, before.box, np.random.default_rng(seed))
         (end,), (axis,) = np.isfinite(edges).nonzero()
         kinds.add((int(axis), int(end)))
         away = 1 if end == 0 else -1
@@ -137,7 +144,7 @@ def test_people_cut_off_by_an_edge():
         (low, high)[end][axis] = edges[end, axis]  # the box reaches to the edge
         np.testing.assert_allclose(box[:2], (low + high) / 2)
         seen = (
-            blackened(before.picture | 1, edges, whole).any(-1).any(axis)
+            _blackened(before.picture | 1, edges, whole).any(-1).any(axis)
         )  # columns for axis 0, rows for 1
         line = whole[axis, axis] * edges[end, axis] + whole[axis, 2]
         there = np.arange(len(seen)) + 0.5
@@ -154,7 +161,7 @@ def test_what_lies_beyond_the_edge_is_black_and_the_rest_where_it_was():
         before, _ = person(seed)
         before.picture[:] = np.maximum(before.picture, 1)
         cut, whole = (
-            augment(before, SKELETON, h, np.random.default_rng(seed)) for h in (how, SHAPE_ONLY)
+            _augment(before, SKELETON, h, np.random.default_rng(seed)) for h in (how, SHAPE_ONLY)
         )
         black = (cut.picture == 0).all(-1)
         rows, columns = black.all(1), black.all(0)
@@ -187,10 +194,10 @@ def test_people_on_one_spot_keep_their_box():
     keypoints = before.keypoints.copy()
     keypoints[7:] = keypoints[7]
     for seed in range(60):
-        box, _ = cut_off(keypoints, before.box, np.random.default_rng(seed))
+        box, _ = _cut_off(keypoints, before.box, np.random.default_rng(seed))
         assert np.isfinite(box).all()
         assert np.isfinite(
-            half_body_box(np.tile(keypoints[7], (17, 1)), SKELETON, False, before.box)
+            _half_body_box(np.tile(keypoints[7], (17, 1)), SKELETON, False, before.box)
         ).all()
 
 
@@ -198,16 +205,16 @@ def test_too_little_of_a_person_is_not_cut_off():
     before, _ = person(3)
     keypoints = before.keypoints.copy()
     keypoints[4:] = np.nan
-    box, edges = cut_off(keypoints, before.box, np.random.default_rng(0))
+    box, edges = _cut_off(keypoints, before.box, np.random.default_rng(0))
     assert np.array_equal(box, before.box) and not np.isfinite(edges).any()
     assert np.array_equal(
-        blackened(before.picture, edges, crop_matrix(before.box, 192, 256)), before.picture
+        _blackened(before.picture, edges, crop_matrix(before.box, 192, 256)), before.picture
     )
 
 
 def test_grey_pictures_have_no_colour():
     before, _ = person()
-    after = augment(
+    after = _augment(
         before,
         SKELETON,
         Augmentation(grey=1.0, cut_out=0.0, compressed=0.0),

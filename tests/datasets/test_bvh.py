@@ -9,12 +9,12 @@ from torch.testing import assert_close
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.motion.bvh import (
-    choose_rig,
+    _choose_rig,
+    _read_bvh,
+    _read_rig,
+    _resample,
+    _shipped_rigs,
     load_folder,
-    read_bvh,
-    read_rig,
-    resample,
-    shipped_rigs,
 )
 from unihpe.errors import InputError
 
@@ -49,7 +49,7 @@ def write(tmp_path, text, name="a.bvh"):
 
 
 def test_kinematics_by_hand(tmp_path):
-    bvh = read_bvh(write(tmp_path, ARM))
+    bvh = _read_bvh(write(tmp_path, ARM))
     assert bvh.fps == pytest.approx(30, rel=1e-4)
     places = bvh.positions()
     assert list(places) == ["base", "elbow", "elbow_end"]
@@ -69,7 +69,7 @@ def test_line_ends_blank_lines_and_case_do_not_matter(tmp_path):
         .replace("MOTION", "\r\nMOTION\r\n")
     )
     a, b = (
-        read_bvh(write(tmp_path, text, name)) for text, name in ((ARM, "a.bvh"), (messy, "b.bvh"))
+        _read_bvh(write(tmp_path, text, name)) for text, name in ((ARM, "a.bvh"), (messy, "b.bvh"))
     )
     for name, place in a.positions().items():
         np.testing.assert_allclose(place, b.positions()[name])
@@ -87,8 +87,8 @@ def test_real_files_agree_with_the_reference_poses(shared_data, name):
     ]
     expected = archive["poses"][archive["seq_index"] == found[0]] * 1000
     path = shared_data / "cmu_mocap" / "bvh" / f"{name}.bvh"
-    bvh = read_bvh(path)
-    rig = choose_rig(path, bvh.positions())
+    bvh = _read_bvh(path)
+    rig = _choose_rig(path, bvh.positions())
     poses = rig.poses(path, bvh.positions())[4 - rig.skip :: 4]
     count = min(len(poses), len(expected))
     assert count > 80
@@ -128,10 +128,10 @@ def test_every_real_file_loads_by_itself_at_its_own_size(shared_data):
 
 def test_resampling_interpolates_and_keeps_the_ends():
     values = np.arange(9.0)[:, None]
-    np.testing.assert_allclose(resample(values, 120, 30)[:, 0], [0, 4, 8])
-    np.testing.assert_allclose(resample(values, 30, 60)[:, 0], np.arange(17) / 2)
-    assert resample(values, 30.00003, 30) is values
-    assert resample(values[:1], 120, 30).shape == (1, 1)
+    np.testing.assert_allclose(_resample(values, 120, 30)[:, 0], [0, 4, 8])
+    np.testing.assert_allclose(_resample(values, 30, 60)[:, 0], np.arange(17) / 2)
+    assert _resample(values, 30.00003, 30) is values
+    assert _resample(values[:1], 120, 30).shape == (1, 1)
 
 
 RIG = """
@@ -149,7 +149,7 @@ head = ["p", "h"]
 
 
 def test_a_rig_of_ones_own_with_z_up(tmp_path):
-    rig = read_rig(write(tmp_path, RIG, "rig.toml"))
+    rig = _read_rig(write(tmp_path, RIG, "rig.toml"))
     positions = {name: np.zeros((2, 3)) for name in rig.missing(())}
     positions["h"] = np.array([[0, 0, 1.0]] * 2)
     for side, x in (("l", -0.2), ("r", 0.2)):
@@ -163,7 +163,7 @@ def test_a_rig_of_ones_own_with_z_up(tmp_path):
 @pytest.mark.parametrize("change", [{"h": (0, 0, 0)}, {"h": (1, 0, 0)}, {"lwrist": (1e39, 0, 0)}])
 def test_poses_that_are_not_finite_are_refused(tmp_path, change):
     """A head on the neck's spot, a head along the shoulders, a wrist beyond float32."""
-    rig = read_rig(write(tmp_path, RIG.replace('up = "z"', 'up = "z"\nskip = 1'), "rig.toml"))
+    rig = _read_rig(write(tmp_path, RIG.replace('up = "z"', 'up = "z"\nskip = 1'), "rig.toml"))
     positions = {name: np.zeros((4, 3)) for name in rig.missing(())}
     positions |= {
         name: np.tile(place, (4, 1))
@@ -189,7 +189,7 @@ def test_a_real_rig_whose_head_has_no_length(tmp_path, shared_data):
 
 
 def test_shipped_rigs_have_names_of_their_own():
-    assert len({rig.name for rig in shipped_rigs()}) == len(shipped_rigs()) >= 2
+    assert len({rig.name for rig in _shipped_rigs()}) == len(_shipped_rigs()) >= 2
 
 
 @pytest.mark.parametrize(
@@ -213,14 +213,14 @@ def test_shipped_rigs_have_names_of_their_own():
 )
 def test_bad_files_say_what_is_wrong(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
-        read_bvh(write(tmp_path, change(ARM)))
+        _read_bvh(write(tmp_path, change(ARM)))
 
 
 def test_binary_files_are_not_text(tmp_path):
     path = tmp_path / "a.bvh"
     path.write_bytes(bytes(range(128, 256)) * 10)
     with pytest.raises(InputError, match="not a readable BVH text file"):
-        read_bvh(path)
+        _read_bvh(path)
 
 
 def test_a_missing_joint_is_named(tmp_path):
@@ -233,9 +233,9 @@ def test_a_missing_joint_is_named(tmp_path):
 
 def test_a_bad_rig_says_what_is_wrong(tmp_path):
     with pytest.raises(InputError, match="must name exactly"):
-        read_rig(write(tmp_path, RIG.replace("left_wrist", "left_paw"), "rig.toml"))
+        _read_rig(write(tmp_path, RIG.replace("left_wrist", "left_paw"), "rig.toml"))
     with pytest.raises(InputError, match="unit_mm"):
-        read_rig(write(tmp_path, RIG.replace("unit_mm = 1000.0", ""), "rig.toml"))
+        _read_rig(write(tmp_path, RIG.replace("unit_mm = 1000.0", ""), "rig.toml"))
 
 
 def test_an_empty_folder(tmp_path):
@@ -254,7 +254,7 @@ def test_position_channels_stand_in_place_of_the_offset(tmp_path):
     text = ARM.replace("CHANNELS 3 Zrotation", "CHANNELS 6 Xposition Yposition Zposition Zrotation")
     rows = ("0 0 0 0 0 0 4 5 6 0 0 0", "1 2 3 0 0 0 4 5 6 0 0 0", "0 0 0 90 0 0 4 5 6 0 0 0")
     text = text[: text.index("0 0 0 0 0 0 0 0 0")] + "\n".join(rows) + "\n"
-    places = read_bvh(write(tmp_path, text)).positions()
+    places = _read_bvh(write(tmp_path, text)).positions()
     assert_close(
         torch.from_numpy(places["elbow"][:2]),
         torch.tensor([[4.0, 5, 6], [5, 7, 9]], dtype=torch.float64),
@@ -271,4 +271,4 @@ def test_position_channels_stand_in_place_of_the_offset(tmp_path):
 )
 def test_odd_channels_offsets_and_frame_times(tmp_path, old, new, message):
     with pytest.raises(InputError, match=message):
-        read_bvh(write(tmp_path, ARM.replace(old, new)))
+        _read_bvh(write(tmp_path, ARM.replace(old, new)))

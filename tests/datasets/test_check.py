@@ -21,7 +21,7 @@ from unihpe.datasets.check import check
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import pictures as human36m_pictures
 from unihpe.datasets.motion.source import open_motion
-from unihpe.datasets.proofs import fit_pinhole, legs_of, unit_of
+from unihpe.datasets.proofs import _fit_pinhole, legs_of, unit_of
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 
@@ -316,7 +316,7 @@ def test_every_reader_gives_a_source(tmp_path):
 def test_a_fitted_pinhole_needs_enough_joints():
     points = torch.rand(1, 3, 3) + torch.tensor([0.0, 0.0, 3.0])
     with pytest.raises(InputError, match="too few to fit its camera"):
-        fit_pinhole(points, points[..., :2], "camera C1")
+        _fit_pinhole(points, points[..., :2], "camera C1")
 
 
 def test_a_sheet_of_stick_figures(unihpe, tmp_path, motion_file):

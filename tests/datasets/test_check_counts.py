@@ -16,7 +16,7 @@ from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets import get_data_set
 from unihpe.datasets.check import check
-from unihpe.datasets.counts import compared
+from unihpe.datasets.counts import _compared
 from unihpe.datasets.counts import counted as counted_by
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import view_of
@@ -119,7 +119,7 @@ def compared_with(known, frames, step):
     part = SimpleNamespace(view=torch.arange(236), frame=torch.arange(236))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("unihpe.datasets.counts.step_of", lambda part: step)
-        return compared(known, part, {"frames": frames, "cameras": 4})[1]
+        return _compared(known, part, {"frames": frames, "cameras": 4})[1]
 
 
 def test_a_sequence_too_many_is_a_problem():

@@ -14,7 +14,7 @@ from unihpe.datasets.motion.source import (
     NPZ_KEYS,
     Motion,
     MotionSource,
-    on_stage,
+    _on_stage,
     open_motion,
 )
 from unihpe.errors import InputError
@@ -107,7 +107,7 @@ def test_stage_bends_paths_and_keeps_poses():
         [torch.linspace(0, 9000, 50), torch.full((50,), 3000.0), torch.zeros(50)], dim=1
     )[:, None]
     motion = Motion(SKELETON, poses, torch.zeros(50, dtype=torch.long), ("a",), ("g",), ("test",))
-    staged = on_stage(motion).poses
+    staged = _on_stage(motion).poses
     assert staged[:, 0, [0, 2]].norm(dim=1).max() <= STAGE_RADIUS
     assert_close(staged - staged[:, :1], poses - poses[:, :1], atol=1e-2, rtol=0)
     assert abs(staged[..., 1].amin(1).quantile(0.05).item()) < 1
@@ -136,7 +136,7 @@ def test_detected_joints_err_as_often_and_as_far_as_the_table_says():
     assert lost.float().mean().item() == pytest.approx(detector.UNDETECTED, rel=0.1)
     assert torch.isnan(found[lost]).all()
     knee = SKELETON.index("left_knee")
-    row = detector.errors_of("left_knee")
+    row = detector._errors_of("left_knee")
     scale = 2 * row.sigma * (detector.AREA * 120 * 300) ** 0.5
     distance = (found - exact)[:, knee].norm(dim=-1)[~lost[:, knee]]
     good, jitter = scale * (-2 * np.log(0.85)) ** 0.5, scale * (-2 * np.log(0.5)) ** 0.5

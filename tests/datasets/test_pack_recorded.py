@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from unihpe.body.boxes import crop_matrix
 from unihpe.cli import app
 from unihpe.datasets.human36m.reader import open_human36m
-from unihpe.datasets.human36m.views import ACTIONS, IRREGULAR, sequence_of, take_of
+from unihpe.datasets.human36m.views import ACTIONS, IRREGULAR, _take_of, sequence_of
 from unihpe.datasets.mpi_inf_3dhp.reader import open_mpi_inf_3dhp
 from unihpe.datasets.packed import PackedPeople, PeopleSource, pack_recorded
 from unihpe.datasets.recorded import View
@@ -298,10 +298,11 @@ def test_takes_are_told_by_subject():
         ("S11", "Smoking"): 2,
     }
     for (subject, sequence), number in known.items():
-        assert take_of(subject, sequence).number == number
-    assert take_of("S9", "Greeting 2") is None and take_of("S99", "Greeting") is None
+        assert _take_of(subject, sequence).number == number
+    assert _take_of("S9", "Greeting 2") is None and _take_of("S99", "Greeting") is None
     assert (
-        take_of("S9", "Photo").action == 12 and take_of("S9", "Photo").listed_name == "TakingPhoto"
+        _take_of("S9", "Photo").action == 12
+        and _take_of("S9", "Photo").listed_name == "TakingPhoto"
     )
     names = {
         subject: {sequence_of(subject, a, n) for a in range(2, 17) for n in (1, 2)}
@@ -310,7 +311,7 @@ def test_takes_are_told_by_subject():
     assert all(len(found) == 2 * len(ACTIONS) == 30 for found in names.values())
     for subject, found in names.items():
         assert {
-            sequence_of(subject, t.action, t.number) for s in found if (t := take_of(subject, s))
+            sequence_of(subject, t.action, t.number) for s in found if (t := _take_of(subject, s))
         } == found
 
 

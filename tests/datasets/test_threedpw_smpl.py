@@ -261,10 +261,10 @@ def test_damaged_model_files_are_refused_in_a_sentence(tmp_path, name, monkeypat
 
 
 GIVEN = {
-    "rebuilt": (b"copy_reg\n_reconstructor", smpl.rebuilt),
-    "Ch": (b"chumpy.ch\nCh", smpl.Plain),
-    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl.Plain),
-    "object": (b"__builtin__\nobject", smpl.Plain),
+    "rebuilt": (b"copy_reg\n_reconstructor", smpl._rebuilt),
+    "Ch": (b"chumpy.ch\nCh", smpl._Plain),
+    "csc": (b"scipy.sparse.csc\ncsc_matrix", smpl._Plain),
+    "object": (b"__builtin__\nobject", smpl._Plain),
 }
 
 
@@ -289,7 +289,7 @@ def test_a_model_file_cannot_change_the_reader(tmp_path, name):
 def test_no_two_pickles_get_the_same_class(tmp_path):
     """Were the classes' own guard lost, what a pickle sets on one would still die with it."""
     with (tmp_path / "a").open("wb+") as file:
-        reader = smpl.BodyUnpickler(file, "a")
+        reader = smpl._BodyUnpickler(file, "a")
         for words, ours in GIVEN.values():
             module, name = words.decode().split("\n")
             first, second = (reader.find_class(module, name) for _ in range(2))

@@ -150,7 +150,7 @@ def test_dpm_solver_converges_and_survives_many_steps(path: Path):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @every_path
 def test_dpm_grid_is_even_in_log_snr(path: Path, dtype: torch.dtype):
-    grid = sampling.log_snr_times(path, 2_000, torch.zeros(1, dtype=dtype))
+    grid = sampling._log_snr_times(path, 2_000, torch.zeros(1, dtype=dtype))
     alpha, sigma = path.marginal(grid)
     steps = (alpha / sigma).log().diff()
     assert float(grid[0]) == pytest.approx(path.t_max) and (grid.diff() < 0).all()

@@ -13,7 +13,7 @@ from unihpe.datasets.protocol import EVERY_JOINT, LIMBS, Scored
 from unihpe.datasets.recorded import View
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import by_group
-from unihpe.evaluation.scores import pa_reflected, scores
+from unihpe.evaluation.scores import _pa_reflected, scores
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.recipe import build_model, load_recipe
 
@@ -111,7 +111,7 @@ def test_alignment_removes_what_it_says():
     zedo = scores(mirrored, truth, H36M, rules_of("threedpw", "zedo-17"))
     assert zedo["PA-MPJPE"].min() > 50 and zedo["PA-MPJPE, reflections allowed"].max() < 0.05
     other = poses(H36M) + 50 * torch.randn(3, 17, 3, generator=torch.Generator().manual_seed(4))
-    assert_close(pa_reflected(other, truth), pa_mpjpe(other, truth))  # no mirror image needed
+    assert_close(_pa_reflected(other, truth), pa_mpjpe(other, truth))  # no mirror image needed
 
 
 def test_a_reflection_is_taken_where_it_fits_better_by_squares():
@@ -122,7 +122,7 @@ def test_a_reflection_is_taken_where_it_fits_better_by_squares():
     squares = torch.stack([(fit - truth).square().sum((1, 2)) for fit in fits])
     errors = torch.stack([mpjpe(fit, truth) for fit in fits])
     assert (squares.argmin(0) != errors.argmin(0)).sum() > 10  # the two ways to choose differ
-    assert_close(pa_reflected(guess, truth), errors.gather(0, squares.argmin(0)[None])[0])
+    assert_close(_pa_reflected(guess, truth), errors.gather(0, squares.argmin(0)[None])[0])
 
 
 def test_joints_that_the_truth_lacks_do_not_count():

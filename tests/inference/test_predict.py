@@ -20,8 +20,8 @@ from unihpe.datasets import get_data_set
 from unihpe.datasets.motion.source import MotionSource
 from unihpe.datasets.protocol import Scored
 from unihpe.errors import InputError
-from unihpe.evaluation.lifting import evaluate_lifting, geometric_median
-from unihpe.evaluation.retrieval import cosines, retrieve
+from unihpe.evaluation.lifting import _geometric_median, evaluate_lifting
+from unihpe.evaluation.retrieval import _cosines, retrieve
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.predictor import Options
@@ -157,7 +157,7 @@ def test_embeddings_meet(model, people):
     )
     solid = model.embed(pose=truth)
     assert_close(flat.norm(dim=1), torch.ones(len(flat)))
-    matched, unmatched = cosines(flat, solid, torch.Generator().manual_seed(0))
+    matched, unmatched = _cosines(flat, solid, torch.Generator().manual_seed(0))
     assert matched > unmatched + 0.2
     assert retrieve(flat, solid, truth).recall[10] > 3 * 10 / len(flat) - 0.3
 
@@ -252,10 +252,10 @@ def test_results_round_trip(model, people, tmp_path):
 
 def test_geometric_median_and_spread_by_hand():
     samples = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [10.0, 0.0]])[:, None]
-    assert geometric_median(samples)[0].norm() < 0.05  # three of four agree; their mean is at 2.5
+    assert _geometric_median(samples)[0].norm() < 0.05  # three of four agree; their mean is at 2.5
     # Fermat's point of an equilateral triangle is its centre
     triangle = torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, 3**0.5]])[:, None]
-    assert_close(geometric_median(triangle)[0], torch.tensor([1.0, 3**0.5 / 3]), atol=1e-3, rtol=0)
+    assert_close(_geometric_median(triangle)[0], torch.tensor([1.0, 3**0.5 / 3]), atol=1e-3, rtol=0)
     assert_close(spread(torch.tensor([[[3.0, 4.0]], [[-3.0, -4.0]]])), torch.tensor([5.0]))
 
 
@@ -273,7 +273,7 @@ def test_retrieval_by_hand():
 def test_unmatched_pairs_never_meet_their_own():
     a = torch.eye(5)
     for seed in range(20):
-        assert cosines(a, a, torch.Generator().manual_seed(seed)) == (1.0, 0.0)
+        assert _cosines(a, a, torch.Generator().manual_seed(seed)) == (1.0, 0.0)
 
 
 def test_people_on_one_spot_or_far_away_are_left_out_not_fatal(trained):

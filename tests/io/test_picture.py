@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from unihpe.errors import InputError
-from unihpe.io.picture import pictures_in, read_picture, to_rgb
+from unihpe.io.picture import _to_rgb, pictures_in, read_picture
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def test_floating_point_pictures(tmp_path):
 def test_a_dark_picture_of_sixteen_bits_stays_dark():
     for mode, order in (("I;16", "<u2"), ("I;16B", ">u2")):
         image = Image.frombytes(mode, (2, 1), np.array([250, 65535 // 2], order).tobytes())
-        assert to_rgb(image)[0, :, 0].tolist() == [1, 127], mode
+        assert _to_rgb(image)[0, :, 0].tolist() == [1, 127], mode
         dark = Image.frombytes(mode, (1, 1), np.array([250], order).tobytes())
-        assert to_rgb(dark).max() == 1, mode
+        assert _to_rgb(dark).max() == 1, mode
 
 
 def test_grey_sixteen_bit_palette_and_cmyk(colours, tmp_path):

@@ -209,9 +209,9 @@ def test_a_pickle_cannot_reach_memory_that_is_not_its_own(tmp_path, name):
 @pytest.mark.parametrize(
     "name, ours",
     [
-        (b"_codecs\nencode", unpickle.encode_latin),
-        (b"numpy.core.multiarray\nscalar", unpickle.rebuild_scalar),
-        (b"numpy\ndtype", unpickle.Type),
+        (b"_codecs\nencode", unpickle._encode_latin),
+        (b"numpy.core.multiarray\nscalar", unpickle._rebuild_scalar),
+        (b"numpy\ndtype", unpickle._Type),
         (b"numpy\nndarray", unpickle.ARRAY_CLASS),
         (b"collections\nOrderedDict", collections.OrderedDict),
     ],

@@ -15,7 +15,7 @@ from unihpe.model.backbones import KINDS, build_backbone
 from unihpe.model.build import ImageEncoderSettings, ModelSettings, build_model, load_model
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.model.heatmaps import soft_argmax
-from unihpe.model.image_encoder import fitted
+from unihpe.model.image_encoder import _fitted
 from unihpe.settings import parse
 
 TOY = """
@@ -165,11 +165,11 @@ def test_pictures_are_fitted_so_that_box_units_stay():
     crop[..., 64:68, 40:44] = 255.0
     whole = soft_argmax(torch.nn.functional.avg_pool2d(crop, 4))
     for size in (256, 128):
-        square = fitted(crop, size, size)
+        square = _fitted(crop, size, size)
         assert square.shape == (1, 1, size, size)
         small = soft_argmax(torch.nn.functional.avg_pool2d(square, 4 * size // 256))
         torch.testing.assert_close(small, whole, atol=0.01, rtol=0)
-    assert torch.equal(fitted(crop, 192, 256), crop)
+    assert torch.equal(_fitted(crop, 192, 256), crop)
 
 
 def test_a_vit_can_be_copied(monkeypatch):

@@ -20,13 +20,13 @@ from unihpe.model.backbones.hrnet import (
     start_coarse_fuse_layers,
 )
 from unihpe.model.backbones.hrnet_weights import fill, read_weights
-from unihpe.model.backbones.vitpose import ViTPose, pretrained_vit
-from unihpe.model.heatmap_embedding import JointReadOut, ShownJoints, averaged, keypoints_of
+from unihpe.model.backbones.vitpose import ViTPose, _pretrained_vit
+from unihpe.model.heatmap_embedding import JointReadOut, ShownJoints, _averaged, keypoints_of
 from unihpe.model.heatmaps import (
     BranchesHead,
     HeatmapHead,
-    box_to_cells,
-    cells_to_box,
+    _box_to_cells,
+    _cells_to_box,
     gaussian_heatmaps,
     sharpened,
     soft_argmax,
@@ -273,10 +273,10 @@ def test_features_are_read_where_the_heat_map_points():
     heat[0, 0, 2, 4], heat[0, 1, 7, 1] = 2.0, 1.5
     maps = [torch.randn(1, 2, 8, 6, generator=seed()), torch.randn(1, 4, 4, 3, generator=seed())]
     share = sharpened(heat)
-    torch.testing.assert_close(averaged(maps[0], share)[0, 0], maps[0][0, :, 2, 4])
-    torch.testing.assert_close(averaged(maps[1], share)[0, 1], maps[1][0, :, 3, 0])
+    torch.testing.assert_close(_averaged(maps[0], share)[0, 0], maps[0][0, :, 2, 4])
+    torch.testing.assert_close(_averaged(maps[1], share)[0, 1], maps[1][0, :, 3, 0])
     torch.testing.assert_close(
-        averaged(maps[1], share)[0, 2], maps[1][0].mean((1, 2))
+        _averaged(maps[1], share)[0, 2], maps[1][0].mean((1, 2))
     )  # a flat map: everywhere alike
     read_out = JointReadOut(sum(channels), 3, embedding=8, width=16, kept=4).eval()
     torch.nn.init.normal_(read_out.project.weight, generator=seed())
@@ -298,7 +298,7 @@ def test_faint_heat_maps_show_nothing():
     heat[0, 0, 2, 4], heat[0, 1, 7, 1] = 2.0, 0.05
     keypoints, confidence = keypoints_of(heat)
     assert confidence.tolist() == [[1.0, 0.0, 0.0]]
-    torch.testing.assert_close(keypoints[0, 0], cells_to_box(torch.tensor([4.0, 2.0]), 6, 8))
+    torch.testing.assert_close(keypoints[0, 0], _cells_to_box(torch.tensor([4.0, 2.0]), 6, 8))
 
 
 def test_an_encoder_that_reads_at_the_joints_begins_as_the_encoder_of_what_its_heat_maps_show():
@@ -326,7 +326,7 @@ def test_bells_keep_their_size_in_the_picture():
 
 def test_without_transformers_a_vit_is_refused_clearly(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    for build in (lambda: ViTPose("small"), lambda: pretrained_vit(tmp_path)):
+    for build in (lambda: ViTPose("small"), lambda: _pretrained_vit(tmp_path)):
         with pytest.raises(InputError, match=r"needs transformers .*pip install 'unihpe\[vit\]'"):
             build()
 
@@ -356,7 +356,7 @@ def vitpose(tmp_path):
 
 def test_vit_encoder(vitpose, tmp_path):
     model = vitpose().eval()
-    encoder = ImageEncoder(ViTPose("small", pretrained_vit(tmp_path)), embedding=32).eval()
+    encoder = ImageEncoder(ViTPose("small", _pretrained_vit(tmp_path)), embedding=32).eval()
     assert all(
         torch.equal(t, model.backbone.state_dict()[n])
         for n, t in encoder.backbone.state_dict().items()
@@ -385,10 +385,10 @@ def test_vit_sizes():
 
 def test_other_vit_folders_are_refused(vitpose, tmp_path):
     with pytest.raises(InputError, match="no config.json"):
-        pretrained_vit(tmp_path / "none")
+        _pretrained_vit(tmp_path / "none")
     vitpose(num_experts=6, part_features=4)
     with pytest.raises(InputError, match=r"ViTPose\+ model with 6 experts"):
-        pretrained_vit(tmp_path)
+        _pretrained_vit(tmp_path)
     vitpose()
     file = tmp_path / "model.safetensors"
     tensors = load_file(file)
@@ -397,10 +397,10 @@ def test_other_vit_folders_are_refused(vitpose, tmp_path):
         {name: t for name, t in tensors.items() if name != first}, file, metadata={"format": "pt"}
     )
     with pytest.raises(InputError, match=f"lacks 1 tensors of the backbone .*{first}"):
-        pretrained_vit(tmp_path)
+        _pretrained_vit(tmp_path)
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(InputError, match="not a ViTPose model"):
-        pretrained_vit(tmp_path)
+        _pretrained_vit(tmp_path)
 
 
 # --- heat maps
@@ -411,10 +411,10 @@ def test_cells_by_hand():
     128 in box units.
     """
     corner = torch.tensor([0.0, 0.0])
-    assert cells_to_box(corner, 48, 64).tolist() == [(2 - 96) / 128, (2 - 128) / 128]
-    assert cells_to_box(torch.tensor([23.5, 31.5]), 48, 64).tolist() == [0, 0]
+    assert _cells_to_box(corner, 48, 64).tolist() == [(2 - 96) / 128, (2 - 128) / 128]
+    assert _cells_to_box(torch.tensor([23.5, 31.5]), 48, 64).tolist() == [0, 0]
     points = torch.rand(5, 2, generator=seed()) - 0.5
-    torch.testing.assert_close(cells_to_box(box_to_cells(points, 48, 64), 48, 64), points)
+    torch.testing.assert_close(_cells_to_box(_box_to_cells(points, 48, 64), 48, 64), points)
 
 
 def test_box_units_are_those_of_boxes():
@@ -424,7 +424,7 @@ def test_box_units_are_those_of_boxes():
     in_crop = crop_matrix(box, 192, 256) @ pixel
     cell = torch.tensor(in_crop / 4 - 0.5, dtype=torch.float64)
     wanted = to_box(torch.tensor(pixel[None, :2]), torch.tensor(box))[0]
-    torch.testing.assert_close(cells_to_box(cell, 48, 64), wanted)
+    torch.testing.assert_close(_cells_to_box(cell, 48, 64), wanted)
 
 
 def test_decoding_finds_the_joint():
@@ -446,7 +446,7 @@ def test_soft_argmax_has_a_gradient():
 
 
 def test_gaussians_by_hand():
-    points = cells_to_box(torch.tensor([[[10.0, 20.0], [10.0, 20.0]]]), 48, 64)
+    points = _cells_to_box(torch.tensor([[[10.0, 20.0], [10.0, 20.0]]]), 48, 64)
     heat = gaussian_heatmaps(points, torch.tensor([[1.0, 0.0]]), sigma=2.0)
     assert heat[0, 0].max() == heat[0, 0, 20, 10] == pytest.approx(1, abs=1e-6)
     assert heat[0, 0, 20, 12].item() == pytest.approx(np.exp(-0.5), abs=1e-5)

@@ -20,22 +20,30 @@ pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'u
 
 
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH
-from unihpe.datasets.packed import PackedPeople, join, pack
+from unihpe.datasets.packed import PackedPeople, _join, pack
 from unihpe.rendering.background import Backgrounds, draw_background, load_backgrounds
 from unihpe.rendering.body import (
     COLUMN,
     SKELETON,
     TO_WORLD,
-    chain,
+    _chain,
+    _skin,
     draw_shape,
     load_model,
     pose_body,
-    skin,
 )
 from unihpe.rendering.clothes import Cover, Cut, load_skins
-from unihpe.rendering.paint import cover_at
+from unihpe.rendering.paint import _cover_at
 from unihpe.rendering.raster import NOTHING, barycentric, normals_of, rasterise
-from unihpe.rendering.scene import FEWEST_LEFT, HIDDEN, OUTSIDE, SEEN, People, Settings, cut_picture
+from unihpe.rendering.scene import (
+    FEWEST_LEFT,
+    HIDDEN,
+    OUTSIDE,
+    SEEN,
+    People,
+    Settings,
+    _cut_picture,
+)
 from unihpe.show.sheets import draw_crops
 
 LIMBS = [
@@ -152,13 +160,13 @@ def test_skinning_agrees_with_anny_itself():
     ours = axes @ turns.numpy() @ axes.T
     heads = rest["rest_bone_heads"][0].numpy() @ TO_WORLD.T
     parents = np.array([-1 if p is None else p for p in anny.bone_parents], dtype=np.int32)
-    placed = chain(heads, parents, ours)
+    placed = _chain(heads, parents, ours)
     moves = placed - (ours @ heads[..., None])[..., 0]
     order = anny.vertex_bone_weights.argsort(1, descending=True)
     parts = (anny.vertex_bone_weights.gather(1, order), anny.vertex_bone_indices.gather(1, order))
     points = (rest["rest_vertices"][0].numpy() @ TO_WORLD.T).astype(np.float32)
     kinds = (np.float32, np.int32)
-    skinned = skin(
+    skinned = _skin(
         points,
         *(part.numpy().astype(kind) for part, kind in zip(parts, kinds, strict=True)),
         ours.astype(np.float32),
@@ -236,7 +244,7 @@ def test_hems_cut_where_they_say():
         (400, 0.4): Cover.SKIN,
     }
     for (height, arm), want in places.items():
-        assert cover_at(0, 90.0, float(height), 0.0, float(arm), -100.0, cut) == want
+        assert _cover_at(0, 90.0, float(height), 0.0, float(arm), -100.0, cut) == want
 
 
 def test_a_skin_folder_without_a_square_picture_is_named(tmp_path: Path):
@@ -367,7 +375,7 @@ def test_no_cut_leaves_fewer_than_six_joints():
     left = []
     for n in range(40):
         camera = Camera(*(getattr(cameras, name)[n].double() for name in PARTS))
-        cut = cut_picture(camera, joints, np.random.default_rng(n))
+        cut = _cut_picture(camera, joints, np.random.default_rng(n))
         points = cut.project(cut.to_camera(torch.from_numpy(joints)))
         left.append(int(((points >= 0) & (points <= cut.size)).all(-1).sum()))
     assert min(left) >= FEWEST_LEFT and len(set(left)) > 3  # and others are cut
@@ -411,7 +419,7 @@ def test_packed_sets_are_joined(people: People, tmp_path: Path):
     for name, chosen, group in (("a", (5, 2), "walk"), ("b", (9,), "sit")):
         made = [replace(people[n], group=group) for n in chosen]
         pack(made, tmp_path / name, {"about": name})
-    join([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    _join([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
     both, second = PackedPeople(tmp_path / "both"), PackedPeople(tmp_path / "b")
     assert both.index.tolist() == [5, 2, 9] and both.settings == {"about": "a"}
     assert [both[n].group for n in range(3)] == ["walk", "walk", "sit"]

@@ -19,7 +19,7 @@ from unihpe.show.draw import (
     save_png,
     sheet,
 )
-from unihpe.show.sheets import Scene, write_viewer
+from unihpe.show.sheets import _Scene, _write_viewer
 
 SKELETON = get_skeleton("human36m17")
 
@@ -82,14 +82,14 @@ def scenes():
     flat = pose()[:, :2] + 500
     flat[3] = np.nan
     return [
-        Scene(evil, pose(), flat, samples=np.stack([pose()] * 3), truth=pose() + 20),
-        Scene("second", pose()),
+        _Scene(evil, pose(), flat, samples=np.stack([pose()] * 3), truth=pose() + 20),
+        _Scene("second", pose()),
     ]
 
 
 def test_the_page_is_self_contained_and_its_data_whole(tmp_path):
     path = tmp_path / "v.html"
-    write_viewer(path, scenes(), SKELETON, "a <title>")
+    _write_viewer(path, scenes(), SKELETON, "a <title>")
     page = path.read_text()
     assert not re.search(r"https?://|src=|@import|<link", page)
     assert page.count("</script>") == 1
@@ -106,7 +106,7 @@ CHROMIUM = (
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open the page with")
 def test_the_page_runs_in_a_browser(tmp_path):
     path = tmp_path / "v.html"
-    write_viewer(path, scenes(), SKELETON, "turn me")
+    _write_viewer(path, scenes(), SKELETON, "turn me")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     flags += ["--disable-quic", f"--user-data-dir={tmp_path / 'profile'}"]

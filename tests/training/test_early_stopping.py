@@ -18,7 +18,7 @@ from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.training.loop import BEST_BY, train
 from unihpe.training.state import Run, Schedule
-from unihpe.training.streams import at_distance, open_stream, stage_stream, training_stream
+from unihpe.training.streams import _at_distance, open_stream, stage_stream, training_stream
 
 TINY = (
     "model.embedding=32",
@@ -214,7 +214,7 @@ def test_one_action_in_several_takes_is_one_stretch_of_time(tmp_path):
 
 def test_people_of_a_batch_are_apart():
     generator = torch.Generator().manual_seed(0)
-    pick, counts = at_distance(torch.arange(103), 25), torch.zeros(103)
+    pick, counts = _at_distance(torch.arange(103), 25), torch.zeros(103)
     for _ in range(4000):
         drawn = pick(3, generator)
         assert len(set((drawn % 25).tolist())) == 1 and len(set(drawn.tolist())) == 3

@@ -28,7 +28,7 @@ from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.settings import parse
 from unihpe.training.freeze import begin_stage, set_modes
-from unihpe.training.objective import heatmap_losses, people_with, stage_losses
+from unihpe.training.objective import _heatmap_losses, _people_with, stage_losses
 from unihpe.training.stage import Stage
 from unihpe.training.state import Schedule
 from unihpe.training.streams import open_stream, stage_stream
@@ -197,7 +197,7 @@ def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
     batch = replace(batch, keypoints=where[None], confidence=confidence[None])
     heat = torch.randn(1, 17, 32, 24, generator=torch.Generator().manual_seed(0)).requires_grad_()
     stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, integral=1.0)
-    loss = heatmap_losses(heat, batch, stage)["integral"]
+    loss = _heatmap_losses(heat, batch, stage)["integral"]
     loss.backward()
     assert heat.grad is not None
     assert heat.grad.abs().amax((0, 2, 3)).gt(0).nonzero()[:, 0].tolist() == [
@@ -207,7 +207,7 @@ def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
         loss.detach(), (soft_argmax(heat.detach())[0, 2] - where[2]).norm(), atol=1e-4, rtol=0
     )
     unknown = replace(batch, confidence=torch.zeros(1, 17))
-    assert heatmap_losses(heat, unknown, stage)["integral"] == 0
+    assert _heatmap_losses(heat, unknown, stage)["integral"] == 0
 
 
 @pytest.mark.parametrize("loss", ["heatmap", "integral"])
@@ -254,7 +254,7 @@ def test_pictures_without_3d_are_masked_not_guessed(folder, motion_file):
         whole.box,
         whole.image,
     )
-    assert people_with(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+    assert _people_with(mixed, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
     head = Batch(
         whole.keypoints[:4],
         whole.confidence[:4],
@@ -327,7 +327,7 @@ def test_joined_batches_keep_their_rows(folder):
     both = joined(whole, flat)
     assert len(both) == 7 and both.group == whole.group + flat.group
     assert torch.equal(both.image[4:], flat.image) and torch.equal(both.pose[:4], whole.pose)
-    assert people_with(both, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
+    assert _people_with(both, (Modality.IMAGE, Modality.POSE_3D)).tolist() == [0, 1, 2, 3]
 
 
 def test_the_heat_map_loss_looks_at_seen_joints(folder):
@@ -335,7 +335,7 @@ def test_the_heat_map_loss_looks_at_seen_joints(folder):
     stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, heatmap=1.0)
 
     def loss_of(heat):
-        return heatmap_losses(heat, batch, stage)["heatmap"]
+        return _heatmap_losses(heat, batch, stage)["heatmap"]
 
     heat = torch.zeros(2, 17, 64, 48)
     batch.confidence[0, 3] = 0
@@ -419,7 +419,7 @@ def test_models_without_pictures_say_so(motion_file):
 
 def test_pictures_are_scored_on_every_path(folder, motion_file):
     from unihpe.body.skeleton import get_skeleton
-    from unihpe.evaluation.pictures import evaluate_pictures, square
+    from unihpe.evaluation.pictures import _square, evaluate_pictures
 
     model = build_model(recipe(folder, motion_file)).eval()
     rest = {"skeleton": get_skeleton("human36m17"), "sampler": build_sampler("zero-temperature", 2)}
@@ -458,7 +458,7 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     assert 0 <= whole <= 1 and report["heat_maps"].keys() == report["image_to_2d"].keys()
     keypoints = torch.tensor([[[0.0, 0.0], [100.0, 50.0], [7.0, 500.0]]])
     torch.testing.assert_close(
-        square(keypoints, torch.tensor([[True, True, False]])), torch.tensor([120.0])
+        _square(keypoints, torch.tensor([[True, True, False]])), torch.tensor([120.0])
     )
 
     paper = {
@@ -550,7 +550,7 @@ def test_photographs_alone_train_heat_maps_and_are_not_validated_in_3d(
 
 
 def test_joints_that_a_set_lacks_do_not_count(folder, motion_file):
-    from unihpe.evaluation.lifting import best
+    from unihpe.evaluation.lifting import _best
     from unihpe.evaluation.pictures import evaluate_pictures
 
     model, skeleton = build_model(recipe(folder, motion_file)).eval(), get_skeleton("human36m17")
@@ -568,7 +568,7 @@ def test_joints_that_a_set_lacks_do_not_count(folder, motion_file):
     assert np.isfinite(found["retrieval"]["image→3d"]["pose_error"])
     samples = torch.stack([whole.pose + 50, whole.pose + 1, whole.pose + 90])
     samples[1, :, head] += 1e4  # far off where nobody knows the truth
-    assert_close(best(samples, lacking), samples[1])
+    assert_close(_best(samples, lacking), samples[1])
 
 
 def test_withheld_3d_is_validated_with(folder, motion_file, tmp_path):

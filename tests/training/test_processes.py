@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_training import TINY
 
-from unihpe.cli.torchrun import joined, own_device
+from unihpe.cli.torchrun import _own_device, joined
 from unihpe.errors import InputError
 from unihpe.io.log import read_log
 from unihpe.recipe import load_recipe
@@ -123,16 +123,16 @@ def test_a_process_that_has_ended_is_named_by_the_others(monkeypatch):
 
 def test_devices_that_processes_cannot_share_are_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    assert [own_device("cuda", place) for place in (0, 1)] == ["cuda:0", "cuda:1"] and own_device(
+    assert [_own_device("cuda", place) for place in (0, 1)] == ["cuda:0", "cuda:1"] and _own_device(
         "cpu", 5
     ) == "cpu"
     with pytest.raises(InputError, match="more processes than the 2 GPUs"):
-        own_device("cuda", 2)
+        _own_device("cuda", 2)
     for device in ("cuda:0", "mps"):
         with pytest.raises(
             InputError, match=f"--device {device}: processes that train together take cpu or cuda"
         ):
-            own_device(device, 0)
+            _own_device(device, 0)
 
 
 def test_a_rank_in_the_environment_alone_is_no_group(monkeypatch):

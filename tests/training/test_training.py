@@ -21,7 +21,7 @@ from unihpe.model.device import mixed_precision
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.start import load_start
 from unihpe.runs.train import card_of, train_recipe
-from unihpe.training.loop import learning_rate, step_seed
+from unihpe.training.loop import _learning_rate, step_seed
 from unihpe.training.objective import stage_losses
 from unihpe.training.stage import Stage
 from unihpe.training.state import Schedule
@@ -395,9 +395,9 @@ def test_schedules_by_hand():
     stage = Stage(
         name="s", steps=100, batch_size=2, learning_rate=1.0, warm_up=10, schedule="cosine"
     )
-    assert learning_rate(stage, 0) == pytest.approx(0.1)
-    assert learning_rate(stage, 50) == pytest.approx(0.5)
-    assert learning_rate(stage.model_copy(update={"schedule": "constant"}), 99) == 1
+    assert _learning_rate(stage, 0) == pytest.approx(0.1)
+    assert _learning_rate(stage, 50) == pytest.approx(0.5)
+    assert _learning_rate(stage.model_copy(update={"schedule": "constant"}), 99) == 1
     assert len({step_seed(s, k, n) for s in range(3) for k in range(3) for n in range(50)}) == 450
 
 

@@ -32,7 +32,7 @@ def box_from_keypoints(
     low, high = extent(keypoints, seen)
     if not bool(((high - low).amax(-1) > 0).all()):
         raise InputError("a person with all joints on one spot has no box: check the keypoints")
-    return padded(low, high, padding, aspect)
+    return _padded(low, high, padding, aspect)
 
 
 def extent(keypoints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,10 +49,10 @@ def box_from_corners(
     low, high = corners[..., :2], corners[..., 2:]
     if not bool((torch.isfinite(corners).all(-1) & ((high - low) > 0).all(-1)).all()):
         raise InputError("a box must be finite with right > left and bottom > top")
-    return padded(low, high, padding, aspect)
+    return _padded(low, high, padding, aspect)
 
 
-def padded(low: Tensor, high: Tensor, padding: float, aspect: float | None) -> Tensor:
+def _padded(low: Tensor, high: Tensor, padding: float, aspect: float | None) -> Tensor:
     """The box between two corners grown to `aspect` (None keeps it), then by `padding`."""
     width, height = (high - low).unbind(-1)
     if aspect is not None:
@@ -105,12 +105,12 @@ def crop(picture: Picture, box: Floats, width: int, height: int) -> Picture:
     """Cut `box` (4,) out of a picture, resized to (height, width, 3); black outside the picture."""
     matrix = for_opencv(crop_matrix(box, width, height))
     if max(picture.shape[:2]) > LONGEST:
-        picture, matrix = shortened(picture, matrix, width, height)
+        picture, matrix = _shortened(picture, matrix, width, height)
     warped = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(warped, dtype=np.uint8)
 
 
-def shortened(picture: Picture, matrix: Floats, width: int, height: int) -> tuple[Picture, Floats]:
+def _shortened(picture: Picture, matrix: Floats, width: int, height: int) -> tuple[Picture, Floats]:
     """The part of a long picture that a crop shows, and OpenCV's 2 × 3 map of that part.
 
     Where it is too long still, every n-th pixel of it: in a crop, pixels so close fall together.

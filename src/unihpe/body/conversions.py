@@ -36,14 +36,14 @@ def convert(points: Tensor, confidence: Tensor, source: Skeleton, target: Skelet
         made.pop("head")
     own = set(made)
     absent = torch.full_like(points[..., 0, :], torch.nan), torch.zeros_like(confidence[..., 0])
-    columns = [make(joint, made, ()) or absent for joint in target.joints]
+    columns = [_make(joint, made, ()) or absent for joint in target.joints]
     scores = torch.stack([score for _, score in columns], dim=-1)
     places = torch.stack([place for place, _ in columns], dim=-2)
     synthesised = tuple(j not in own and j in made for j in target.joints)
     return Converted(places.masked_fill((scores <= 0)[..., None], torch.nan), scores, synthesised)
 
 
-def make(joint: str, made: dict[str, Made], asked: tuple[str, ...]) -> Made | None:
+def _make(joint: str, made: dict[str, Made], asked: tuple[str, ...]) -> Made | None:
     """A joint's own place, or each person's by the first rule that has sources.
 
     `made` remembers it; `asked` are the joints that wait for this one.
@@ -54,7 +54,7 @@ def make(joint: str, made: dict[str, Made], asked: tuple[str, ...]) -> Made | No
         return None
     best: Made | None = None
     for rule in RULES.get(joint, ()):
-        parts = [make(name, made, (*asked, joint)) for name in rule]
+        parts = [_make(name, made, (*asked, joint)) for name in rule]
         known = [part for part in parts if part is not None]
         if len(known) < len(rule):
             continue

@@ -14,7 +14,7 @@ PCK_MM = 150.0  # of MPI-INF-3DHP
 AUC_THRESHOLDS = tuple(5.0 * n for n in range(31))  # 0, 5, …, 150 mm, of MPI-INF-3DHP
 
 
-def distances(pose: Tensor, target: Tensor) -> Tensor:
+def _distances(pose: Tensor, target: Tensor) -> Tensor:
     """Euclidean distance of each joint: (..., J, C) → (..., J)."""
     distance: Tensor = torch.linalg.vector_norm(pose - target, dim=-1)
     return distance
@@ -29,7 +29,7 @@ def mean_seen(values: Tensor, seen: Seen) -> Tensor:
 
 def mpjpe(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """Mean per-joint position error, mm: protocol 1. Bring both poses to the same root first."""
-    return mean_seen(distances(pose, target), seen)
+    return mean_seen(_distances(pose, target), seen)
 
 
 def pa_mpjpe(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
@@ -42,7 +42,7 @@ def n_mpjpe(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
 
     Best is least squares; no scale below 0, which would turn the pose inside out.
     """
-    p, t = masked(pose, seen), masked(target, seen)
+    p, t = _masked(pose, seen), _masked(target, seen)
     scale = (p * t).sum((-1, -2)) / p.square().sum((-1, -2)).clamp_min(torch.finfo(pose.dtype).tiny)
     return mpjpe(pose * scale.clamp_min(0)[..., None, None], target, seen)
 
@@ -59,7 +59,7 @@ def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Seen = None) -> Tens
 
 def pck_3d(pose: Tensor, target: Tensor, seen: Seen = None, threshold: float = PCK_MM) -> Tensor:
     """Share of the joints nearer than `threshold` mm to their place, 0 to 1."""
-    return share_within(distances(pose, target), threshold, seen)
+    return _share_within(_distances(pose, target), threshold, seen)
 
 
 def auc_3d(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
@@ -72,7 +72,7 @@ def auc_3d(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
 
 def epe_2d(keypoints: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     """End-point error: mean distance in pixels of the original picture (table 3)."""
-    return mean_seen(distances(keypoints, target), seen)
+    return mean_seen(_distances(keypoints, target), seen)
 
 
 def pck_2d(points: Tensor, target: Tensor, side: Tensor, share: float, seen: Seen = None) -> Tensor:
@@ -80,10 +80,10 @@ def pck_2d(points: Tensor, target: Tensor, side: Tensor, share: float, seen: See
 
     `side` (...) is the larger side of each person's annotated box, pixels.
     """
-    return share_within(distances(points, target), share * side[..., None], seen)
+    return _share_within(_distances(points, target), share * side[..., None], seen)
 
 
-def share_within(distance: Tensor, limit: Tensor | float, seen: Seen) -> Tensor:
+def _share_within(distance: Tensor, limit: Tensor | float, seen: Seen) -> Tensor:
     """Share of the seen joints whose distance (..., J) is below the limit; of a NaN it is NaN."""
     near = (distance < limit).to(distance.dtype)
     return mean_seen(torch.where(distance.isnan(), distance, near), seen)
@@ -97,8 +97,8 @@ def align(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     a point.
     """
     count = pose.shape[-2] if seen is None else seen.sum(-1)[..., None, None]
-    mean_p, mean_t = (masked(x, seen).sum(-2, keepdim=True) / count for x in (pose, target))
-    p, t = masked(pose - mean_p, seen), masked(target - mean_t, seen)
+    mean_p, mean_t = (_masked(x, seen).sum(-2, keepdim=True) / count for x in (pose, target))
+    p, t = _masked(pose - mean_p, seen), _masked(target - mean_t, seen)
     # LAPACK refuses NaN: a pose that has one is solved as zeros, and its NaN comes back through the
     # scale and means.
     u, s, vt = torch.linalg.svd(torch.nan_to_num(p.mT @ t, 0.0, 0.0, 0.0))
@@ -110,6 +110,6 @@ def align(pose: Tensor, target: Tensor, seen: Seen = None) -> Tensor:
     return aligned
 
 
-def masked(x: Tensor, seen: Seen) -> Tensor:
+def _masked(x: Tensor, seen: Seen) -> Tensor:
     """Points (..., J, C) with zeros where they are not seen."""
     return x if seen is None else torch.where(seen[..., None], x, 0.0)

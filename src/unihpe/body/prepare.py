@@ -40,7 +40,7 @@ def prepare(
     if joint_dropout > 0 or part_dropout > 0:
         shape = len(frames), len(skeleton)
         kept = torch.rand(shape, generator=generator) >= joint_dropout
-        kept &= ~hidden_parts(len(frames), skeleton, part_dropout, generator)
+        kept &= ~_hidden_parts(len(frames), skeleton, part_dropout, generator)
         enough = (kept & (confidence > 0)).sum(1, keepdim=True) >= FEWEST_JOINTS
         confidence = confidence * (kept | ~enough)
     seen = confidence > 0
@@ -59,7 +59,7 @@ def prepare(
     return Batch(keypoints, confidence, token, pose, box, frames.image, frames.group)
 
 
-def hidden_parts(
+def _hidden_parts(
     people: int, skeleton: Skeleton, share: float, generator: torch.Generator | None
 ) -> Tensor:
     parts = torch.tensor([[is_in(joint, *part) for joint in skeleton.joints] for part in PARTS])

@@ -78,11 +78,11 @@ ANCESTORS = {joint: line.split() for joints, line in KINSHIP for joint in joints
 
 def skeleton(name: str, joints: str) -> Skeleton:
     names = tuple(joints.split())
-    parents = {joint: parent for joint in names if (parent := parent_in(joint, names))}
+    parents = {joint: parent for joint in names if (parent := _parent_in(joint, names))}
     return Skeleton(name, names, parents)
 
 
-def parent_in(joint: str, names: tuple[str, ...]) -> str | None:
+def _parent_in(joint: str, names: tuple[str, ...]) -> str | None:
     """The nearest ancestor of a joint among `names`, on its own side first."""
     side, _, base = joint.partition("_") if side_of(joint) != "centre" else ("", "", joint)
     forms = [form for name in ANCESTORS.get(base, ()) for form in (f"{side}_{name}", name)]

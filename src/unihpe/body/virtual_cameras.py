@@ -54,13 +54,13 @@ def random_cameras(pelvis: Tensor, generator: torch.Generator) -> Camera:
     focal = (uniform((n, 1), FOCAL, generator) * size.amax(1, keepdim=True)).expand(n, 2)
     aim = uniform((n, 2), OFF_CENTRE, generator) * size / focal
     rotation, _ = look_at(position, pelvis, torch.tensor(UP))
-    aside = turn_axis_to(torch.cat([aim, torch.ones(n, 1)], dim=1))
+    aside = _turn_axis_to(torch.cat([aim, torch.ones(n, 1)], dim=1))
     roll = axis_rotation(2, uniform((n,), ROLL, generator).deg2rad())
     rotation = aside @ roll @ rotation
     return Camera(focal, size / 2, size, rotation, -(rotation @ position[..., None])[..., 0])
 
 
-def turn_axis_to(ray: Tensor) -> Tensor:
+def _turn_axis_to(ray: Tensor) -> Tensor:
     """The smallest rotations that take the optical axis (0, 0, 1) to the rays (N, 3): (N, 3, 3)."""
     x, y, z = torch.nn.functional.normalize(ray, dim=1).unbind(1)
     k = 1 / (1 + z)

@@ -10,6 +10,8 @@ from unihpe import __version__
 from unihpe.cli import data, demo, evaluate, info, plot, predict, recipes, train, weights
 from unihpe.errors import InputError
 
+__all__ = ["app", "main"]
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -18,16 +20,16 @@ app = typer.Typer(
 )
 
 
-def show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"unihpe {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def before_all(
+def _before_all(
     modules: Annotated[list[str], Option("--import", help="A module of yours to import.")] = [],
-    version: Annotated[bool, Option("--version", callback=show_version)] = False,
+    version: Annotated[bool, Option("--version", callback=_show_version)] = False,
 ) -> None:
     """One embedding space for a person's picture, 2D keypoints and 3D pose."""
     from unihpe.io.outside import import_outside
@@ -52,9 +54,9 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except InputError as error:
-        stop(str(error))
+        _stop(str(error))
     except PermissionError as error:
-        stop(f"{error.filename}: permission denied; give yourself the right to it")
+        _stop(f"{error.filename}: permission denied; give yourself the right to it")
     except typer.Abort:
         sys.exit(130)  # interrupted
     except Exception as error:  # a usage error, of whichever click typer carries
@@ -62,12 +64,12 @@ def main() -> None:
             raise
         text = error.format_message()
         if "\n" not in text:
-            stop(f"{text.rstrip('.')}; see --help")
+            _stop(f"{text.rstrip('.')}; see --help")
         print(text)  # the help, where there are no arguments at all
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def stop(text: str) -> NoReturn:
+def _stop(text: str) -> NoReturn:
     print(f"unihpe: {text}", file=sys.stderr)
     sys.exit(2)

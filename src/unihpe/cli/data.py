@@ -16,7 +16,7 @@ app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_he
 
 
 @app.command("info")
-def data_info() -> None:
+def _data_info() -> None:
     """Where each data set comes from, and its terms in a line."""
     folded = (Column(name, overflow="fold") for name in ("where", "terms"))  # addresses stay whole
     table = Table("name", *folded)
@@ -27,7 +27,7 @@ def data_info() -> None:
 
 
 @app.command("check")
-def data_check(
+def _data_check(
     name: Annotated[str, Argument(help="A data set of `unihpe data info`.")],
     root: Root,
     layout: Annotated[str | None, Option(help="Which one, if the set has several.")] = None,
@@ -44,7 +44,7 @@ def data_check(
 
     require_data(root)
     report = check(name, root, layout)
-    show_check(report)
+    _show_check(report)
     if json is not None:
         write_report(json, report)
     if sheet is not None:
@@ -54,7 +54,7 @@ def data_check(
         raise typer.Exit(1)
 
 
-def show_check(report: dict[str, Any]) -> None:
+def _show_check(report: dict[str, Any]) -> None:
     for key, value in report.items():
         if key == "splits":
             for split, counts in value.items():
@@ -72,7 +72,7 @@ def show_check(report: dict[str, Any]) -> None:
 
 
 @app.command("protocols")
-def data_protocols(
+def _data_protocols(
     data: Annotated[str | None, Argument(help="A data set; default: all that have some.")] = None,
 ) -> None:
     """The protocols of `unihpe eval --protocol`: whose they are, and what compares with them."""
@@ -92,7 +92,7 @@ def data_protocols(
 
 
 @app.command("pack")
-def data_pack(
+def _data_pack(
     name: Annotated[str, Argument(help="A data set that was recorded by cameras.")],
     root: Root,
     out: OutFile,
@@ -131,7 +131,7 @@ def data_pack(
 
 
 @app.command("render")
-def data_render(
+def _data_render(
     motion: Annotated[Path, Option(help="BVH folder or motion npz that poses the people.")],
     out: OutFile,
     count: Annotated[int, Option(min=1, help="How many people.")] = 10_000,

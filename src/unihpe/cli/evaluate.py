@@ -47,13 +47,13 @@ def evaluate(
     what |= {"rig": rig, "two_d": two_d, "keypoints": keypoints, "focal_known": not unknown_focal}
     how: dict[str, Any] = {"samples": samples, "sampler": sampler, "steps": steps, "flip": flip}
     how |= {"gallery": gallery, "seed": seed, "device": device}
-    report = evaluate_checkpoint(checkpoint, data or data_set_in(root), root, **what, **how)
-    show_report(report)
+    report = evaluate_checkpoint(checkpoint, data or _data_set_in(root), root, **what, **how)
+    _show_report(report)
     if json is not None:
         write_report(json, report)
 
 
-def data_set_in(root: Path) -> str:
+def _data_set_in(root: Path) -> str:
     """The data set in a folder, where it is the only one, or the default one."""
     options.require_data(root)
     names = sets_in(root)
@@ -67,13 +67,13 @@ def data_set_in(root: Path) -> str:
     raise InputError(f"{root} holds no data set that is known by its files: name it with --data")
 
 
-def show_report(report: dict[str, Any]) -> None:
+def _show_report(report: dict[str, Any]) -> None:
     from unihpe.evaluation.pictures import in_words
 
     for name, value in report["protocol"].items():
         console.print(named(name, value))
     if "errors_mm" not in report:
-        return show_photographs(report)
+        return _show_photographs(report)
     errors = report["errors_mm"]
     groups = list(next(iter(errors.values())))
     unit = "mm (3DPCK, AUC: %)" if any(name.startswith("3DPCK") for name in errors) else "mm"
@@ -84,21 +84,21 @@ def show_report(report: dict[str, Any]) -> None:
     console.print(table)
     for name, values in report.items():
         if in_words(name) != name and values:
-            console.print(f"{in_words(name)}: {in_line(values)}")
+            console.print(f"{in_words(name)}: {_in_line(values)}")
     cosines = report["cosine"] if "cosine" in report else {"2d–3d": report["cosine_2d_3d"]}
     for pair, cosine in cosines.items():
-        console.print(f"cosine {pair}: {in_line(cosine)}")
+        console.print(f"cosine {pair}: {_in_line(cosine)}")
     for way, scores in report.get("retrieval", {}).items():
-        recall = in_line({f"@{k}": share for k, share in scores["recall"].items()})
+        recall = _in_line({f"@{k}": share for k, share in scores["recall"].items()})
         nearest = f"MPJPE of the nearest {scores['pose_error']:.1f} mm"
         console.print(f"retrieval {way} among {scores['gallery']}: recall {recall}; {nearest}")
 
 
-def in_line(figures: dict[str, float]) -> str:
+def _in_line(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items())
 
 
-def show_photographs(report: dict[str, Any]) -> None:
+def _show_photographs(report: dict[str, Any]) -> None:
     figures = list(next(iter(report["visible"].values())))
     table = Table("", "", *figures, title=f"{report['people']} people")
     for kind in ("visible", "marked"):

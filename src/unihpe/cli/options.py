@@ -44,7 +44,7 @@ def parse_size(text: str | None) -> tuple[float, float] | None:
     return width, height
 
 
-def parse_device(name: str) -> str:
+def _parse_device(name: str) -> str:
     from unihpe.model.device import usable_device
 
     try:
@@ -54,7 +54,7 @@ def parse_device(name: str) -> str:
 
 
 Checkpoint = Annotated[str, Argument(help="A .safetensors file, a training run, or shipped.")]
-Device = Annotated[str, Option(help="auto, cuda, cuda:1, mps or cpu.", callback=parse_device)]
+Device = Annotated[str, Option(help="auto, cuda, cuda:1, mps or cpu.", callback=_parse_device)]
 Flip = Annotated[bool, Option("--flip", help="Flip test: the mean with the mirrored estimate.")]
 ImageSize = Annotated[str | None, Option(metavar="WxH", help="If the file does not say it.")]
 Json = Annotated[Path | None, Option("--json", help="Also write the report to this file.")]

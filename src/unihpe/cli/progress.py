@@ -13,7 +13,7 @@ from unihpe.io.log import Row
 from unihpe.training.stage import Stage
 
 
-def progress(*more: ProgressColumn) -> Progress:
+def _progress(*more: ProgressColumn) -> Progress:
     first = columns.TextColumn("{task.description}"), columns.BarColumn()
     left = columns.TimeRemainingColumn()
     return Progress(*first, *more, left, console=console, disable=not console.is_terminal)
@@ -26,7 +26,7 @@ def training_report(
     """A function for the training loop to hand its log rows to."""
     count, time = columns.MofNCompleteColumn(), columns.TimeElapsedColumn()
     rate = columns.TextColumn("{task.fields[rate]}")
-    with tensorboard_writer(tensorboard) as write, progress(count, rate, time) as bar:
+    with _tensorboard_writer(tensorboard) as write, _progress(count, rate, time) as bar:
         tasks = {s.name: bar.add_task(s.name, total=s.steps, rate="") for s in stages}
         people = {s.name: s.step_samples for s in stages}
 
@@ -43,7 +43,7 @@ def training_report(
 
 
 @contextmanager
-def tensorboard_writer(folder: Path | None) -> Iterator[Callable[[Row], None]]:
+def _tensorboard_writer(folder: Path | None) -> Iterator[Callable[[Row], None]]:
     """Log rows as TensorBoard scalars; without a folder, nowhere."""
     if folder is None:
         yield lambda row: None
@@ -62,7 +62,7 @@ def tensorboard_writer(folder: Path | None) -> Iterator[Callable[[Row], None]]:
 @contextmanager
 def download_report(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """A function for a download to hand its byte counts to."""
-    with progress(columns.DownloadColumn(), columns.TransferSpeedColumn()) as bar:
+    with _progress(columns.DownloadColumn(), columns.TransferSpeedColumn()) as bar:
         task = bar.add_task(name, total=None)
         yield lambda have, whole: bar.update(task, completed=have, total=whole)
 
@@ -70,6 +70,6 @@ def download_report(name: str) -> Iterator[Callable[[int, int | None], None]]:
 @contextmanager
 def counted(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """A function to say how many of `total` are done."""
-    with progress(columns.MofNCompleteColumn(), columns.TimeElapsedColumn()) as bar:
+    with _progress(columns.MofNCompleteColumn(), columns.TimeElapsedColumn()) as bar:
         task = bar.add_task(name, total=total)
         yield lambda done: bar.update(task, completed=done)

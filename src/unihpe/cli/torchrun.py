@@ -17,7 +17,7 @@ def joined(device: str) -> Iterator[tuple[Processes, str]]:
     if not dist.is_torchelastic_launched():
         yield ALONE, device
         return
-    own = own_device(device, int(os.environ["LOCAL_RANK"]))
+    own = _own_device(device, int(os.environ["LOCAL_RANK"]))
     if own != "cpu":
         torch.cuda.set_device(own)
     dist.init_process_group("gloo" if own == "cpu" else "nccl")
@@ -27,7 +27,7 @@ def joined(device: str) -> Iterator[tuple[Processes, str]]:
         dist.destroy_process_group()
 
 
-def own_device(device: str, place: int) -> str:
+def _own_device(device: str, place: int) -> str:
     """The device of the process at this place on its machine: the CPU, or a GPU of its own."""
     if device not in ("cpu", "cuda"):
         what = "processes that train together take cpu or cuda, each its own GPU"

@@ -13,7 +13,7 @@ app = typer.Typer(help="Public weights of image backbones.", no_args_is_help=Tru
 
 
 @app.command("list")
-def weights_list() -> None:
+def _weights_list() -> None:
     """The public weight files we know."""
     from unihpe.model.backbones import public_files
 
@@ -24,7 +24,7 @@ def weights_list() -> None:
 
 
 @app.command("download")
-def weights_download(
+def _weights_download(
     names: Annotated[list[str], Argument(help="See `unihpe weights list`.")],
     cache: Annotated[Path | None, Option(help="Default $UNIHPE_CACHE or ~/.cache/unihpe.")] = None,
     mirror: Annotated[str | None, Option(help="URL of a folder with the same files.")] = None,

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from unihpe.datasets.dataset import DataSet
 
 
+__all__ = [
+    "DATA_SETS",
+    "DEFAULT",
+    "NAMES",
+    "PACKED",
+    "PLACES",
+    "get_data_set",
+    "require_name",
+    "sets_in",
+]
+
+
 class _Table(UserDict[str, Any]):
     """Records by name; each is imported when it is asked for, so that names alone cost nothing."""
 

@@ -77,14 +77,14 @@ def varied(
     people, skeleton = crops, get_skeleton("human36m17")
     if how is not None:
         drawn = zip(crops, map(np.random.default_rng, seeds), strict=True)
-        people = [augment(crop, skeleton, how, rng) for crop, rng in drawn]
+        people = [_augment(crop, skeleton, how, rng) for crop, rng in drawn]
     pictures = torch.from_numpy(np.stack([crop.picture for crop in people]))
     labels = zip(*((crop.keypoints, crop.pose, crop.box) for crop in people), strict=True)
     keypoints, pose, box = (torch.from_numpy(np.stack(part)).float() for part in labels)
     return pictures.permute(0, 3, 1, 2).contiguous(), keypoints, pose, box
 
 
-def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Generator) -> Crop:
+def _augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Generator) -> Crop:
     """Another view of the same person; what lies outside the given crop has one colour."""
     mirrored = bool(rng.random() < how.flip)
     turns = rng.random() < how.turned
@@ -100,36 +100,36 @@ def augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.Ge
     box = np.concatenate([linear @ (crop.box[:2] - centre) + centre, crop.box[2:]])
     edges = NO_EDGES
     if rng.random() < how.half_body:
-        box = half_body_box(keypoints, skeleton, legs=rng.random() < LEGS_ALONE, box=box)
+        box = _half_body_box(keypoints, skeleton, legs=rng.random() < LEGS_ALONE, box=box)
     elif rng.random() < how.cut_off:
-        box, edges = cut_off(keypoints, box, rng)
+        box, edges = _cut_off(keypoints, box, rng)
     box[:2] += rng.uniform(-how.shift, how.shift, 2) * box[2:]
     box[2:] *= rng.uniform(1 - how.scale, 1 + how.scale)
     height, width = crop.picture.shape[:2]
-    whole = homogeneous(np.column_stack([linear, centre - linear @ centre]))  # of its pixels
+    whole = _homogeneous(np.column_stack([linear, centre - linear @ centre]))  # of its pixels
     before, to_crop = (crop_matrix(one, width, height) for one in (crop.box, box))
-    matrix = homogeneous(to_crop) @ whole @ np.linalg.inv(homogeneous(before))
+    matrix = _homogeneous(to_crop) @ whole @ np.linalg.inv(_homogeneous(before))
     fill = [int(level) for level in rng.integers(0, 256, 3)]
     place, linearly = for_opencv(matrix[:2]), cv2.INTER_LINEAR
     picture = cv2.warpAffine(crop.picture, place, (width, height), flags=linearly, borderValue=fill)
-    picture = change_pixels(np.asarray(picture, dtype=np.uint8), how, rng)
-    return Crop(blackened(picture, edges, to_crop), keypoints, pose, box, crop.size)
+    picture = _change_pixels(np.asarray(picture, dtype=np.uint8), how, rng)
+    return Crop(_blackened(picture, edges, to_crop), keypoints, pose, box, crop.size)
 
 
-def half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
+def _half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:
     """The box (4,) of the upper body or the legs, as HRNet's; `box` where too little is known."""
     hidden = LOWER_BODY if legs else LEGS
     half = np.array([is_in(joint, "both", hidden) == legs for joint in skeleton.joints])
-    chosen = half & within(keypoints, box)
-    return box if chosen.sum() < FEWEST_JOINTS else box_round(keypoints[chosen], box)
+    chosen = half & _within(keypoints, box)
+    return box if chosen.sum() < FEWEST_JOINTS else _box_round(keypoints[chosen], box)
 
 
-def within(keypoints: Floats, box: Floats) -> NDArray[np.bool_]:
+def _within(keypoints: Floats, box: Floats) -> NDArray[np.bool_]:
     """Which joints (J,) lie in the box; unknown ones, NaN, are nowhere."""
     return np.asarray((np.abs(keypoints - box[:2]) <= box[2:] / 2).all(1))
 
 
-def box_round(points: Floats, otherwise: Floats) -> Floats:
+def _box_round(points: Floats, otherwise: Floats) -> Floats:
     """The padded box (4,) of points (N, 2); `otherwise` where all lie on one spot."""
     if not np.ptp(points, axis=0).any():
         return otherwise
@@ -137,9 +137,9 @@ def box_round(points: Floats, otherwise: Floats) -> Floats:
     return box_from_keypoints(torch.from_numpy(points), seen).numpy()
 
 
-def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """The box (4,) of what an edge leaves, and the edges (2, 2): left, top, then right, bottom."""
-    inside = within(keypoints, box)
+    inside = _within(keypoints, box)
     below, share = rng.random() < FROM_BELOW, rng.uniform(*CUT)
     axis, end = (1, 1) if below else (0, int(rng.integers(2)))
     if inside.sum() < FEWEST_JOINTS:
@@ -154,10 +154,10 @@ def cut_off(keypoints: Floats, box: Floats, rng: np.random.Generator) -> tuple[F
     edge[axis] = line
     edges = NO_EDGES.copy()
     edges[end, axis] = line
-    return box_round(np.vstack([keypoints[left], edge]), box), edges
+    return _box_round(np.vstack([keypoints[left], edge]), box), edges
 
 
-def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
+def _blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
     """The crop, black beyond the edges (2, 2) of the full picture, as beyond any picture's end."""
     height, width = picture.shape[:2]
     places = (edges * matrix[[0, 1], [0, 1]] + matrix[:, 2]).clip(0, [width, height])
@@ -167,12 +167,12 @@ def blackened(picture: Picture, edges: Floats, matrix: Floats) -> Picture:
     return result
 
 
-def homogeneous(matrix: Floats) -> Floats:
+def _homogeneous(matrix: Floats) -> Floats:
     """A 2 × 3 affine map as 3 × 3."""
     return np.vstack([matrix, [0.0, 0.0, 1.0]])
 
 
-def change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
+def _change_pixels(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
     """Colour or none, blur, a poor JPEG and cut-out, in this order."""
     change = how.colour
     gain = 1 + rng.uniform(-change, change, 3) / 2 + rng.uniform(-change, change) / 2

@@ -46,14 +46,14 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
     if data_set and (data_set.recording or data_set.check):
         data_set.require_layout(layout)
         if data_set.recording:
-            return check_recorded(data_set.recording, root, layout)
+            return _check_recorded(data_set.recording, root, layout)
         if data_set.check:
             return data_set.check(root)
     known = (name for name, one in DATA_SETS.items() if one.check or one.recording)
     raise InputError(f"no check for '{name}'; there are {', '.join(known)}")
 
 
-def check_recorded(recording: Recording, root: Path, layout: str | None) -> dict[str, Any]:
+def _check_recorded(recording: Recording, root: Path, layout: str | None) -> dict[str, Any]:
     """The check of a set that has cameras, 2D and 3D to compare."""
     problems = list[str]()
     try:
@@ -64,11 +64,11 @@ def check_recorded(recording: Recording, root: Path, layout: str | None) -> dict
             recorded = recording.open_best(root, layout, verify=False)
         except InputError:
             raise error from None
-    unit, recorded = checked_unit(recorded, recording.unit(recorded.layout))
-    reprojection, far = reprojected(recorded, recording.median_px)
-    leg_order, odd_legs = leg_order_of(recorded)
+    unit, recorded = _checked_unit(recorded, recording.unit(recorded.layout))
+    reprojection, far = _reprojected(recorded, recording.median_px)
+    leg_order, odd_legs = _leg_order_of(recorded)
     counts = counted(recording, recorded)
-    pictures, absent, odd_pictures = looked_for(recording, root, recorded)
+    pictures, absent, odd_pictures = _looked_for(recording, root, recorded)
     partial = [*counts.partial, *absent]
     if recorded.keypoints is None and not recorded.layout.endswith(PROJECTED):
         partial.append("no 2D, so 3D is compared with none")
@@ -90,7 +90,7 @@ def check_recorded(recording: Recording, root: Path, layout: str | None) -> dict
     }
 
 
-def checked_unit(recorded: Recorded, documented: str) -> tuple[str, Recorded]:
+def _checked_unit(recorded: Recorded, documented: str) -> tuple[str, Recorded]:
     """The unit of the files by their bones, and the set in millimetres whatever is documented."""
     some = recorded.pose[evenly_spaced(len(recorded.pose), CHECKED_POSES)]
     found = unit_of(some / UNIT_MM[documented], recorded.skeleton)  # as in the files
@@ -99,7 +99,7 @@ def checked_unit(recorded: Recorded, documented: str) -> tuple[str, Recorded]:
     return found, replace(recorded, pose=recorded.pose * (UNIT_MM[found] / UNIT_MM[documented]))
 
 
-def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
+def _leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
     """The leg order of the files, and the subjects whose order is another."""
     orders: dict[str, str] = {}
     stored = recorded.stored or recorded.skeleton
@@ -114,7 +114,7 @@ def leg_order_of(recorded: Recorded) -> tuple[str, list[str]]:
     return most, [f"leg order: {one} is {order}, most are {most}" for one, order in others.items()]
 
 
-def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | None, list[str]]:
+def _reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | None, list[str]]:
     """How far 3D lands from 2D (pixels), and what is wrong; `usual`: the median of true 2D."""
     if recorded.layout.endswith(PROJECTED):  # by definition: nothing else is known of their 2D
         return {"median": 0.0, "p99": 0.0, "max": 0.0}, []
@@ -125,13 +125,13 @@ def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | No
     limit = FAR if UNIVERSAL in recorded.layout else max(usual, DETECTED * detected)
     rows = evenly_spaced(len(recorded), MOST)
     frames = recorded.read(rows)
-    errors = distances(frames, list(range(len(skeleton))))
+    errors = _distances(frames, list(range(len(skeleton))))
     known = errors[errors.isfinite()].double().numpy()
     if not len(known):
         return None, ["no joint has both 2D and 3D"]
     values = zip(("median", "p99", "max"), np.percentile(known, [50, 99, 100]), strict=True)
     found = {name: round(float(value), 4) for name, value in values}
-    problems, median = two_d_problems(frames), float(np.median(known))
+    problems, median = _two_d_problems(frames), float(np.median(known))
     far = "3D lands {:.3g} px from 2D (median; up to {:g} is usual)"
     if median > limit:
         of_joint = dict(zip(skeleton.joints, errors.nanmedian(0).values.tolist(), strict=True))
@@ -143,28 +143,28 @@ def reprojected(recorded: Recorded, usual: float) -> tuple[dict[str, float] | No
         of_camera = {n: float(errors[names == n].nanmedian()) for n in recorded.names("camera")}
         odd = {name: px for name, px in of_camera.items() if px > limit}
         problems += [f"camera {name}: {far.format(px, limit)}" for name, px in odd.items()]
-    if agrees_better_swapped(frames, skeleton, usual):
+    if _agrees_better_swapped(frames, skeleton, usual):
         problems.append("left and right legs of the 2D are exchanged against the 3D")
     return found, problems
 
 
-def distances(frames: Frames, columns: list[int]) -> Tensor:
+def _distances(frames: Frames, columns: list[int]) -> Tensor:
     """Pixels between projected 3D and the 2D of `columns`, (N, J); NaN where 2D is missing."""
     assert frames.pose is not None
     apart = (frames.camera.project(frames.pose) - frames.keypoints[:, columns]).norm(dim=-1)
     return torch.where(frames.confidence[:, columns] > 0, apart, torch.nan)
 
 
-def agrees_better_swapped(frames: Frames, skeleton: Skeleton, limit: float) -> bool:
+def _agrees_better_swapped(frames: Frames, skeleton: Skeleton, limit: float) -> bool:
     """Whether knees and ankles in 2D fit the 3D of the other leg far better than of their own."""
     own = list(range(len(skeleton)))
     legs = [n for n in own if skeleton.joints[n].endswith(("_knee", "_ankle"))]
     other = [skeleton.index(other_side(skeleton.joints[n])) if n in legs else n for n in own]
-    as_named, swapped = (distances(frames, one)[:, legs].nanmedian() for one in (own, other))
+    as_named, swapped = (_distances(frames, one)[:, legs].nanmedian() for one in (own, other))
     return bool(as_named > limit) and bool(swapped < as_named / 2)
 
 
-def two_d_problems(frames: Frames) -> list[str]:
+def _two_d_problems(frames: Frames) -> list[str]:
     """2D that training cannot use: people with too few joints, joints far outside the picture."""
     problems = []
     if few := int(((frames.confidence > 0).sum(1) < FEWEST_JOINTS).sum()):
@@ -177,7 +177,7 @@ def two_d_problems(frames: Frames) -> list[str]:
     return problems
 
 
-def looked_for(
+def _looked_for(
     recording: Recording, root: Path, recorded: Recorded
 ) -> tuple[dict[str, int] | None, list[str], list[str]]:
     """The pictures looked for and found, if any, what is not there, and the first odd one."""

@@ -46,32 +46,32 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Counts:
+class _Counts:
     # by name: subjects, sequences, cameras, frames, expected (frames, or None) and variant
     splits: dict[str, Row]
     partial: tuple[str, ...]  # what is not there, a line each
     problems: tuple[str, ...]  # what cannot be, a line each
 
 
-def counted(recording: "Recording", recorded: Recorded) -> Counts:
+def counted(recording: "Recording", recorded: Recorded) -> _Counts:
     """The counts of a set's splits beside the known ones."""
     splits: dict[str, Row] = {}
-    partial, problems = list[str](), duplicates(recorded)
+    partial, problems = list[str](), _duplicates(recorded)
     for split in recorded.names("split"):
         part = recorded.select(lambda view, split=split: view.split == split)  # type: ignore[misc]
-        known, row = recording.known.get(split, Split()), row_of(part, recording.crowded)
+        known, row = recording.known.get(split, Split()), _row_of(part, recording.crowded)
         if split == "train" and any(name in recorded.layout for name in recording.thinned):
             known = replace(known, wholes=())
-        row["expected"], row["variant"] = compared(known, part, row)
+        row["expected"], row["variant"] = _compared(known, part, row)
         splits[split] = row
-        lacks, excess = lacks_and_excess(known, part, row)
+        lacks, excess = _lacks_and_excess(known, part, row)
         partial += [f"{split} {line}" for line in lacks]
         problems += [f"{split} {line}: is something twice in it?" for line in excess]
     partial += [f"no {split} split" for split in recording.known if split not in splits]
-    return Counts(splits, tuple(partial), tuple(problems))
+    return _Counts(splits, tuple(partial), tuple(problems))
 
 
-def row_of(part: Recorded, crowded: bool) -> Row:
+def _row_of(part: Recorded, crowded: bool) -> Row:
     """The counts of one split; the people of a crowded set share its sequences."""
     used = [part.views[n] for n in part.view.unique().tolist()]
     sequences = {("" if crowded else view.subject, view.sequence) for view in used}
@@ -80,7 +80,7 @@ def row_of(part: Recorded, crowded: bool) -> Row:
     return counted | {"frames": len(part)}
 
 
-def lacks_and_excess(known: Split, part: Recorded, row: Row) -> tuple[list[str], list[str]]:
+def _lacks_and_excess(known: Split, part: Recorded, row: Row) -> tuple[list[str], list[str]]:
     """What a split does not have, the largest alone, and what it has more of than any copy."""
     lacks, excess, sequences = what_is_absent(known, part), list[str](), row["sequences"]
     if known.sequences and sequences < min(known.sequences):
@@ -94,7 +94,7 @@ def lacks_and_excess(known: Split, part: Recorded, row: Row) -> tuple[list[str],
     return lacks[:1], excess
 
 
-def compared(known: Split, part: Recorded, row: Row) -> tuple[int | None, str]:
+def _compared(known: Split, part: Recorded, row: Row) -> tuple[int | None, str]:
     """How many frames the nearest known copy has, and its name, `PARTIAL` or another of those."""
     if not known.wholes:
         return None, UNKNOWN
@@ -131,14 +131,14 @@ def what_is_absent(known: Split, part: Recorded, wanted: Sequence[str] = ()) -> 
     return [*found, f"has {cameras} of {of} cameras"] if cameras < of else found
 
 
-def duplicates(recorded: Recorded) -> list[str]:
+def _duplicates(recorded: Recorded) -> list[str]:
     """A problem for frames that are there twice; two people of a picture have two poses."""
     key, row = recorded.moments(), recorded.pose_row
     # by pose first, so that the same pose of two people comes together
     by_pose = recorded.pose.sum((1, 2))[row].argsort()
     order = by_pose[key[by_pose].argsort(stable=True)]
     twice = (key[order].diff() == 0).nonzero()[:, 0]
-    same = alike(recorded.pose, row[order[twice]], row[order[twice + 1]])
+    same = _alike(recorded.pose, row[order[twice]], row[order[twice + 1]])
     if not len(rows := order[twice[same] + 1]):
         return []
     view, frame = recorded.at(int(rows[0]))
@@ -151,11 +151,11 @@ def repeated(recorded: Recorded) -> list[str]:
     """A note about poses that repeat the one before them exactly, which people do not do."""
     key, row, order = recorded.moments(), recorded.pose_row, recorded.in_time()
     pairs = ((recorded.view[order].diff() == 0) & (key[order].diff() > 0)).nonzero()[:, 0]
-    count = int(alike(recorded.pose, row[order[pairs]], row[order[pairs + 1]]).sum())
+    count = int(_alike(recorded.pose, row[order[pairs]], row[order[pairs + 1]]).sum())
     return [f"{count} frames repeat the pose of the frame before them exactly"] if count else []
 
 
-def alike(pose: Tensor, first: Tensor, second: Tensor) -> Tensor:
+def _alike(pose: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """Whether poses of these rows are the same, (N,)."""
     out = torch.ones(len(first), dtype=torch.bool)
     for rows in torch.arange(len(first)).split(100_000):

@@ -62,35 +62,35 @@ def indexed(
         return build()
     # Beside the data, the name holds no path: a folder that is moved keeps its index. In the cache,
     # folders must not meet.
-    in_cache = cache_folder() / "index" / f"{name}-{digest(str(root.resolve()))[:8]}"
-    stamp, places = stamp_of(root, files), (root / ".unihpe" / name, in_cache)
+    in_cache = cache_folder() / "index" / f"{name}-{_digest(str(root.resolve()))[:8]}"
+    stamp, places = _stamp_of(root, files), (root / ".unihpe" / name, in_cache)
     for stem in places:
         # what processes that were killed while they saved left behind (see `files.replacing`)
-        remove(stem, f".{PATTERN}.*.tmp", lambda file: time.time() - file.stat().st_mtime > STALE)
-        if (found := load(stem.with_name(f"{stem.name}-{stamp}.index"), lens)) is not None:
+        _remove(stem, f".{PATTERN}.*.tmp", lambda file: time.time() - file.stat().st_mtime > STALE)
+        if (found := _load(stem.with_name(f"{stem.name}-{stamp}.index"), lens)) is not None:
             return found
     recorded = build()
     for stem in places:
         place = stem.with_name(f"{stem.name}-{stamp}.index")
         with contextlib.suppress(InputError):
-            save(recorded, place)
-            remove(stem, PATTERN, lambda file, kept=place: file != kept)  # type: ignore[misc]
-            return load(place, lens) or recorded
+            _save(recorded, place)
+            _remove(stem, PATTERN, lambda file, kept=place: file != kept)  # type: ignore[misc]
+            return _load(place, lens) or recorded
     return recorded
 
 
-def digest(text: str) -> str:
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def stamp_of(root: Path, files: Sequence[Path]) -> str:
+def _stamp_of(root: Path, files: Sequence[Path]) -> str:
     """Changes with any of the files, with the package and with its readers."""
     states = [(os.path.relpath(file, root), file.stat()) for file in files]
     found = [(name, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for name, state in states]
-    return digest(json.dumps([metadata.version("unihpe"), READERS, found]))[:STAMP]
+    return _digest(json.dumps([metadata.version("unihpe"), READERS, found]))[:STAMP]
 
 
-def remove(stem: Path, pattern: str, stale: Callable[[Path], bool]) -> None:
+def _remove(stem: Path, pattern: str, stale: Callable[[Path], bool]) -> None:
     """Remove the stale ones of the files that are named like an index of this stem."""
     for file in stem.parent.glob(pattern.format(glob.escape(stem.name))):
         with contextlib.suppress(OSError):
@@ -98,12 +98,12 @@ def remove(stem: Path, pattern: str, stale: Callable[[Path], bool]) -> None:
                 file.unlink()
 
 
-def save(recorded: Recorded, place: Path) -> None:
+def _save(recorded: Recorded, place: Path) -> None:
     """Write an index, whole or not at all; InputError if it cannot be written."""
     tensors = {name: part for name in ARRAYS if (part := getattr(recorded, name)) is not None}
     with replacing(place) as temporary, temporary.open("wb") as file:
         file.write(MAGIC)
-        arrays = {name: write_array(file, part, recorded) for name, part in tensors.items()}
+        arrays = {name: _write_array(file, part, recorded) for name, part in tensors.items()}
         parts = {part: getattr(recorded.cameras, part) for part in LENS}
         described = {
             "arrays": arrays,
@@ -117,7 +117,7 @@ def save(recorded: Recorded, place: Path) -> None:
         file.write(text + FOOTER.pack(start, len(text), zlib.crc32(text)))
 
 
-def write_array(file: IO[bytes], tensor: Tensor, recorded: Recorded) -> dict[str, Any]:
+def _write_array(file: IO[bytes], tensor: Tensor, recorded: Recorded) -> dict[str, Any]:
     """One array after what is there, block by block; its place."""
     file.write(bytes(-file.tell() % ALIGNED))
     offset, crc = file.tell(), 0
@@ -130,7 +130,7 @@ def write_array(file: IO[bytes], tensor: Tensor, recorded: Recorded) -> dict[str
     return {"offset": offset, "shape": list(tensor.shape), "type": kind, "crc": crc}
 
 
-def read_array(mapped: Mapped, place: dict[str, Any]) -> Tensor:
+def _read_array(mapped: Mapped, place: dict[str, Any]) -> Tensor:
     """One array of an index; ValueError where it is not what was written."""
     tensor, crc = mapped.tensor(place["offset"], tuple(place["shape"]), TYPES[place["type"]]), 0
     for block in tensor.split(BLOCK):
@@ -141,7 +141,7 @@ def read_array(mapped: Mapped, place: dict[str, Any]) -> Tensor:
     return tensor
 
 
-def load(place: Path, lens: type[Camera]) -> Recorded | None:
+def _load(place: Path, lens: type[Camera]) -> Recorded | None:
     """The set of an index; None where it is absent or damaged."""
     try:
         with place.open("rb") as file:
@@ -152,7 +152,7 @@ def load(place: Path, lens: type[Camera]) -> Recorded | None:
         if mapped.map[: len(MAGIC)] != MAGIC or not whole:
             return None
         described = json.loads(text)
-        arrays = {name: read_array(mapped, place) for name, place in described["arrays"].items()}
+        arrays = {name: _read_array(mapped, place) for name, place in described["arrays"].items()}
         parts = (described["cameras"][part] for part in LENS)
         kind = {known.__name__: known for known in (Camera, lens)}[described["lens"]]
         return Recorded(

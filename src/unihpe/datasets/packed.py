@@ -82,7 +82,7 @@ def pack(
             values = vars(person) | {
                 "offset": stream.tell(),
                 "length": len(data),
-                "camera": lens(person.camera),
+                "camera": _lens(person.camera),
                 "checksum": zlib.crc32(data),
                 "group": groups.setdefault(person.group, len(groups)),
             }
@@ -92,10 +92,10 @@ def pack(
             done(len(rows["index"]))
         if not rows["index"]:
             raise InputError(f"{file}: nobody to pack")
-        write_labels(stream, rows, list(groups), settings)
+        _write_labels(stream, rows, list(groups), settings)
 
 
-def write_labels(
+def _write_labels(
     stream: BinaryIO, rows: Mapping[str, Any], groups: Sequence[str], settings: Mapping[str, Any]
 ) -> None:
     """Everything after the JPEG files."""
@@ -110,7 +110,7 @@ def write_labels(
     stream.write(text + FOOTER.pack(start, len(text)))
 
 
-def join(files: Sequence[Path], file: Path) -> None:
+def _join(files: Sequence[Path], file: Path) -> None:
     """Packed sets one after the other as one, with the settings of the first."""
     parts = [PackedPeople(part) for part in files]
     names = dict.fromkeys(name for part in parts for name in part.groups)
@@ -129,10 +129,10 @@ def join(files: Sequence[Path], file: Path) -> None:
                 for start in range(len(MAGIC), part.pictures_end, BLOCK):
                     stream.write(pictures.read(min(BLOCK, part.pictures_end - start)))
         arrays = {name: np.concatenate(value) for name, value in rows.items()}
-        write_labels(stream, arrays, list(numbers), parts[0].settings)
+        _write_labels(stream, arrays, list(numbers), parts[0].settings)
 
 
-def lens(camera: Camera) -> NDArray[np.float64]:
+def _lens(camera: Camera) -> NDArray[np.float64]:
     """A camera of leading shape () as 18 numbers; a lens's distortion is not kept."""
     rotation = camera.rotation.reshape(-1)
     parts = (camera.focal, camera.centre, camera.size, rotation, camera.translation)
@@ -260,7 +260,7 @@ class PeopleSource(Source):
 
 
 @dataclass(frozen=True)
-class Done:
+class _Done:
     people: int
     kept: int  # of them, from pieces that an earlier run left
     notes: tuple[str, ...]  # who was left out, with counts
@@ -274,14 +274,14 @@ def pack_recorded(
     skip_missing: bool = False,  # leave out people whose picture is not there
     done: Callable[[int], None] = lambda count: None,  # told how many people are ready
     piece: int = PIECE,
-) -> Done:
+) -> _Done:
     """Pack the people of a recorded set, in human36m17's joints by name (NaN where it lacks one).
 
     Pieces lie in a folder beside the file until all are done: those that are whole are kept when
     packing stops, and the next run continues after them. Boxes hold all joints of the set. Pictures
     keep their lens's distortion, and so does the 2D of sets that have it.
     """
-    indices, notes = packable(recorded, pictures, skip_missing)
+    indices, notes = _packable(recorded, pictures, skip_missing)
     notes = (*recorded.notes, *notes)
     place = str(pictures.root.resolve()).encode()  # the digest tells places, and names none
     settings = {
@@ -295,22 +295,22 @@ def pack_recorded(
     folder, kept, ready = file.with_name(f"{file.name}.pieces"), 0, 0
     pieces = {folder / f"{n:05d}": chosen for n, chosen in enumerate(indices.split(piece))}
     for number, (part, chosen) in enumerate(pieces.items()):
-        wanted, people = settings | {"piece": number, "of": piece}, labelled(recorded, chosen)
-        if holds(part, wanted, people):
+        wanted, people = settings | {"piece": number, "of": piece}, _labelled(recorded, chosen)
+        if _holds(part, wanted, people):
             kept += len(chosen)
             done(ready + len(chosen))
         else:
-            crops = cut_out(recorded, pictures, people)
+            crops = _cut_out(recorded, pictures, people)
             pack(crops, part, wanted, done=lambda count, before=ready: done(before + count))  # type: ignore[misc]
         ready += len(chosen)
-    join(list(pieces), file)
+    _join(list(pieces), file)
     if (written := len(PackedPeople(file))) != len(indices):
         raise InputError(f"{file}: holds {written} people, not {len(indices)}: {MAKE_AGAIN}")
     shutil.rmtree(folder)
-    return Done(len(indices), kept, notes)
+    return _Done(len(indices), kept, notes)
 
 
-def packable(recorded: Recorded, pictures: Pictures, skip: bool) -> tuple[Tensor, tuple[str, ...]]:
+def _packable(recorded: Recorded, pictures: Pictures, skip: bool) -> tuple[Tensor, tuple[str, ...]]:
     """The indices that can be packed, and notes on those that cannot, which `skip` allows."""
     found = (pictures.find(*recorded.at(n)) for n in range(len(recorded)))
     there = torch.tensor([file is not None for file in found])
@@ -331,7 +331,7 @@ def packable(recorded: Recorded, pictures: Pictures, skip: bool) -> tuple[Tensor
     return enough.nonzero()[:, 0], tuple(notes)
 
 
-def holds(part: Path, settings: dict[str, Any], people: Frames) -> bool:
+def _holds(part: Path, settings: dict[str, Any], people: Frames) -> bool:
     """Whether a piece is there already: of the same pictures, with these labels, and undamaged."""
     try:
         packed = PackedPeople(part)
@@ -341,11 +341,11 @@ def holds(part: Path, settings: dict[str, Any], people: Frames) -> bool:
         return False
     return packed.settings == settings and all(
         np.array_equal(getattr(packed, name), label, equal_nan=True)
-        for name, label in labels_of(people).items()
+        for name, label in _labels_of(people).items()
     )
 
 
-def labelled(recorded: Recorded, indices: Tensor) -> Frames:
+def _labelled(recorded: Recorded, indices: Tensor) -> Frames:
     """Some people in human36m17's joints; 2D that is missing is NaN, boxes are of the set's own."""
     own = recorded.read(indices)
     box = box_from_keypoints(own.keypoints, own.confidence > 0).double()
@@ -354,7 +354,7 @@ def labelled(recorded: Recorded, indices: Tensor) -> Frames:
     return replace(frames, keypoints=keypoints, box=box)
 
 
-def labels_of(people: Frames) -> dict[str, NDArray[Any]]:
+def _labels_of(people: Frames) -> dict[str, NDArray[Any]]:
     """The labels of people as a packed set has them; visible is what lies in the picture."""
     inside = (people.keypoints >= 0) & (people.keypoints < people.camera.size[:, None])
     visibility = np.where(inside.all(-1), SEEN, 0).astype(np.uint8)
@@ -362,8 +362,8 @@ def labels_of(people: Frames) -> dict[str, NDArray[Any]]:
     return {name: getattr(people, name).numpy() for name in names} | {"visibility": visibility}
 
 
-def cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[LabelledCrop]:
-    labels = labels_of(people)
+def _cut_out(recorded: Recorded, pictures: Pictures, people: Frames) -> Iterator[LabelledCrop]:
+    labels = _labels_of(people)
     for n, index in enumerate(people.index.tolist()):
         whole = pictures.read_sized(*recorded.at(index), people.camera.size[n])
         of_one = {name: label[n] for name, label in labels.items()} | {"index": index}

@@ -22,7 +22,7 @@ class Pictures:
     def __init__(self, recording: Recording, root: Path) -> None:
         assert recording.pictures is not None
         self.names, self.videos = recording.pictures, recording.videos
-        self.root, self.first, self.video = root, 0, Video()
+        self.root, self.first, self.video = root, 0, _Video()
 
     def find(self, view: View, frame: int) -> Path | None:
         """The file that shows a frame, counted from 0: a picture, else a video of that length."""
@@ -64,7 +64,7 @@ def near_the_beginning(source: Recorded, pictures: Pictures, row: int) -> int:
     return int((source.view == source.view[row]).nonzero()[0, 0]) if is_video else row
 
 
-class Video:
+class _Video:
     """Frames of videos, one video at a time."""
 
     def __init__(self) -> None:

@@ -51,18 +51,18 @@ def legs_of(pose: Tensor, skeleton: Skeleton) -> tuple[Legs, float]:
     claimed = place["left_hip"] - place["right_hip"]
     arms = place["left_shoulder"] - place["right_shoulder"]
     with_arms = float(((claimed * arms).sum(-1) > 0).double().mean())
-    by_arms = verdict(with_arms)
-    cosine = cosine_similarity(left_by_knees(place, skeleton), claimed, dim=-1)
+    by_arms = _verdict(with_arms)
+    cosine = cosine_similarity(_left_by_knees(place, skeleton), claimed, dim=-1)
     votes = cosine[cosine.abs() > 0.3]  # a straight leg gives 0
     with_knees = float((votes > 0).double().mean()) if len(votes) >= FEWEST_VOTES else 0.5
-    by_knees = verdict(with_knees)
+    by_knees = _verdict(with_knees)
     if by_knees == "unclear":
         return by_arms, max(with_arms, 1 - with_arms)
     share = max(with_knees, 1 - with_knees)
     return ("mirrored" if by_knees == "swapped" and by_arms == "as named" else by_knees), share
 
 
-def left_by_knees(place: dict[str, Tensor], skeleton: Skeleton) -> Tensor:
+def _left_by_knees(place: dict[str, Tensor], skeleton: Skeleton) -> Tensor:
     """A person's left by the bend of the knees alone, (N, 3); zero where the legs are straight."""
     hips = (place["left_hip"] + place["right_hip"]) / 2
     up = (place["left_shoulder"] + place["right_shoulder"]) / 2 - hips
@@ -78,7 +78,7 @@ def left_by_knees(place: dict[str, Tensor], skeleton: Skeleton) -> Tensor:
     return left
 
 
-def verdict(share: float) -> Legs:
+def _verdict(share: float) -> Legs:
     """What a share of frames that agree with the names says."""
     if max(share, 1 - share) < PROOF:
         return "unclear"
@@ -108,7 +108,7 @@ def require_body(pose: Tensor, skeleton: Skeleton, where: str, unit: str) -> Non
         raise InputError(f"{where}: left and right legs are {votes}; {right}: reorder the file")
 
 
-def fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, Tensor]:
+def _fit_pinhole(points: Tensor, keypoints: Tensor, where: str) -> tuple[Tensor, Tensor]:
     """The focal lengths and principal point that best project points onto keypoints, (2,) each, px.
 
     Least absolute errors (least squares, re-weighted by the inverse error), since detections err.
@@ -146,5 +146,5 @@ def with_fitted_intrinsics(recorded: Recorded, most: int = 4 * CHECKED_POSES) ->
         assert frames.pose is not None
         view, _ = recorded.at(int(indices[0]))
         where = f"{recorded.layout}, {view.subject}, camera {view.camera}"
-        focal[row], centre[row] = fit_pinhole(frames.pose, frames.keypoints, where)
+        focal[row], centre[row] = _fit_pinhole(frames.pose, frames.keypoints, where)
     return replace(recorded, cameras=replace(recorded.cameras, focal=focal, centre=centre))

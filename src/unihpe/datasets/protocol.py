@@ -117,8 +117,8 @@ class Protocol:
         actions = f"actions {', '.join(self.actions)}" if self.actions else ""
         chosen = filter(None, (cameras, actions, self.condition_words))
         step = scored.step or self.stride
-        frames = every(step) if step == 1 else f"{every(step)} of each sequence"
-        frames += f" (the protocol: {every(self.stride)})" if step != self.stride else ""
+        frames = _every(step) if step == 1 else f"{_every(step)} of each sequence"
+        frames += f" (the protocol: {_every(self.stride)})" if step != self.stride else ""
         return (
             f"{scored.layout}, split {self.split}, {frames}, {', '.join(chosen)},"
             f" 2D {scored.keypoints}, flip test {'beside' if scored.flip else 'no'};"
@@ -132,7 +132,7 @@ class Protocol:
         return "; ".join(f"{figure.metric} over {words[figure.joints]}" for figure in self.figures)
 
 
-def every(step: int) -> str:
+def _every(step: int) -> str:
     return "every frame" if step == 1 else f"every {step}th frame"
 
 

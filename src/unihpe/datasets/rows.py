@@ -82,7 +82,7 @@ def with_names(
     `places`, of `count` names, are read only where there are more rows; cameras as packed.
     """
     if count < len(poses) == len(points):
-        named = rows_of_names(list(places), len(poses), cameras)
+        named = _rows_of_names(list(places), len(poses), cameras)
         if named is not None:
             note = f"{path.name}: rows without a name left out (videos that could not be read)"
             return poses[named], points[named], (note,)
@@ -93,7 +93,7 @@ def with_names(
     return poses, points, ()
 
 
-def rows_of_names(places: Sequence[Place], rows: int, cameras: Sequence[str]) -> Array | None:
+def _rows_of_names(places: Sequence[Place], rows: int, cameras: Sequence[str]) -> Array | None:
     """The rows (N,) that names belong to, in a table with more rows; None if that is unclear.
 
     MMPose's scripts write a row for every annotated frame, but no name for one whose video they
@@ -120,7 +120,7 @@ def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
     if len(parts) == 1:
         return replace(parts[0], layout=layout)
     if any(part.keypoints is not None for part in parts):
-        parts = [part if part.keypoints is not None else projected(part) for part in parts]
+        parts = [part if part.keypoints is not None else _projected(part) for part in parts]
     columns: dict[str, Any] = {}
     for column in ("frame", "pose", "keypoints", "confidence"):
         tensors = [getattr(part, column) for part in parts]
@@ -135,19 +135,19 @@ def combined(parts: Sequence[Recorded], layout: str) -> Recorded:
         pairs = zip(parts, accumulate(counts, initial=0), strict=False)  # the last sum is the total
         columns[column] = torch.cat([getattr(part, column) + start for part, start in pairs])
     views, notes = (tuple(chain(*(getattr(p, name) for p in parts))) for name in ("views", "notes"))
-    cameras = stacked([part.cameras for part in parts])
+    cameras = _stacked([part.cameras for part in parts])
     first = replace(parts[0], views=views, cameras=cameras, layout=layout, notes=notes)
     return replace(first, **columns)
 
 
-def projected(part: Recorded) -> Recorded:
+def _projected(part: Recorded) -> Recorded:
     """The same with the projection of its 3D as its 2D."""
     each = torch.arange(len(part))
     seen = part.read(each)
     return replace(part, keypoints=seen.keypoints, confidence=seen.confidence, keypoint_row=each)
 
 
-def stacked(cameras: Sequence[Camera]) -> Camera:
+def _stacked(cameras: Sequence[Camera]) -> Camera:
     """Cameras one after the other; all have a lens model, or none has."""
     parts = [name for name, part in vars(cameras[0]).items() if part is not None]
     joined = {part: torch.cat([getattr(camera, part) for camera in cameras]) for part in parts}

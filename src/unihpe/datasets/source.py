@@ -70,7 +70,7 @@ class Source(Protocol):
         return self
 
 
-class InJoints(Source):
+class _InJoints(Source):
     """A source in the joints of `skeleton`, matched by name.
 
     A joint that the set lacks, or that another set means otherwise (MPI-INF-3DHP's head is not
@@ -110,7 +110,7 @@ class InJoints(Source):
         return self.source.sizes()
 
     def without_pictures(self) -> Source:
-        return InJoints(self.source.without_pictures(), self.target)
+        return _InJoints(self.source.without_pictures(), self.target)
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
         frames, own = self.source.read(indices, generator), self.source.skeleton
@@ -126,5 +126,5 @@ class InJoints(Source):
 
 
 def in_joints(source: Source, skeleton: Skeleton) -> Source:
-    """The source itself where it has these joints already, else `InJoints`."""
-    return source if source.skeleton == skeleton else InJoints(source, skeleton)
+    """The source itself where it has these joints already, else `_InJoints`."""
+    return source if source.skeleton == skeleton else _InJoints(source, skeleton)

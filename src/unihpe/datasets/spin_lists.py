@@ -24,7 +24,7 @@ MASK_BOX = 0.9  # lists without 2D have boxes made of the set's masks, times thi
 
 
 @dataclass(frozen=True)
-class SpinList:
+class _SpinList:
     """N pictures."""
 
     names: list[str]  # of the pictures
@@ -39,7 +39,7 @@ def is_spin(path: Path) -> bool:
     return (npz_shape(path, "S") or ())[1:2] == (len(get_skeleton("spin24")),)
 
 
-def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinList:
+def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> _SpinList:
     """A list in the joints of `target`, whose names `words` turn into SPIN's."""
     source = get_skeleton("spin24")
     columns = [source.index(words.get(joint, joint)) for joint in target.joints]
@@ -62,10 +62,10 @@ def read_spin(path: Path, target: Skeleton, words: Mapping[str, str]) -> SpinLis
     if len(lengths) > 1:
         raise InputError(f"{path}: arrays of different length, {sorted(lengths)}; get it again")
     pose = float32(joints[..., :3]) * 1000
-    return SpinList(names, pose, keypoints, float32(centre), float32(scale * PIXELS))
+    return _SpinList(names, pose, keypoints, float32(centre), float32(scale * PIXELS))
 
 
-def placed(people: SpinList, camera: Camera) -> Tensor:
+def placed(people: _SpinList, camera: Camera) -> Tensor:
     """The poses (N, J, 3), mm, where N cameras see them: by their 2D, else by their box."""
     if people.keypoints is None:
         shift = place_by_box(people.pose, people.centre, people.side / MASK_BOX, camera)

@@ -52,7 +52,7 @@ class Detections:
     by_subject: dict[str, dict[str, Any]]  # subject → sequence → one array per camera
 
 
-def as_mapping(value: object, where: object, what: str) -> dict[str, Any]:
+def _as_mapping(value: object, where: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         kind = type(value).__name__
         raise InputError(f"{where}: {what} is a {kind}, expected a dict by name; {OWN_FILES}")
@@ -62,9 +62,9 @@ def as_mapping(value: object, where: object, what: str) -> dict[str, Any]:
 def read_3d(path: Path, joints: Mapping[int, Skeleton], wanted: Skeleton) -> list[Sequence3D]:
     """Every sequence of a 3D file, its joints, which their number tells, reduced to `wanted`."""
     sequences = []
-    subjects = as_mapping(load_npz(path, ("positions_3d",))["positions_3d"], path, "positions_3d")
+    subjects = _as_mapping(load_npz(path, ("positions_3d",))["positions_3d"], path, "positions_3d")
     for subject, by_name in subjects.items():
-        for name, value in as_mapping(by_name, path, f"positions_3d[{subject}]").items():
+        for name, value in _as_mapping(by_name, path, f"positions_3d[{subject}]").items():
             where = f"{path}: {subject}, {name}"
             poses = as_floats(value, (None, None, 3), where, "3D poses")
             if (source := joints.get(poses.shape[1])) is None:
@@ -111,28 +111,28 @@ def read_2d(root: Path, set_name: str, two_d: str) -> Detections:
     """The 2D file of a set; an InputError for one without metadata or with unknown joints."""
     path = two_d_path(root, set_name, two_d)
     content = load_npz(path, ("positions_2d", "metadata"))
-    metadata = as_mapping(content["metadata"], path, "metadata")
-    subjects = as_mapping(content["positions_2d"], path, "positions_2d")
+    metadata = _as_mapping(content["metadata"], path, "metadata")
+    subjects = _as_mapping(content["positions_2d"], path, "positions_2d")
     for subject, sequences in subjects.items():
-        as_mapping(sequences, path, f"positions_2d[{subject}]")
-    return Detections(path, joints_of(metadata, path), subjects)
+        _as_mapping(sequences, path, f"positions_2d[{subject}]")
+    return Detections(path, _joints_of(metadata, path), subjects)
 
 
-def joints_of(metadata: Mapping[str, Any], path: Path) -> Skeleton:
+def _joints_of(metadata: Mapping[str, Any], path: Path) -> Skeleton:
     """The joint set of a 2D file, from the metadata's name and symmetry."""
     name, symmetry = str(metadata.get("layout_name")), metadata.get("keypoints_symmetry")
     count = metadata.get("num_joints")
     named = symmetry is None and name in LAYOUTS
     for candidate in [LAYOUTS[name]] if named else LAYOUTS.values():
         skeleton = get_skeleton(candidate)
-        if len(skeleton) == count and (symmetry is None or has_sides(skeleton, symmetry)):
+        if len(skeleton) == count and (symmetry is None or _has_sides(skeleton, symmetry)):
             return skeleton
     has = f"its {count} joints (layout '{name}', symmetry {symmetry})"
     remedy = "left and right may be exchanged: make the file again with VideoPose3D's own tools"
     raise InputError(f"{path}: {has} are none of {', '.join(LAYOUTS)}; {remedy}")
 
 
-def has_sides(skeleton: Skeleton, symmetry: Any) -> bool:
+def _has_sides(skeleton: Skeleton, symmetry: Any) -> bool:
     """Whether the columns a file calls left and right are a skeleton's."""
     own = [n for n, joint in enumerate(skeleton.joints) if joint.startswith("left_")]
     try:
@@ -143,7 +143,7 @@ def has_sides(skeleton: Skeleton, symmetry: Any) -> bool:
 
 
 @dataclass
-class TwoD:
+class _TwoD:
     """The 2D of sequences, view by view, each cut to its 3D and as the target's joints."""
 
     detections: Detections
@@ -214,7 +214,7 @@ def assemble(
     large = people * len(skeleton) * NUMBERS * 4 >= LARGE
     points, maps = None, tuple[Mapped, ...]()
     if detections is not None:
-        two_d = TwoD(detections, skeleton)
+        two_d = _TwoD(detections, skeleton)
         points, maps = stacked(two_d.parts(sequences, each), large)
         if two_d.largest < NORMALISED:
             what = f"2D lies within {NORMALISED:g} of 0, so it is no pixels"

@@ -35,14 +35,14 @@ def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) 
     return torch.randn(shape, generator=generator, device=generator.device) * path.prior_std
 
 
-def require_steps(steps: int) -> None:
+def _require_steps(steps: int) -> None:
     if steps < 1:
         raise InputError(f"a sampler takes at least 1 step, not {steps}")
 
 
-def even(start: float, end: float, steps: int, like: Tensor) -> Tensor:
+def _even(start: float, end: float, steps: int, like: Tensor) -> Tensor:
     """Evenly spaced times, (steps + 1,)."""
-    require_steps(steps)
+    _require_steps(steps)
     return torch.linspace(start, end, steps + 1, device=like.device, dtype=like.dtype)
 
 
@@ -56,7 +56,7 @@ def euler_maruyama(
     `zero_temperature`.
     """
     mean = x
-    for now, then in pairwise(even(path.t_max, T_END, steps, x)):
+    for now, then in pairwise(_even(path.t_max, T_END, steps, x)):
         t, dt = now[None], now - then
         f, g2 = (over(part, x) for part in path.coefficients(t))
         x = mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
@@ -97,7 +97,7 @@ def probability_flow(
     start = t_start or path.t_max
     # even in √t, so that steps shorten where σ falls towards 0; VE's σ is geometric in t already
     power = 1 if isinstance(path, VE) else 2
-    grid = even(start ** (1 / power), t_end ** (1 / power), steps, x) ** power
+    grid = _even(start ** (1 / power), t_end ** (1 / power), steps, x) ** power
     for now, then in pairwise(grid):
         first, dt = slope(x, now[None]), then - now
         x = x + dt * 0.5 * (first + slope(x + dt * first, then[None]))
@@ -114,7 +114,7 @@ def dpm_solver_pp_2m(
     is a mean, so that a posterior much narrower than `DPM_END` comes out narrower still: by √½
     where its spread equals it. x is noise of the standard deviation σ(t_start).
     """
-    grid = log_snr_times(path, steps, x, t_start)
+    grid = _log_snr_times(path, steps, x, t_start)
     alpha, sigma = path.marginal(grid)
     log_snr = (alpha / sigma).log()
     previous = None
@@ -127,12 +127,12 @@ def dpm_solver_pp_2m(
     return denoise(x, grid[-1][None])
 
 
-def log_snr_times(path: Path, steps: int, x: Tensor, start: float = 0) -> Tensor:
+def _log_snr_times(path: Path, steps: int, x: Tensor, start: float = 0) -> Tensor:
     """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
     dense = torch.linspace(start or path.t_max, T_END, 20_001, dtype=torch.float64)
     log_snr = torch.div(*path.marginal(dense)).log()  # log(α/σ), rises along `dense`
     end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
-    wanted = even(float(log_snr[0]), end, steps, dense)
+    wanted = _even(float(log_snr[0]), end, steps, dense)
     upper = torch.searchsorted(log_snr, wanted).clamp(1, len(dense) - 1)
     # Interpolated, since the bare table would be uneven where steps are nearly as fine as it.
     part = (wanted - log_snr[upper - 1]) / (log_snr[upper] - log_snr[upper - 1])
@@ -144,7 +144,7 @@ def flow_euler(denoise: Denoiser, path: Path, x: Tensor, steps: int = 10) -> Ten
     """Euler steps of the flow's own ODE, dx/dt = z − x₀, on the linear path. NFE = steps."""
     if not isinstance(path, Linear):
         raise InputError("flow-euler is for the linear path only; use dpm-solver++")
-    for now, then in pairwise(even(1.0, 0.0, steps, x)):
+    for now, then in pairwise(_even(1.0, 0.0, steps, x)):
         x = x + (then - now) * (x - denoise(x, now[None])) / now
     return x
 
@@ -175,7 +175,7 @@ def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None =
     if chosen == "euler-maruyama" and generator is None:
         raise InputError("euler-maruyama is random: it needs a generator")
     count = steps or DEFAULT_STEPS[chosen]
-    require_steps(count)
+    _require_steps(count)
 
     def sampler(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
         path, start, begin = diffusion.path, diffusion.ode_start(), x

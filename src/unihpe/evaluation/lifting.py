@@ -98,9 +98,9 @@ def evaluate_lifting(
         made = answer(model, skeleton, batch, kinds, draw, targets=[target], flip=flip)
         estimates = {name.replace("2d", kind): pose for name, pose in made.poses.items()}
         if (drawn := made.hypotheses) is not None:
-            middle = {"mean of": drawn.mean(0), "median of": geometric_median(drawn)}
+            middle = {"mean of": drawn.mean(0), "median of": _geometric_median(drawn)}
             estimates |= {f"{name} {samples}": pose for name, pose in middle.items()}
-            estimates[f"best of {samples}*"] = best(drawn, batch)
+            estimates[f"best of {samples}*"] = _best(drawn, batch)
         tally.add(batch, made, estimates)
     pairs, directions = tally.agreement(generator, gallery)
     return {
@@ -112,7 +112,7 @@ def evaluate_lifting(
     }
 
 
-def geometric_median(samples: Tensor, iterations: int = 20, floor: float = 1e-3) -> Tensor:
+def _geometric_median(samples: Tensor, iterations: int = 20, floor: float = 1e-3) -> Tensor:
     """The point with the least summed distance to the samples: (S, ..., C) → (..., C).
 
     It minimises the expected MPJPE as the mean minimises the expected squared error. Weiszfeld's
@@ -125,7 +125,7 @@ def geometric_median(samples: Tensor, iterations: int = 20, floor: float = 1e-3)
     return median
 
 
-def best(samples: Tensor, batch: Batch) -> Tensor:
+def _best(samples: Tensor, batch: Batch) -> Tensor:
     """The sample (S, B, J, 3) nearest to the truth, by MPJPE: not a prediction, a bound."""
     assert batch.pose is not None
     seen = torch.isfinite(batch.pose).all(-1).expand(samples.shape[:-1])

@@ -54,15 +54,15 @@ def evaluate_pictures(
     flat: dict[str, list[dict[str, Tensor]]] = {name: [] for name in FLAT_PATHS.values()}
     for batch in batches:
         made = answer(model, skeleton, batch, tuple(Modality), draw, flip=flip)
-        tally.add(batch, made, {renamed(name, PATHS): pose for name, pose in made.poses.items()})
+        tally.add(batch, made, {_renamed(name, PATHS): pose for name, pose in made.poses.items()})
         for name, points in made.keypoints.items():
-            flat.setdefault(renamed(name, FLAT_PATHS), []).append(scores_2d(points, batch))
+            flat.setdefault(_renamed(name, FLAT_PATHS), []).append(_scores_2d(points, batch))
     pairs, directions = tally.agreement(generator, gallery)
     return {
         "protocol": words,
         "poses": len(tally.groups),
         "errors_mm": tally.errors(),
-        **{name: means(parts) for name, parts in flat.items()},
+        **{name: _means(parts) for name, parts in flat.items()},
         "cosine": pairs,
         "retrieval": directions,
     }
@@ -95,7 +95,7 @@ def evaluate_photographs(
         assert batch.box is not None
         made = answer(model, skeleton, batch, kinds, draw, targets=targets, flip=flip)
         for name, points in made.keypoints.items():
-            estimates[in_words(renamed(name, FLAT_PATHS))].append(points[:, columns].cpu())
+            estimates[in_words(_renamed(name, FLAT_PATHS))].append(points[:, columns].cpu())
         own = batch.keypoints[:, columns], batch.confidence[:, columns], batch.box
         truth.append([x.cpu() for x in own])
     points, seen, boxes = (torch.cat(part) for part in zip(*truth, strict=True))
@@ -109,12 +109,12 @@ def evaluate_photographs(
         # (joints, 1, 2): each joint its own person to the metrics
         target = from_box(points, boxes)[counted][:, None]
         guesses = {name: from_box(row, boxes)[counted][:, None] for name, row in rows.items()}
-        scored = {name: means([errors_2d(x, target, size)]) for name, x in guesses.items()}
+        scored = {name: _means([_errors_2d(x, target, size)]) for name, x in guesses.items()}
         tables[table] = {name: {"joints": len(target), **row} for name, row in scored.items()}
     return tables
 
 
-def renamed(name: str, names: dict[str, str]) -> str:
+def _renamed(name: str, names: dict[str, str]) -> str:
     """The name of an estimate, and the flip test behind it, in a report's words."""
     first = name.partition(",")[0]
     return names[first] + name.removeprefix(first)
@@ -125,17 +125,17 @@ def in_words(name: str) -> str:
     return name.replace("image_to_2d", "image → 2D").replace("heat_maps", "heat maps")
 
 
-def scores_2d(points: Tensor, batch: Batch) -> dict[str, Tensor]:
+def _scores_2d(points: Tensor, batch: Batch) -> dict[str, Tensor]:
     """Image → 2D, box units (B, J, 2), scored in pixels of the full picture, (B,) each."""
     assert batch.box is not None
     estimate, truth = (from_box(x, batch.box).cpu() for x in (points, batch.keypoints))
     seen, size = (batch.confidence > 0).cpu(), side(batch.box).cpu()
-    table_3 = pck_2d(estimate, truth, square(truth, seen), TABLE_3_SHARE, seen)
-    own = errors_2d(estimate, truth, size, seen)
+    table_3 = pck_2d(estimate, truth, _square(truth, seen), TABLE_3_SHARE, seen)
+    own = _errors_2d(estimate, truth, size, seen)
     return {**own, f"PCK@{TABLE_3_SHARE:g}, table 3": table_3}
 
 
-def errors_2d(
+def _errors_2d(
     guess: Tensor, truth: Tensor, size: Tensor, seen: Tensor | None = None
 ) -> dict[str, Tensor]:
     """EPE and PCK of each person, (N,); keypoints (N, J, 2) and PCK's lengths (N,) in pixels."""
@@ -143,13 +143,13 @@ def errors_2d(
     return {"EPE px": epe_2d(guess, truth, seen), **pck}
 
 
-def means(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+def _means(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
     """The mean of each score over all parts; {} of none."""
     labels = parts[0] if parts else {}
     return {label: float(torch.cat([part[label] for part in parts]).mean()) for label in labels}
 
 
-def square(keypoints: Tensor, seen: Tensor) -> Tensor:
+def _square(keypoints: Tensor, seen: Tensor) -> Tensor:
     """Table 3's reference, MMPose's box: 1.2 times the extent of the seen joints, (N,) pixels."""
     low, high = extent(keypoints, seen)
     return 1.2 * (high - low).amax(1)

@@ -15,7 +15,7 @@ CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class Retrieval:
+class _Retrieval:
     """Finding the person of one modality among a gallery of another (UniHPR's task)."""
 
     gallery: int  # how many to choose from
@@ -25,7 +25,7 @@ class Retrieval:
 
 def retrieve(
     query: Tensor, gallery: Tensor, poses: Tensor, ranks: tuple[int, ...] = (1, 5, 10)
-) -> Retrieval:
+) -> _Retrieval:
     """Nearest neighbours by cosine: rows of query and gallery (N, D) and poses (N, J, 3) match.
 
     A tie counts against the query.
@@ -39,7 +39,7 @@ def retrieve(
         nearest, truth = poses[cosine.argmax(1)], poses[rows]
         seen = torch.isfinite(nearest).all(-1) & torch.isfinite(truth).all(-1)
         error += float(mpjpe(nearest, truth, seen).sum())
-    return Retrieval(n, {k: hits[k] / n for k in ranks}, error / n)
+    return _Retrieval(n, {k: hits[k] / n for k in ranks}, error / n)
 
 
 def retrievals(
@@ -55,7 +55,7 @@ def retrievals(
     return {way: asdict(retrieval) for way, retrieval in found.items()}
 
 
-def cosines(a: Tensor, b: Tensor, generator: torch.Generator) -> tuple[float, float]:
+def _cosines(a: Tensor, b: Tensor, generator: torch.Generator) -> tuple[float, float]:
     """Mean cosine of matched unit rows (N, D), and of rows matched with somebody else's."""
     shift = int(torch.randint(1, len(a), (1,), generator=generator)) if len(a) > 1 else 0
     order = torch.randperm(len(a), generator=generator).to(a.device)
@@ -68,5 +68,5 @@ def pair_cosines(
 ) -> dict[str, dict[str, float]]:
     """Mean cosines of matched and unmatched embeddings, for every pair of modalities (fig. 5)."""
     pairs = combinations(sorted(embeddings.items()), 2)
-    found = {f"{a.label}–{b.label}": cosines(x, y, generator) for (a, x), (b, y) in pairs}
+    found = {f"{a.label}–{b.label}": _cosines(x, y, generator) for (a, x), (b, y) in pairs}
     return {pair: {"matched": own, "unmatched": other} for pair, (own, other) in found.items()}

@@ -1,1 +1,7 @@
 """What people hand in: keypoint files, boxes, pictures, arrays; read and checked."""
+
+from unihpe.inputs.boxes import read_boxes
+from unihpe.inputs.keypoint_files import read_keypoints
+from unihpe.inputs.keypoints import Keypoints
+
+__all__ = ["Keypoints", "read_boxes", "read_keypoints"]

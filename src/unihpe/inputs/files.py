@@ -29,7 +29,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class _Pictures:
     """Pictures, and what other files say of the people in them, by the picture's name."""
 
     files: Files
@@ -71,11 +71,11 @@ class Pictures:
         return from_picture(pixels, boxes, people, skeleton, focal, name, person), skipped
 
 
-def open_pictures(files: Files, path: Path) -> Pictures:
+def open_pictures(files: Files, path: Path) -> _Pictures:
     """The pictures at a path, with what the other files say of them."""
     boxes = {} if files.boxes is None else read_boxes(files.boxes)
     if files.keypoints is None:
-        return Pictures(files, pictures_in(path), boxes, {})
+        return _Pictures(files, pictures_in(path), boxes, {})
     detections = read_detections(files.keypoints, files.skeleton)
     names = [Path(person.image).name for person in detections.people]
     if path.is_file() and path.name not in names and len(set(names)) == 1:
@@ -84,4 +84,4 @@ def open_pictures(files: Files, path: Path) -> Pictures:
     for name, person in zip(names, detections.people, strict=True):
         people.setdefault(name, []).append(person)
     by_picture = {name: replace(detections, people=own) for name, own in people.items()}
-    return Pictures(files, pictures_in(path), boxes, by_picture)
+    return _Pictures(files, pictures_in(path), boxes, by_picture)

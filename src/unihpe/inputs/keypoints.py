@@ -80,7 +80,7 @@ def checked_people(people: Keypoints) -> Keypoints:
     return replace(checked, image=image, person=person)
 
 
-def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:
+def _lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:
     """People in a model's joints; and, by their rows, why some cannot be lifted."""
     converted = convert(people.keypoints, people.confidence, people.skeleton, skeleton)
     points, size, seen = converted.points, people.image_size, converted.confidence > 0
@@ -100,7 +100,7 @@ def lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, d
 
 def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int], list[str]]:
     """Who can be lifted, by row; and who cannot, in words. It is refused if nobody can."""
-    _, reasons = lifting_reasons(people, skeleton)
+    _, reasons = _lifting_reasons(people, skeleton)
     skipped = [f"{people.image[n]}, person {people.person[n]}: {reasons[n]}" for n in reasons]
     if len(skipped) == len(people):
         raise InputError(f"nobody to lift: {skipped[0]}")
@@ -109,7 +109,7 @@ def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int],
 
 def converted_keypoints(people: Keypoints, skeleton: Skeleton) -> Converted:
     """People in a model's joints; refused if somebody cannot be lifted."""
-    joints, reasons = lifting_reasons(people, skeleton)
+    joints, reasons = _lifting_reasons(people, skeleton)
     if reasons:
         raise InputError(f"person {min(reasons)}: {reasons[min(reasons)]}; leave them out")
     return joints

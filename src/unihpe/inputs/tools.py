@@ -19,17 +19,17 @@ MMPOSE_DATA_SETS = {"halpe26": "halpe26", **dict.fromkeys(("coco", "ochuman"), "
 MMPOSE_DATA_SETS |= {"mpii": "mpii16", "h36m": "human36m17"}
 
 
-def triples(flat: Any) -> NDArray[np.float32]:
+def _triples(flat: Any) -> NDArray[np.float32]:
     return np.asarray(flat, dtype=np.float32).reshape(-1, 3)
 
 
-def read_coco(content: Any, name: str) -> Detections:
+def _read_coco(content: Any, name: str) -> Detections:
     """COCO's annotations; visibility 0 is missing, 1 (hidden) and 2 (seen) are there."""
     images = {image["id"]: image for image in content.get("images", [])}
     people = []
     for note in content["annotations"]:
         if any(note.get("keypoints", [])):
-            joints = triples(note["keypoints"])
+            joints = _triples(note["keypoints"])
             joints[:, 2] = joints[:, 2] > 0
             image = images.get(note["image_id"], {})
             size = (float(image["width"]), float(image["height"])) if "width" in image else None
@@ -38,11 +38,11 @@ def read_coco(content: Any, name: str) -> Detections:
     return Detections(people, COCO_SETS)
 
 
-def read_alphapose(content: Any, name: str) -> Detections:
+def _read_alphapose(content: Any, name: str) -> Detections:
     """AlphaPose, and COCO's results, which have the same layout; scores may exceed 1."""
     ids = [str(row.get("idx", row.get("id", n))) for n, row in enumerate(content)]
     rows = zip(ids, content, strict=True)
-    people = [Person(str(row["image_id"]), own, triples(row["keypoints"])) for own, row in rows]
+    people = [Person(str(row["image_id"]), own, _triples(row["keypoints"])) for own, row in rows]
     return Detections(people, ALPHAPOSE_SETS)
 
 
@@ -52,11 +52,11 @@ def read_openpose(content: Any, name: str) -> Detections:
     for n, person in enumerate(content["people"]):
         flat = person.get("pose_keypoints_2d") or person.get("pose_keypoints") or []
         if len(flat):
-            people.append(Person(name.removesuffix("_keypoints"), str(n), triples(flat)))
+            people.append(Person(name.removesuffix("_keypoints"), str(n), _triples(flat)))
     return Detections(people, OPENPOSE_SETS)
 
 
-def read_mmpose(content: Any, name: str) -> Detections:
+def _read_mmpose(content: Any, name: str) -> Detections:
     """MMPose 1.x: a demo's output, frames of instances, or the instances of one picture."""
     frames, meta = content, None
     if isinstance(content, dict):
@@ -80,12 +80,12 @@ def read_mmpose(content: Any, name: str) -> Detections:
 Reader = Callable[[Any, str], Detections]  # of a JSON file's content, and the file's name
 # A tool's reader by a key that the content has, or the first of its rows.
 READERS: Mapping[str, Reader] = {
-    "annotations": read_coco,
+    "annotations": _read_coco,
     "people": read_openpose,
-    "instance_info": read_mmpose,
-    "instances": read_mmpose,
-    "keypoint_scores": read_mmpose,
-    "image_id": read_alphapose,
+    "instance_info": _read_mmpose,
+    "instances": _read_mmpose,
+    "keypoint_scores": _read_mmpose,
+    "image_id": _read_alphapose,
 }
 
 

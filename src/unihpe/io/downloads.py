@@ -51,7 +51,7 @@ def download(
     `mirror` is the address of a folder that has the files under their cache names.
     """
     path, sha256 = (cache_folder() if cache is None else cache) / wanted.file, wanted.sha256
-    if (there := path.is_file()) and matches(path, sha256):
+    if (there := path.is_file()) and _matches(path, sha256):
         return path
     if offline:
         other = f"{path}: its SHA-256 does not begin with {sha256}; delete it and fetch it again"
@@ -64,15 +64,15 @@ def download(
     part = path.with_name(f"{path.name}.part")
     with input_errors(f"cannot write {path}", "choose a folder with $UNIHPE_CACHE", (OSError,)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        fetch(address, part, bool(sha256), progress)
-        finish(part, path, sha256, address)
+        _fetch(address, part, bool(sha256), progress)
+        _finish(part, path, sha256, address)
     return path
 
 
-def finish(part: Path, path: Path, sha256: str, address: str) -> None:
+def _finish(part: Path, path: Path, sha256: str, address: str) -> None:
     """Check a whole download and give it its name; a wrong one is removed, an InputError."""
-    stamp_of(part).unlink(missing_ok=True)
-    if not matches(part, sha256):
+    _stamp_of(part).unlink(missing_ok=True)
+    if not _matches(part, sha256):
         part.unlink()
         what = f"its SHA-256 does not begin with {sha256}: not the published file"
         raise InputError(f"{address}: {what}, so nothing was kept; try again, or another mirror")
@@ -81,13 +81,13 @@ def finish(part: Path, path: Path, sha256: str, address: str) -> None:
     part.replace(path)
 
 
-def fetch(address: str, part: Path, hashed: bool, progress: Progress | None) -> None:
+def _fetch(address: str, part: Path, hashed: bool, progress: Progress | None) -> None:
     """Load an address into `part`, going on where an earlier attempt ended, or an InputError."""
     fault: Exception | None = None
     for attempt in range(ATTEMPTS):
         time.sleep(attempt)
         try:
-            return receive(address, part, hashed, progress)
+            return _receive(address, part, hashed, progress)
         except HTTPError as error:
             error.close()
             fault = error
@@ -103,9 +103,9 @@ def fetch(address: str, part: Path, hashed: bool, progress: Progress | None) -> 
     raise InputError(f"{address}: {reason}; {remedy}, or {by_hand}") from fault
 
 
-def receive(address: str, part: Path, hashed: bool, progress: Progress | None) -> None:
-    """One attempt at `fetch`; ConnectionError if fewer bytes came than the server announced."""
-    request = Request(address, headers=AGENT | range_headers(part, hashed))
+def _receive(address: str, part: Path, hashed: bool, progress: Progress | None) -> None:
+    """One attempt at `_fetch`; ConnectionError if fewer bytes came than the server announced."""
+    request = Request(address, headers=AGENT | _range_headers(part, hashed))
     with urlopen(request, timeout=TIMEOUT) as answer:
         continued = answer.status == HTTPStatus.PARTIAL_CONTENT
         done = part.stat().st_size if continued else 0
@@ -113,11 +113,11 @@ def receive(address: str, part: Path, hashed: bool, progress: Progress | None) -
         total = done + int(length) if length is not None else None
         stamp = answer.headers.get("ETag", "")
         if stamp and not stamp.startswith("W/"):  # a weak one does not promise equal bytes
-            stamp_of(part).write_text(stamp, encoding="utf-8")
+            _stamp_of(part).write_text(stamp, encoding="utf-8")
         else:
-            stamp_of(part).unlink(missing_ok=True)
+            _stamp_of(part).unlink(missing_ok=True)
         with part.open("ab" if continued else "wb") as file:
-            while chunk := next_chunk(answer):
+            while chunk := _next_chunk(answer):
                 file.write(chunk)
                 done += len(chunk)
                 if progress is not None:
@@ -126,7 +126,7 @@ def receive(address: str, part: Path, hashed: bool, progress: Progress | None) -
         raise ConnectionError(f"the connection ended after {done} of {total} bytes")
 
 
-def next_chunk(answer: HTTPResponse) -> bytes:
+def _next_chunk(answer: HTTPResponse) -> bytes:
     """Some more bytes, none at the end; apart from writing, whose faults are of another kind."""
     try:
         return answer.read(CHUNK)
@@ -134,22 +134,22 @@ def next_chunk(answer: HTTPResponse) -> bytes:
         raise ConnectionError(f"the connection failed ({error})") from error
 
 
-def range_headers(part: Path, hashed: bool) -> dict[str, str]:
+def _range_headers(part: Path, hashed: bool) -> dict[str, str]:
     # With If-Range a server sends the whole file if it is another version by now. Without a stamp
     # the rest is asked for only where a hash will show a mixture of two versions.
-    note, done = stamp_of(part), part.stat().st_size if part.is_file() else 0
+    note, done = _stamp_of(part), part.stat().st_size if part.is_file() else 0
     stamp = note.read_text(encoding="utf-8") if note.is_file() else ""
     if not done or not (stamp or hashed):
         return {}
     return {"Range": f"bytes={done}-"} | ({"If-Range": stamp} if stamp else {})
 
 
-def stamp_of(part: Path) -> Path:
+def _stamp_of(part: Path) -> Path:
     """The small file beside `part` that holds the server's stamp of the version (ETag)."""
     return part.with_name(f"{part.name}.etag")
 
 
-def matches(path: Path, sha256: str) -> bool:
+def _matches(path: Path, sha256: str) -> bool:
     """Whether the file's SHA-256 begins with the published digits; with none published, always."""
     if not sha256:
         return True

@@ -22,10 +22,10 @@ def read_hdf5(
     with input_errors(f"{path}: not a readable HDF5 file"), h5py.File(path, "r") as file:
         require_keys(file, sorted(shapes), path, remedy)
         wanted = {**shapes, **{key: shape for key, shape in optional.items() if key in file}}
-        return {key: checked(file[key], shape, path, key) for key, shape in wanted.items()}
+        return {key: _checked(file[key], shape, path, key) for key, shape in wanted.items()}
 
 
-def checked(stored: Any, shape: Shape, path: Path, key: str) -> Array:
+def _checked(stored: Any, shape: Shape, path: Path, key: str) -> Array:
     """One array, read if its head and its size in the file say that it is what is wanted."""
     if getattr(stored, "shape", None) is None:
         raise InputError(f"{path}: {key} is a group or empty; use the set's own files")

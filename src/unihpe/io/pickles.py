@@ -36,7 +36,7 @@ def require(condition: object, otherwise: str) -> None:
         raise pickle.UnpicklingError(otherwise)
 
 
-class Type:
+class _Type:
     """A numpy type as a pickle describes it; only plain ones are accepted."""
 
     def __init__(self, code: str | bytes, *_: object) -> None:
@@ -54,7 +54,7 @@ class Type:
             self.dtype = self.dtype.newbyteorder("<" if order in ("<", b"<") else ">")
 
 
-class Rebuilt(np.ndarray):
+class _Rebuilt(np.ndarray):
     """A numpy array whose pickled state is checked before numpy sees it."""
 
     def __setstate__(self, state: Sequence[Any], /) -> None:
@@ -62,9 +62,9 @@ class Rebuilt(np.ndarray):
         # filled again, numpy would free memory that rows taken meanwhile still point to
         require(self.shape == (0,), "an array that is filled twice")
         shape, kind, fortran, data = state[-4:]
-        dtype = checked_type(kind)
+        dtype = _checked_type(kind)
         require(dtype.hasobject == isinstance(data, list), "an array whose data misfits its type")
-        data = data if isinstance(data, list) else as_bytes(data)
+        data = data if isinstance(data, list) else _as_bytes(data)
         whole = all(isinstance(n, int) and n >= 0 for n in shape)
         require(whole, "an array of an impossible shape")
         # numpy itself does not check a list's length, and would read past its end
@@ -74,50 +74,50 @@ class Rebuilt(np.ndarray):
         super().__setstate__(clean)
 
 
-def checked_type(kind: object) -> np.dtype[Any]:
-    if not isinstance(kind, Type):
+def _checked_type(kind: object) -> np.dtype[Any]:
+    if not isinstance(kind, _Type):
         raise pickle.UnpicklingError("an array without a type")
     return kind.dtype
 
 
-def as_bytes(data: Any) -> bytes:
+def _as_bytes(data: Any) -> bytes:
     """Raw bytes, also where Python 2 stored them as text."""
     data = data.encode("latin1") if isinstance(data, str) else data
     require(isinstance(data, bytes | bytearray | memoryview), "an array whose data is no bytes")
     return bytes(data)
 
 
-def rebuild_array(subtype: object, *_: object) -> Rebuilt:
+def _rebuild_array(subtype: object, *_: object) -> _Rebuilt:
     """An empty array that waits for its state (numpy's `_reconstruct`)."""
     require(subtype is ARRAY_CLASS, "an array of a foreign class")
-    return Rebuilt((0,), np.int8)
+    return _Rebuilt((0,), np.int8)
 
 
-def rebuild_from_buffer(data: object, kind: object, shape: Sequence[int], order: str) -> Array:
+def _rebuild_from_buffer(data: object, kind: object, shape: Sequence[int], order: str) -> Array:
     """An array out of its bytes (numpy's `_frombuffer`, pickle protocol 5)."""
-    flat = np.frombuffer(as_bytes(data), checked_type(kind))
+    flat = np.frombuffer(_as_bytes(data), _checked_type(kind))
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
-def rebuild_scalar(kind: object, data: object = b"") -> Any:
-    dtype = checked_type(kind)
+def _rebuild_scalar(kind: object, data: object = b"") -> Any:
+    dtype = _checked_type(kind)
     require(not dtype.hasobject, "a number that is an object")
-    return np.frombuffer(as_bytes(data), dtype, 1)[0] if dtype.itemsize else dtype.type()
+    return np.frombuffer(_as_bytes(data), dtype, 1)[0] if dtype.itemsize else dtype.type()
 
 
-def encode_latin(text: str, codec: str) -> bytes:
+def _encode_latin(text: str, codec: str) -> bytes:
     """Bytes that Python 3 wrote into an old-style pickle as text."""
     require(codec in ("latin1", "latin-1"), f"bytes in the codec {codec[:20]!r}")
     return text.encode("latin1")
 
 
 FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "_reconstruct"): rebuild_array,
-    ("numpy", "_frombuffer"): rebuild_from_buffer,
-    ("numpy", "scalar"): rebuild_scalar,
-    ("numpy", "dtype"): Type,
+    ("numpy", "_reconstruct"): _rebuild_array,
+    ("numpy", "_frombuffer"): _rebuild_from_buffer,
+    ("numpy", "scalar"): _rebuild_scalar,
+    ("numpy", "dtype"): _Type,
     ("builtins", "bytes"): lambda: b"",  # the one call that old pickles make: for no bytes at all
-    ("_codecs", "encode"): encode_latin,
+    ("_codecs", "encode"): _encode_latin,
 }
 PLAIN = (set, frozenset, list, dict, tuple, complex, OrderedDict)  # no pickle can alter these
 CONTAINERS: dict[str, type] = {kind.__name__: kind for kind in PLAIN}
@@ -144,7 +144,7 @@ class Restricted(pickle.Unpickler):
         raise InputError(f"{self.where}: {refused}, so nothing of it was run; {GET_IT}")
 
 
-def load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restricted) -> Any:
+def _load_stream(file: IO[bytes], where: str, reader: type[Restricted] = Restricted) -> Any:
     """The one object pickled in a stream; `where` names it in messages."""
     with input_errors(f"{where}: not a readable pickle"):
         return reader(file, where).load()
@@ -154,7 +154,7 @@ def load_pickle(path: Path, reader: type[Restricted] = Restricted) -> Any:
     """The object in a pickle file: arrays, numbers, text, containers, and what `reader` adds."""
     unopened = input_errors(f"{path}: cannot be read", "give the right folder", (OSError,))
     with unopened, path.open("rb") as file:
-        return load_stream(file, str(path), reader)
+        return _load_stream(file, str(path), reader)
 
 
 def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def load_npz(path: Path, keys: Sequence[str], objects: bool = True) -> dict[str,
     with input_errors(f"{path}: not a readable npz"), zipfile.ZipFile(path) as archive:
         present = [name.removesuffix(".npy") for name in archive.namelist()]
         require_keys(present, keys, path, f"it holds {', '.join(present) or 'nothing'}")
-        return {key: member(archive, key, f"{path} [{key}]", objects) for key in keys}
+        return {key: _member(archive, key, f"{path} [{key}]", objects) for key in keys}
 
 
 def npz_keys(path: Path) -> list[str]:
@@ -178,11 +178,11 @@ def npz_keys(path: Path) -> list[str]:
 def npz_shape(path: Path, key: str) -> tuple[int, ...] | None:
     """The shape of an npz's array by its header alone; None without such a file or array."""
     with suppress(*BROKEN), zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
-        return header_of(file)[0]
+        return _header_of(file)[0]
     return None
 
 
-def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     form = np.lib.format
     first = form.read_magic(file) == (1, 0)
     read = form.read_array_header_1_0 if first else form.read_array_header_2_0
@@ -190,9 +190,9 @@ def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def read_numbers(file: IO[bytes], size: int) -> Array:
+def _read_numbers(file: IO[bytes], size: int) -> Array:
     """The array of an npy file of `size` bytes; a ValueError for objects, or if it does not fit."""
-    shape, dtype = header_of(file)
+    shape, dtype = _header_of(file)
     if (wanted := math.prod(shape) * dtype.itemsize) > size or min(shape, default=0) < 0:
         raise ValueError(f"its header promises {wanted:,} bytes, of {size:,}")
     file.seek(0)
@@ -202,7 +202,7 @@ def read_numbers(file: IO[bytes], size: int) -> Array:
 def load_npy(path: Path, remedy: str) -> Array:
     """The numbers of an npy file; the InputError for a broken one, or objects, ends in `remedy`."""
     with input_errors(f"{path}: no readable npy", remedy), path.open("rb") as file:
-        return read_numbers(file, path.stat().st_size)
+        return _read_numbers(file, path.stat().st_size)
 
 
 def require_no_bomb(size: int, stored: int, what: str) -> None:
@@ -212,19 +212,19 @@ def require_no_bomb(size: int, stored: int, what: str) -> None:
         raise InputError(f"{what} {sizes}, so it was not unpacked; {GET_IT}")
 
 
-def member(archive: zipfile.ZipFile, key: str, where: str, objects: bool) -> Any:
+def _member(archive: zipfile.ZipFile, key: str, where: str, objects: bool) -> Any:
     """One array of an npz, as a stream, so that it is in memory once; objects are restricted."""
     entry = archive.getinfo(f"{key}.npy")
     require_no_bomb(entry.file_size, entry.compress_size, f"{where}:")
     with archive.open(entry) as file:
-        shape, dtype = header_of(file)
+        shape, dtype = _header_of(file)
         if dtype.hasobject and not objects:
             raise InputError(f"{where}: holds objects; save it as plain numbers or text")
         if dtype.hasobject:
-            loaded = load_stream(file, where)
+            loaded = _load_stream(file, where)
         else:
             file.seek(0)
-            loaded = read_numbers(file, entry.file_size)
+            loaded = _read_numbers(file, entry.file_size)
         if file.read(1):  # the end must be reached, for there the check sum is compared
             raise ValueError(f"{key} goes on behind its last value")
     single = dtype.hasobject and isinstance(loaded, np.ndarray) and shape == ()

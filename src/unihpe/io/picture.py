@@ -36,7 +36,7 @@ def read_picture(source: PictureFile) -> Picture:
                 if image.width * image.height > LARGEST:
                     raise InputError(f"{name}: {image.width} × {image.height} {too_large}")
                 image.load()
-                return to_rgb(_upright(image))
+                return _to_rgb(_upright(image))
         except Image.DecompressionBombError as error:
             raise InputError(f"{name}: {too_large}") from error
         except UnidentifiedImageError as error:
@@ -55,7 +55,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def to_rgb(image: Image.Image) -> Picture:
+def _to_rgb(image: Image.Image) -> Picture:
     """Any mode of Pillow's as (H, W, 3)."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float64)

@@ -15,11 +15,11 @@ BLOCK = 16  # anchors worked on at a time
 def all_negatives_loss(cosines: Cosines, temperature: Tau) -> Tensor:
     """Eq. 3 from the cosines image–2D, image–3D and 2D–3D, (B, B) each."""
     tau = torch.as_tensor(temperature, dtype=cosines[0].dtype, device=cosines[0].device)
-    result: Tensor = AllNegatives.apply(*cosines, tau)  # type: ignore[no-untyped-call]
+    result: Tensor = _AllNegatives.apply(*cosines, tau)  # type: ignore[no-untyped-call]
     return result
 
 
-class AllNegatives(torch.autograd.Function):
+class _AllNegatives(torch.autograd.Function):
     """−log softmax of each anchor's positive over all its triplets.
 
     Those of anchor n are three disjoint slabs of the B × B × B cube: {i = n}, {i ≠ n, j = n},
@@ -30,7 +30,7 @@ class AllNegatives(torch.autograd.Function):
     def forward(ctx: Any, ab: Tensor, ac: Tensor, bc: Tensor, tau: Tensor) -> Tensor:
         sums = []
         for n in torch.arange(ab.shape[0], device=ab.device).split(BLOCK):
-            slabs = (slab_of((ab, ac, bc), n, slab)[0] for slab in range(3))
+            slabs = (_slab_of((ab, ac, bc), n, slab)[0] for slab in range(3))
             block = [torch.logsumexp((values / tau).flatten(1), 1) for values in slabs]
             sums.append(torch.stack(block).logsumexp(0))
         total = torch.cat(sums)
@@ -45,7 +45,7 @@ class AllNegatives(torch.autograd.Function):
         grads = [torch.zeros_like(matrix) for matrix in matrices]
         for n in torch.arange(size, device=total.device).split(BLOCK):
             for slab in range(3):
-                values, cosines, places = slab_of(tuple(matrices), n, slab)
+                values, cosines, places = _slab_of(tuple(matrices), n, slab)
                 share = torch.exp(values / tau - total[n][:, None, None])  # softmax, (n, B, B)
                 grad_tau = grad_tau - torch.where(share > 0, share * values, 0.0).sum() / tau**2
                 slopes = eigenvalue_gradient(*cosines)
@@ -61,7 +61,7 @@ class AllNegatives(torch.autograd.Function):
         return (*(scale * grad / tau for grad in grads), scale * grad_tau)
 
 
-def slab_of(
+def _slab_of(
     matrices: Cosines, n: Tensor, slab: int
 ) -> tuple[Tensor, Cosines, tuple[tuple[Tensor, Tensor], ...]]:
     """One slab of the anchors n: λ₁ (n, B, B), −∞ where an earlier slab has the triplet; the three

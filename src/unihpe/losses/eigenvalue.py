@@ -26,16 +26,16 @@ def largest_eigenvalue(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     eigenspace, a valid subgradient, as is 0 at a = b = c = 0. Broadcasts; float32 or float64.
     """
     cosines = torch.broadcast_tensors(a, b, c)
-    return cast(Tensor, LargestEigenvalue.apply(*cosines))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _LargestEigenvalue.apply(*cosines))  # type: ignore[no-untyped-call]
 
 
-class LargestEigenvalue(torch.autograd.Function):
+class _LargestEigenvalue(torch.autograd.Function):
     """λ₁ with its own backward pass; keeps nothing but the three cosines."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
         ctx.save_for_backward(a, b, c)
-        p, theta, _ = angles(a, b, c)
+        p, theta, _ = _angles(a, b, c)
         return 1 + 2 * (p / 3).sqrt() * theta.cos()
 
     @staticmethod
@@ -43,7 +43,7 @@ class LargestEigenvalue(torch.autograd.Function):
         return tuple(gradients[0] * slope for slope in eigenvalue_gradient(*ctx.saved_tensors))
 
 
-def angles(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _angles(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """p = a² + b² + c², θ = φ/3 in [0, π/3], and δ = π/3 − θ, which vanishes where λ₁ is double."""
     u, v, w = a * a, b * b, c * c
     p = u + v + w
@@ -57,7 +57,7 @@ def angles(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def eigenvalue_gradient(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, ...]:
     """∂λ₁/∂(a, b, c) = 2(a·s + b·c, b·s + a·c, c·s + a·b) / (3s² − p) with s = λ₁ − 1, which is
     twice v_i·v_j of the eigenvector."""
-    p, theta, delta = angles(a, b, c)
+    p, theta, delta = _angles(a, b, c)
     s = 2 * (p / 3).sqrt() * theta.cos()
     # 3s² − p, factored so that it does not cancel where λ₁ is nearly double
     slope = 8 * p * (delta / 2).sin() * ((math.pi / 3 + theta) / 2).sin() * (theta.cos() + 0.5)

@@ -13,7 +13,7 @@ from torch import Tensor
 Network = Callable[[Tensor, Tensor], Tensor]  # of noisy poses, scaled, and times (B,) or (1,)
 
 
-class Process(Protocol):
+class _Process(Protocol):
     """What score matching asks of a diffusion, see `unihpe.diffusion.parametrisation`."""
 
     def clamp_time(self, t: Tensor) -> Tensor: ...
@@ -23,7 +23,7 @@ class Process(Protocol):
 
 
 def score_loss(
-    network: Network, process: Process, x0: Tensor, seen: Tensor, generator: torch.Generator
+    network: Network, process: _Process, x0: Tensor, seen: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Denoising score matching of poses x0 at random times (B,), one noise draw a row."""
     count = x0.shape[0]
@@ -50,7 +50,7 @@ def masked_mean_square(prediction: Tensor, target: Tensor, seen: Tensor | None =
     The paper's score matching sums over coordinates; a mean does not change with their number.
     """
     require_same_shape(prediction, target)
-    return masked_mean((prediction - target).square().mean(-1), seen)
+    return _masked_mean((prediction - target).square().mean(-1), seen)
 
 
 def masked_distance(prediction: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:
@@ -58,10 +58,10 @@ def masked_distance(prediction: Tensor, target: Tensor, seen: Tensor | None = No
     require_same_shape(prediction, target)
     squared = (prediction - target).square().sum(-1)
     tiny = 1e-8  # keeps the square root's gradient finite where the two agree
-    return masked_mean((squared + tiny).sqrt(), seen)
+    return _masked_mean((squared + tiny).sqrt(), seen)
 
 
-def masked_mean(values: Tensor, seen: Tensor | None) -> Tensor:
+def _masked_mean(values: Tensor, seen: Tensor | None) -> Tensor:
     """Mean of the seen entries, 0 if there are none."""
     if seen is None:
         return values.mean()

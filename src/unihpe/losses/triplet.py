@@ -53,9 +53,9 @@ def triplet_loss(
     ab, ac, bc = (cosine_matrix(x, y) for x, y in pairs)
     if triplets is None:
         return all_negatives_loss((ab, ac, bc), temperature)
-    i, j, k = rows_of(triplets, (image, pose_2d, pose_3d))
+    i, j, k = _rows_of(triplets, (image, pose_2d, pose_3d))
     logits = largest_eigenvalue(ab[i, j], ac[i, k], bc[j, k]) / temperature  # (B, N)
-    return contrast(logits, triplets, accidental)
+    return _contrast(logits, triplets, accidental)
 
 
 def multimodal_loss(
@@ -63,13 +63,13 @@ def multimodal_loss(
 ) -> Tensor:
     """The same for k embeddings (B, D) of any number of modalities, with triplets (B, N, k): λ₁ of
     the k × k Gram matrices by `eigvalsh`."""
-    pairs = list(zip(embeddings, rows_of(triplets, embeddings), strict=True))
+    pairs = list(zip(embeddings, _rows_of(triplets, embeddings), strict=True))
     gram = [[cosine_matrix(a, b)[i, j] for b, j in pairs] for a, i in pairs]
     stacked = torch.stack([torch.stack(row, dim=-1) for row in gram], dim=-2)  # (B, N, k, k)
-    return contrast(torch.linalg.eigvalsh(stacked)[..., -1] / temperature, triplets, accidental)
+    return _contrast(torch.linalg.eigvalsh(stacked)[..., -1] / temperature, triplets, accidental)
 
 
-def rows_of(triplets: Tensor, embeddings: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _rows_of(triplets: Tensor, embeddings: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The rows of each modality that the triplets (B, N, k) take, (B, N) each."""
     require_rows_that_match(*embeddings)
     batch, kinds = embeddings[0].shape[0], len(embeddings)
@@ -79,7 +79,7 @@ def rows_of(triplets: Tensor, embeddings: Sequence[Tensor]) -> tuple[Tensor, ...
     return triplets.to(embeddings[0].device).unbind(-1)
 
 
-def contrast(logits: Tensor, triplets: Tensor, accidental: Chance) -> Tensor:
+def _contrast(logits: Tensor, triplets: Tensor, accidental: Chance) -> Tensor:
     """Cross entropy with column 0 as the positive: logits (B, N)."""
     rows = torch.arange(logits.shape[0], device=logits.device)
     if accidental == "mask":

@@ -87,7 +87,7 @@ class ImageEncoderSettings(Settings):
     @model_validator(mode="after")
     def parts_fit(self) -> Self:
         if self.kind in KINDS:
-            check_parts(self, KINDS[self.kind][0])
+            _check_parts(self, KINDS[self.kind][0])
         if self.read_out == "joints" and not self.heatmap_head:
             raise ValueError("reading at the joints needs heat maps: set heatmap_head = true")
         return self
@@ -104,7 +104,7 @@ class ModelSettings(Settings):
     decoder_3d: DecoderSettings = DecoderSettings()
 
 
-def check_parts(settings: ImageEncoderSettings, backbone: Backbone | type[Backbone]) -> None:
+def _check_parts(settings: ImageEncoderSettings, backbone: Backbone | type[Backbone]) -> None:
     """Raise InputError where a backbone lacks what the settings ask of it."""
     if settings.heatmap_head and (finest := backbone.strides[0]) > COARSEST_HEAT:
         what = f"a heat-map head needs a map of {COARSEST_HEAT} pixels a cell or finer"
@@ -124,25 +124,25 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = (
-            build_encoder(settings.encoder_2d, flat, embedding),
-            build_encoder(settings.encoder_3d, solid, embedding),
+            _build_encoder(settings.encoder_2d, flat, embedding),
+            _build_encoder(settings.encoder_3d, solid, embedding),
             build_decoder(settings.decoder_2d, flat, embedding),
             build_decoder(settings.decoder_3d, solid, embedding),
         )
-        encoder, head = build_image_parts(settings.image_encoder, joints, embedding)
+        encoder, head = _build_image_parts(settings.image_encoder, joints, embedding)
         for part in filter(None, (encoder, head)):  # channels last, as pictures come, is faster
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return UniHPE(*parts, encoder, head, scales)
 
 
-def build_image_parts(
+def _build_image_parts(
     settings: ImageEncoderSettings | None, joints: int, embedding: int
 ) -> tuple[ImageEncoder | None, HeatmapHead | BranchesHead | None]:
     """The image encoder and the heat-map head, where the settings ask for them; random weights."""
     if settings is None:
         return None, None
     backbone = build_backbone(settings.kind)
-    check_parts(settings, backbone)
+    _check_parts(settings, backbone)
     channels, at_joints = backbone.channels, settings.read_out == "joints"
     read_out = JointReadOut(sum(channels), joints, embedding) if at_joints else None
     encoder = ImageEncoder(backbone, embedding, settings.shrink, read_out)
@@ -152,7 +152,7 @@ def build_image_parts(
     return encoder, HeatmapHead(channels[0], joints) if finest else BranchesHead(channels, joints)
 
 
-def build_encoder(settings: EncoderSettings, shape: Shape, embedding: int) -> PoseEncoder:
+def _build_encoder(settings: EncoderSettings, shape: Shape, embedding: int) -> PoseEncoder:
     """A pose encoder."""
     joint_input = JointInput(shape)
     width, depth, dropout = settings.width, settings.depth, settings.dropout

@@ -87,11 +87,11 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor],
         raise InputError(f"{path}: {what}; copy or train it again") from error
     if HEADER not in metadata:
         raise InputError(f"{path}: not a unihpe checkpoint (no '{HEADER}' in its header)")
-    card = parse_card(path, metadata[HEADER])
+    card = _parse_card(path, metadata[HEADER])
     return {name: tensor.float() for name, tensor in tensors.items()}, card
 
 
-def parse_card(path: Path, text: str) -> Card:
+def _parse_card(path: Path, text: str) -> Card:
     """The card in a checkpoint's header, its version checked before anything else."""
     try:
         fields = json.loads(text)

@@ -52,7 +52,7 @@ class JointReadOut(nn.Module):
     def forward(self, maps: list[Tensor], shown: ShownJoints) -> Tensor:
         """Maps (B, C, h, w), finest first, and what heat maps show → (B, D), 0 before training."""
         share = sharpened(shown.heatmaps)
-        features = torch.cat([averaged(x.float(), share) for x in maps], dim=-1)  # (B, J, ΣC)
+        features = torch.cat([_averaged(x.float(), share) for x in maps], dim=-1)  # (B, J, ΣC)
         seen = [self.reduce(features), shown.keypoints, shown.confidence[..., None]]
         x = self.stem(torch.cat([torch.cat(seen, dim=-1).flatten(1), shown.box], dim=1))
         return cast(Tensor, self.project(x + self.block(x)))
@@ -64,7 +64,7 @@ def start_at_nothing(layer: nn.Linear) -> None:
     nn.init.zeros_(layer.bias)
 
 
-def averaged(features: Tensor, share: Tensor) -> Tensor:
+def _averaged(features: Tensor, share: Tensor) -> Tensor:
     """Features (B, C, h, w) averaged by weights (B, J, n·h, n·w) that add up to 1 → (B, J, C)."""
     height, width = features.shape[-2:]
     pooled = F.adaptive_avg_pool2d(share, (height, width)).flatten(2)

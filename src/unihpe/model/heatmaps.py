@@ -46,15 +46,15 @@ class BranchesHead(nn.Module):
         return cast(Tensor, self.heatmaps([F.relu(self.norm(torch.stack(mixed).sum(0)))]))
 
 
-def cells_to_box(cells: Tensor, width: int, height: int) -> Tensor:
+def _cells_to_box(cells: Tensor, width: int, height: int) -> Tensor:
     """Positions (..., 2) in a heat map of so many cells, cell i at i → box units (..., 2), see
     `boxes`: 0 is the middle. The map shows a box of the crop's own aspect, as `boxes.pad` makes."""
     size = cells.new_tensor([width, height])
     return (cells + CELL_CENTRE - size / 2) / (max(width, height) / 2)
 
 
-def box_to_cells(points: Tensor, width: int, height: int) -> Tensor:
-    """The inverse of `cells_to_box`."""
+def _box_to_cells(points: Tensor, width: int, height: int) -> Tensor:
+    """The inverse of `_cells_to_box`."""
     size = points.new_tensor([width, height])
     return points * (max(width, height) / 2) + size / 2 - CELL_CENTRE
 
@@ -70,7 +70,7 @@ def gaussian_heatmaps(
     confidence (B, J) 0 has an empty map, and a loss should leave it out.
     """
     sigma = sigma or height / 32
-    cells = box_to_cells(points.float(), width, height)  # (B, J, 2)
+    cells = _box_to_cells(points.float(), width, height)  # (B, J, 2)
     across = torch.arange(width, device=points.device) - cells[..., :1]  # (B, J, w)
     down = torch.arange(height, device=points.device) - cells[..., 1:]  # (B, J, h)
     column, row = torch.exp(-(across**2) / (2 * sigma**2)), torch.exp(-(down**2) / (2 * sigma**2))
@@ -94,4 +94,4 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
     share = sharpened(heatmaps)
     x = (share.sum(-2) * torch.arange(width, device=heatmaps.device)).sum(-1)
     y = (share.sum(-1) * torch.arange(height, device=heatmaps.device)).sum(-1)
-    return cells_to_box(torch.stack([x, y], dim=-1), width, height)
+    return _cells_to_box(torch.stack([x, y], dim=-1), width, height)

@@ -51,7 +51,7 @@ class ImageEncoder(nn.Module):
         """RGB (B, 3, H, W), 0 to 255, as the backbone wants it: its size, mean and deviation."""
         backbone, picture = self.backbone, image.float()
         if not backbone.any_size:
-            picture = fitted(picture, *backbone.size)
+            picture = _fitted(picture, *backbone.size)
         mean, std = (picture.new_tensor(x)[:, None, None] for x in (backbone.mean, backbone.std))
         picture = ((picture / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
         return F.avg_pool2d(picture, self.shrink) if self.shrink > 1 else picture
@@ -67,7 +67,7 @@ class ImageEncoder(nn.Module):
         return unit(shown.embedding + read + self.joints(maps, shown))
 
 
-def fitted(picture: Tensor, width: int, height: int) -> Tensor:
+def _fitted(picture: Tensor, width: int, height: int) -> Tensor:
     """Pictures (B, 3, H, W) → (B, 3, height, width): as large as fits, in the middle of black."""
     scale = min(width / picture.shape[-1], height / picture.shape[-2])
     if scale != 1:

@@ -73,7 +73,7 @@ class ScoreDecoder(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, prepared: Tensor) -> Tensor:
         """Network output for noisy poses x (B, J, C) at times t (B,) or (1,): (B, J, C)."""
-        time = nn.functional.linear(self.time(sinusoid(t)), self.project.weight)
+        time = nn.functional.linear(self.time(_sinusoid(t)), self.project.weight)
         added = (prepared + time).chunk(len(self.norms), dim=1)
         h = self.activate(self.norms[0](self.stem(x.flatten(1)) + added[0]))
         for i in range(0, len(self.layers), 2):
@@ -109,7 +109,7 @@ class MLPDecoder(nn.Module):
         super().__init__()
         self.shape, self.condition = shape, condition
         self.stem = nn.Linear(condition.width, width)
-        self.blocks = nn.Sequential(*(ResidualBlock(width, dropout) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(_ResidualBlock(width, dropout) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, math.prod(shape))
 
@@ -119,7 +119,7 @@ class MLPDecoder(nn.Module):
         return cast(Tensor, self.head(self.norm(x)).unflatten(1, self.shape))
 
 
-class ResidualBlock(nn.Module):
+class _ResidualBlock(nn.Module):
     """Two linear layers round a skip, normalised first: by layer norm, not the encoders' batch
     norm, as a decoder sees embeddings of several modalities, one kind a call."""
 
@@ -134,7 +134,7 @@ class ResidualBlock(nn.Module):
         return cast(Tensor, x + self.layers(x))
 
 
-def sinusoid(t: Tensor) -> Tensor:
+def _sinusoid(t: Tensor) -> Tensor:
     """Sines and cosines of t·999 at geometric periods, as in score_sde: (B,) → (B, 512)."""
     half = TIME // 2
     steps = torch.arange(half, device=t.device, dtype=torch.float32)

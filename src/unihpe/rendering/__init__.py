@@ -1,1 +1,5 @@
 """Rendered people: 3D poses on random bodies, dressed, lit and seen by a camera; exact labels."""
+
+from unihpe.rendering.scene import People, render
+
+__all__ = ["People", "render"]

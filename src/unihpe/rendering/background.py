@@ -29,14 +29,14 @@ def load_backgrounds(folder: Path) -> Backgrounds:
         raise InputError(f"{folder}: no such folder of backgrounds; leave it out for drawn ones")
     kinds: tuple[list[Bytes], list[Bytes]] = ([], [])
     for path in sorted(folder.iterdir()):
-        if (picture := read_background(path)) is not None:
+        if (picture := _read_background(path)) is not None:
             kinds[picture.shape[1] == 2 * picture.shape[0]].append(picture)
     if not any(kinds):
         raise InputError(f"{folder}: no picture of at least {SMALLEST} x {SMALLEST} pixels to read")
     return Backgrounds(tuple(kinds[False]), tuple(kinds[True]))
 
 
-def read_background(path: Path) -> Bytes | None:
+def _read_background(path: Path) -> Bytes | None:
     """An RGB picture (H, W, 3), no side above `LARGEST`; None for what is none or too small."""
     read = cv2.imread(str(path)) if path.suffix.lower() in SUFFIXES else None
     if read is None or min(read.shape[:2]) < SMALLEST:
@@ -58,13 +58,13 @@ def draw_background(backgrounds: Backgrounds, rays: Floats, rng: Generator) -> B
     """
     sources = backgrounds.photos + backgrounds.panoramas
     if not sources:
-        return draw_room(rays, rng)
+        return _draw_room(rays, rng)
     chosen = int(rng.integers(len(sources)))
-    view = cut_out if chosen < len(backgrounds.photos) else panorama_view
+    view = _cut_out if chosen < len(backgrounds.photos) else _panorama_view
     return view(sources[chosen], rays, rng)
 
 
-def cut_out(photo: Bytes, rays: Floats, rng: Generator) -> Bytes:
+def _cut_out(photo: Bytes, rays: Floats, rng: Generator) -> Bytes:
     """A random part of a photograph at the crop's shape, mirrored half of the time."""
     height, width = rays.shape[:2]
     tallest = min(photo.shape[0], photo.shape[1] * height / width)
@@ -77,7 +77,7 @@ def cut_out(photo: Bytes, rays: Floats, rng: Generator) -> Bytes:
     return np.asarray(scaled[:, ::-1] if rng.random() < 0.5 else scaled, dtype=np.uint8)
 
 
-def panorama_view(panorama: Bytes, rays: Floats, rng: Generator) -> Bytes:
+def _panorama_view(panorama: Bytes, rays: Floats, rng: Generator) -> Bytes:
     """A panorama along the rays, turned at random about the vertical; the horizon stays level."""
     widening, turn = rng.uniform(*WIDENING), rng.uniform(0, 2 * np.pi)
     flat = np.hypot(rays[..., 0], rays[..., 2])
@@ -94,23 +94,23 @@ def panorama_view(panorama: Bytes, rays: Floats, rng: Generator) -> Bytes:
     return np.asarray(view, dtype=np.uint8)
 
 
-def muted_colour(rng: Generator) -> Doubles:
+def _muted_colour(rng: Generator) -> Doubles:
     """A colour as rooms and streets have them, mostly near grey, (3,) in 0 to 255."""
     grey, strength = rng.uniform(20, 235), rng.choice([0.12, 0.3, 0.8])
     return np.asarray(np.clip(grey + strength * rng.uniform(-110, 110, 3), 5, 250))
 
 
-def draw_room(rays: Floats, rng: Generator) -> Bytes:
+def _draw_room(rays: Floats, rng: Generator) -> Bytes:
     """Wall and floor of two colours meeting near the horizon, with boxes, blobs and grain."""
     height, width = rays.shape[:2]
-    wall, floor = muted_colour(rng), muted_colour(rng)
+    wall, floor = _muted_colour(rng), _muted_colour(rng)
     up = rays[..., 1] / np.linalg.norm(rays, axis=-1)
     edge = np.clip((up + rng.uniform(0.05, 0.4)) / rng.uniform(0.004, 0.05), 0, 1)[..., None]
     picture = (wall * edge + floor * (1 - edge)).astype(np.float32)
     for _ in range(rng.integers(2, 14)):
         corner = rng.uniform(-0.2, 1, 2) * (width, height)
         size = rng.uniform(0.05, 0.7, 2) * (width, height)
-        colour = tuple(muted_colour(rng).tolist())
+        colour = tuple(_muted_colour(rng).tolist())
         x0, y0, x1, y1 = (int(v) for v in (*corner, *(corner + size)))
         if rng.random() < 0.6:
             cv2.rectangle(picture, (x0, y0), (x1, y1), colour, -1)

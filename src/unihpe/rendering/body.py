@@ -42,7 +42,7 @@ SHRUG = np.deg2rad(25.0)  # the most that a collar bone turns against the thorax
 
 
 @dataclass(frozen=True)
-class BodyModel:
+class _BodyModel:
     """What all bodies share, and the bank of K shapes."""
 
     bones: tuple[str, ...]  # names, length B
@@ -62,13 +62,13 @@ class Body(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def load_model() -> BodyModel:
+def load_model() -> _BodyModel:
     """Anny, whose first construction on a machine takes a minute, and the bank of shapes."""
     with contextlib.redirect_stdout(io.StringIO()):  # warp, which Anny imports, greets on stdout
         library = extra("anny", "synthetic", "rendered people need anny")
         made = library.Anny(pose_parameterization="world-orient", skinning_method="lbs")
         anny = made.float().eval()
-        rest, heads = draw_bank(anny)
+        rest, heads = _draw_bank(anny)
     order = torch.argsort(anny.vertex_bone_weights, dim=1, descending=True, stable=True)
     weights = anny.vertex_bone_weights.gather(1, order).numpy().astype(np.float32)
     bones = anny.vertex_bone_indices.gather(1, order).numpy().astype(np.int32)
@@ -79,16 +79,16 @@ def load_model() -> BodyModel:
     texture = [uv.astype(np.float32), np.zeros((len(garments.faces), 3, 2), np.float32)]
     adult, begins = rest[BANK // 2 :].mean(0), heads[BANK // 2 :].mean(0)
     crown = adult[adult[:, 1].argmax()].astype(np.float64)
-    up = unit(crown - limb_joints(begins, names)["thorax"])
-    head_axes = np.stack([up, unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)])
+    up = _unit(crown - _limb_joints(begins, names)["thorax"])
+    head_axes = np.stack([up, _unit(np.array([0.0, 0.0, 1.0]) - up[2] * up)])
     parents = np.array([-1 if p is None else p for p in anny.bone_parents], dtype=np.int32)
     shapes = np.concatenate([rest, garments.shapes], axis=1)
     mesh = (np.concatenate([faces, garments.faces]), np.concatenate(texture))
     skins = skinning.followed_by(garments.skinning)
-    return BodyModel(names, parents, shapes, heads, *mesh, skins, head_axes, garments)
+    return _BodyModel(names, parents, shapes, heads, *mesh, skins, head_axes, garments)
 
 
-def draw_bank(anny: Any) -> tuple[Floats, Doubles]:
+def _draw_bank(anny: Any) -> tuple[Floats, Doubles]:
     """Bodies at rest, (K, V, 3), and where their bones begin, (K, B, 3), mm; children first."""
     draw = torch.rand(BANK, 6, generator=torch.Generator().manual_seed(BANK_SEED))
     child = torch.arange(BANK) < round(CHILDREN * BANK)
@@ -111,7 +111,7 @@ def draw_bank(anny: Any) -> tuple[Floats, Doubles]:
     return rest.astype(np.float32), heads
 
 
-def limb_joints(heads: Doubles, bones: tuple[str, ...]) -> dict[str, Doubles]:
+def _limb_joints(heads: Doubles, bones: tuple[str, ...]) -> dict[str, Doubles]:
     """Limbs, pelvis, thorax and spine, (3,) each, mm, from where the bones begin, (B, 3)."""
     joints = {
         f"{side}_{joint}": heads[bones.index(bone + mark)]
@@ -124,9 +124,9 @@ def limb_joints(heads: Doubles, bones: tuple[str, ...]) -> dict[str, Doubles]:
     return joints | {"pelvis": pelvis, "thorax": thorax, "spine": (pelvis + thorax) / 2}
 
 
-def joints_of(model: BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
+def _joints_of(model: _BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
     """The 17 joints (17, 3), mm, of bones that begin at `heads` (B, 3), turned (B, 3, 3)."""
-    joints = limb_joints(heads, model.bones)
+    joints = _limb_joints(heads, model.bones)
     torso = float(np.linalg.norm(joints["thorax"] - joints["pelvis"])) / (1 + THORAX_UP)
     up, forward = model.head_axes @ turns[model.bones.index("head")].T
     joints["head"] = joints["thorax"] + HEAD_UP * torso * up
@@ -134,46 +134,46 @@ def joints_of(model: BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
     return np.stack([joints[joint] for joint in SKELETON.joints])
 
 
-def draw_shape(model: BodyModel, rng: Generator) -> tuple[Floats, Doubles]:
+def draw_shape(model: _BodyModel, rng: Generator) -> tuple[Floats, Doubles]:
     """A random body at rest, a mixture of two: corners (V, 3) and bone heads (B, 3), mm."""
     (one, other), share = rng.integers(len(model.shapes), size=2), rng.random()
     points = np.float32(1 - share) * model.shapes[one] + np.float32(share) * model.shapes[other]
     return points, (1 - share) * model.heads[one] + share * model.heads[other]
 
 
-def pose_body(model: BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) -> Body:
+def pose_body(model: _BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) -> Body:
     """The body at rest posed along the asked joints (17, 3), mm, world axes.
 
     Its pelvis goes over the asked one's place on the floor, its lowest point to the asked height.
     """
     rest, rest_heads = shape
-    turns = bone_turns(model, rest_heads, asked)
-    heads = chain(rest_heads, model.parents, turns)
-    joints = joints_of(model, heads, turns)
+    turns = _bone_turns(model, rest_heads, asked)
+    heads = _chain(rest_heads, model.parents, turns)
+    joints = _joints_of(model, heads, turns)
     moves = (heads - (turns @ rest_heads[..., None])[..., 0]).astype(np.float32)
-    points = skin(rest, *model.skinning, turns.astype(np.float32), moves)
+    points = _skin(rest, *model.skinning, turns.astype(np.float32), moves)
     move = asked[COLUMN["pelvis"]] - joints[COLUMN["pelvis"]]
     lowest = float(points[: model.garments.first, 1].min())
     move[1] = max(0.0, float(asked[:, 1].min())) - lowest
     return Body(points + move.astype(np.float32), joints + move)
 
 
-def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles:
+def _bone_turns(model: _BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles:
     """World rotation of each bone against its rest, (B, 3, 3), for the asked joints (17, 3)."""
-    rest = limb_joints(rest_heads, model.bones)
+    rest = _limb_joints(rest_heads, model.bones)
     want = {joint: asked[n] for joint, n in COLUMN.items()}
     trunk = (("hip", "pelvis", "spine"), ("shoulder", "spine", "thorax"))
-    pelvis, thorax = (trunk_frame(want, *part) @ trunk_frame(rest, *part).T for part in trunk)
-    head = head_turn(model, thorax, want)
+    pelvis, thorax = (_trunk_frame(want, *part) @ _trunk_frame(rest, *part).T for part in trunk)
+    head = _head_turn(model, thorax, want)
     made = {"root": pelvis}
-    made |= {bone: slerp(pelvis, thorax, share) for bone, share in SPINE_SHARE.items()}
-    made |= {bone: slerp(thorax, head, share) for bone, share in NECK_SHARE.items()}
+    made |= {bone: _slerp(pelvis, thorax, share) for bone, share in SPINE_SHARE.items()}
+    made |= {bone: _slerp(thorax, head, share) for bone, share in NECK_SHARE.items()}
     for side, mark in SIDES:
-        made[f"clavicle{mark}"] = collar = collar_turn(rest, want, f"{side}_shoulder", thorax)
+        made[f"clavicle{mark}"] = collar = _collar_turn(rest, want, f"{side}_shoulder", thorax)
         for limb, turn in ((LEG, pelvis), (ARM, collar)):
             joints = [f"{side}_{joint}" for joint in limb]
             for bone, start, end in zip(limb.values(), joints, joints[1:], strict=False):
-                turn = swung(turn, rest[end] - rest[start], want[end] - want[start])
+                turn = _swung(turn, rest[end] - rest[start], want[end] - want[start])
                 made[bone + mark] = turn
     turns = np.empty((len(model.bones), 3, 3))
     for n, bone in enumerate(model.bones):  # the others follow their parent
@@ -181,87 +181,87 @@ def bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles
     return turns
 
 
-def trunk_frame(joints: Places, pair: str, low: str, high: str) -> Doubles:
+def _trunk_frame(joints: Places, pair: str, low: str, high: str) -> Doubles:
     """Columns left, up, forward, (3, 3): left along a pair of joints, up near the spine."""
-    x = unit(joints[f"left_{pair}"] - joints[f"right_{pair}"])
-    z = unit(cross(x, joints[high] - joints[low]))
-    return np.stack([x, cross(z, x), z], axis=1)
+    x = _unit(joints[f"left_{pair}"] - joints[f"right_{pair}"])
+    z = _unit(_cross(x, joints[high] - joints[low]))
+    return np.stack([x, _cross(z, x), z], axis=1)
 
 
-def head_turn(model: BodyModel, thorax: Doubles, want: Places) -> Doubles:
+def _head_turn(model: _BodyModel, thorax: Doubles, want: Places) -> Doubles:
     """The head's rotation, (3, 3): along thorax → head, the nose forward where it is off that."""
     up = want["head"] - want["thorax"]
     if np.linalg.norm(up) < 1:
         return thorax
     forward = want["nose"] - want["thorax"]
-    forward = forward - unit(up) * (forward @ unit(up))
+    forward = forward - _unit(up) * (forward @ _unit(up))
     if np.linalg.norm(forward) < 0.15 * np.linalg.norm(up):
-        return swung(thorax, model.head_axes[0], up)
-    frames = (tuple(model.head_axes), (unit(up), unit(forward)))
-    rest, asked = (np.stack([cross(*axes), *axes], axis=1) for axes in frames)
+        return _swung(thorax, model.head_axes[0], up)
+    frames = (tuple(model.head_axes), (_unit(up), _unit(forward)))
+    rest, asked = (np.stack([_cross(*axes), *axes], axis=1) for axes in frames)
     return np.asarray(asked @ rest.T)
 
 
-def collar_turn(rest: Places, want: Places, shoulder: str, thorax: Doubles) -> Doubles:
+def _collar_turn(rest: Places, want: Places, shoulder: str, thorax: Doubles) -> Doubles:
     """The collar bone's rotation, (3, 3): towards the asked shoulder by at most `SHRUG`."""
     start, goal = rest[shoulder] - rest["thorax"], want[shoulder] - want["thorax"]
     if np.linalg.norm(goal) < 1:
         return thorax
-    turn = swung(thorax, start, goal)
-    return slerp(thorax, turn, min(1.0, float(SHRUG / max(angle_between(thorax, turn), 1e-9))))
+    turn = _swung(thorax, start, goal)
+    return _slerp(thorax, turn, min(1.0, float(SHRUG / max(_angle_between(thorax, turn), 1e-9))))
 
 
-def unit(vector: Doubles) -> Doubles:
+def _unit(vector: Doubles) -> Doubles:
     """The vector (3,) at length 1; a zero vector stays."""
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
-def cross(a: Doubles, b: Doubles) -> Doubles:
+def _cross(a: Doubles, b: Doubles) -> Doubles:
     """a × b, (3,) each; NumPy's own is slow on single vectors."""
     x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
     return np.array([x, y, z])
 
 
-def swung(turn: Doubles, rest: Doubles, goal: Doubles) -> Doubles:
+def _swung(turn: Doubles, rest: Doubles, goal: Doubles) -> Doubles:
     """`turn` (3, 3), then the smallest rotation that brings `rest` (3,) onto `goal`'s direction."""
-    a, b = unit(turn @ rest), unit(goal)
-    axis, cosine = cross(a, b), float(a @ b)
+    a, b = _unit(turn @ rest), _unit(goal)
+    axis, cosine = _cross(a, b), float(a @ b)
     if not b.any():
         return turn
     if cosine < -1 + 1e-9:  # half a turn, about any axis across
-        axis = unit(cross(a, np.eye(3)[np.abs(a).argmin()]))
+        axis = _unit(_cross(a, np.eye(3)[np.abs(a).argmin()]))
         return (2 * np.outer(axis, axis) - np.eye(3)) @ turn
-    k = skew(axis)
+    k = _skew(axis)
     return (np.eye(3) + k + k @ k / (1 + cosine)) @ turn
 
 
-def skew(v: Doubles) -> Doubles:
+def _skew(v: Doubles) -> Doubles:
     """The matrix of v × ·, (3, 3)."""
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 
 
-def angle_between(start: Doubles, goal: Doubles) -> float:
+def _angle_between(start: Doubles, goal: Doubles) -> float:
     return float(np.arccos(np.clip((np.trace(goal @ start.T) - 1) / 2, -1, 1)))
 
 
-def slerp(start: Doubles, goal: Doubles, share: float) -> Doubles:
+def _slerp(start: Doubles, goal: Doubles, share: float) -> Doubles:
     """A rotation on the way from one to the other, (3, 3): share 0 is the first, 1 the second."""
     if share <= 0 or share >= 1:
         return goal if share >= 1 else start
-    between, angle = goal @ start.T, angle_between(start, goal)
+    between, angle = goal @ start.T, _angle_between(start, goal)
     if angle < 1e-6:
         return start
     if angle > np.pi - 1e-3:  # the axis of a half turn lies in the symmetric part
-        axis = unit((between + np.eye(3))[:, np.diag(between).argmax()])
+        axis = _unit((between + np.eye(3))[:, np.diag(between).argmax()])
     else:
         odd = between - between.T
-        axis = unit(np.array([odd[2, 1], odd[0, 2], odd[1, 0]]))
-    k, part = skew(axis), share * angle
+        axis = _unit(np.array([odd[2, 1], odd[0, 2], odd[1, 0]]))
+    k, part = _skew(axis), share * angle
     return np.asarray((np.eye(3) + np.sin(part) * k + (1 - np.cos(part)) * k @ k) @ start)
 
 
 @compiled
-def chain(rest: Doubles, parents: Ints, turns: Doubles) -> Doubles:
+def _chain(rest: Doubles, parents: Ints, turns: Doubles) -> Doubles:
     """Where bones begin, (B, 3), once turned (B, 3, 3) from rest (B, 3); the root stays."""
     heads = rest.copy()
     for bone, parent in enumerate(parents):
@@ -273,7 +273,7 @@ def chain(rest: Doubles, parents: Ints, turns: Doubles) -> Doubles:
 
 
 @compiled
-def skin(points: Floats, weights: Floats, bones: Ints, turns: Floats, moves: Floats) -> Floats:
+def _skin(points: Floats, weights: Floats, bones: Ints, turns: Floats, moves: Floats) -> Floats:
     """Linear blend skinning of points (V, 3) at rest, each bone x ↦ turn·x + move."""
     out = np.zeros(points.shape, dtype=np.float32)
     for v in range(len(points)):

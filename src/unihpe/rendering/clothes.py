@@ -68,7 +68,7 @@ class Outfit(NamedTuple):
     hair_rows: int  # and of the long hair's
 
 
-def hsv(hue: float, saturation: float, value: float) -> Floats:
+def _hsv(hue: float, saturation: float, value: float) -> Floats:
     """A colour, linear, (3,)."""
     k = (np.array([5.0, 3.0, 1.0]) + hue * 6) % 6
     return linear(255 * (value - value * saturation * np.clip(np.minimum(k, 4 - k), 0, 1)))
@@ -79,11 +79,11 @@ def cloth_colour(rng: Generator) -> Floats:
     kind = rng.random()
     if kind < 0.35:
         hue, saturation = rng.random(), 0.08 * rng.random()
-        return hsv(hue, saturation, rng.choice([0.08, 0.2, 0.45, 0.7, 0.93]) + 0.05 * rng.random())
+        return _hsv(hue, saturation, rng.choice([0.08, 0.2, 0.45, 0.7, 0.93]) + 0.05 * rng.random())
     if kind < 0.6:
         hue = rng.choice([0.6, 0.62, 0.08, 0.1, 0.3])
-        return hsv(hue, 0.25 + 0.4 * rng.random(), 0.15 + 0.4 * rng.random())
-    return hsv(rng.random(), 0.3 + 0.6 * rng.random(), 0.35 + 0.6 * rng.random())
+        return _hsv(hue, 0.25 + 0.4 * rng.random(), 0.15 + 0.4 * rng.random())
+    return _hsv(rng.random(), 0.3 + 0.6 * rng.random(), 0.35 + 0.6 * rng.random())
 
 
 @lru_cache(maxsize=4)
@@ -98,7 +98,7 @@ def load_skins(folder: Path) -> tuple[Floats, ...]:
     return tuple(linear(cv2.resize(picture, size, interpolation=method)) for picture in square)
 
 
-def draw_texture(rng: Generator, skins: Sequence[Floats]) -> tuple[Floats, Floats]:
+def _draw_texture(rng: Generator, skins: Sequence[Floats]) -> tuple[Floats, Floats]:
     """A skin (S, S, 3) and its tint (3,): one of the textures, else a tone with blotches."""
     if skins:
         chosen = skins[int(rng.integers(len(skins)))]
@@ -110,7 +110,7 @@ def draw_texture(rng: Generator, skins: Sequence[Floats]) -> tuple[Floats, Float
 
 def draw_outfit(marks: dict[str, float], rng: Generator, skins: Sequence[Floats]) -> Outfit:
     """A random outfit, cut at the `marks` of the reference body."""
-    cut = draw_cut(marks, rng)
+    cut = _draw_cut(marks, rng)
     bottoms = rng.choice(["trousers", "shorts", "skirt"], p=[0.66, 0.2, 0.14])
     skirt_rows = 0
     if bottoms == "trousers":
@@ -122,19 +122,19 @@ def draw_outfit(marks: dict[str, float], rng: Generator, skins: Sequence[Floats]
         cut["hem"] = marks["hip"] - 150 if bare else marks["ankle"] - 20
     long = rng.random() < 0.3 and cut["hairline"] < NEVER
     hair_rows = int(rng.integers(4, STRIPS)) if long else 0
-    tables, loose = draw_colours(rng), rng.random()
+    tables, loose = _draw_colours(rng), rng.random()
     shirt, trousers, hair = 4 + 12 * loose, 5 + 13 * rng.random(), 6 + 18 * rng.random()
     trousers *= 0.3 if bottoms == "skirt" else 1.0
     if cut["shirt_low"] < cut["waist"] - 1:  # worn over the bottoms
         shirt = max(shirt, trousers + 3)
     thickness = np.array([0, shirt, trousers, 9, hair, 16, 3, 0, 0], np.float32)
     crease = [0.0, 0.1 + 0.25 * loose, 0.1 + 0.2 * rng.random(), 0.03, 0.35, 0.03, 0.08, 0, 0]
-    looks = (thickness, np.array(crease, np.float32), draw_waves(rng), *draw_texture(rng, skins))
+    looks = (thickness, np.array(crease, np.float32), _draw_waves(rng), *_draw_texture(rng, skins))
     cuts = Cut(*np.array([cut[name] for name in Cut._fields], np.float32))
     return Outfit(cuts, *tables, *looks, skirt_rows, hair_rows)
 
 
-def draw_cut(marks: dict[str, float], rng: Generator) -> dict[str, float]:
+def _draw_cut(marks: dict[str, float], rng: Generator) -> dict[str, float]:
     """The fields of `Cut`, but for the bottoms' hem."""
     cut = {"neck_y": marks["neck"], "neck_z": marks["neck_z"]}
     cut["waist"] = marks["waist"] + rng.uniform(-40, 15)
@@ -153,7 +153,7 @@ def draw_cut(marks: dict[str, float], rng: Generator) -> dict[str, float]:
     return cut
 
 
-def draw_colours(rng: Generator) -> tuple[Floats, Floats]:
+def _draw_colours(rng: Generator) -> tuple[Floats, Floats]:
     """Two colours (9, 2, 3) and the pattern (9, 3) of each `Cover`."""
     colour = np.stack([np.stack([cloth_colour(rng), cloth_colour(rng)]) for _ in Cover])
     shade = HAIR_SHADES[rng.choice(6, p=[0.33, 0.27, 0.16, 0.1, 0.05, 0.09])]
@@ -161,7 +161,7 @@ def draw_colours(rng: Generator) -> tuple[Floats, Floats]:
     colour[Cover.EYE] = linear(EYE_WHITE)
     colour[Cover.IRIS] = linear(IRISES[rng.integers(2)])
     if rng.random() < 0.35:  # jeans
-        colour[Cover.BOTTOMS] = hsv(0.6, 0.35 + 0.3 * rng.random(), 0.25 + 0.4 * rng.random())
+        colour[Cover.BOTTOMS] = _hsv(0.6, 0.35 + 0.3 * rng.random(), 0.25 + 0.4 * rng.random())
     pattern = np.tile(np.array([Pattern.PLAIN, 60, 0.5], np.float32), (len(Cover), 1))
     upper = rng.choice(list(Pattern), p=[0.42, 0.14, 0.05, 0.08, 0.05, 0.06, 0.2, 0.0])
     lower = rng.choice(list(Pattern), p=[0.7, 0.02, 0.03, 0.05, 0.02, 0.06, 0.0, 0.12])
@@ -171,7 +171,7 @@ def draw_colours(rng: Generator) -> tuple[Floats, Floats]:
     return colour.astype(np.float32), pattern
 
 
-def draw_waves(rng: Generator) -> Floats:
+def _draw_waves(rng: Generator) -> Floats:
     """Sine waves on the cloth, (`WAVES`, 4), of lengths 50 to 190 mm."""
     direction = rng.normal(0, 1, (WAVES, 3)) * [1.0, 0.7, 1.0]
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

@@ -75,37 +75,37 @@ def make_garments(rest: Floats, heads: Doubles, skinning: Skinning, names: Names
     """
     half = len(rest) // 2
     adult, begins = rest[half:].mean(0), dict(zip(names, heads[half:].mean(0), strict=True))
-    head_part = follows(skinning, names, ("head", "eye")) > 0.5
+    head_part = _follows(skinning, names, ("head", "eye")) > 0.5
     bank = (dict(zip(names, at, strict=True)) for at in heads)
     bodies = [*zip(rest, bank, strict=True), (adult, begins)]
-    pairs = [(skirt_of(points, at), hair_of(points, at, head_part)) for points, at in bodies]
+    pairs = [(_skirt_of(points, at), _hair_of(points, at, head_part)) for points, at in bodies]
     extra = np.stack([np.concatenate(pair) for pair in pairs]).astype(np.float32)
-    skins = garment_skin(names, extra[-1, : RINGS * ROUND])
+    skins = _garment_skin(names, extra[-1, : RINGS * ROUND])
     marks = {mark: float(begins[bone][1]) for mark, bone in MARKS.items()}
     marks |= {mark: float(begins[bone][2]) for mark, bone in MARKS_FORWARD.items()}
-    eye = eyes(adult, begins)
+    eye = _eyes(adult, begins)
     added = np.repeat([Kind.SKIRT, Kind.HAIR], [RINGS * ROUND, STRIPS * ACROSS])
     kinds = np.where(eye < 100, Kind.EYE, Kind.BODY)
     off = np.full(len(extra[-1]), OFF_ARM)
-    hair = np.where(eye < 100, eye, hair_field(adult, head_part, marks))
+    hair = np.where(eye < 100, eye, _hair_field(adult, head_part, marks))
     fields = Fields(
         np.concatenate([kinds, added]).astype(np.int32),
         np.concatenate([adult, extra[-1]]).astype(np.float32),
-        np.concatenate([arm_field(adult, begins, skinning, names), off]).astype(np.float32),
+        np.concatenate([_arm_field(adult, begins, skinning, names), off]).astype(np.float32),
         np.concatenate([hair, off]).astype(np.float32),
     )
     first = len(adult)
-    mesh = [grid(RINGS, ROUND, first, True), grid(STRIPS, ACROSS, first + RINGS * ROUND, False)]
+    mesh = [_grid(RINGS, ROUND, first, True), _grid(STRIPS, ACROSS, first + RINGS * ROUND, False)]
     return Garments(first, extra[:-1], np.concatenate(mesh), skins, fields, marks)
 
 
-def follows(skinning: Skinning, names: Names, starts: tuple[str, ...]) -> Doubles:
+def _follows(skinning: Skinning, names: Names, starts: tuple[str, ...]) -> Doubles:
     """How far each corner follows the bones whose names begin so, (V,)."""
     chosen = np.array([name.startswith(starts) for name in names])
     return np.asarray((skinning.weights * chosen[skinning.bones]).sum(1), dtype=np.float64)
 
 
-def arm_field(adult: Floats, heads: Places, skinning: Skinning, names: Names) -> Doubles:
+def _arm_field(adult: Floats, heads: Places, skinning: Skinning, names: Names) -> Doubles:
     """Along the arm, (V,): 0 at the shoulder, .5 at the elbow, 1 at the wrist."""
     field = np.full(len(adult), OFF_ARM)
     for side in (".L", ".R"):
@@ -114,19 +114,19 @@ def arm_field(adult: Floats, heads: Places, skinning: Skinning, names: Names) ->
         upper, lower = elbow - shoulder, wrist - elbow
         first = np.clip((adult - shoulder) @ upper / (upper @ upper), 0, 1)
         second = np.clip((adult - elbow) @ lower / (lower @ lower), 0, 2)
-        part = follows(skinning, of_side, ARM) > 0.5
+        part = _follows(skinning, of_side, ARM) > 0.5
         field = np.where(part, 0.5 * first + 0.5 * second, field)
     return field
 
 
-def hair_field(adult: Floats, head_part: Flags, marks: dict[str, float]) -> Doubles:
+def _hair_field(adult: Floats, head_part: Flags, marks: dict[str, float]) -> Doubles:
     """Millimetres above the hairline, (V,): high over the forehead, low at the nape."""
     forward = np.clip((adult[:, 2] - marks["ear_z"] + 15) / 65, 0, 1)
     line = marks["eye"] - 75 + (3 - 2 * forward) * forward**2 * 125
     return np.where(head_part, np.clip(adult[:, 1] - line, -60, 200), OFF_HEAD)
 
 
-def eyes(adult: Floats, heads: Places) -> Doubles:
+def _eyes(adult: Floats, heads: Places) -> Doubles:
     """Millimetres from the eye's axis for the corners of the eyeballs, (V,)."""
     out = np.full(len(adult), OFF_EYE)
     for centre in (heads["eye.L"], heads["eye.R"]):
@@ -137,7 +137,7 @@ def eyes(adult: Floats, heads: Places) -> Doubles:
     return out
 
 
-def skirt_of(points: Floats, heads: Places) -> Doubles:
+def _skirt_of(points: Floats, heads: Places) -> Doubles:
     """The skirt's corners at rest, (RINGS·ROUND, 3), ring by ring from the waist down."""
     waist, knee = heads["spine04"][1], heads["lowerleg01.L"][1]
     angle = np.linspace(0, 2 * np.pi, ROUND, endpoint=False)
@@ -153,7 +153,7 @@ def skirt_of(points: Floats, heads: Places) -> Doubles:
     return np.concatenate(rings)
 
 
-def garment_skin(names: Names, ring_points: Floats) -> Skinning:
+def _garment_skin(names: Names, ring_points: Floats) -> Skinning:
     """The skirt follows the pelvis at the waist and the thighs below it, each its side; long hair
     the head, and lower down mostly the upper spine."""
     down = np.repeat(np.linspace(0, 1, RINGS), ROUND)
@@ -162,11 +162,11 @@ def garment_skin(names: Names, ring_points: Floats) -> Skinning:
     parts = {"root": 1 - legs, "upperleg01.L": legs * left, "upperleg01.R": legs * (1 - left)}
     down = np.repeat(np.linspace(0, 1, STRIPS), ACROSS)
     spine = (np.clip((down - 0.45) / 0.55, 0, 1) * 0.8).astype(np.float32)
-    hair = skin_to(names, {"head": 1 - spine, "spine01": spine})
-    return skin_to(names, parts).followed_by(hair)
+    hair = _skin_to(names, {"head": 1 - spine, "spine01": spine})
+    return _skin_to(names, parts).followed_by(hair)
 
 
-def hair_of(points: Floats, heads: Places, head_part: Flags) -> Doubles:
+def _hair_of(points: Floats, heads: Places, head_part: Flags) -> Doubles:
     """The long hair's corners at rest, (STRIPS·ACROSS, 3), from the top down, ear to ear."""
     skull, centre = points[head_part].astype(np.float64), heads["head"]
     crown, low = skull[:, 1].max(), heads["spine01"][1] + 60
@@ -184,7 +184,7 @@ def hair_of(points: Floats, heads: Places, head_part: Flags) -> Doubles:
     return np.concatenate(strips)
 
 
-def skin_to(names: Names, parts: Mapping[str, NDArray[np.floating[Any]]]) -> Skinning:
+def _skin_to(names: Names, parts: Mapping[str, NDArray[np.floating[Any]]]) -> Skinning:
     """Skinning by weights (E,) of named bones."""
     count = len(next(iter(parts.values())))
     weights, bones = np.zeros((count, 9), np.float32), np.zeros((count, 9), np.int32)
@@ -194,7 +194,7 @@ def skin_to(names: Names, parts: Mapping[str, NDArray[np.floating[Any]]]) -> Ski
     return Skinning(np.take_along_axis(weights, order, 1), np.take_along_axis(bones, order, 1))
 
 
-def grid(rows: int, columns: int, first: int, closed: bool) -> Ints:
+def _grid(rows: int, columns: int, first: int, closed: bool) -> Ints:
     """Two triangles for each cell of a grid of corners, row by row, (·, 3), outside in front."""
     row, column = np.mgrid[: rows - 1, : columns if closed else columns - 1].reshape(2, -1)
     a, b = first + row * columns + column, first + row * columns + (column + 1) % columns

@@ -21,7 +21,7 @@ MAP = 208  # side of the shadow map, pixels
 CONTACT = 160.0  # mm above the floor, up to where a body darkens what is under it
 
 
-class Light(NamedTuple):
+class _Light(NamedTuple):
     rows: Floats  # (4, 3): sky, ground and sun, linear light; unit vector to the sun, world axes
     softness: float  # of shadows: the blur's standard deviation, pixels
 
@@ -62,28 +62,28 @@ def linear(picture: NDArray[Any]) -> Floats:
     return ((np.asarray(picture, dtype=np.float32) / 255) ** GAMMA).astype(np.float32)
 
 
-def draw_light(background: Bytes, rng: Generator) -> Light:
+def draw_light(background: Bytes, rng: Generator) -> _Light:
     """A light as bright as the background, tinted by its upper half (sky) and lower (ground)."""
     half, bright = len(background) // 2, float(linear(background).mean())
     level = float(np.clip(bright, 0.06, 0.5)) * rng.uniform(2.0, 4.2)
     means = [linear(part).reshape(-1, 3).mean(0) for part in np.split(background, [half])]
-    sky, ground = (tinted(mean, rng.uniform(0.05, 0.4)) for mean in means)
+    sky, ground = (_tinted(mean, rng.uniform(0.05, 0.4)) for mean in means)
     share = rng.uniform(0.15, 0.75)  # of the sun in all light
     warmth = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.72, 1.02)])
     high, azimuth = np.deg2rad(rng.uniform(18, 80)), rng.uniform(0, 2 * np.pi)
     sun = [np.cos(high) * np.cos(azimuth), np.sin(high), np.cos(high) * np.sin(azimuth)]
     above, below = sky * level * (1 - share), ground * level * (1 - share) * 0.55
     rows = np.array([above, below, warmth * level * share * 1.5, sun], dtype=np.float32)
-    return Light(rows, rng.uniform(1.0, 3.5))
+    return _Light(rows, rng.uniform(1.0, 3.5))
 
 
-def tinted(colour: Floats, amount: float) -> Doubles:
+def _tinted(colour: Floats, amount: float) -> Doubles:
     """White with an amount of a colour's tint, (3,)."""
     tint = colour / max(float(colour.mean()), 1e-3)
     return np.asarray((1 - amount) + amount * np.clip(tint, 0.4, 1.8), dtype=np.float64)
 
 
-def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Floats]:
+def shadow_map(points: Floats, faces: Ints, light: _Light) -> tuple[Floats, Floats]:
     """How near to the sun the faces (F, 3) of points (V, 3), mm, world axes, come.
 
     Heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; and map pixels and height of each
@@ -101,7 +101,7 @@ def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Float
     return rasterise(place, faces, 0, MAP, MAP)[1], place
 
 
-def floor_shadow(points: Floats, faces: Ints, view: View, light: Light) -> Floats:
+def floor_shadow(points: Floats, faces: Ints, view: View, light: _Light) -> Floats:
     """How much light the floor (y = 0) keeps at each pixel of the crop, (256, 192) in [0, 1]."""
     kept = np.ones((CROP_HEIGHT, CROP_WIDTH), np.float32)
     if -(view.camera.rotation.mT @ view.camera.translation)[1] < 150:  # it lies on the floor

@@ -24,7 +24,7 @@ class Surface(NamedTuple):
 
 
 @compiled
-def cover_at(kind: int, x: float, y: float, z: float, arm: float, hair: float, cut: Cut) -> int:
+def _cover_at(kind: int, x: float, y: float, z: float, arm: float, hair: float, cut: Cut) -> int:
     """The `Cover` of a place on the reference body."""
     if kind == Kind.EYE.value:
         return Cover.IRIS.value if hair < 5.5 else Cover.EYE.value
@@ -59,7 +59,7 @@ def dress(points: Floats, normals: Floats, fields: Fields, outfit: Outfit) -> tu
     out, bent = points.copy(), normals.copy()
     for v in range(len(points)):
         kind, x, y, z = fields.kind[v], place[v, 0], place[v, 1], place[v, 2]
-        cover = cover_at(kind, x, y, z, fields.arm[v], hair[v], cut)
+        cover = _cover_at(kind, x, y, z, fields.arm[v], hair[v], cut)
         thick = outfit.thickness[cover]
         if kind >= Kind.SKIRT.value:
             thick = np.float32(0.0)
@@ -81,7 +81,9 @@ def dress(points: Floats, normals: Floats, fields: Fields, outfit: Outfit) -> tu
 
 
 @compiled
-def second_colour(pattern: Floats, x: float, y: float, z: float, arm: float, waves: Floats) -> bool:
+def _second_colour(
+    pattern: Floats, x: float, y: float, z: float, arm: float, waves: Floats
+) -> bool:
     """Whether a place on the reference body shows a garment's second colour."""
     kind, period, share = int(pattern[0]), float(pattern[1]), float(pattern[2])
     u, v = (z, arm * 560.0) if arm >= 0 else (x + 0.6 * z, y)
@@ -107,7 +109,7 @@ def second_colour(pattern: Floats, x: float, y: float, z: float, arm: float, wav
 
 
 @compiled
-def texel(texture: Floats, u: float, v: float, channel: int) -> float:
+def _texel(texture: Floats, u: float, v: float, channel: int) -> float:
     """The texture at (u, v) in [0, 1], v upwards, between its four nearest texels."""
     size = texture.shape[0]
     x = min(max(u * size - 0.5, 0.0), size - 1.001)
@@ -120,7 +122,7 @@ def texel(texture: Floats, u: float, v: float, channel: int) -> float:
 
 
 @compiled
-def sun_share(shadow: Floats, x: float, y: float, height: float) -> float:
+def _sun_share(shadow: Floats, x: float, y: float, height: float) -> float:
     """How much of the sun arrives, 0 to 1, at a place on a shadow map of heights."""
     c, r = math.floor(x - 0.5), math.floor(y - 0.5)
     if c < 0 or r < 0 or c + 1 >= shadow.shape[1] or r + 1 >= shadow.shape[0]:
@@ -134,7 +136,7 @@ def sun_share(shadow: Floats, x: float, y: float, height: float) -> float:
 
 
 @compiled
-def mix(out: Doubles, values: Floats, corners: Ints, w: tuple[float, float, float]) -> None:
+def _mix(out: Doubles, values: Floats, corners: Ints, w: tuple[float, float, float]) -> None:
     """The mean (3,) of a field (V, 3) over a face's corners (3,), weighted, into `out`."""
     a, b, c = corners[0], corners[1], corners[2]
     for i in range(3):
@@ -142,12 +144,12 @@ def mix(out: Doubles, values: Floats, corners: Ints, w: tuple[float, float, floa
 
 
 @compiled
-def sunlight(n: Doubles, s: Doubles, shadow: Floats, light: Floats) -> tuple[float, float]:
+def _sunlight(n: Doubles, s: Doubles, shadow: Floats, light: Floats) -> tuple[float, float]:
     """Shares of the sun and of the sky that reach a normal n (3,) at s (3,) on the shadow map."""
     length = math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9
     sun = (n[0] * light[3, 0] + n[1] * light[3, 1] + n[2] * light[3, 2]) / length
     if sun > 0:
-        sun *= sun_share(shadow, s[0], s[1], s[2])
+        sun *= _sun_share(shadow, s[0], s[1], s[2])
     return max(0.0, sun), 0.5 + 0.5 * n[1] / length
 
 
@@ -171,20 +173,20 @@ def shade(
             f = drawn[face_at[row, column]]
             a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
             w = barycentric(surface.screen, faces[f], column + 0.5, row + 0.5)
-            mix(p, fields.place, faces[f], w)
-            mix(n, surface.normals, faces[f], w)
-            mix(s, surface.sunward, faces[f], w)
+            _mix(p, fields.place, faces[f], w)
+            _mix(n, surface.normals, faces[f], w)
+            _mix(s, surface.sunward, faces[f], w)
             reach = w[0] * arm[a] + w[1] * arm[b] + w[2] * arm[c]
             line = w[0] * hair[a] + w[1] * hair[b] + w[2] * hair[c]
-            cover = cover_at(fields.kind[a], p[0], p[1], p[2], reach, line, outfit.cut)
+            cover = _cover_at(fields.kind[a], p[0], p[1], p[2], reach, line, outfit.cut)
             skin = cover == Cover.SKIN.value
-            sun, up = sunlight(n, s, surface.shadow, light)
+            sun, up = _sunlight(n, s, surface.shadow, light)
             u = w[0] * uv[f, 0, 0] + w[1] * uv[f, 1, 0] + w[2] * uv[f, 2, 0]
             v = w[0] * uv[f, 0, 1] + w[1] * uv[f, 1, 1] + w[2] * uv[f, 2, 1]
-            second = not skin and second_colour(pattern[cover], p[0], p[1], p[2], reach, waves)
+            second = not skin and _second_colour(pattern[cover], p[0], p[1], p[2], reach, waves)
             for i in range(3):
                 if skin:
-                    own = outfit.tint[i] * texel(outfit.texture, u, v, i)
+                    own = outfit.tint[i] * _texel(outfit.texture, u, v, i)
                 else:
                     own = outfit.colour[cover, int(second), i]
                 arrives = light[0, i] * up + light[1, i] * (1 - up) + light[2, i] * sun

@@ -53,7 +53,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Person(LabelledCrop):
+class _Person(LabelledCrop):
     # How much of each pixel is the person, before anything stands in front, (256, 192) in [0, 1].
     cover: Floats = field(kw_only=True, repr=False)
 
@@ -78,14 +78,14 @@ class People:
     def __len__(self) -> int:
         return len(self.poses)
 
-    def __getitem__(self, index: int) -> Person:
+    def __getitem__(self, index: int) -> _Person:
         if index < 0:
             raise IndexError("people are counted from 0")
         rng = np.random.default_rng((self.settings.seed, index))
         fixed = rng.random() >= self.settings.wild
-        asked = staged(self.poses[index % len(self.poses)], fixed)
+        asked = _staged(self.poses[index % len(self.poses)], fixed)
         body = pose_body(self.model, draw_shape(self.model, rng), asked)
-        camera = draw_camera(body, fixed, rng.random() < self.settings.truncated, rng)
+        camera = _draw_camera(body, fixed, rng.random() < self.settings.truncated, rng)
         pose = camera.to_camera(torch.from_numpy(body.joints))
         keypoints = camera.project(pose)
         seen = ((keypoints >= 0) & (keypoints <= camera.size)).all(-1)
@@ -95,7 +95,7 @@ class People:
         background = draw_background(self.backgrounds, view.rays(*CROP), rng)
         person, depth = self.draw(body, view, background, rng)
         picture = linear(background) * person[..., 4:] * (1 - person[..., 3:4]) + person[..., :3]
-        before = draw_occluder(person[..., 3], self.settings.occluded, rng)
+        before = _draw_occluder(person[..., 3], self.settings.occluded, rng)
         if before.any():
             stuff = self.draw_stuff(view, rng)
             picture = np.asarray(picture * (1 - before[..., None]) + stuff * before[..., None])
@@ -103,10 +103,12 @@ class People:
         x, y = np.arange(CROP_WIDTH) + 0.5, np.arange(CROP_HEIGHT) + 0.5
         inside = ((y >= low[1]) & (y <= high[1]))[:, None] & ((x >= low[0]) & (x <= high[0]))
         crop = keypoints.numpy() * view.scale + view.offset
-        whole = (finish(picture, box, rng) * inside[..., None]).astype(np.uint8)
+        whole = (_finish(picture, box, rng) * inside[..., None]).astype(np.uint8)
         joints = (keypoints.numpy(), pose.numpy())
-        visibility = visible(crop, joints[1][:, 2], depth, before, seen.numpy())
-        return Person(whole, *joints, visibility, box, camera, index, cover=person[..., 3] * inside)
+        visibility = _visible(crop, joints[1][:, 2], depth, before, seen.numpy())
+        return _Person(
+            whole, *joints, visibility, box, camera, index, cover=person[..., 3] * inside
+        )
 
     def draw(self, body: Body, view: View, behind: Bytes, rng: Generator) -> tuple[Floats, Floats]:
         """The dressed and lit person (H, W, 5): linear colour times cover, cover, and how much
@@ -136,14 +138,14 @@ class People:
         return stuff
 
 
-def staged(asked: Doubles, fixed: bool) -> Doubles:
+def _staged(asked: Doubles, fixed: bool) -> Doubles:
     """The pose (17, 3), moved over the floor to where the fixed cameras look, if they are used."""
     path = asked[COLUMN["pelvis"]] * [1.0, 0.0, 1.0]
     away = float(np.linalg.norm(path))
     return asked - path * (1 - STAGE_RADIUS / away) if fixed and away > STAGE_RADIUS else asked
 
 
-def draw_camera(body: Body, fixed: bool, truncated: bool, rng: Generator) -> Camera:
+def _draw_camera(body: Body, fixed: bool, truncated: bool, rng: Generator) -> Camera:
     """A camera, double precision, that sees the whole person, or most if it is to truncate them."""
     if fixed:
         cameras = fixed_cameras(torch.tensor([int(rng.integers(len(FIXED_POSITIONS)))]))
@@ -156,10 +158,10 @@ def draw_camera(body: Body, fixed: bool, truncated: bool, rng: Generator) -> Cam
     keypoints = camera.project(camera.to_camera(torch.from_numpy(body.joints)))
     room = INSIDE * camera.size / (keypoints - camera.centre).abs().amax(0)
     camera = replace(camera, focal=camera.focal * room.amin().clamp(max=1.0))
-    return cut_picture(camera, body.joints, rng) if truncated else camera
+    return _cut_picture(camera, body.joints, rng) if truncated else camera
 
 
-def cut_picture(camera: Camera, joints: Doubles, rng: Generator) -> Camera:
+def _cut_picture(camera: Camera, joints: Doubles, rng: Generator) -> Camera:
     """The camera of a smaller picture, whose edge cuts 10 to 45 % of the person off.
 
     A cut that would leave too few joints is not made: an arm held out may be half of the width.
@@ -177,20 +179,20 @@ def cut_picture(camera: Camera, joints: Doubles, rng: Generator) -> Camera:
     return replace(camera, size=size, centre=centre) if int(left.sum()) >= FEWEST_LEFT else camera
 
 
-def draw_occluder(cover: Floats, rate: float, rng: Generator) -> Floats:
+def _draw_occluder(cover: Floats, rate: float, rng: Generator) -> Floats:
     """What stands before a share `rate` of people, (H, W) in [0, 1]; mostly nothing.
 
     Nothing either if each of four shapes hides too much of the person's `cover` (H, W).
     """
     if rng.random() < rate:
         for _ in range(4):
-            shape = draw_shape_before(rng)
+            shape = _draw_shape_before(rng)
             if (shape * cover).sum() < MOST_OCCLUDED * cover.sum():
                 return shape
     return np.zeros_like(cover)
 
 
-def draw_shape_before(rng: Generator) -> Floats:
+def _draw_shape_before(rng: Generator) -> Floats:
     """A bar, a slab at the bottom, a polygon or an ellipse, (H, W) in [0, 1]."""
     kind, centre = rng.integers(4), rng.uniform(0.1, 0.9, 2) * CROP
     right, bottom = CROP_WIDTH + 5, CROP_HEIGHT + 5
@@ -211,7 +213,7 @@ def draw_shape_before(rng: Generator) -> Floats:
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.6), dtype=np.float32)
 
 
-def finish(picture: Floats, box: Doubles, rng: Generator) -> Bytes:
+def _finish(picture: Floats, box: Doubles, rng: Generator) -> Bytes:
     """A picture (H, W, 3), sRGB, as a real camera and file have it: exposed, blurred, JPEG …"""
     exposure = float(np.clip(rng.uniform(0.13, 0.32) / max(float(picture.mean()), 1e-3), 0.6, 3.0))
     gain = (exposure * rng.normal(1, 0.03, 3)).astype(np.float32)
@@ -234,7 +236,9 @@ def finish(picture: Floats, box: Doubles, rng: Generator) -> Bytes:
     return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
-def visible(crop: Doubles, depth: Doubles, inverse: Floats, before: Floats, inside: Flags) -> Bytes:
+def _visible(
+    crop: Doubles, depth: Doubles, inverse: Floats, before: Floats, inside: Flags
+) -> Bytes:
     """Visibility of the joints, (17,), which lie at `crop` (17, 2), pixels, and `depth` (17,), mm.
 
     `inverse` is that of the surface, as large as `DRAWN`; `before` (H, W) what stands in front.
@@ -256,7 +260,7 @@ _worker: list[People] = []  # a worker process's own renderer, made once
 
 def render(
     poses: Tensor, settings: Settings, indices: Sequence[int], workers: int = 1
-) -> Iterable[Person]:
+) -> Iterable[_Person]:
     """The people at `indices` as they become ready: the same, in order, however many processes.
 
     An InputError for settings that cannot be used; at once.
@@ -265,17 +269,17 @@ def render(
     if workers == 1:
         return (people[index] for index in indices)
 
-    def in_processes() -> Iterator[Person]:
-        with ProcessPoolExecutor(workers, initializer=begin, initargs=(poses, settings)) as pool:
-            yield from pool.map(render_one, indices, chunksize=16)
+    def in_processes() -> Iterator[_Person]:
+        with ProcessPoolExecutor(workers, initializer=_begin, initargs=(poses, settings)) as pool:
+            yield from pool.map(_render_one, indices, chunksize=16)
 
     return in_processes()
 
 
-def begin(poses: Tensor, settings: Settings) -> None:
+def _begin(poses: Tensor, settings: Settings) -> None:
     torch.set_num_threads(1)
     _worker[:] = [People(poses, settings)]
 
 
-def render_one(index: int) -> Person:
+def _render_one(index: int) -> _Person:
     return _worker[0][index]

@@ -64,7 +64,7 @@ def evaluate_checkpoint(
     card.require_skeleton(source.skeleton.name, str(root))
     virtual = two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}"
     focal = "true" if focal_known else "assumed √(W² + H²)"
-    scored = replace(described(scored, source), data=data_set.name, flip=flip, focal=focal)
+    scored = replace(_described(scored, source), data=data_set.name, flip=flip, focal=focal)
     scored = replace(scored, keypoints=keypoints, two_d=virtual)
     # hypotheses must not change the data
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))
@@ -99,7 +99,7 @@ def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source
     return in_joints(recorded, get_skeleton(settings.skeleton)), scored
 
 
-def described(scored: Scored, source: Source) -> Scored:
+def _described(scored: Scored, source: Source) -> Scored:
     """What is scored, with the joints that set and model share, and what the source left out."""
     name, count, shared = source.skeleton.name, len(source.skeleton), source.shared
     some = f"the {len(shared)} that set and model share: {', '.join(shared)}"

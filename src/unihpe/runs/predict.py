@@ -13,7 +13,7 @@ HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many
 
 
 @dataclass(frozen=True)
-class Predicted:
+class _Predicted:
     """What became of people's files."""
 
     results: Results
@@ -23,7 +23,7 @@ class Predicted:
 
 def predict_files(
     predictor: Predictor, files: Files, options: Options, samples: int | None = None
-) -> Predicted:
+) -> _Predicted:
     """Everybody in the pictures, or in the keypoint file, who can be lifted.
 
     Args:
@@ -38,7 +38,7 @@ def predict_files(
         people = read_keypoints(files.keypoints, files.skeleton, files.size)
         people, left_out = predictor.liftable(people)
         options = _with_samples(options, samples, len(people))
-        return Predicted(predictor.lift_file(people, options), left_out, {})
+        return _Predicted(predictor.lift_file(people, options), left_out, {})
     pictures = open_pictures(files, files.picture)
     options = _with_samples(options, samples, pictures.people)
     parts, skipped, used = [], [], {}
@@ -53,7 +53,7 @@ def predict_files(
             skipped.append(str(error) if named else f"{path.name}: {error}")
     if not parts:
         raise InputError(f"no picture to predict from: {skipped[0]}")
-    return Predicted(Results.join(parts), skipped, used)
+    return _Predicted(Results.join(parts), skipped, used)
 
 
 def _with_samples(options: Options, samples: int | None, people: int) -> Options:

@@ -19,25 +19,25 @@ PICTURE_PARTS = ("image_encoder.", "heatmap_head.")
 
 
 @dataclass(frozen=True)
-class Start:
+class _Start:
     file: Path
     tensors: dict[str, Tensor]
     card: Card
 
 
-def load_start(recipe: Recipe, path: Path | str) -> Start:
+def load_start(recipe: Recipe, path: Path | str) -> _Start:
     """The checkpoint at `path` (see `checkpoint_file`); joints and parts must fit the recipe."""
     tensors, card = load_checkpoint(file := checkpoint_file(path))
     if card.skeleton != (ours := recipe.data.skeleton):
         raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {ours}")
     if recipe.model.image_encoder is None:
         tensors = {key: t for key, t in tensors.items() if not key.startswith(PICTURE_PARTS)}
-    start = Start(file, tensors, card)
-    require_same_meaning(recipe, start)
+    start = _Start(file, tensors, card)
+    _require_same_meaning(recipe, start)
     return start
 
 
-def origin_of(start: Start | None, state: Path | None) -> Origin | None:
+def origin_of(start: _Start | None, state: Path | None) -> Origin | None:
     """What a run begins from: the checkpoint that is given, which its saved state must not deny."""
     given = None
     if start is not None:
@@ -52,7 +52,7 @@ def origin_of(start: Start | None, state: Path | None) -> Origin | None:
     return saved
 
 
-def require_same_meaning(recipe: Recipe, start: Start) -> None:
+def _require_same_meaning(recipe: Recipe, start: _Start) -> None:
     """Raise where a checkpoint's weights fit the recipe's model, but would mean something else.
 
     Parts that one of the two lacks do not matter; `load_into` finds what changes shapes.
@@ -63,7 +63,7 @@ def require_same_meaning(recipe: Recipe, start: Start) -> None:
         has_weights = any(name.startswith(f"{part}.") for name in start.tensors)
         if isinstance(settings, Settings) and table and has_weights:
             table = type(settings)().model_dump() | table  # younger settings had their defaults
-            for name in meaningful_settings(settings, table):
+            for name in _meaningful_settings(settings, table):
                 if table[name] != (own := getattr(settings, name)):
                     theirs.append(f"model.{part}.{name}={table[name]}".replace("True", "true"))
                     ours.append(f"{own}".replace("False", "false"))
@@ -72,7 +72,7 @@ def require_same_meaning(recipe: Recipe, start: Start) -> None:
         raise InputError(f"{start.file} has {them}, the recipe {us}: add --set {changes}")
 
 
-def meaningful_settings(ours: Settings, theirs: Mapping[str, Any]) -> tuple[str, ...]:
+def _meaningful_settings(ours: Settings, theirs: Mapping[str, Any]) -> tuple[str, ...]:
     """The settings of a part that give its weights their meaning, whatever their shapes."""
     match ours:
         case ImageEncoderSettings():

@@ -50,12 +50,12 @@ def validation(recipe: Recipe, device: str) -> Callable[[UniHPE], Scores] | None
         generator = torch.Generator().manual_seed(recipe.seed)
         batches = prepared(source, generator, device, most=most)
         evaluate = evaluate_pictures if pictures else evaluate_lifting
-        return scores(evaluate(model, batches, {}, generator=generator, **how), pictures)
+        return _scores(evaluate(model, batches, {}, generator=generator, **how), pictures)
 
     return score
 
 
-def scores(report: dict[str, Any], pictures: bool) -> Scores:
+def _scores(report: dict[str, Any], pictures: bool) -> Scores:
     """What is logged of an evaluation, with pictures or without."""
     errors = report["errors_mm"]
     if not pictures:

@@ -31,7 +31,7 @@ FOCAL, SIZE = 1145.0, 1000.0  # of that camera, pixels
 
 
 @dataclass(frozen=True)
-class Demo:
+class _Demo:
     """What the model made of some people."""
 
     what: str  # who they are, in words
@@ -71,7 +71,7 @@ def demo(
     image_size: tuple[float, float] | None = None,
     skeleton: str | None = None,
     seed: int = 0,
-) -> Demo:
+) -> _Demo:
     """What the model makes of a picture, a motion (BVH, motion npz) or a keypoint file.
 
     Without a path, of the package's rendered people; a model without an image encoder lifts poses
@@ -79,19 +79,19 @@ def demo(
     """
     if path is None:
         blind = predictor.model.image_encoder is None
-        return from_prior(predictor, seed) if blind else from_people(predictor, seed)
+        return _from_prior(predictor, seed) if blind else _from_people(predictor, seed)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         picture = read_picture(path)  # of one person, who fills it
         results = predictor.predict(picture, samples=HYPOTHESES, seed=seed, name=path.name)
-        return Demo(path.name, results, photo=lambda name: picture)
-    if is_motion(path):
-        return from_motion(predictor, path, rig, seed)
+        return _Demo(path.name, results, photo=lambda name: picture)
+    if _is_motion(path):
+        return _from_motion(predictor, path, rig, seed)
     file, skipped = predictor.liftable(read_keypoints(path, skeleton, image_size))
     results = predictor.lift_file(file, Options(samples=HYPOTHESES, seed=seed))
-    return Demo(f"{len(results)} people of {path.name}", results, skipped=tuple(skipped))
+    return _Demo(f"{len(results)} people of {path.name}", results, skipped=tuple(skipped))
 
 
-def is_motion(path: Path) -> bool:
+def _is_motion(path: Path) -> bool:
     """Whether a path holds motion capture rather than keypoints."""
     if path.suffix == ".npz":
         return zipfile.is_zipfile(path) and "poses.npy" in zipfile.ZipFile(path).namelist()
@@ -99,7 +99,7 @@ def is_motion(path: Path) -> bool:
     return any(file.suffix.lower() == ".bvh" for file in files)
 
 
-def from_people(predictor: Predictor, seed: int) -> Demo:
+def _from_people(predictor: Predictor, seed: int) -> _Demo:
     """The package's rendered people, whom training never saw: from their pictures alone."""
     pack = resources.files("unihpe").joinpath("checkpoints", "people.pack")
     source = open_source(DataSettings(name=PACKED, root=str(pack)), Part())
@@ -110,30 +110,32 @@ def from_people(predictor: Predictor, seed: int) -> Demo:
     crops = dict(zip(results.image, frames.image.permute(0, 2, 3, 1).numpy(), strict=True))
     what = f"{len(frames)} pictures of rendered people"
     truth = root_relative(frames.pose, source.skeleton)
-    return Demo(what, results, truth, crops.__getitem__, "from the picture alone")
+    return _Demo(what, results, truth, crops.__getitem__, "from the picture alone")
 
 
-def from_prior(predictor: Predictor, seed: int) -> Demo:
+def _from_prior(predictor: Predictor, seed: int) -> _Demo:
     """Poses that the model draws from its own prior, seen by a virtual camera and lifted back."""
     truth = predictor.sample(FROM_PRIOR, seed=seed)
     camera = Camera.simple(torch.full((len(truth), 2), SIZE), torch.full((len(truth),), FOCAL))
     keypoints = camera.project(truth + torch.tensor([0.0, 0.0, DISTANCE]))
     what = f"{len(truth)} poses drawn from the model's own pose prior"
-    return Demo(what, lift(predictor, keypoints, camera, predictor.skeleton.name, seed + 1), truth)
+    return _Demo(
+        what, _lift(predictor, keypoints, camera, predictor.skeleton.name, seed + 1), truth
+    )
 
 
-def from_motion(predictor: Predictor, path: Path, rig: Path | None, seed: int) -> Demo:
+def _from_motion(predictor: Predictor, path: Path, rig: Path | None, seed: int) -> _Demo:
     """Frames of a motion, seen by the four fixed virtual cameras."""
     source = open_source(DataSettings(root=str(path), rig=str(rig or "")), Part(two_d="exact"))
     people = evenly_spaced(len(source), FROM_MOTION)
     frames = source.read(people, torch.Generator().manual_seed(seed))
     assert frames.pose is not None
-    results = lift(predictor, frames.keypoints, frames.camera, source.skeleton.name, seed)
+    results = _lift(predictor, frames.keypoints, frames.camera, source.skeleton.name, seed)
     what = f"{len(people)} frames of {path.name}, seen by four virtual cameras"
-    return Demo(what, results, root_relative(frames.pose, source.skeleton))
+    return _Demo(what, results, root_relative(frames.pose, source.skeleton))
 
 
-def lift(predictor: Predictor, keypoints: Tensor, camera: Camera, name: str, seed: int) -> Results:
+def _lift(predictor: Predictor, keypoints: Tensor, camera: Camera, name: str, seed: int) -> Results:
     """Keypoints (N, J, 2), pixels, of a skeleton so named, seen by cameras of one focal length."""
     focal, size = float(camera.focal[0, 0]), camera.size
     return predictor.lift(keypoints, size, name, focal=focal, samples=HYPOTHESES, seed=seed)

@@ -39,7 +39,7 @@ def draw_2d(picture: Picture, keypoints: Floats, confidence: Floats, skeleton: S
     bones = [(a, b, bone_side(skeleton, a, b)) for a, b in skeleton.bones if seen[a] and seen[b]]
     lines = [(keypoints[a], keypoints[b], COLOURS[side], 3.2 * scale) for a, b, side in bones]
     dots = [(keypoints[j], INK, 3.4 * scale) for j in range(len(skeleton)) if seen[j]]
-    return paint(picture, lines, dots)
+    return _paint(picture, lines, dots)
 
 
 def bone_side(skeleton: Skeleton, parent: int, child: int) -> str:
@@ -48,7 +48,7 @@ def bone_side(skeleton: Skeleton, parent: int, child: int) -> str:
     return side if side != "centre" else side_of(skeleton.joints[parent])
 
 
-def paint(picture: Picture, lines: Sequence[Line], dots: Sequence[Dot] = ()) -> Picture:
+def _paint(picture: Picture, lines: Sequence[Line], dots: Sequence[Dot] = ()) -> Picture:
     """Lines and dots over a copy of a picture."""
     height, width = picture.shape[:2]
     far, enlarge = 4 * max(width, height), FOURFOLD if max(height, width) <= 1200 else 1
@@ -92,7 +92,7 @@ def draw_3d(
     poses = np.stack([figure.pose for figure in figures])
     centre = 0.5 * (poses.min((0, 1)) + poses.max((0, 1)))
     reach = max(700.0, 0.62 * float(np.ptp(poses, axis=(0, 1)).max()))
-    turn, scale = view_rotation(azimuth, elevation), size / 420
+    turn, scale = _view_rotation(azimuth, elevation), size / 420
 
     def place(points: Floats) -> Floats:
         seen = (points - centre) @ turn.T / reach * (size / 2)
@@ -106,7 +106,7 @@ def draw_3d(
         for line in (((n, -count), (n, count)), ((-count, n), (count, n)))
     ]
     floor = [(start, end, GRID, 1.0) for start, end in place(np.array(ends))]
-    picture = paint(blank(size, size), floor)
+    picture = _paint(blank(size, size), floor)
     for figure in figures:
         spots, depth, width = place(figure.pose), figure.pose @ turn[2], figure.width * scale
         lines = [
@@ -114,12 +114,12 @@ def draw_3d(
             for a, b in sorted(skeleton.bones, key=lambda bone: -depth[list(bone)].sum())
         ]
         dots = [(spot, figure.colour or INK, 0.95 * width) for spot in spots]
-        above, share = paint(picture, lines, dots), figure.opacity
+        above, share = _paint(picture, lines, dots), figure.opacity
         picture = np.asarray(cv2.addWeighted(above, share, picture, 1 - share, 0), dtype=np.uint8)
     return picture
 
 
-def view_rotation(azimuth: float, elevation: float) -> Floats:
+def _view_rotation(azimuth: float, elevation: float) -> Floats:
     """Camera axes to the view's, (3, 3)."""
     a, e = math.radians(azimuth), math.radians(elevation)
     about_y = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
@@ -133,20 +133,20 @@ def sheet(rows: Sequence[Sequence[tuple[Picture, str]]], title: str = "") -> Pic
     heights = [max(picture.shape[0] for picture, _ in row) + CAPTION + MARGIN for row in rows]
     heading = HEADING if title else 0
     page = blank(max(widths), heading + sum(heights) + MARGIN, (255, 255, 255))
-    write(page, title, MARGIN, 32, 0.62)
+    _write(page, title, MARGIN, 32, 0.62)
     top = heading + MARGIN // 2
     for row, below in zip(rows, heights, strict=True):
         left = MARGIN
         for picture, text in row:
             height, width = picture.shape[:2]
             page[top : top + height, left : left + width] = picture
-            write(page, text, left + 2, top + height + 20, 0.46)
+            _write(page, text, left + 2, top + height + 20, 0.46)
             left += width + MARGIN
         top += below
     return page
 
 
-def write(picture: Picture, text: str, left: int, baseline: int, size: float) -> None:
+def _write(picture: Picture, text: str, left: int, baseline: int, size: float) -> None:
     """Text on a picture, in place. OpenCV's font knows ASCII only."""
     plain = text.translate({ord("×"): "x", ord("→"): ">", ord("°"): " deg", ord("–"): "-"})
     plain, font = plain.encode("ascii", "replace").decode(), cv2.FONT_HERSHEY_SIMPLEX

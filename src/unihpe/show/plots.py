@@ -35,19 +35,19 @@ SEEN, EACH = 600, 4  # people that are scored, and of each case that are drawn
 PAIR_COLOURS = ("#d1495b", "#edae49", "#2563eb")
 
 
-def figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float) -> tuple[Any, Any]:
     """An empty figure with one axis, drawn without a display."""
     library = extra("matplotlib.figure", *EXTRA)
     made = library.Figure(figsize=(width, height), layout="constrained")
     return made, made.subplots()
 
 
-def save(made: Any, path: Path) -> None:
+def _save(made: Any, path: Path) -> None:
     with replacing(path) as temporary:
         made.savefig(temporary, format="png", dpi=130)
 
 
-def open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[Predictor, Frames]:
+def _open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[Predictor, Frames]:
     """A model that sees pictures, and people of a packed set, evenly spaced."""
     model, card = load_model(checkpoint, device)
     if model.image_encoder is None:
@@ -61,14 +61,14 @@ def open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[
 @torch.no_grad()
 def draw_space(checkpoint: str, file: Path, out: Path, seed: int, device: str) -> None:
     """Figs. 1 and 6: t-SNE of all embeddings of some people; a line joins what belongs together."""
-    predictor, frames = open_people(checkpoint, file, MOST_POINTS, device)
+    predictor, frames = _open_people(checkpoint, file, MOST_POINTS, device)
     batch = prepare(frames, predictor.skeleton).to(device)
     embeddings = torch.cat([predictor.model.encode(batch, kind) for kind in KINDS])
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
     options = {"metric": "cosine", "init": "random", "random_state": seed}
     tsne = extra("sklearn.manifold", *EXTRA).TSNE(perplexity=perplexity, **options)
     places = tsne.fit_transform(embeddings.cpu().numpy()).reshape(len(KINDS), len(batch), 2)
-    made, axis = figure(7.5, 7.5)
+    made, axis = _figure(7.5, 7.5)
     axis.plot(*places.transpose(2, 0, 1), color=JOIN, linewidth=0.6, zorder=1)
     for (name, marker, colour), spots in zip(KINDS.values(), places, strict=True):
         look = {"s": 14, "marker": marker, "color": colour, "linewidths": 0, "alpha": 0.85}
@@ -76,7 +76,7 @@ def draw_space(checkpoint: str, file: Path, out: Path, seed: int, device: str) -
     title = f"{len(batch)} people in the embedding space (t-SNE, cosine distance)"
     axis.set(xticks=[], yticks=[], title=title)
     axis.legend(loc="upper right", frameon=False)
-    save(made, out)
+    _save(made, out)
 
 
 def draw_cosines(run: Path, out: Path) -> None:
@@ -85,7 +85,7 @@ def draw_cosines(run: Path, out: Path) -> None:
     rows = [row for row in log if any(key.startswith(COSINE) for key in row)]
     if not rows:
         raise InputError(f"{run}: log holds no cosines; train with pictures and --validate-every N")
-    made, axis = figure(7.5, 4.5)
+    made, axis = _figure(7.5, 4.5)
     keys = {key for row in rows for key in row if key.startswith(COSINE)}
     pairs = sorted({key.removeprefix(COSINE).rsplit(" ", 1)[0] for key in keys})
     for pair, colour in zip(pairs, PAIR_COLOURS, strict=False):
@@ -100,13 +100,13 @@ def draw_cosines(run: Path, out: Path) -> None:
     axis.set(xlabel="training samples", ylabel="cosine", ylim=(-0.1, 1.0))
     axis.legend(frameon=False, fontsize="small")
     axis.grid(color=AXES)
-    save(made, out)
+    _save(made, out)
 
 
 @torch.no_grad()
 def draw_people(checkpoint: str, file: Path, out: Path, seed: int, device: str) -> None:
     """Figs. 4, 7 and 9: the best, median and worst people by image → 3D MPJPE, over the truth."""
-    predictor, frames = open_people(checkpoint, file, SEEN, device)
+    predictor, frames = _open_people(checkpoint, file, SEEN, device)
     assert frames.pose is not None and frames.image is not None and frames.box is not None
     results = in_crops(predictor.predict_crops(frames, Options(seed=seed)), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)

@@ -32,7 +32,7 @@ Photos = Callable[[str], Picture]  # by the name that results have for a picture
 
 
 @dataclass(frozen=True)
-class Scene:
+class _Scene:
     name: str  # of a person, shown in the page's list
     pose: Floats  # (J, 3), mm, camera axes
     keypoints: Floats | None = None  # (J, 2), pixels, NaN where missing; None without 2D
@@ -63,10 +63,10 @@ def row_of(
         views = [("3D, from the camera", figures, (0.0, 8.0))]
         views += [("3D, from the side", figures, (70.0, 14.0))]
     panels = [(draw_3d(shown, results.skeleton, PANEL, *at), text) for text, shown, at in views]
-    return [(flat(results, n, photo), caption), *panels]
+    return [(_flat(results, n, photo), caption), *panels]
 
 
-def flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
+def _flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
     """The 2D joints of one person, filling a panel, over the photograph if it is given."""
     keypoints, seen = results.keypoints[n : n + 1], results.confidence[n : n + 1] > 0
     box = box_from_keypoints(keypoints, seen, padding=1.25 if photo is None else 1.35, aspect=1.0)
@@ -104,21 +104,21 @@ def write_pictures(
         people.append(row_of(results, n, truth, caption, paper))
     lines = [list(chain(*people[k : k + across])) for k in range(0, len(people), across)]
     chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
-    scenes = [scene_of(results, n, truth) for n in chosen]
+    scenes = [_scene_of(results, n, truth) for n in chosen]
     picture, page = base.with_suffix(".png"), base.with_suffix(".html")
     save_png(picture, sheet(lines, title))
-    write_viewer(page, scenes, results.skeleton, title)
+    _write_viewer(page, scenes, results.skeleton, title)
     return picture, page
 
 
-def scene_of(results: Results, n: int, truth: Tensor | None) -> Scene:
+def _scene_of(results: Results, n: int, truth: Tensor | None) -> _Scene:
     width, height = results.image_size[n].tolist()
     seen = results.confidence[n].numpy()[:, None] > 0
     keypoints = np.where(seen, results.keypoints[n].numpy(), np.nan)
     samples = None if results.samples is None else results.samples[:, n].numpy()
     true_pose = None if truth is None else truth[n].numpy()
     name, pose = f"{results.image[n]}, person {results.person[n]}", results.pose[n].numpy()
-    return Scene(name, pose, keypoints, (width, height), samples, true_pose)
+    return _Scene(name, pose, keypoints, (width, height), samples, true_pose)
 
 
 def draw_crops(people: Sequence[LabelledCrop], skeleton: Skeleton, out: Path, columns: int) -> None:
@@ -130,7 +130,7 @@ def draw_crops(people: Sequence[LabelledCrop], skeleton: Skeleton, out: Path, co
     save_png(out, np.vstack(lines))
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """What JSON takes: arrays as lists, to one decimal, NaN as null."""
     if not isinstance(value, np.ndarray):
         return value
@@ -139,9 +139,9 @@ def plain(value: Any) -> Any:
     return rounded.tolist()
 
 
-def write_viewer(path: Path, scenes: Sequence[Scene], skeleton: Skeleton, title: str) -> None:
+def _write_viewer(path: Path, scenes: Sequence[_Scene], skeleton: Skeleton, title: str) -> None:
     """Write the page: the 3D turns with mouse, touch or arrow keys; a slider over scenes."""
-    shown = [{name: plain(value) for name, value in asdict(scene).items()} for scene in scenes]
+    shown = [{name: _plain(value) for name, value in asdict(scene).items()} for scene in scenes]
     bones = [[a, b, draw.bone_side(skeleton, a, b)] for a, b in skeleton.bones]
     content = {"title": title, "bones": bones, "scenes": shown}
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":"))

@@ -11,7 +11,7 @@ from unihpe.training.stage import PARTS, Part, Stage
 
 def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> Optimizer:
     """Freeze what the stage does not train, set τ₀ where it starts afresh, and make its AdamW."""
-    for part, module in parts_of(model).items():
+    for part, module in _parts_of(model).items():
         module.requires_grad_(part in stage.trains)
     model.log_scale.requires_grad_(stage.contrastive > 0)
     if fresh and stage.temperature is not None:
@@ -26,12 +26,12 @@ def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> Optimizer:
 
 def set_modes(model: UniHPE, stage: Stage) -> None:
     """Training mode for what learns; evaluation mode for what is frozen and for settled norms."""
-    for part, module in parts_of(model).items():
+    for part, module in _parts_of(model).items():
         module.train(part in stage.trains)
         if stage.settled:
             use_running_statistics(module)
 
 
-def parts_of(model: UniHPE) -> dict[Part, nn.Module]:
+def _parts_of(model: UniHPE) -> dict[Part, nn.Module]:
     """The parts that this model has, by name."""
     return {part: getattr(model, part) for part in PARTS if getattr(model, part) is not None}

@@ -59,19 +59,19 @@ def train(
         if saved_optimiser is not None:
             optimiser.load_state_dict(saved_optimiser)
             saved_optimiser = None
-        while not is_over(stage, progress):
-            row = train_step(model, optimiser, stage, draw, run, progress)
-            average(averaged, model, stage.ema, progress.samples // stage.step_samples)
+        while not _is_over(stage, progress):
+            row = _train_step(model, optimiser, stage, draw, run, progress)
+            _average(averaged, model, stage.ema, progress.samples // stage.step_samples)
             scores: Scores = {}
             every = stage.check_every or run.schedule.validate_every
-            if validate and is_due(every, stage, progress):
+            if validate and _is_due(every, stage, progress):
                 scores = run.processes.agreed(lambda: validate(averaged))
             if scores and stage.check_every:
                 progress.keep_best(scores[BEST_BY], averaged)
-            if log and (scores or is_due(run.schedule.log_every, stage, progress)):
+            if log and (scores or _is_due(run.schedule.log_every, stage, progress)):
                 log.write(row | scores)
             saves = progress.step % run.schedule.save_every == 0
-            if log and saves and not is_over(stage, progress):
+            if log and saves and not _is_over(stage, progress):
                 save_state(run, model, averaged, optimiser, progress)
         if progress.best is not None:  # the stage chose some
             for module in (model, averaged):
@@ -82,31 +82,31 @@ def train(
     return averaged, progress
 
 
-def is_over(stage: Stage, progress: Progress) -> bool:
+def _is_over(stage: Stage, progress: Progress) -> bool:
     """Whether the stage has no steps left, or no patience."""
     return progress.step >= stage.steps or 0 < stage.patience <= progress.waited
 
 
-def is_due(every: int, stage: Stage, progress: Progress) -> bool:
+def _is_due(every: int, stage: Stage, progress: Progress) -> bool:
     """Whether a multiple of `every` steps is done, or the stage's last one."""
     return progress.step == stage.steps or (every > 0 and progress.step % every == 0)
 
 
-def train_step(
+def _train_step(
     model: UniHPE, optimiser: Optimizer, stage: Stage, draw: Draw, run: Run, progress: Progress
 ) -> Row:
     """One step of gradient descent; returns its log row, with its last batch's losses."""
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate(stage, progress.step)
+        group["lr"] = _learning_rate(stage, progress.step)
     optimiser.zero_grad(set_to_none=True)
     set_modes(model, stage)
     on_gpu = run.device.startswith("cuda")
     with torch.random.fork_rng([torch.device(run.device)] if on_gpu else []):
         for place in run.processes.share(stage.accumulate):
-            losses = add_gradients(model, stage, draw, run, progress, place)
+            losses = _add_gradients(model, stage, draw, run, progress, place)
     trained = [p for group in optimiser.param_groups for p in group["params"]]
     run.processes.add_up_gradients(trained)
-    run.processes.average(running_statistics_of(model))
+    run.processes.average(_running_statistics_of(model))
     norm = nn.utils.clip_grad_norm_(trained, stage.clip)
     optimiser.step()
     clamp_log_scale_(model.log_scale, stage.temperature_min, LARGEST_TEMPERATURE)
@@ -118,7 +118,7 @@ def train_step(
     return row | {"learning_rate": optimiser.param_groups[0]["lr"]}
 
 
-def add_gradients(
+def _add_gradients(
     model: UniHPE, stage: Stage, draw: Draw, run: Run, progress: Progress, place: int
 ) -> Terms:
     """Draw the batches at one place of a step and add up their gradients; returns the losses."""
@@ -127,7 +127,7 @@ def add_gradients(
     generator = Generator().manual_seed(seed)
     batches = [batch.to(run.device) for batch in draw(stage, generator)]
     with mixed_precision(run.device, stage.bfloat16):
-        terms = losses_of(model, batches, stage, generator)
+        terms = _losses_of(model, batches, stage, generator)
         total = torch.stack(list(terms.values())).sum()
     if not bool(torch.isfinite(total)):
         where = f"step {progress.step} of stage {stage.name}"
@@ -136,7 +136,7 @@ def add_gradients(
     return {"loss": total, **terms}
 
 
-def losses_of(model: UniHPE, batches: list[Batch], stage: Stage, generator: Generator) -> Terms:
+def _losses_of(model: UniHPE, batches: list[Batch], stage: Stage, generator: Generator) -> Terms:
     """The losses of batches that belong together, added up by name; some must train something."""
     terms: Terms = {}
     for batch in batches:
@@ -153,14 +153,14 @@ def losses_of(model: UniHPE, batches: list[Batch], stage: Stage, generator: Gene
     return terms
 
 
-def running_statistics_of(model: nn.Module) -> Iterator[Tensor]:
+def _running_statistics_of(model: nn.Module) -> Iterator[Tensor]:
     """Means and variances of the batch norms that are in training."""
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.training:
             yield from (buffer for buffer in layer.buffers() if buffer.dtype.is_floating_point)
 
 
-def learning_rate(stage: Stage, step: int) -> float:
+def _learning_rate(stage: Stage, step: int) -> float:
     """Warm-up, then constant or down a cosine."""
     warm = min(1.0, (step + 1) / stage.warm_up) if stage.warm_up else 1.0
     cosine = 0.5 * (1 + math.cos(math.pi * step / stage.steps))
@@ -168,7 +168,7 @@ def learning_rate(stage: Stage, step: int) -> float:
 
 
 @torch.no_grad()
-def average(averaged: UniHPE, model: UniHPE, decay: float, updates: int) -> None:
+def _average(averaged: UniHPE, model: UniHPE, decay: float, updates: int) -> None:
     """Move the averaged weights towards the model's; a decay that ramps up forgets early steps."""
     decay = min(decay, updates / (9 + updates))
     for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):

@@ -24,14 +24,14 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator
     if stage.needs_heatmaps and batch.image is not None:
         maps = model.image_maps(batch)
         heatmaps = model.heatmaps(maps)
-        terms |= heatmap_losses(heatmaps, batch, stage)
+        terms |= _heatmap_losses(heatmaps, batch, stage)
         if Modality.IMAGE in stage.embedded:
             embeddings[Modality.IMAGE] = model.encode_maps(maps, batch.box_token, heatmaps)
     for modality in sorted(stage.embedded - embeddings.keys()):
-        if (embedding := encode_people(model, batch, modality)) is not None:
+        if (embedding := _encode_people(model, batch, modality)) is not None:
             embeddings[modality] = embedding
     if stage.contrastive:
-        aligning = contrastive_losses(embeddings, batch, model.temperature, stage, generator)
+        aligning = _contrastive_losses(embeddings, batch, model.temperature, stage, generator)
         terms |= {name: stage.contrastive * loss for name, loss in aligning.items()}
     for decoding in stage.decode:
         source, target = decoding.path
@@ -42,7 +42,7 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator
     return terms
 
 
-def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> Terms:
+def _heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> Terms:
     """The terms of heat maps (B, J, h, w), weighted."""
     height, width = heatmaps.shape[-2:]
     joints, confidence = batch.keypoints, batch.confidence
@@ -58,10 +58,10 @@ def heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> Terms:
     return terms
 
 
-def encode_people(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
+def _encode_people(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | None:
     """Embeddings (B, D), zero for people without this evidence; None if fewer than two have it."""
     # those without do not reach the encoder, whose batch norms they would bend
-    rows = people_with(batch, (modality,))
+    rows = _people_with(batch, (modality,))
     if len(rows) == len(batch):
         return model.encode(batch, modality)
     if len(rows) < 2:
@@ -70,7 +70,7 @@ def encode_people(model: UniHPE, batch: Batch, modality: Modality) -> Tensor | N
     return embedding.new_zeros(len(batch), embedding.shape[1]).index_copy(0, rows, embedding)
 
 
-def people_with(batch: Batch, modalities: Collection[Modality]) -> Tensor:
+def _people_with(batch: Batch, modalities: Collection[Modality]) -> Tensor:
     """The people who have all of this evidence, as row numbers: masks, not fake labels."""
     rows = torch.ones(len(batch), dtype=torch.bool, device=batch.keypoints.device)
     if Modality.IMAGE in modalities:
@@ -82,18 +82,18 @@ def people_with(batch: Batch, modalities: Collection[Modality]) -> Tensor:
     return rows.nonzero()[:, 0]
 
 
-def contrastive_losses(
+def _contrastive_losses(
     embeddings: Embeddings, batch: Batch, temperature: Tensor, stage: Stage, generator: Generator
 ) -> Terms:
     """L_pair of every two aligned modalities and α·L_triplet, over those who have them (eq. 4)."""
     terms: Terms = {}
     embedded = [modality for modality in stage.aligned if modality in embeddings]
     for a, b in combinations(embedded, 2):
-        if len(rows := people_with(batch, (a, b))):
+        if len(rows := _people_with(batch, (a, b))):
             first, second = embeddings[a][rows], embeddings[b][rows]
             loss = losses.pair_loss(first, second, temperature, directions=stage.directions)
             terms[f"pair {a.label}-{b.label}"] = loss
-    if stage.triplet and embedded == [*Modality] and len(rows := people_with(batch, embedded)):
+    if stage.triplet and embedded == [*Modality] and len(rows := _people_with(batch, embedded)):
         drawn = None if stage.negatives == "all" else losses.sample_triplets(len(rows), generator)
         image, pose_2d, pose_3d = (embeddings[modality][rows] for modality in embedded)
         loss = losses.triplet_loss(image, pose_2d, pose_3d, temperature, triplets=drawn)
@@ -114,7 +114,7 @@ def decoding_losses(
     count = max(1, round(decoding.share * len(batch)))
     x0, seen = (part[:count] for part in model.target(batch, target))
     has_source = torch.zeros(len(batch), dtype=torch.bool, device=seen.device)
-    has_source[people_with(batch, (source,))] = True
+    has_source[_people_with(batch, (source,))] = True
     seen = seen & has_source[:count, None]  # nobody is decoded from evidence that they do not have
     embedding, box = embedding[:count], batch.box_token[:count]
     drop = (torch.rand(count, generator=generator) < stage.embedding_dropout).to(x0.device)

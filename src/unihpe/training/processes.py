@@ -49,18 +49,18 @@ class Processes:
         if self.count == 1:
             return compute()
         result = [compute() if self.writes else None]
-        exchange(dist.broadcast_object_list, result)
+        _exchange(dist.broadcast_object_list, result)
         return cast(Result, result[0])
 
     def add_up_gradients(self, trained: Iterable[Tensor]) -> None:
         """Replace each parameter's gradient by its sum over all processes; None counts as 0."""
         if self.count > 1:
-            add_up([gradient_of(parameter) for parameter in trained])
+            _add_up([_gradient_of(parameter) for parameter in trained])
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over all processes, in place."""
         if self.count > 1:
-            add_up(tensors := list(tensors))
+            _add_up(tensors := list(tensors))
             for tensor in tensors:
                 tensor.div_(self.count)
 
@@ -68,24 +68,24 @@ class Processes:
 ALONE = Processes()
 
 
-def gradient_of(parameter: Tensor) -> Tensor:
+def _gradient_of(parameter: Tensor) -> Tensor:
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad
 
 
-def add_up(tensors: list[Tensor]) -> None:
+def _add_up(tensors: list[Tensor]) -> None:
     """Replace each tensor by its sum over all processes, in place and in one message."""
     if not tensors:  # a stage that trains no batch norms has no statistics, in all processes alike
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    exchange(dist.all_reduce, flat)
+    _exchange(dist.all_reduce, flat)
     sums = flat.split([tensor.numel() for tensor in tensors])
     for tensor, total in zip(tensors, sums, strict=True):
         tensor.copy_(total.view_as(tensor))
 
 
-def exchange(operation: Callable[[Any], Any], message: Any) -> None:
+def _exchange(operation: Callable[[Any], Any], message: Any) -> None:
     """An operation of all processes; if one has ended, it has said why, and the others stop."""
     try:
         operation(message)

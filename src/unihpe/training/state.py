@@ -81,7 +81,7 @@ def begin_run(
         raise InputError(f"nothing to resume: {path} does not exist")
     for remnant in run.out.glob(f".{STATE_FILE}.*.tmp"):  # of a run that was killed while it saved
         remnant.unlink(missing_ok=True)
-    state = read_state(path)
+    state = _read_state(path)
     if state["fingerprint"] != run.fingerprint:
         start = " and, if the run began from a checkpoint, --from it" * ("origin" not in state)
         remedy = f"resume with that one{start}, or choose another folder"
@@ -113,13 +113,13 @@ def save_state(
 
 def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
     """What a saved run began from; `otherwise` where the state is too old to say."""
-    state = read_state(path, mapped=True)
+    state = _read_state(path, mapped=True)
     if "origin" not in state:
         return otherwise
     return None if state["origin"] is None else Origin(*state["origin"])
 
 
-def read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
+def _read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     """A saved training state; `mapped` leaves its tensors on the disk until they are used."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)

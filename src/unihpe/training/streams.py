@@ -35,14 +35,14 @@ def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Strea
                 people = joined(people, stream(count, generator, stage.needs_pictures))
         if any(counts) and any(decoding.share < 1 for decoding in stage.decode):
             # such a path takes the first people of the batch, who would all be of `data`
-            people = chosen(people, alternating([rest, *counts]))
+            people = chosen(people, _alternating([rest, *counts]))
         more = [poses(stage.pose_batch, generator)] if poses and stage.pose_batch else []
         return [people, *more]
 
     return draw
 
 
-def alternating(counts: Sequence[int]) -> Tensor:
+def _alternating(counts: Sequence[int]) -> Tensor:
     """An order in which sources that stand one after the other keep their shares throughout."""
     places = [(torch.arange(count) + 0.5) / max(count, 1) for count in counts]
     return torch.cat(places).argsort(stable=True)
@@ -57,7 +57,9 @@ def training_stream(source: Source, data: DataSettings) -> Stream:
     """Batches of a source, prepared for training; drawn by its weights or apart in time."""
     blind = source.without_pictures()
     shares = data.model_dump(include={"unknown_focal", "joint_dropout", "part_dropout", "flip"})
-    pick = at_distance(source.in_time(), data.apart) if data.apart else by_weights(source.weights())
+    pick = (
+        _at_distance(source.in_time(), data.apart) if data.apart else _by_weights(source.weights())
+    )
 
     def draw(size: int, generator: Generator, pictures: bool = True) -> Batch:
         frames = (source if pictures else blind).read(pick(size, generator), generator)
@@ -66,7 +68,7 @@ def training_stream(source: Source, data: DataSettings) -> Stream:
     return draw
 
 
-def by_weights(weights: Tensor) -> Pick:
+def _by_weights(weights: Tensor) -> Pick:
     """Draws indices with the odds of `weights` (N,), each independently."""
     cumulative = weights.double().cumsum(0)
     cumulative = cumulative / cumulative[-1]
@@ -78,7 +80,7 @@ def by_weights(weights: Tensor) -> Pick:
     return pick
 
 
-def at_distance(order: Tensor, distance: int) -> Pick:
+def _at_distance(order: Tensor, distance: int) -> Pick:
     """Draws from the indices `order` (N,), at multiples of `distance` from each other in it."""
     count = len(order)
 

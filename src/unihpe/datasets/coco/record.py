@@ -18,7 +18,7 @@ INSIDE_BOX = 0.95  # of the joints: annotators' boxes cut hands and feet now and
 OPENED = 50  # pictures that are opened
 
 
-def open_set(data: DataSettings, part: Part) -> Source:
+def _open_set(data: DataSettings, part: Part) -> Source:
     """The people of a split, or of the first annotation file; augmented in training."""
     root = Path(data.root)
     several = coco.annotation_files(root) if part.split is None and root.is_dir() else []
@@ -26,21 +26,21 @@ def open_set(data: DataSettings, part: Part) -> Source:
     return coco.CocoSource(people, data.augmentation if part.training else None)
 
 
-def has_own_files(root: Path, split: str) -> bool:
+def _has_own_files(root: Path, split: str) -> bool:
     """Whether a split's pictures are there: annotations of all come in one archive."""
     name = coco.SPLITS[split]
     pictures = any((folder / name).is_dir() for folder in (root, root / "images"))
     return pictures and bool(coco.annotation_files(root, f"person_keypoints_{name}.json"))
 
 
-def files(root: Path) -> list[Path]:
+def _files(root: Path) -> list[Path]:
     """The annotation files of a folder, or one."""
     if root.is_file():
         return [root] if root.name.startswith("person_keypoints") else []
     return coco.annotation_files(root)
 
 
-def check_coco(root: Path) -> dict[str, Any]:
+def _check_coco(root: Path) -> dict[str, Any]:
     """What `check` says of COCO's photographs, with those of its keys that mean something here."""
     files = [root] if root.is_file() else coco.annotation_files(root)
     if not files:
@@ -52,7 +52,7 @@ def check_coco(root: Path) -> dict[str, Any]:
     for file, part in parts.items():
         there = {picture: picture.is_file() for picture in part.pictures}
         pictures |= there
-        problems += coco_problems(file, part)
+        problems += _coco_problems(file, part)
         notes += [f"{file.name}: {note}" for note in part.notes]
         if lost := len(there) - sum(there.values()):
             partial.append(f"partial: {file.name}: {lost} of {len(there)} pictures are not there")
@@ -75,7 +75,7 @@ def check_coco(root: Path) -> dict[str, Any]:
     }
 
 
-def coco_problems(file: Path, people: coco.Annotations) -> list[str]:
+def _coco_problems(file: Path, people: coco.Annotations) -> list[str]:
     """What is wrong with the people of one file."""
     problems = []
     low, high = people.corners[:, None, :2], people.corners[:, None, 2:]
@@ -118,9 +118,9 @@ DATA_SET = DataSet(
     "coco",
     "cocodataset.org: train2017, val2017, annotations_trainval2017",
     "annotations CC BY 4.0; photographs: Flickr's terms",
-    open_set,
-    files,
-    check=check_coco,
-    has_own_files=has_own_files,
+    _open_set,
+    _files,
+    check=_check_coco,
+    has_own_files=_has_own_files,
     default=PHOTOGRAPHS,
 )

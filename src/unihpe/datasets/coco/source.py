@@ -68,13 +68,13 @@ def read_annotations(
         split: train, val or test (COCO's val); None takes the only file there is.
         with_pictures: False also takes people whose picture is not there.
     """
-    file = annotation_file(root, split)
+    file = _annotation_file(root, split)
     broken = f"{file}: not COCO's person keypoints"
     with input_errors(broken, "take person_keypoints_*.json as released"):
         content = json.loads(file.read_text(encoding="utf-8-sig"))
         images = {image["id"]: image for image in content["images"]}
         notes = [note for note in content["annotations"] if "keypoints" in note]
-        rows = [person_of(note, images) for note in notes]
+        rows = [_person_of(note, images) for note in notes]
     # where the pictures of an annotation file usually lie
     parent = file.parent.parent if file.parent.name == "annotations" else file.parent
     part, names = file.stem.removeprefix("person_keypoints_"), [row["file"] for row in rows]
@@ -84,10 +84,10 @@ def read_annotations(
     if folder is None and with_pictures:
         lost = f"{parent}: the pictures of {file.name} are not there"
         raise InputError(f"{lost}; put them into {folders[0]} or {folders[2]}")
-    return usable(file, folder or folders[0], rows, with_pictures)
+    return _usable(file, folder or folders[0], rows, with_pictures)
 
 
-def annotation_file(root: Path, split: str | None) -> Path:
+def _annotation_file(root: Path, split: str | None) -> Path:
     """The annotation file of a folder, or the file itself."""
     if root.is_file():
         return root
@@ -107,7 +107,7 @@ def annotation_files(root: Path, pattern: str = "person_keypoints*.json") -> lis
     return sorted({*root.glob(pattern), *root.glob(f"annotations/{pattern}")})
 
 
-def person_of(note: dict[str, Any], images: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+def _person_of(note: dict[str, Any], images: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     """One annotation, checked: keypoints (17, 3), corners, picture."""
     which, image = f"annotation {note.get('id')}", images.get(note["image_id"])
     if image is None:
@@ -127,7 +127,7 @@ def person_of(note: dict[str, Any], images: dict[Any, dict[str, Any]]) -> dict[s
     return {"marks": marks, "corners": corners, "size": size, "file": file, "crowd": crowd}
 
 
-def usable(
+def _usable(
     file: Path, folder: Path, rows: list[dict[str, Any]], with_pictures: bool
 ) -> Annotations:
     """The people that can be used."""

@@ -98,7 +98,7 @@ def read_metadata(path: Path) -> Calibration:
     `w0` holds, camera by camera, each subject's six extrinsics (three angles, the centre in mm),
     then each camera's nine intrinsics.
     """
-    names, numbers = names_and_numbers(path)
+    names, numbers = _names_and_numbers(path)
     keys = [(f"S{n + 1}", name) for name in names for n in range(FILE_SUBJECTS)]
     outer, inner = numbers.split([len(keys) * EXTRINSIC, len(names) * INTRINSIC])
     angles, place = outer.view(-1, EXTRINSIC).split(3, dim=1)
@@ -109,7 +109,7 @@ def read_metadata(path: Path) -> Calibration:
     return Calibration(dict(zip(keys, range(len(keys)), strict=True)), cameras)
 
 
-def names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
+def _names_and_numbers(path: Path) -> tuple[list[str], Tensor]:
     """The names of the four cameras in the file's order, and the numbers of w0."""
     text = read_text(path, GET_IT)
     if "<!ENTITY" in text:

@@ -55,7 +55,7 @@ JOINTS |= {"LCN": ("joint_3d_camera", "joint_3d_image")}
 
 
 @dataclass(frozen=True)
-class Table:
+class _Table:
     """N pictures of one file."""
 
     keys: list[Key]
@@ -65,14 +65,14 @@ class Table:
     unit: str = "mm"
 
 
-def recorded_of(
-    tables: list[Table], two_d: str, layout: str, where: Path, verify: bool, cameras: Calibration
+def _recorded_of(
+    tables: list[_Table], two_d: str, layout: str, where: Path, verify: bool, cameras: Calibration
 ) -> Recorded:
     """Tables of one unit, in camera axes, one after the other and checked."""
     keys = [key for table in tables for key in table.keys]
     pose, unit = float32(*(table.poses for table in tables)), tables[0].unit
     if verify:
-        require_subjects(keys, pose, unit, where)
+        _require_subjects(keys, pose, unit, where)
     pose = pose * 1000 if unit == "m" else pose
     keypoints = None if two_d == "exact" else float32(*(table.keypoints for table in tables))
     camera = cameras.rows_of(keys, where)
@@ -82,7 +82,7 @@ def recorded_of(
     return by_row(skeleton, rows, pose, keypoints, cameras.cameras, camera, layout, notes)
 
 
-def require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: Path) -> None:
+def _require_subjects(keys: Sequence[Key], poses: Tensor, unit: str, where: Path) -> None:
     """Raise if a subject's poses (N, 17, 3) are not of the unit, or its legs are swapped."""
     subjects = np.array([key[0] for key in keys])
     for subject in dict.fromkeys(subjects.tolist()):
@@ -103,9 +103,9 @@ def mmpose_files(root: Path) -> list[Path]:
 def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
     """MMPose's npz; pictures are named, not read: frames count from 0, names from 1."""
     files = mmpose_files(root)
-    folder, tables = files[0].parent, [read_table(path) for path in files]
-    calibration, layout = mmpose_cameras(folder), f"MMPose npz ({folder.name})"
-    recorded = recorded_of(tables, two_d, layout, folder, verify, calibration)
+    folder, tables = files[0].parent, [_read_table(path) for path in files]
+    calibration, layout = _mmpose_cameras(folder), f"MMPose npz ({folder.name})"
+    recorded = _recorded_of(tables, two_d, layout, folder, verify, calibration)
     if two_d in ("gt", "exact"):
         return recorded
     shape = (len(recorded), len(recorded.skeleton), 3)
@@ -114,9 +114,9 @@ def open_mmpose(root: Path, two_d: str, verify: bool) -> Recorded:
     return replace(recorded, keypoints=points[..., :2], confidence=points[..., 2].clamp(0, 1))
 
 
-def read_table(path: Path) -> Table:
+def _read_table(path: Path) -> _Table:
     content, where = load_npz(path, ("imgname", "part", "S")), str(path)
-    keys = [key_of(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
+    keys = [_key_of(str(name), path) for name in np.asarray(content["imgname"]).ravel()]
     poses = as_floats(content["S"], (None, 17, None), where, "3D poses (S)")
     keypoints = as_floats(content["part"], (None, 17, None), where, "2D joints (part)")
     if poses.shape[2] < 3 or keypoints.shape[2] < 2:
@@ -127,10 +127,10 @@ def read_table(path: Path) -> Table:
     require_finite(poses, where)
     if (poses[..., 2] <= 0).any():
         raise InputError(f"{path}: 3D lies behind the camera; this layout has absolute camera axes")
-    return Table(keys, poses[..., :3], keypoints[..., :2], notes, "m")
+    return _Table(keys, poses[..., :3], keypoints[..., :2], notes, "m")
 
 
-def key_of(name: str, path: Path) -> Key:
+def _key_of(name: str, path: Path) -> Key:
     match = IMAGE_NAME.fullmatch(name.replace("\\", "/").rsplit("/", 1)[-1])
     if match is None:
         expected = "S9_Greeting_1.54138969_000001.jpg; use MMPose's script"
@@ -144,13 +144,13 @@ def camera_files(folder: Path) -> list[Path]:
     return [path for base in (folder, folder.parent) if (path := base / "cameras.pkl").is_file()]
 
 
-def mmpose_cameras(folder: Path) -> Calibration:
+def _mmpose_cameras(folder: Path) -> Calibration:
     """The cameras of cameras.pkl, in the folder or above it; else the published ones, the same."""
     files = camera_files(folder)
-    return read_cameras(files[0]) if files else published_cameras()
+    return _read_cameras(files[0]) if files else published_cameras()
 
 
-def read_cameras(path: Path) -> Calibration:
+def _read_cameras(path: Path) -> Calibration:
     """MMPose's cameras.pkl: R is camera to world, T the centre in metres, p has y first."""
     content = load_pickle(path)
     if not isinstance(content, dict) or not content:
@@ -182,13 +182,13 @@ def json_files(root: Path) -> list[Path]:
 
 
 def open_json(root: Path, two_d: str, verify: bool) -> Recorded:
-    tables, where = [read_json(path) for path in json_files(root)], json_files(root)[0].parent
-    calibration, layout = mmpose_cameras(root / FOLDERS[1]), "MMPose's COCO-like JSON"
-    recorded = recorded_of(tables, two_d, layout, where, verify, calibration)
+    tables, where = [_read_json(path) for path in json_files(root)], json_files(root)[0].parent
+    calibration, layout = _mmpose_cameras(root / FOLDERS[1]), "MMPose's COCO-like JSON"
+    recorded = _recorded_of(tables, two_d, layout, where, verify, calibration)
     return replace(recorded, in_world=True)
 
 
-def read_json(path: Path) -> Table:
+def _read_json(path: Path) -> _Table:
     where = str(path)
     with input_errors(f"{path}: not readable JSON", kinds=(ValueError, RecursionError)):
         content = json.loads(read_text(path, "copy it again"))
@@ -203,7 +203,7 @@ def read_json(path: Path) -> Table:
     points = as_floats(flat["keypoints"], (None, 51), where, "keypoints").reshape(-1, 17, 3)
     require_finite(poses[..., :3], where)
     seen = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
-    return Table([key_of(name, path) for name in pictures], poses[..., :3], seen, (), "m")
+    return _Table([_key_of(name, path) for name in pictures], poses[..., :3], seen, (), "m")
 
 
 def list_files(root: Path) -> list[Path]:
@@ -222,17 +222,17 @@ def open_lists(root: Path, two_d: str, verify: bool, split: str | None = None) -
     if not files:
         remedy = f"give the folder of {TRAIN} or {VALID[0]}"
         raise InputError(f"{root}: none of SPIN's lists here is for {split}; {remedy}")
-    parts = [read_list(path, two_d, verify) for path in files]
+    parts = [_read_list(path, two_d, verify) for path in files]
     without_2d = all(part.keypoints is None for part in parts)
     kind = PROJECTED if without_2d and two_d != "exact" else f"2D {two_d}"
     return combined(parts, f"Human3.6M, SPIN's lists, {kind}")
 
 
-def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
+def _read_list(path: Path, two_d: str, verify: bool) -> Recorded:
     people = read_spin(path, get_skeleton("human36m17"), WORDS)
-    keys = [key_of(name, path) for name in people.names]
+    keys = [_key_of(name, path) for name in people.names]
     if verify:
-        require_subjects(keys, people.pose / 1000, "m", path)
+        _require_subjects(keys, people.pose / 1000, "m", path)
     calibration = published_cameras()
     cameras = calibration.cameras.select(calibration.rows_of(keys, path))
     how, points = "it meets their 2D", people.keypoints
@@ -240,8 +240,8 @@ def read_list(path: Path, two_d: str, verify: bool) -> Recorded:
         how, points = "it fills their box, and 2D is its projection", people.pose[..., :2]
         two_d = "exact"
     note = f"{path.name}: 3D is relative in the list; people stand where {how}"
-    table = Table(keys, placed(people, cameras).numpy(), points.numpy(), (note,))
-    return recorded_of([table], two_d, "", path, False, calibration)
+    table = _Table(keys, placed(people, cameras).numpy(), points.numpy(), (note,))
+    return _recorded_of([table], two_d, "", path, False, calibration)
 
 
 def fetch_files(root: Path) -> list[Path]:
@@ -250,25 +250,25 @@ def fetch_files(root: Path) -> list[Path]:
 
 def open_fetch(root: Path, two_d: str, verify: bool) -> Recorded:
     """h36m-fetch's files; the 32 raw joints are reduced to 17."""
-    tables = [read_fetch(path) for path in fetch_files(root)]
-    return recorded_of(tables, two_d, "h36m-fetch", root, verify, published_cameras())
+    tables = [_read_fetch(path) for path in fetch_files(root)]
+    return _recorded_of(tables, two_d, "h36m-fetch", root, verify, published_cameras())
 
 
-def read_fetch(path: Path) -> Table:
+def _read_fetch(path: Path) -> _Table:
     content = read_hdf5(path, SHAPES, {}, "make it again with h36m-fetch")
     if len(lengths := {len(value) for value in content.values()}) > 1:
         raise InputError(f"{path}: arrays of different length, {sorted(lengths)}; make it again")
     for key in NUMBERS:
         require_numbers(content[key], str(path), key)
     columns = zip(*(content[key].astype(int).tolist() for key in NUMBERS), strict=True)
-    keys = [(*take_named(take, path), str(camera), frame - 1) for frame, camera, *take in columns]
+    keys = [(*_take_named(take, path), str(camera), frame - 1) for frame, camera, *take in columns]
     kept = get_skeleton("human36m17").select_from(views.RAW_SKELETON)
     poses = content["pose/3d"][:, kept]
     require_finite(poses, str(path))
-    return Table(keys, poses, content["pose/2d"][:, kept])
+    return _Table(keys, poses, content["pose/2d"][:, kept])
 
 
-def take_named(numbers: list[int], where: object) -> tuple[str, str]:
+def _take_named(numbers: list[int], where: object) -> tuple[str, str]:
     """The subject and the release's sequence that the numbers of subject, action and take mean."""
     subject, action, take = numbers
     name, known = f"S{subject}", views.FIRST_ID <= action < views.FIRST_ID + len(views.ACTIONS)
@@ -283,17 +283,17 @@ def pickle_files(root: Path) -> list[Path]:
 
 
 def open_pickles(root: Path, two_d: str, verify: bool) -> Recorded:
-    read = [read_pickle(path) for path in pickle_files(root)]
+    read = [_read_pickle(path) for path in pickle_files(root)]
     projects = sorted({project for projects, _ in read for project in projects})
     layout = f"{' and '.join(projects)} pickles"
     tables = [table for _, table in read]
-    recorded = recorded_of(tables, two_d, layout, root, verify, published_cameras())
+    recorded = _recorded_of(tables, two_d, layout, root, verify, published_cameras())
     if "LCN" in projects:  # its pixels were made without the lens's distortion
         return replace(recorded, cameras=replace(recorded.cameras, distortion=None))
     return recorded
 
 
-def read_pickle(path: Path) -> tuple[set[str], Table]:
+def _read_pickle(path: Path) -> tuple[set[str], _Table]:
     """The projects whose rows a file holds, and its pictures."""
     content = load_pickle(path)
     if not (isinstance(content, list) and content and all(isinstance(r, dict) for r in content)):
@@ -307,14 +307,14 @@ def read_pickle(path: Path) -> tuple[set[str], Table]:
             raise InputError(f"{where}: neither {expected}")
         pose, pixels = (row[name] for name in JOINTS[project])
         projects.add(project)
-        keys.append(numbered_key(row, where))
+        keys.append(_numbered_key(row, where))
         poses.append(as_floats(pose, (17, 3), where, "3D joints"))
         points.append(as_floats(pixels, (17, None), where, "2D joints")[:, :2])
     require_finite(np.stack(poses), str(path))
-    return projects, Table(keys, np.stack(poses), np.stack(points))
+    return projects, _Table(keys, np.stack(poses), np.stack(points))
 
 
-def numbered_key(row: Mapping[str, Any], where: str) -> Key:
+def _numbered_key(row: Mapping[str, Any], where: str) -> Key:
     match = PICTURE.search(str(row.get("image", row.get("image_path", ""))))
     if match is None:
         expected = "s_09_act_02_subact_01_ca_01_000001.jpg"
@@ -322,4 +322,4 @@ def numbered_key(row: Mapping[str, Any], where: str) -> Key:
     *numbers, camera, frame = (int(text) for text in match.groups())
     if not 1 <= camera <= len(CAMERAS):
         raise InputError(f"{where}: camera {camera}; the set has 1 to {len(CAMERAS)}")
-    return *take_named(numbers, where), CAMERAS[camera - 1], frame - 1
+    return *_take_named(numbers, where), CAMERAS[camera - 1], frame - 1

@@ -14,11 +14,11 @@ from unihpe.datasets.videopose3d import first_2d
 from unihpe.io.files import matching
 
 
-def read(root: Path, asked: Reading) -> Recorded:
+def _read(root: Path, asked: Reading) -> Recorded:
     return open_human36m(root, asked.keypoints, asked.layout, asked.verify, asked.split)
 
 
-def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
+def _index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
     """An index stands for all splits, but of SPIN's lists, which are read one by one."""
     layout = found_layout(root)
     words = ["human36m", reading.keypoints.replace("/", "-")]
@@ -26,7 +26,7 @@ def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
     return "-".join(words), files_of(root, layout, reading.keypoints)
 
 
-def best_2d(root: Path, layout: str | None) -> str:
+def _best_2d(root: Path, layout: str | None) -> str:
     """True 2D, else whichever VideoPose3D's layout has; a raw release may have none."""
     layout = layout or found_layout(root)
     if layout == "videopose3d":
@@ -35,7 +35,7 @@ def best_2d(root: Path, layout: str | None) -> str:
     return "exact" if lacking else "gt"
 
 
-def unit(layout: str) -> str:
+def _unit(layout: str) -> str:
     """The release and what keeps its numbers is in mm; VideoPose3D's, MMPose's and SPIN's in m."""
     return "mm" if any(word in layout for word in ("raw release", "h36m-fetch", "pickles")) else "m"
 
@@ -57,16 +57,16 @@ PROTOCOLS = tuple(
     for one in packaged_protocols("human36m")
 )
 RECORDING = Recording(
-    read,
+    _read,
     tuple(LAYOUTS),
     median_px=0.5,
     known=KNOWN,
-    unit=unit,
-    best_2d=best_2d,
+    unit=_unit,
+    best_2d=_best_2d,
     thinned=("h36m-fetch", "SPIN"),
     pictures=views.pictures,
     videos=views.videos,
-    index=index,
+    index=_index,
     lens=Human36mCamera,
 )
 DATA_SET = DataSet(

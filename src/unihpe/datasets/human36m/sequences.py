@@ -34,19 +34,19 @@ def raw_files(root: Path) -> list[Path]:
     return [path for path in files if not path.stem.startswith("_ALL")]
 
 
-def read_raw_3d(root: Path) -> list[Sequence3D]:
+def _read_raw_3d(root: Path) -> list[Sequence3D]:
     """Every sequence's poses, 17 joints, mm, world axes."""
     sequences = []
     for path in raw_files(root):
-        poses = positions(path, 3)
+        poses = _positions(path, 3)
         require_finite(poses, str(path))
         sequences.append(Sequence3D(path.parents[2].name, path.stem, poses.astype(np.float32)))
     return sequences
 
 
-def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], tuple[str, ...]]:
+def _with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], tuple[str, ...]]:
     """The sequences that have 2D of every camera, and a note on the others; all where none has."""
-    whole = [all(path.is_file() for path in paths_2d(root, one)) for one in sequences]
+    whole = [all(path.is_file() for path in _paths_2d(root, one)) for one in sequences]
     if all(whole) or not any(whole):
         return sequences, ()
     lost = [f"{s.subject} {s.name}" for s, has in zip(sequences, whole, strict=True) if not has]
@@ -54,21 +54,21 @@ def with_2d(root: Path, sequences: list[Sequence3D]) -> tuple[list[Sequence3D], 
     return list(compress(sequences, whole)), (note,)
 
 
-def paths_2d(root: Path, sequence: Sequence3D) -> list[Path]:
+def _paths_2d(root: Path, sequence: Sequence3D) -> list[Path]:
     folder = root / sequence.subject / FEATURES / "D2_Positions"
     return [folder / f"{sequence.name}.{camera}.cdf" for camera in INTRINSICS]
 
 
-def read_raw_2d(root: Path, sequences: list[Sequence3D]) -> Detections:
+def _read_raw_2d(root: Path, sequences: list[Sequence3D]) -> Detections:
     """The 2D of these sequences, 17 joints."""
     by_subject: dict[str, dict[str, list[Array]]] = {}
     for one in sequences:
-        views = [positions(path, 2) for path in paths_2d(root, one)]
+        views = [_positions(path, 2) for path in _paths_2d(root, one)]
         by_subject.setdefault(one.subject, {})[one.name] = views
     return Detections(root, get_skeleton("human36m17"), by_subject)
 
 
-def positions(path: Path, coordinates: int) -> Array:
+def _positions(path: Path, coordinates: int) -> Array:
     """`Pose` of a CDF, its 32 joints reduced to 17: (T, 17, coordinates)."""
     cdflib = extra("cdflib", "data", f"{path}: reading it needs cdflib")
     if not path.is_file():
@@ -90,26 +90,26 @@ def open_videopose3d(root: Path, two_d: str, verify: bool) -> Recorded:
         require_bodies(sequences, target, path)
     layout = f"Human3.6M, VideoPose3D npz, 2D {two_d}"
     calibration = published_cameras()
-    seen = seen_by(calibration, sequences, path)
+    seen = _seen_by(calibration, sequences, path)
     return assemble(sequences, detections, seen, calibration.cameras, target, layout)
 
 
 def open_raw(root: Path, two_d: str, verify: bool) -> Recorded:
-    target, sequences, notes = get_skeleton("human36m17"), read_raw_3d(root), tuple[str, ...]()
+    target, sequences, notes = get_skeleton("human36m17"), _read_raw_3d(root), tuple[str, ...]()
     if two_d == "gt":
-        sequences, notes = with_2d(root, sequences)
-    detections = None if two_d == "exact" else read_raw_2d(root, sequences)
+        sequences, notes = _with_2d(root, sequences)
+    detections = None if two_d == "exact" else _read_raw_2d(root, sequences)
     if verify:
         require_bodies(sequences, target, root, "mm")
     metadata = cameras.metadata_file(root)
     calibration = cameras.read_metadata(metadata) if metadata else published_cameras()
     layout = f"Human3.6M, raw release{', metadata.xml' if metadata else ''}, 2D {two_d}"
     in_metres = [replace(sequence, poses=sequence.poses / 1000) for sequence in sequences]
-    seen = seen_by(calibration, sequences, root)
+    seen = _seen_by(calibration, sequences, root)
     return assemble(in_metres, detections, seen, calibration.cameras, target, layout, notes)
 
 
-def seen_by(rig: Calibration, sequences: list[Sequence3D], where: Path) -> list[tuple[View, int]]:
+def _seen_by(rig: Calibration, sequences: list[Sequence3D], where: Path) -> list[tuple[View, int]]:
     """The four views of each sequence, and the rows of their cameras."""
     keys = [(s.subject, s.name, camera) for s in sequences for camera in INTRINSICS]
     rows = rig.rows_of(keys, where).tolist()

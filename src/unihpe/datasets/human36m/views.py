@@ -37,7 +37,7 @@ RAW_JOINTS = (
 RAW_SKELETON = skeleton("human36m32", RAW_JOINTS)
 
 
-class Take(NamedTuple):
+class _Take(NamedTuple):
     """One of the 30 recordings of a subject."""
 
     action: int  # the release's number, 2 to 16
@@ -50,7 +50,7 @@ class Take(NamedTuple):
         return OTHER_NAMES.get(self.name, self.name)
 
 
-def take_of(subject: str, sequence: str) -> Take | None:
+def _take_of(subject: str, sequence: str) -> _Take | None:
     """The take of a sequence such as S9, 'Directions 1'; None for an unknown name."""
     name, _, number = sequence.partition(" ")
     name = USUAL_NAMES.get(name, name)
@@ -59,11 +59,11 @@ def take_of(subject: str, sequence: str) -> Take | None:
     pair = IRREGULAR[subject].get(name, [1, 0])
     if int(number or 0) not in pair:
         return None
-    return Take(FIRST_ID + ACTIONS.index(name), name, pair.index(int(number or 0)) + 1)
+    return _Take(FIRST_ID + ACTIONS.index(name), name, pair.index(int(number or 0)) + 1)
 
 
 def sequence_of(subject: str, action: int, number: int) -> str:
-    """The name of a subject's take, as most files call it: the inverse of `take_of`."""
+    """The name of a subject's take, as most files call it: the inverse of `_take_of`."""
     name = ACTIONS[action - FIRST_ID]
     suffix = IRREGULAR[subject].get(name, [1, 0])[number - 1]
     return f"{name} {suffix}" if suffix else name
@@ -71,7 +71,7 @@ def sequence_of(subject: str, action: int, number: int) -> str:
 
 def second_take(view: View) -> bool:
     """Whether a view is the second take of its action; the number in a name does not say it."""
-    take = take_of(view.subject, view.sequence)
+    take = _take_of(view.subject, view.sequence)
     return take is not None and take.number == 2
 
 
@@ -87,11 +87,11 @@ def view_of(subject: str, sequence: str, camera: str) -> View:
 def pictures(view: View, frame: int) -> list[str]:
     """MMPose's, MMHuman3D's, SPIN's, h36m-fetch's and H36M-Toolbox's names; frames from 1."""
     names, subject, number = list[str](), view.subject, f"{frame + 1:06d}"
-    for sequence in written(view):
+    for sequence in _written(view):
         stem = f"{subject}_{sequence.replace(' ', '_')}.{view.camera}"
         folders = (f"images/{subject}/{stem}", f"{subject}/images/{stem}", "images")
         names += [f"{folder}/{stem}_{number}.jpg" for folder in folders]
-    if take := take_of(subject, view.sequence):
+    if take := _take_of(subject, view.sequence):
         place = CAMERAS.index(view.camera) + 1 if view.camera in CAMERAS else 0
         action = f"s_{int(subject[1:]):02d}_act_{take.action:02d}"
         stem = f"{action}_subact_{take.number:02d}_ca_{place:02d}"
@@ -102,10 +102,10 @@ def pictures(view: View, frame: int) -> list[str]:
 
 def videos(view: View, frame: int) -> list[str]:
     """The release's."""
-    return [f"{view.subject}/Videos/{sequence}.{view.camera}.mp4" for sequence in written(view)]
+    return [f"{view.subject}/Videos/{sequence}.{view.camera}.mp4" for sequence in _written(view)]
 
 
-def written(view: View) -> list[str]:
+def _written(view: View) -> list[str]:
     """A sequence of Human3.6M as this subject's files may call it."""
     action, _, number = view.sequence.partition(" ")
     other = OTHER_NAMES.get(action)

@@ -1,1 +1,5 @@
-""""""
+"""HumanEva-I."""
+
+from unihpe.datasets.humaneva.record import DATA_SET
+
+__all__ = ["DATA_SET"]

@@ -48,7 +48,7 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
     if verify:
         require_bodies(sequences, target, path)
     rows = {key: row for row, key in enumerate(product(EXTRINSICS, CAMERAS))}
-    views = [view_of(s.subject, s.name, camera) for s in sequences for camera in CAMERAS]
+    views = [_view_of(s.subject, s.name, camera) for s in sequences for camera in CAMERAS]
     seen = [(view, rows[view.subject, view.camera]) for view in views]
 
     def opened(name: str) -> Recorded:
@@ -63,7 +63,7 @@ def open_humaneva(root: Path, two_d: str = "gt", verify: bool = True) -> Recorde
     return replace(recorded, keypoints=None, confidence=None) if two_d == "exact" else recorded
 
 
-def view_of(subject: str, sequence: str, camera: str) -> View:
+def _view_of(subject: str, sequence: str, camera: str) -> View:
     """A view of 'Train/S1', 'Walking 1 chunk0'; scores are means per subject and action."""
     split, _, person = subject.partition("/")
     action = sequence.split(" ")[0]

@@ -33,7 +33,7 @@ TIMES = re.compile(r"\s*Frames:\s*(\d+)\s+Frame\s+Time:\s*(\S+)")
 
 
 @dataclass(frozen=True)
-class Joint:
+class _Joint:
     name: str
     parent: int  # −1 for a root
     offset: Floats  # its place in the parent, (3,), file units
@@ -42,8 +42,8 @@ class Joint:
 
 
 @dataclass(frozen=True)
-class BVH:
-    joints: tuple[Joint, ...]  # in the file's order; an end site is called `<joint>_end`
+class _BVH:
+    joints: tuple[_Joint, ...]  # in the file's order; an end site is called `<joint>_end`
     rows: Floats  # channel values, (T, channels)
     fps: float
 
@@ -69,7 +69,7 @@ class BVH:
         return {joint.name: place for joint, place in zip(self.joints, places, strict=True)}
 
 
-def read_bvh(path: Path) -> BVH:
+def _read_bvh(path: Path) -> _BVH:
     """Read a BVH file; tolerant of tabs, blank lines, line ends and channel orders."""
     with input_errors(f"{path}: not a readable BVH text file", kinds=(OSError, UnicodeError)):
         head, marker, motion = path.read_text(encoding="utf-8-sig").partition("MOTION")
@@ -79,15 +79,15 @@ def read_bvh(path: Path) -> BVH:
             raise ValueError("not a BVH file (it does not begin with HIERARCHY)")
         if not marker:
             raise ValueError("cut short, no MOTION part; copy it again")
-        joints = parse_hierarchy(tokens[1:])
-        return BVH(joints, *parse_motion(motion, sum(len(joint.channels) for joint in joints)))
+        joints = _parse_hierarchy(tokens[1:])
+        return _BVH(joints, *_parse_motion(motion, sum(len(joint.channels) for joint in joints)))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def parse_hierarchy(tokens: list[str]) -> tuple[Joint, ...]:
+def _parse_hierarchy(tokens: list[str]) -> tuple[_Joint, ...]:
     """The joints, from the tokens between HIERARCHY and MOTION."""
-    joints, above = list[Joint](), list[int]()
+    joints, above = list[_Joint](), list[int]()
     name, columns, words = "", 0, iter(tokens)
     try:
         for word in words:
@@ -99,7 +99,7 @@ def parse_hierarchy(tokens: list[str]) -> tuple[Joint, ...]:
                 offset = np.array([float(next(words)) for _ in range(3)])
                 if not np.isfinite(offset).all():
                     raise ValueError("an offset that is not finite")
-                joints.append(Joint(name, above[-1] if above else -1, offset, columns))
+                joints.append(_Joint(name, above[-1] if above else -1, offset, columns))
                 above.append(len(joints) - 1)
             elif word == "CHANNELS":
                 channels = tuple([next(words) for _ in range(int(next(words)))])
@@ -119,7 +119,7 @@ def parse_hierarchy(tokens: list[str]) -> tuple[Joint, ...]:
     return tuple(joints)
 
 
-def parse_motion(text: str, channels: int) -> tuple[Floats, float]:
+def _parse_motion(text: str, channels: int) -> tuple[Floats, float]:
     """Channel values (T, channels) and frames per second, from the text after MOTION."""
     times = TIMES.match(text)
     if times is None:
@@ -144,7 +144,7 @@ def parse_motion(text: str, channels: int) -> tuple[Floats, float]:
 Names = Annotated[list[str], BeforeValidator(lambda n: [n] if isinstance(n, str) else n)]
 
 
-class Rig(Settings):
+class _Rig(Settings):
     name: str
     unit_mm: float  # millimetres in one unit of the file
     up: Literal["y", "z"] = "y"  # the file's axis that points to the sky
@@ -185,7 +185,7 @@ class Rig(Settings):
         if not np.ptp(np.stack(list(joints.values())), axis=0).any(-1).all():
             raise InputError(f"{path}: all joints lie on one spot; its offsets must give a body")
         with np.errstate(all="ignore"):  # no direction, or too far away: looked for below
-            joints |= trunk_and_head(joints, place(self.head[1]) - place(self.head[0]))
+            joints |= _trunk_and_head(joints, place(self.head[1]) - place(self.head[0]))
             poses = np.stack([joints[joint] for joint in get_skeleton("human36m17").joints], axis=1)
             finite = np.isfinite(poses.astype(np.float32)).all((1, 2))  # as they are kept
         if not finite.all():
@@ -196,7 +196,7 @@ class Rig(Settings):
         return poses
 
 
-def trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Floats]:
+def _trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Floats]:
     """Thorax, spine, head and nose: from shoulders, pelvis and the head's direction (T, 3)."""
     shoulders = 0.5 * (joints["left_shoulder"] + joints["right_shoulder"])
     torso = shoulders - joints["pelvis"]
@@ -213,26 +213,26 @@ def trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, Fl
     }
 
 
-def shipped_rigs() -> list[Rig]:
-    return [read_rig(file) for file in sorted(Path(__file__).with_name("rigs").iterdir())]
+def _shipped_rigs() -> list[_Rig]:
+    return [_read_rig(file) for file in sorted(Path(__file__).with_name("rigs").iterdir())]
 
 
-def read_rig(path: Path) -> Rig:
+def _read_rig(path: Path) -> _Rig:
     with input_errors(f"{path}: not a readable rig", "see docs/data.md", (OSError, ValueError)):
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
-    return parse(Rig, fields, str(path))
+    return parse(_Rig, fields, str(path))
 
 
-def choose_rig(path: Path, positions: dict[str, Floats]) -> Rig:
+def _choose_rig(path: Path, positions: dict[str, Floats]) -> _Rig:
     """The shipped rig whose joints the file has; an InputError says what the nearest one misses."""
-    nearest = min(shipped_rigs(), key=lambda rig: len(rig.missing(positions)))
+    nearest = min(_shipped_rigs(), key=lambda rig: len(rig.missing(positions)))
     if missing := nearest.missing(positions):
         misses = f"'{nearest.name}' comes nearest and misses {', '.join(missing[:4])}"
         raise InputError(f"{path}: its joints fit no known rig; {misses}: {REMEDY}")
     return nearest
 
 
-def resample(values: Floats, fps: float, target_fps: float) -> Floats:
+def _resample(values: Floats, fps: float, target_fps: float) -> Floats:
     """Linear interpolation along the first axis to another rate: (T, ...) → (T′, ...)."""
     if abs(fps - target_fps) < 0.01 * target_fps:
         return values
@@ -248,12 +248,12 @@ def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[
     found = [path] if path.is_file() else path.rglob("*.[bB][vV][hH]")
     if not (files := sorted(found)):
         raise InputError(f"no BVH file at {path}")
-    chosen = None if rig is None else read_rig(rig)
+    chosen = None if rig is None else _read_rig(rig)
     motions = list[tuple[str, Tensor]]()
     for file in files:
-        bvh = read_bvh(file)
+        bvh = _read_bvh(file)
         positions = bvh.positions()
-        poses = (chosen or choose_rig(file, positions)).poses(file, positions)
-        resampled = resample(poses, bvh.fps, fps).astype(np.float32)
+        poses = (chosen or _choose_rig(file, positions)).poses(file, positions)
+        resampled = _resample(poses, bvh.fps, fps).astype(np.float32)
         motions.append((file.stem, torch.from_numpy(resampled)))
     return motions

@@ -17,7 +17,7 @@ from unihpe.body.skeleton import Skeleton
 from unihpe.body.virtual_cameras import uniform
 
 
-class JointErrors(NamedTuple):
+class _JointErrors(NamedTuple):
     sigma: float  # COCO's σ of the joint
     jitter: float  # a probability, like those below; the rest is good
     inversion: float
@@ -27,19 +27,19 @@ class JointErrors(NamedTuple):
 # PoseFix's rates for a person seen whole: σ, jitter, inversion, miss. Joints that COCO lacks take
 # those of the nearest joint it has.
 ERRORS = {
-    "nose": JointErrors(0.026, 0.10, 0.00, 0.02),
-    "head": JointErrors(0.079, 0.10, 0.00, 0.02),
-    "thorax": JointErrors(0.079, 0.15, 0.00, 0.05),
-    "spine": JointErrors(0.107, 0.20, 0.00, 0.05),
-    "pelvis": JointErrors(0.107, 0.20, 0.00, 0.05),
-    "shoulder": JointErrors(0.079, 0.15, 0.03, 0.05),
-    "elbow": JointErrors(0.072, 0.15, 0.03, 0.10),
-    "wrist": JointErrors(0.062, 0.15, 0.03, 0.10),
-    "hip": JointErrors(0.107, 0.20, 0.06, 0.10),
-    "knee": JointErrors(0.087, 0.10, 0.06, 0.10),
-    "ankle": JointErrors(0.089, 0.10, 0.06, 0.05),
+    "nose": _JointErrors(0.026, 0.10, 0.00, 0.02),
+    "head": _JointErrors(0.079, 0.10, 0.00, 0.02),
+    "thorax": _JointErrors(0.079, 0.15, 0.00, 0.05),
+    "spine": _JointErrors(0.107, 0.20, 0.00, 0.05),
+    "pelvis": _JointErrors(0.107, 0.20, 0.00, 0.05),
+    "shoulder": _JointErrors(0.079, 0.15, 0.03, 0.05),
+    "elbow": _JointErrors(0.072, 0.15, 0.03, 0.10),
+    "wrist": _JointErrors(0.062, 0.15, 0.03, 0.10),
+    "hip": _JointErrors(0.107, 0.20, 0.06, 0.10),
+    "knee": _JointErrors(0.087, 0.10, 0.06, 0.10),
+    "ankle": _JointErrors(0.089, 0.10, 0.06, 0.05),
 }
-OTHER = JointErrors(0.079, 0.15, 0.03, 0.05)  # a joint of another skeleton
+OTHER = _JointErrors(0.079, 0.15, 0.03, 0.05)  # a joint of another skeleton
 SWAP = 0.02  # probability, every joint
 UNDETECTED = 0.02  # probability that a joint is not reported at all: confidence 0
 AREA = 0.53  # a person's silhouette as a share of the joints' box, PoseFix
@@ -55,7 +55,7 @@ OUTCOMES = {
 }
 
 
-def errors_of(joint: str) -> JointErrors:
+def _errors_of(joint: str) -> _JointErrors:
     return ERRORS.get(joint.removeprefix("left_").removeprefix("right_"), OTHER)
 
 
@@ -65,7 +65,7 @@ def detect(keypoints: Tensor, skeleton: Skeleton, generator: Generator) -> tuple
     An undetected joint has confidence 0 and NaN coordinates.
     """
     n, joints = keypoints.shape[:2]
-    rows = [errors_of(joint) for joint in skeleton.joints]
+    rows = [_errors_of(joint) for joint in skeleton.joints]
     rates = torch.tensor([[row.jitter, row.inversion, SWAP, row.miss] for row in rows])
     edges = rates.cumsum(-1).expand(n, joints, 4).contiguous()
     drawn = uniform((n, joints, 1), (0, 1), generator)

@@ -15,7 +15,7 @@ from unihpe.datasets.source import Source
 WRONG = {"swapped": "left and right legs are exchanged", "mirrored": "all is seen in a mirror"}
 
 
-def open_set(data: DataSettings, part: Part) -> Source:
+def _open_set(data: DataSettings, part: Part) -> Source:
     """Motions of a split seen by the fixed cameras or, in training, by random ones."""
     motion = open_motion(Path(data.root), Path(data.rig) if data.rig else None)
     return MotionSource(
@@ -27,7 +27,7 @@ def open_set(data: DataSettings, part: Part) -> Source:
     )
 
 
-def check_motion(root: Path) -> dict[str, Any]:
+def _check_motion(root: Path) -> dict[str, Any]:
     """What `check` says of motion capture, which has neither cameras nor 2D: those are virtual."""
     motion = open_motion(root)
     some, skeleton = motion.poses[evenly_spaced(len(motion), CHECKED_POSES)], motion.skeleton
@@ -52,7 +52,7 @@ def check_motion(root: Path) -> dict[str, Any]:
     }
 
 
-def files(root: Path) -> list[Path]:
+def _files(root: Path) -> list[Path]:
     """The BVH files of a folder; or one, or an npz of poses."""
     if root.is_file():
         return [root] if root.suffix.lower() in (".bvh", ".npz") else []
@@ -69,9 +69,9 @@ DATA_SET = DataSet(
     "motion",
     "CMU motion capture as BVH, mocap.cs.cmu.edu",
     "free to use, not to be resold as data",
-    open_set,
-    files,
-    check=check_motion,
+    _open_set,
+    _files,
+    check=_check_motion,
     world_poses=lambda root, split: open_motion(root).select(split).poses,
     default=FIXED_CAMERAS,
 )

@@ -73,19 +73,19 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
     A rig is a TOML that names the joints of the BVH files; without it the known rigs are tried.
     """
     if path.suffix == ".npz":
-        return read_npz(path)
+        return _read_npz(path)
     names, poses = zip(*load_folder(path, rig, fps), strict=True)
     lengths = torch.tensor([len(motion) for motion in poses])
     sequence = torch.repeat_interleave(torch.arange(len(names)), lengths)
     groups, splits = (path.stem,) * len(names), (UNSPLIT,) * len(names)
     skeleton = get_skeleton("human36m17")
-    return on_stage(Motion(skeleton, torch.cat(poses), sequence, names, groups, splits))
+    return _on_stage(Motion(skeleton, torch.cat(poses), sequence, names, groups, splits))
 
 
-def read_npz(path: Path) -> Motion:
+def _read_npz(path: Path) -> Motion:
     """Poses in metres, as docs/data.md describes them."""
     arrays = load_npz(path, NPZ_KEYS, objects=False)
-    if problem := misfit(arrays):
+    if problem := _misfit(arrays):
         raise InputError(f"{path}: {problem}")
     skeleton, joints = get_skeleton("human36m17"), [str(joint) for joint in arrays["joints"]]
     if absent := set(skeleton.joints) - set(joints):
@@ -99,10 +99,10 @@ def read_npz(path: Path) -> Motion:
     names, groups, splits = (tuple(str(value) for value in arrays[key]) for key in NPZ_KEYS[3:])
     world = torch.from_numpy(poses.astype(np.float32) * 1000)
     sequence = torch.from_numpy(arrays["seq_index"].astype(np.int64))
-    return on_stage(Motion(skeleton, world, sequence, names, groups, splits))
+    return _on_stage(Motion(skeleton, world, sequence, names, groups, splits))
 
 
-def misfit(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+def _misfit(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
     """What keeps the arrays of an npz from fitting together; empty if they do."""
     if odd := [key for key in NPZ_KEYS[1:] if arrays[key].ndim != 1]:
         return f"{odd[0]} has the shape {arrays[odd[0]].shape}; it must be one row of values"
@@ -120,7 +120,7 @@ def misfit(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
     return ""
 
 
-def on_stage(motion: Motion) -> Motion:
+def _on_stage(motion: Motion) -> Motion:
     """Each motion's floor at y = 0, its path bent into a disc of `STAGE_RADIUS`; poses stay."""
     moved, radius = [], virtual.STAGE_RADIUS
     lengths = torch.bincount(motion.sequence, minlength=len(motion.names)).tolist()

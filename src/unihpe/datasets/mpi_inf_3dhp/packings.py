@@ -37,7 +37,7 @@ AGAIN = "get P-STMO's file again"
 
 
 @dataclass(frozen=True)
-class Packing:
+class _Packing:
     open: Callable[[Path, str, Wanted], Recorded]  # of one split
     holds: Callable[[Path], bool]  # whether a file is in this layout
     folders: tuple[str, ...]
@@ -54,12 +54,12 @@ class Packing:
         return files
 
 
-def is_mmpose(path: Path) -> bool:
+def _is_mmpose(path: Path) -> bool:
     """Whether a file is MMPose's; SPIN's list for training has the same name."""
     return path.is_file() and not is_spin(path)
 
 
-def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
+def _open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
     wanted.require_truth("annot3", path)
     content, where = load_npz(path, ("imgname", "part", "S")), str(path)
     source = get_skeleton("mpi_inf_3dhp17")
@@ -74,12 +74,12 @@ def open_mmpose(path: Path, split: str, wanted: Wanted) -> Recorded:
         notes += ("invalid frames are among these: mpi_inf_3dhp_test_valid.npz has none",)
     columns, table = wanted.joints.select_from(source), Rows.of(rows)
     pose, seen = float32(poses[:, columns, :3]) * 1000, float32(points[:, columns, :2])
-    lenses = cameras_of(path.with_name(f"cameras_{split}.pkl"), table.views)
+    lenses = _cameras_of(path.with_name(f"cameras_{split}.pkl"), table.views)
     layout = "MPI-INF-3DHP, MMPose npz, annot3"
     return by_row(wanted.joints, table, pose, seen, lenses, table.view, layout, notes)
 
 
-def cameras_of(path: Path, seen: Sequence[View]) -> Camera:
+def _cameras_of(path: Path, seen: Sequence[View]) -> Camera:
     """The lenses of cameras_train.pkl or cameras_test.pkl for these views; else published ones."""
     published = published_lenses(seen, path)
     if not path.is_file():
@@ -102,16 +102,16 @@ def cameras_of(path: Path, seen: Sequence[View]) -> Camera:
     return replace(published, focal=focal, centre=centre)
 
 
-def open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
+def _open_pstmo(path: Path, split: str, wanted: Wanted) -> Recorded:
     wanted.require_truth("univ_annot3", path)
     content = as_dict(load_npz(path, ("data",))["data"], "a dict of sequences", path, AGAIN)
-    parts = [part_of(*pair, wanted, path) for pair in recordings_of(content, split, path)]
+    parts = [_part_of(*pair, wanted, path) for pair in _recordings_of(content, split, path)]
     if not parts:
         raise InputError(f"{path}: holds no sequences; {AGAIN}")
     return combined(parts, "MPI-INF-3DHP, P-STMO npz, univ_annot3")
 
 
-def recordings_of(content: dict[Any, Any], split: str, path: Path) -> Iterator[tuple[View, Any]]:
+def _recordings_of(content: dict[Any, Any], split: str, path: Path) -> Iterator[tuple[View, Any]]:
     """'TS1' → {…}, or in training 'S1 Seq1' → [{camera: {…}}, frames a second]."""
     pattern = r"S?(\d+)\s+(?:Seq)?(\d+)" if split == "train" else r"TS.*"
     for name, value in content.items():
@@ -128,7 +128,7 @@ def recordings_of(content: dict[Any, Any], split: str, path: Path) -> Iterator[t
             yield views.train_view(int(match[1]), int(match[2]), str(camera)), recording
 
 
-def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Recorded:
+def _part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Recorded:
     """The people of one view; of the test set, its valid frames."""
     where = f"{path}: {view.subject} {view.sequence}, camera {view.camera}"
     if not isinstance(recording, dict) or not {"data_2d", "data_3d"} <= recording.keys():
@@ -147,7 +147,7 @@ def part_of(view: View, recording: object, wanted: Wanted, path: Path) -> Record
     return of_view(wanted.joints, view, frame, pose, keypoints, lens)
 
 
-def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
+def _open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
     held: Truth = "annot3" if split == "train" else "univ_annot3"
     wanted.require_truth(held, path)
     people = read_spin(path, wanted.joints, WORDS)
@@ -163,8 +163,8 @@ def open_list(path: Path, split: str, wanted: Wanted) -> Recorded:
 MMPOSE_TEST = ("mpi_inf_3dhp_test_valid.npz", "mpi_inf_3dhp_test_all.npz")
 PSTMO_FILES = ("data_test_3dhp.npz",), ("data_train_3dhp.npz",)
 SPIN_TEST = ("mpi_inf_3dhp_valid.npz", "mpi_inf_3dhp_test.npz")
-PACKINGS: Mapping[str, Packing] = {
-    "mmpose": Packing(open_mmpose, is_mmpose, ("", "annotations"), MMPOSE_TEST),
-    "pstmo": Packing(open_pstmo, Path.is_file, ("",), *PSTMO_FILES),
-    "spin": Packing(open_list, is_spin, ("", "dataset_extras"), SPIN_TEST),
+PACKINGS: Mapping[str, _Packing] = {
+    "mmpose": _Packing(_open_mmpose, _is_mmpose, ("", "annotations"), MMPOSE_TEST),
+    "pstmo": _Packing(_open_pstmo, Path.is_file, ("",), *PSTMO_FILES),
+    "spin": _Packing(_open_list, is_spin, ("", "dataset_extras"), SPIN_TEST),
 }

@@ -42,15 +42,15 @@ GET_AGAIN = "get the file again from the set's site"
 
 def train_folders(root: Path) -> dict[Number, Path]:
     """Sequence folders of the training set, in the folder or in train/ under it."""
-    return first_with((root, root / "train"), TRAIN_NAMES, "annot.mat")
+    return _first_with((root, root / "train"), TRAIN_NAMES, "annot.mat")
 
 
 def test_folders(root: Path) -> dict[str, Path]:
     bases = (root, root / "mpi_inf_3dhp_test_set", root / "test")
-    return first_with(bases, {name: name for name in TEST_SIZES}, "annot_data.mat")
+    return _first_with(bases, {name: name for name in TEST_SIZES}, "annot_data.mat")
 
 
-def first_with(bases: Sequence[Path], names: Mapping[Key, str], file: str) -> dict[Key, Path]:
+def _first_with(bases: Sequence[Path], names: Mapping[Key, str], file: str) -> dict[Key, Path]:
     """The folders that hold the file, under the first base that has any."""
     for base in bases:
         folders = {key: base / name for key, name in names.items()}
@@ -69,7 +69,7 @@ def open_train(root: Path, folders: Mapping[Number, Path], wanted: Wanted) -> Re
         raise InputError(f"MPI-INF-3DHP has the cameras {known}, not {listing(strange)}")
     parts, notes = [], list[str]()
     for number, folder in folders.items():
-        some, cut = train_parts(folder, number, wanted)
+        some, cut = _train_parts(folder, number, wanted)
         parts += some
         notes += [f"{TRAIN_NAMES[number]}: {cut} frames without video cut"] if cut else []
     fast = [TRAIN_NAMES[number] for number in FAST if number in folders]
@@ -79,17 +79,17 @@ def open_train(root: Path, folders: Mapping[Number, Path], wanted: Wanted) -> Re
     return replace(combined(parts, "training set"), notes=tuple(notes))
 
 
-def train_parts(folder: Path, number: Number, wanted: Wanted) -> tuple[list[Recorded], int]:
+def _train_parts(folder: Path, number: Number, wanted: Wanted) -> tuple[list[Recorded], int]:
     """The views of one sequence, and how many frames were cut from each."""
     path, source, joints = folder / "annot.mat", get_skeleton("mpi_inf_3dhp28"), wanted.joints
-    content, truth = load_mat(path), wanted.truth or METRIC
+    content, truth = _load_mat(path), wanted.truth or METRIC
     require_keys(content, keys := ("annot2", truth), path, GET_AGAIN)
     cells = {key: np.asarray(content[key]).ravel() for key in keys}
     for key, value in cells.items():
         if len(value) != CAMERA_COUNT:
             counts = f"{len(value)} cameras, expected {CAMERA_COUNT}"
             raise InputError(f"{path}: {key} has {counts}; {GET_AGAIN}")
-    cameras = read_calibration(folder / "camera.calibration", wanted.cameras)
+    cameras = _read_calibration(folder / "camera.calibration", wanted.cameras)
     parts, cut, columns, usable = [], 0, joints.select_from(source), USABLE[number]
     for n, camera in enumerate(wanted.cameras):
         where = f"{path}: camera {camera}"
@@ -108,7 +108,7 @@ def train_parts(folder: Path, number: Number, wanted: Wanted) -> tuple[list[Reco
     return parts, cut
 
 
-def load_mat(path: Path) -> dict[str, Any]:
+def _load_mat(path: Path) -> dict[str, Any]:
     """A MATLAB file of before version 7.3."""
     scipy_io = extra("scipy.io", "data", f"{path}: reading it needs scipy")
     # scipy raises errors of many kinds for a broken file
@@ -116,7 +116,7 @@ def load_mat(path: Path) -> dict[str, Any]:
         return dict(scipy_io.loadmat(str(path)))
 
 
-def read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
+def _read_calibration(path: Path, wanted: Sequence[int]) -> Camera:
     """Cameras of a camera.calibration file, by keyword: the columns differ from line to line."""
     cameras: dict[int, dict[str, list[float]]] = {}
     current: dict[str, list[float]] = {}
@@ -147,7 +147,7 @@ def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Record
     columns, notes = wanted.joints.select_from(source), list[str]()
     activities: dict[str, Array] = {}
     for name, folder in folders.items():
-        content = read_test(folder / "annot_data.mat", truth)
+        content = _read_test(folder / "annot_data.mat", truth)
         activities[name] = content[ACTIVITY]
         valid = content["valid_frame"].ravel() > 0
         notes.append(f"{name}: {int(valid.sum())} valid of {len(valid)} frames")
@@ -167,10 +167,10 @@ def open_test(root: Path, folders: Mapping[str, Path], wanted: Wanted) -> Record
         notes.append(f"not in the folder: {listing(absent)}")
     fitted = with_fitted_intrinsics(combined(parts[METRIC], "test set")).cameras
     recorded = replace(combined(parts[truth], "test set"), cameras=fitted, notes=tuple(notes))
-    return by_activity(recorded, activities)
+    return _by_activity(recorded, activities)
 
 
-def read_test(path: Path, truth: str) -> dict[str, Array]:
+def _read_test(path: Path, truth: str) -> dict[str, Array]:
     """The arrays of one annot_data.mat (HDF5), with the single person's axis removed."""
     people = None, 1, len(get_skeleton("mpi_inf_3dhp17"))
     shapes: dict[str, Shape] = {key: (*people, 3) for key in (METRIC, truth)}
@@ -184,7 +184,7 @@ def read_test(path: Path, truth: str) -> dict[str, Array]:
     return {key: value[:, 0] for key, value in (content | {ACTIVITY: activity}).items()}
 
 
-def by_activity(recorded: Recorded, activities: Mapping[str, Array]) -> Recorded:
+def _by_activity(recorded: Recorded, activities: Mapping[str, Array]) -> Recorded:
     """The same with one view per sequence and activity; files may give none, or too few."""
     acted, view = list[View](), recorded.view.clone()
     for old, one in enumerate(recorded.views):

@@ -43,17 +43,17 @@ def open_mpi_inf_3dhp(
     if two_d not in ("gt", "exact"):
         raise InputError(f"{root}: MPI-INF-3DHP has the 2D gt and exact, not '{two_d}'")
     wanted = Wanted(get_skeleton(joints), truth, cameras, verify)
-    layout = layout or found_layout(root)
+    layout = layout or _found_layout(root)
     if layout in PACKINGS:
-        recorded = open_packed(root, layout, split, wanted)
+        recorded = _open_packed(root, layout, split, wanted)
     else:
-        recorded = open_raw(root, split or (layout if layout != "raw" else None), wanted)
+        recorded = _open_raw(root, split or (layout if layout != "raw" else None), wanted)
     if two_d == "gt":
         return recorded
     return replace(recorded, keypoints=None, confidence=None, layout=f"{recorded.layout}, 2D exact")
 
 
-def open_packed(root: Path, layout: str, split: str | None, wanted: Wanted) -> Recorded:
+def _open_packed(root: Path, layout: str, split: str | None, wanted: Wanted) -> Recorded:
     packing = PACKINGS[layout]
     if not (files := packing.files(root, split)):
         half = f" for {split}" if split else ""
@@ -62,7 +62,7 @@ def open_packed(root: Path, layout: str, split: str | None, wanted: Wanted) -> R
     return combined(parts, " and ".join(dict.fromkeys(part.layout for part in parts)))
 
 
-def open_raw(root: Path, split: str | None, wanted: Wanted) -> Recorded:
+def _open_raw(root: Path, split: str | None, wanted: Wanted) -> Recorded:
     train, test = train_folders(root), test_folders(root)
     parts = []
     if split == "train" or (split is None and (train or not test)):
@@ -73,7 +73,7 @@ def open_raw(root: Path, split: str | None, wanted: Wanted) -> Recorded:
     return combined(parts, f"MPI-INF-3DHP, {halves}, {wanted.truth or 'annot3'}")
 
 
-def found_layout(root: Path) -> Layout:
+def _found_layout(root: Path) -> Layout:
     """The layout of the files in a folder; raw where there is none."""
     if train_folders(root) or test_folders(root):
         return "raw"
@@ -83,7 +83,7 @@ def found_layout(root: Path) -> Layout:
 
 def files_of_3dhp(root: Path, split: str | None) -> list[Path]:
     """Every file that a copy is read from, of one split or of both: an index can stand for them."""
-    if (layout := found_layout(root)) in PACKINGS:
+    if (layout := _found_layout(root)) in PACKINGS:
         files = list(PACKINGS[layout].files(root, split).values())
         cameras = [path for file in files for path in sorted(file.parent.glob("cameras_*.pkl"))]
         return [*files, *cameras]

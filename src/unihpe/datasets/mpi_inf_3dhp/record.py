@@ -11,18 +11,18 @@ from unihpe.datasets.protocol import packaged_protocols
 from unihpe.datasets.recorded import Recorded, View
 
 
-def read(root: Path, reading: Reading) -> Recorded:
+def _read(root: Path, reading: Reading) -> Recorded:
     layout: Any = reading.layout  # this and `truth` are checked there
     given: Any = {"split": reading.split, "two_d": reading.keypoints, "truth": reading.truth}
     return open_mpi_inf_3dhp(root, layout, verify=reading.verify, **given)
 
 
-def index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
+def _index(root: Path, reading: Reading) -> tuple[str, list[Path]]:
     words = reading.keypoints, reading.truth or "held", reading.split or "all"
     return "-".join(("mpi_inf_3dhp", *words)), files_of_3dhp(root, reading.split)
 
 
-def calibration(layout: str) -> str:
+def _calibration(layout: str) -> str:
     if "MMPose" in layout:
         return "the packing's own"
     if "P-STMO" in layout or "SPIN" in layout:
@@ -31,7 +31,7 @@ def calibration(layout: str) -> str:
     return ", ".join(words for half, words in halves.items() if half in layout)
 
 
-def pictures(view: View, frame: int) -> list[str]:
+def _pictures(view: View, frame: int) -> list[str]:
     """SPIN's, VIBE's and MMPose's names and the test set's own; frames count from 1."""
     number = frame + 1
     if view.split == "test":
@@ -44,7 +44,7 @@ def pictures(view: View, frame: int) -> list[str]:
     return [inner, f"{base}/{file}", flat, f"train/{inner}"]
 
 
-def videos(view: View, frame: int) -> list[str]:
+def _videos(view: View, frame: int) -> list[str]:
     """The training set's own; the test set has pictures."""
     video = f"{view.subject}/{view.sequence}/imageSequence/video_{view.camera}.avi"
     return [video, f"train/{video}"] if view.split == "train" else []
@@ -63,17 +63,17 @@ KNOWN = {
     "test": Split(TEST_COPIES, TESTED, sequences=(6,), chosen=True),
 }
 RECORDING = Recording(
-    read,
+    _read,
     get_args(Layout),
     median_px=4.0,
     known=KNOWN,
     # the release and P-STMO's files are in mm
     unit=lambda layout: "m" if "MMPose" in layout or "SPIN" in layout else "mm",
-    calibration=calibration,
+    calibration=_calibration,
     thinned=("SPIN",),
-    pictures=pictures,
-    videos=videos,
-    index=index,
+    pictures=_pictures,
+    videos=_videos,
+    index=_index,
 )
 DATA_SET = DataSet(
     "mpi_inf_3dhp",

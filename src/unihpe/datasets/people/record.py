@@ -12,7 +12,7 @@ from unihpe.errors import InputError
 MAKE = "make it: `unihpe data render` renders people, `unihpe data pack` packs a recorded set"
 
 
-def open_set(data: DataSettings, part: Part) -> Source:
+def _open_set(data: DataSettings, part: Part) -> Source:
     """The people of a split, augmented in training; without a split, of the packed set `root`."""
     file = Path(data.root) / f"{part.split}.pack" if part.split else Path(data.root)
     if not file.exists():
@@ -33,7 +33,7 @@ DATA_SET = DataSet(
     "people",
     "made by `unihpe data render`, or of a recorded set by `unihpe data pack`",
     "those of what they were made from",
-    open_set,
+    _open_set,
     lambda root: sorted(root.glob("*.pack")),
     has_own_files=lambda root, split: (root / f"{split}.pack").exists(),
     default=RENDERED,

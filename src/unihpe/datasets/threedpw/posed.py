@@ -38,7 +38,7 @@ AGREES = 0.02
 
 
 @dataclass(frozen=True)
-class Bodies:
+class _Bodies:
     """A surface for each gender, m and f; which leg the regressor's file has first."""
 
     surfaces: Mapping[str, smpl.Surface]
@@ -52,18 +52,18 @@ class Bodies:
         return self.surfaces[letter]
 
 
-def regressor_file(root: Path) -> Path | None:
+def _regressor_file(root: Path) -> Path | None:
     paths = (root / folder / REGRESSOR for folder in smpl.FOLDERS)
     return next(filter(Path.is_file, paths), None)
 
 
 def has_bodies(root: Path) -> bool:
-    return bool(smpl.model_files(root)) and regressor_file(root) is not None
+    return bool(smpl.model_files(root)) and _regressor_file(root) is not None
 
 
-def read_bodies(root: Path) -> Bodies:
+def _read_bodies(root: Path) -> _Bodies:
     """SMPL's models and the regressor; an InputError says what is missing or does not fit."""
-    files, path = smpl.model_files(root), regressor_file(root)
+    files, path = smpl.model_files(root), _regressor_file(root)
     if path is None or not files:
         what = f"no {REGRESSOR}, or no SMPL_MALE.pkl and SMPL_FEMALE.pkl, here or in smpl/"
         remedy = "get SMPL from smpl.is.tue.mpg.de, the regressor from SPIN, VIBE or MMHuman3D"
@@ -81,12 +81,12 @@ def read_bodies(root: Path) -> Bodies:
         leg = smpl.first_leg(regressor, body, hips)
         stored = get_skeleton("human36m17_left_first") if leg == "left" else target
         surfaces[letter] = smpl.Surface(body, regressor[target.select_from(stored)])
-    return Bodies(surfaces, leg)
+    return _Bodies(surfaces, leg)
 
 
 def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True) -> Recorded:
     """sequenceFiles in Human3.6M's 17 joints; `verify` also refuses bodies of another model."""
-    bodies = read_bodies(root)
+    bodies = _read_bodies(root)
 
     def joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
         poses = as_floats(person["poses"], (None, 72), where, "poses")
@@ -96,7 +96,7 @@ def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True
         surface = bodies.of(person["genders"], where)
         regressed, own = surface.joints(pose, shape.expand(len(pose), -1), place)
         if verify and use.any() and len(use) == len(own):
-            require_same_body(own.numpy()[use], person["jointPositions"], use, where)
+            _require_same_body(own.numpy()[use], person["jointPositions"], use, where)
         return regressed.numpy()
 
     keys = ("poses", "betas", "trans", "genders")
@@ -106,7 +106,7 @@ def open_threedpw_smpl(root: Path, split: str | None = None, verify: bool = True
     return replace(recorded, notes=(*recorded.notes, note))
 
 
-def require_same_body(own: Array, file_joints: object, use: Array, where: str) -> None:
+def _require_same_body(own: Array, file_joints: object, use: Array, where: str) -> None:
     """Raise where the body's joints (N, 24, 3), metres, are not the file's: it is another's."""
     shape = (len(use), own.shape[1] * 3)
     stored = as_floats(file_joints, shape, where, "jointPositions")[use].reshape(own.shape)
@@ -137,7 +137,7 @@ def open_list(root: Path, verify: bool = True) -> Recorded:
     genders = np.asarray(content["gender"]).ravel()
     if len(genders) != len(names):
         raise InputError(f"{path}: {len(names)} names, {len(genders)} genders; get the list again")
-    pose = joints_of(read_bodies(root), numbers["pose"], numbers["shape"], genders, str(path))
+    pose = _joints_of(_read_bodies(root), numbers["pose"], numbers["shape"], genders, str(path))
     if verify:
         require_body(pose / 1000, skeleton, str(path), "m")
     if strange := [n for n, name in enumerate(names) if NAME.search(name) is None]:
@@ -156,7 +156,7 @@ def open_list(root: Path, verify: bool = True) -> Recorded:
     return by_row(skeleton, rows, pose, None, cameras, each, layout, (note,))
 
 
-def joints_of(bodies: Bodies, pose: Tensor, shape: Tensor, genders: Array, where: str) -> Tensor:
+def _joints_of(bodies: _Bodies, pose: Tensor, shape: Tensor, genders: Array, where: str) -> Tensor:
     """Joints (N, 17, 3), mm, relative to the pelvis, each person by the body of their gender."""
     out = torch.zeros(len(pose), len(get_skeleton("human36m17")), 3)
     for gender in np.unique(genders):

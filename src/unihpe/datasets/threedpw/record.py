@@ -13,25 +13,25 @@ from unihpe.datasets.threedpw.regressed import regressed_files
 from unihpe.datasets.threedpw.sequences import sequence_files
 
 
-def read(root: Path, reading: Reading) -> Recorded:
+def _read(root: Path, reading: Reading) -> Recorded:
     layout: Any = reading.layout or found_layout(root, reading.joints)
     return open_layout(root, layout, reading.keypoints, reading.split, reading.verify)
 
 
-def best_2d(root: Path, layout: str | None) -> str:
+def _best_2d(root: Path, layout: str | None) -> str:
     """The set's own files bring detections."""
     return "detected" if (layout or found_layout(root)) == "sequences" else "exact"
 
 
-def split_files(root: Path) -> list[tuple[Path, str]]:
+def _split_files(root: Path) -> list[tuple[Path, str]]:
     """The files of the set's own layout, or of the regressed joints, each with its split."""
     return sequence_files(root) or regressed_files(root)
 
 
-def files(root: Path) -> list[Path]:
+def _files(root: Path) -> list[Path]:
     if root.is_file():
         return []
-    found = [file for file, _ in split_files(root)]
+    found = [file for file, _ in _split_files(root)]
     return found or [file for file in [list_file(root)] if file]
 
 
@@ -40,11 +40,11 @@ TEST_COPY = Whole(35_515, "frames with a valid camera, as SMPL papers", slack=24
 KNOWN = {"train": Split(sequences=(24,)), "val": Split(sequences=(12,))}
 KNOWN["test"] = Split((TEST_COPY,), sequences=(24,))
 RECORDING = Recording(
-    read,
+    _read,
     get_args(Layout),
     median_px=25.0,  # its 2D is detected
     known=KNOWN,
-    best_2d=best_2d,
+    best_2d=_best_2d,
     thinned=("SPIN",),
     crowded=True,
     pictures=lambda view, frame: [f"imageFiles/{view.sequence}/image_{frame:05d}.jpg"],
@@ -55,8 +55,8 @@ DATA_SET = DataSet(
     "virtualhumans.mpi-inf.mpg.de/3DPW",
     "research only, by agreement",
     RECORDING.source,
-    files,
+    _files,
     RECORDING,
-    has_own_files=lambda root, split: any(part == split for _, part in split_files(root)),
+    has_own_files=lambda root, split: any(part == split for _, part in _split_files(root)),
     protocols=packaged_protocols("threedpw"),
 )

@@ -43,7 +43,7 @@ NEAR_ROOT = 0.5  # m: a pelvis nearer to the camera than this is the origin of r
 
 
 @dataclass(frozen=True)
-class People:
+class _People:
     """N people as a file holds them."""
 
     names: list[str]  # of their pictures
@@ -73,8 +73,8 @@ def open_threedpw17(root: Path, split: str | None = None, verify: bool = True) -
         raise InputError(f"{root}: no {names}; get HybrIK's annotations of 3DPW, or MMHuman3D's")
     parts, first = [], 0
     for path, part in files:
-        people = read_hybrik(path) if path.suffix == ".json" else read_mmhuman3d(path)
-        parts.append(recorded_of(people, str(path), part, first, verify))
+        people = _read_hybrik(path) if path.suffix == ".json" else _read_mmhuman3d(path)
+        parts.append(_recorded_of(people, str(path), part, first, verify))
         first += len(parts[-1])
     kind = "MMHuman3D's npz" if people.stored is STORED else "HybrIK's JSON"
     return combined(parts, f"3DPW, 17 joints regressed from SMPL, {kind}, {PROJECTED}")
@@ -87,23 +87,23 @@ def row_of(name: str, split: str, row: int) -> tuple[View, int]:
     return View(sequence, "unknown", sequence, "camera", split, split), frame
 
 
-def read_hybrik(path: Path) -> People:
+def _read_hybrik(path: Path) -> _People:
     """HybrIK's JSON: COCO-like, h36m_joints with the left leg first."""
     with input_errors(f"{path}: not HybrIK's annotations of 3DPW"):
         content = json.loads(read_text(path, "copy it again"))
         by_id = {image["id"]: image for image in content["images"]}
         notes = content["annotations"]
         images = [by_id[note["image_id"]] for note in notes]
-        joints, smpl = (by_joint(notes, key, path) for key in ("h36m_joints", "smpl_joint_cam"))
+        joints, smpl = (_by_joint(notes, key, path) for key in ("h36m_joints", "smpl_joint_cam"))
         focal, centre = ([im["cam_param"][key] for im in images] for key in ("focal", "princpt"))
         size = [(image["width"], image["height"]) for image in images]
         files = [(im.get("sequence", "unknown"), Path(im["file_name"]).name) for im in images]
         names = [f"{sequence}/{file}" for sequence, file in files]
         stored = get_skeleton("human36m17_left_first")
-        return People(names, joints, smpl[:, 0], (focal, centre, size), stored)
+        return _People(names, joints, smpl[:, 0], (focal, centre, size), stored)
 
 
-def by_joint(notes: list[Any], key: str, path: Path) -> Array:
+def _by_joint(notes: list[Any], key: str, path: Path) -> Array:
     """Joints (N, J, 3), which may be flat; any number, as HybrIK's own loader takes 24 or 29."""
     array = as_array([note[key] for note in notes])
     if array.ndim == 2 and array.shape[1] and array.shape[1] % 3 == 0:
@@ -111,7 +111,7 @@ def by_joint(notes: list[Any], key: str, path: Path) -> Array:
     return as_floats(array, (None, None, 3), str(path), key)
 
 
-def read_mmhuman3d(path: Path) -> People:
+def _read_mmhuman3d(path: Path) -> _People:
     """MMHuman3D's HumanData: 17 joints in an order of its own, relative, and their root."""
     key, sizes = "keypoints3d17_relative", ("image_width", "image_height")
     content = load_npz(path, (key, "root_cam", "cam_param", "image_path", *sizes))
@@ -122,10 +122,10 @@ def read_mmhuman3d(path: Path) -> People:
         raise InputError(f"{path}: cam_param is no dict with f and c; get MMHuman3D's file again")
     size = np.stack([np.asarray(content[name]).reshape(-1) for name in sizes], axis=1)
     names = [str(name) for name in np.asarray(content["image_path"]).reshape(-1)]
-    return People(names, joints, roots, (lens["f"], lens["c"], size), STORED)
+    return _People(names, joints, roots, (lens["f"], lens["c"], size), STORED)
 
 
-def recorded_of(people: People, where: str, split: str, first: int, verify: bool) -> Recorded:
+def _recorded_of(people: _People, where: str, split: str, first: int, verify: bool) -> Recorded:
     """The people of one file, absolute, in Human3.6M's order; `first` counts those before."""
     source, target = people.stored, get_skeleton("human36m17")
     joints = as_floats(people.joints, (None, len(source), 3), where, "joints").astype(np.float64)

@@ -58,11 +58,11 @@ def open_threedpw(
     """
     if split is not None and split not in SPLITS.values():
         raise InputError(f"3DPW has no split '{split}'; there are {', '.join(SPLITS.values())}")
-    people = People(get_skeleton("smpl24"), own_joints, (), two_d, verify)
+    people = People(get_skeleton("smpl24"), _own_joints, (), two_d, verify)
     return open_people(root, split, people, f"3DPW, sequenceFiles, 2D {two_d}")
 
 
-def own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
+def _own_joints(person: Mapping[str, Any], use: Array, where: str) -> Array:
     joints = as_floats(person["jointPositions"], (None, None), where, "jointPositions")
     if joints.shape[1] != (count := 3 * len(get_skeleton("smpl24"))):
         raise InputError(f"{where}: {joints.shape[1]} numbers a frame, expected {count}; {AGAIN}")
@@ -73,7 +73,7 @@ def open_people(root: Path, split: str | None, people: People, layout: str) -> R
     if not (files := sequence_files(root, split)):
         expected = f"sequenceFiles/{{{','.join(SPLITS)}}}/*.pkl"
         raise InputError(f"{root}: no {expected}; unpack 3DPW's sequenceFiles.zip there")
-    actors = [actor for path, part in files for actor in read_sequence(path, part, people)]
+    actors = [actor for path, part in files for actor in _read_sequence(path, part, people)]
     if not (parts := [part for part, _ in actors if len(part)]):
         raise InputError(f"{root}: no frame of {len(files)} sequences has a valid camera; {AGAIN}")
     dropped, reason = sum(count for _, count in actors), "an invalid camera"
@@ -93,7 +93,7 @@ def sequence_files(root: Path, split: str | None = None) -> list[tuple[Path, str
     return []
 
 
-def read_sequence(path: Path, split: str, people: People) -> Iterator[tuple[Recorded, int]]:
+def _read_sequence(path: Path, split: str, people: People) -> Iterator[tuple[Recorded, int]]:
     """The people of one sequence file, and how many frames of each are left out."""
     stored = as_dict(load_pickle(path), "3DPW's dict", path, AGAIN)
     content = {OTHER_NAMES.get(str(key), str(key)): value for key, value in stored.items()}
@@ -108,15 +108,15 @@ def read_sequence(path: Path, split: str, people: People) -> Iterator[tuple[Reco
     if len(set(counts.values())) > 1:
         people_in = f"{counts['jointPositions']} people in 3D, {counts['poses2d']} in 2D"
         raise InputError(f"{path}: {people_in}, in all {counts}; {AGAIN}")
-    cameras = cameras_of(content, path)
+    cameras = _cameras_of(content, path)
     name = str(np.asarray(content.get("sequence", path.stem)))
     for number in range(len(lists["poses2d"])):
         view = View(f"{name} {number}", "unknown", name, "camera", split, split)
         person = {key: values[number] for key, values in lists.items()}
-        yield read_actor(view, person, cameras, people, f"{path}: person {number}")
+        yield _read_actor(view, person, cameras, people, f"{path}: person {number}")
 
 
-def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
+def _cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
     """A camera per frame, (N): the intrinsics are the sequence's, the pose moves."""
     shapes = {"cam_poses": (None, 4, 4), "cam_intrinsics": (3, 3)}
     numbers = (as_floats(content[key], shape, str(path), key) for key, shape in shapes.items())
@@ -128,7 +128,7 @@ def cameras_of(content: Mapping[str, Any], path: Path) -> Camera:
     return Camera(focal, centre, size, poses[:, :3, :3], poses[:, :3, 3] * 1000)
 
 
-def read_actor(
+def _read_actor(
     view: View, person: Mapping[str, Any], cameras: Camera, people: People, where: str
 ) -> tuple[Recorded, int]:
     """One person's usable frames, and how many others there are."""
@@ -150,7 +150,7 @@ def read_actor(
         keypoints = cameras.project(pose)
         confidence = keypoints.isfinite().all(-1).float()
     else:
-        keypoints, confidence = detected(person["poses2d"], frames, where)
+        keypoints, confidence = _detected(person["poses2d"], frames, where)
     keep = torch.from_numpy(use) & ((confidence > 0).sum(1) >= FEWEST_JOINTS)
     rows = keep.nonzero()[:, 0]
     camera, dropped = cameras.select(rows), int((~keep).sum())
@@ -158,7 +158,7 @@ def read_actor(
     return replace(recorded, confidence=confidence[rows]), dropped
 
 
-def detected(detections: object, frames: int, where: str) -> tuple[Tensor, Tensor]:
+def _detected(detections: object, frames: int, where: str) -> tuple[Tensor, Tensor]:
     """OpenPose's 18 joints, (N, 3, 18) as rows x, y, score, as the 24: (N, 24, 2) and (N, 24)."""
     coco = get_skeleton("coco18")
     array = as_floats(detections, (None, 3, len(coco)), where, "poses2d")

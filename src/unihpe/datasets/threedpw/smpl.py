@@ -47,7 +47,7 @@ FOREIGN: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class BodyModel:
+class _BodyModel:
     """SMPL's arrays for V vertices."""
 
     template: Array  # (V, 3), metres, y up, facing +z
@@ -58,7 +58,7 @@ class BodyModel:
     parents: tuple[int, ...]  # of the joints, -1 for the first
 
 
-class Plain:
+class _Plain:
     """A foreign object's attributes, and nothing of its code."""
 
     kind = "object"  # its class, of FOREIGN
@@ -69,21 +69,21 @@ class Plain:
         self.state = state
 
 
-def rebuilt(kind: Any, *_: object) -> Any:
+def _rebuilt(kind: Any, *_: object) -> Any:
     """What the oldest pickles make objects with (`copy_reg._reconstructor`): ours only."""
-    require(isinstance(kind, type) and issubclass(kind, Plain), "an object of a foreign class")
+    require(isinstance(kind, type) and issubclass(kind, _Plain), "an object of a foreign class")
     return kind()
 
 
-class BodyUnpickler(Restricted):
+class _BodyUnpickler(Restricted):
     """The restricted unpickler, which also takes attributes of chumpy's and scipy's arrays."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Ours by the name in a pickle, new each time, so that nothing set on it outlives that."""
         if module in FOREIGN.get(name, ()):
-            return type(name, (Plain,), {"kind": name})
+            return type(name, (_Plain,), {"kind": name})
         if module in ("copy_reg", "copyreg") and name == "_reconstructor":
-            return partial(rebuilt)
+            return partial(_rebuilt)
         return super().find_class(module, name)
 
 
@@ -99,15 +99,15 @@ def model_files(root: Path) -> dict[str, Path]:
     return files
 
 
-def read_body(path: Path) -> BodyModel:
+def read_body(path: Path) -> _BodyModel:
     """A model file; an InputError for one that is no SMPL model, with the reason."""
-    loaded = load_npz(path, KEYS) if path.suffix == ".npz" else load_pickle(path, BodyUnpickler)
+    loaded = load_npz(path, KEYS) if path.suffix == ".npz" else load_pickle(path, _BodyUnpickler)
     content = as_dict(loaded, "SMPL's dict", path, GET_IT)
     if missing := [key for key in KEYS if key not in content]:
         raise InputError(f"{path}: lacks {', '.join(missing)}, so it is no SMPL model; {GET_IT}")
 
     def numbers(key: str, *shape: int | None) -> Array:
-        array = as_floats(dense(content[key], path), shape, str(path), key)
+        array = as_floats(_dense(content[key], path), shape, str(path), key)
         require_numbers(array, str(path), key)
         return array
 
@@ -123,28 +123,28 @@ def read_body(path: Path) -> BodyModel:
         if not 0 <= parent < joint:
             what = f"kintree_table gives joint {joint} the parent {parent}"
             raise InputError(f"{path}: {what}, which is no earlier joint; {GET_IT}")
-    return BodyModel(template, shapes[..., :SHAPES], poses, joints, weights, (-1, *parents))
+    return _BodyModel(template, shapes[..., :SHAPES], poses, joints, weights, (-1, *parents))
 
 
-def dense(value: object, path: Path, depth: int = 0) -> object:
+def _dense(value: object, path: Path, depth: int = 0) -> object:
     """A chumpy array or sparse matrix as an array; anything else as it is."""
     if depth > DEEPEST:
         raise InputError(f"{path}: a damaged array (wrapped more than {DEEPEST} times); {GET_IT}")
     with input_errors(f"{path}: a damaged array", "get the file again"):
         match value:
-            case Plain(kind="Ch", state=state):
-                return dense(state["x"], path, depth + 1)
-            case Plain(kind="Select", state=state):
-                whole = np.asarray(dense(state["a"], path, depth + 1))
+            case _Plain(kind="Ch", state=state):
+                return _dense(state["x"], path, depth + 1)
+            case _Plain(kind="Select", state=state):
+                whole = np.asarray(_dense(state["a"], path, depth + 1))
                 return whole.ravel()[np.asarray(state["idxs"])].reshape(state["preferred_shape"])
-            case Plain(kind="csc_matrix", state=state):
-                return np.ascontiguousarray(from_runs(state, 1).T)
-            case Plain(kind="csr_matrix", state=state):
-                return from_runs(state, 0)
+            case _Plain(kind="csc_matrix", state=state):
+                return np.ascontiguousarray(_from_runs(state, 1).T)
+            case _Plain(kind="csr_matrix", state=state):
+                return _from_runs(state, 0)
     return value
 
 
-def from_runs(state: Mapping[str, Any], axis: int) -> Array:
+def _from_runs(state: Mapping[str, Any], axis: int) -> Array:
     """A compressed sparse matrix whose runs lie along `axis`, as (runs, others)."""
     # sizes are checked before memory is taken
     shape = state["_shape"] if "_shape" in state else state["shape"]
@@ -163,7 +163,7 @@ def from_runs(state: Mapping[str, Any], axis: int) -> Array:
 class Surface:
     """Joints that `regressor` (K, V) takes from the surface of a body, and the body's own 24."""
 
-    def __init__(self, body: BodyModel, regressor: Array) -> None:
+    def __init__(self, body: _BodyModel, regressor: Array) -> None:
         used = np.flatnonzero((regressor != 0).any(0))
         parts = (body.template, body.shapes, body.poses, body.weights)
         self.template, self.shapes, self.poses, self.weights = (as_double(p[used]) for p in parts)
@@ -182,7 +182,7 @@ class Surface:
         return torch.cat(regressed), torch.cat(own)
 
     def piece(self, pose: Tensor, shape: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        turns = rotations(pose.view(len(pose), -1, 3))  # (N, 24, 3, 3)
+        turns = _rotations(pose.view(len(pose), -1, 3))  # (N, 24, 3, 3)
         rest = self.rest + torch.einsum("jck,nk->njc", self.rest_shapes, shape)
         turned, moved = self.chain(turns, rest)
         bend = (turns[:, 1:] - torch.eye(3, dtype=turns.dtype)).flatten(1)
@@ -208,7 +208,7 @@ def as_double(array: Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
 
 
-def rotations(axis_angle: Tensor) -> Tensor:
+def _rotations(axis_angle: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) of axes times angles (..., 3)."""
     x, y, z = axis_angle.unbind(-1)
     zero = torch.zeros_like(x)
@@ -217,7 +217,7 @@ def rotations(axis_angle: Tensor) -> Tensor:
     return turned
 
 
-def first_leg(regressor: Array, body: BodyModel, hips: tuple[int, int]) -> str:
+def first_leg(regressor: Array, body: _BodyModel, hips: tuple[int, int]) -> str:
     """The leg, left or right, of a regressor's (17, V) rows 1 to 3: files of both kinds exist."""
     first = (regressor @ body.template)[1:4].mean(0)
     left, right = (np.linalg.norm(first - (body.joints @ body.template)[hip]) for hip in hips)

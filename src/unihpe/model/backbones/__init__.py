@@ -16,8 +16,10 @@ __all__ = [
     "DEFAULT",
     "KINDS",
     "Backbone",
+    "HRNet",
     "PublicFile",
     "Start",
+    "ViTPose",
     "build_backbone",
     "public_file",
     "public_files",
@@ -40,12 +42,12 @@ def build_backbone(kind: str) -> Backbone:
         backbone, variant = KINDS[kind]
         return backbone(variant)
     build = import_named(kind)
-    if not makes_backbones(build):
+    if not _makes_backbones(build):
         raise InputError(f"'{kind}' is no Backbone, nor a function that says it returns one")
     return build()
 
 
-def makes_backbones(build: object) -> TypeGuard[Callable[[], Backbone]]:
+def _makes_backbones(build: object) -> TypeGuard[Callable[[], Backbone]]:
     """Whether it is a kind of backbone, or annotated to return one.
 
     Asked before it is called: a checkpoint could name any function of any module that is loaded.

@@ -20,7 +20,7 @@ STEM = 64  # channels after the two strided convolutions
 
 
 @dataclass(frozen=True)
-class Plan:
+class _Plan:
     """How large one HRNet is."""
 
     bottleneck: int  # inner channels of layer1's blocks; they put out four times as many
@@ -31,23 +31,23 @@ class Plan:
 
 
 PLANS = {
-    "w18_small": Plan(32, 1, 16, 2, (1, 1, 1)),  # "small v1": 16 channels, not 18
-    "w32": Plan(64, 4, 32, 4, (1, 4, 3)),
-    "w48": Plan(64, 4, 48, 4, (1, 4, 3)),
+    "w18_small": _Plan(32, 1, 16, 2, (1, 1, 1)),  # "small v1": 16 channels, not 18
+    "w32": _Plan(64, 4, 32, 4, (1, 4, 3)),
+    "w48": _Plan(64, 4, 48, 4, (1, 4, 3)),
 }
 
 
-class Bottleneck(nn.Module):
+class _Bottleneck(nn.Module):
     """1×1, 3×3, 1×1 convolutions round a shortcut; puts out 4 × `inner` channels."""
 
     def __init__(self, inputs: int, inner: int) -> None:
         super().__init__()
         outputs = 4 * inner
-        self.conv1, self.bn1 = layer(inputs, inner, 1)
-        self.conv2, self.bn2 = layer(inner, inner)
-        self.conv3, self.bn3 = layer(inner, outputs, 1)
+        self.conv1, self.bn1 = _layer(inputs, inner, 1)
+        self.conv2, self.bn2 = _layer(inner, inner)
+        self.conv3, self.bn3 = _layer(inner, outputs, 1)
         # empty: the input itself
-        self.downsample = nn.Sequential(*layer(inputs, outputs, 1) if inputs != outputs else ())
+        self.downsample = nn.Sequential(*_layer(inputs, outputs, 1) if inputs != outputs else ())
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, 4 · inner, H, W)."""
@@ -57,13 +57,13 @@ class Bottleneck(nn.Module):
         return F.relu(y + self.downsample(x), inplace=True)
 
 
-class BasicBlock(nn.Module):
+class _BasicBlock(nn.Module):
     """Two 3×3 convolutions round a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = layer(channels, channels)
-        self.conv2, self.bn2 = layer(channels, channels)
+        self.conv1, self.bn1 = _layer(channels, channels)
+        self.conv2, self.bn2 = _layer(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
@@ -71,17 +71,17 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(y)) + x, inplace=True)
 
 
-class FusionModule(nn.Module):
+class _FusionModule(nn.Module):
     """Parallel branches of basic blocks, then each output adds up what comes from all of them."""
 
     def __init__(self, channels: list[int], blocks: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Sequential(*[BasicBlock(c) for _ in range(blocks)]) for c in channels
+            nn.Sequential(*[_BasicBlock(c) for _ in range(blocks)]) for c in channels
         )
         every = range(len(channels))
         rows = (
-            nn.ModuleList(path(channels, source, target) for source in every) for target in every
+            nn.ModuleList(_path(channels, source, target) for source in every) for target in every
         )
         self.fuse_layers = nn.ModuleList(rows)
 
@@ -108,18 +108,18 @@ class HRNet(Backbone):
         self.width, self.plan = width, (plan := PLANS[width])
         every = [plan.channels << branch for branch in range(BRANCHES)]
         self.channels = every
-        self.conv1, self.bn1 = layer(3, STEM, stride=2)
-        self.conv2, self.bn2 = layer(STEM, STEM, stride=2)
+        self.conv1, self.bn1 = _layer(3, STEM, stride=2)
+        self.conv2, self.bn2 = _layer(STEM, STEM, stride=2)
         stem = 4 * plan.bottleneck
         inputs = [STEM, *[stem] * (plan.bottlenecks - 1)]
-        self.layer1 = nn.Sequential(*[Bottleneck(c, plan.bottleneck) for c in inputs])
-        self.transition1 = transition([stem], every[:2])
-        self.stage2 = fusion(every[:2], plan.blocks, plan.modules[0])
-        self.transition2 = transition(every[:2], every[:3])
-        self.stage3 = fusion(every[:3], plan.blocks, plan.modules[1])
-        self.transition3 = transition(every[:3], every)
-        self.stage4 = fusion(every, plan.blocks, plan.modules[2])
-        self.apply(start_convolution)
+        self.layer1 = nn.Sequential(*[_Bottleneck(c, plan.bottleneck) for c in inputs])
+        self.transition1 = _transition([stem], every[:2])
+        self.stage2 = _fusion(every[:2], plan.blocks, plan.modules[0])
+        self.transition2 = _transition(every[:2], every[:3])
+        self.stage3 = _fusion(every[:3], plan.blocks, plan.modules[1])
+        self.transition3 = _transition(every[:3], every)
+        self.stage4 = _fusion(every, plan.blocks, plan.modules[2])
+        self.apply(_start_convolution)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Normalised RGB (B, 3, H, W) → maps (B, C · 2ᵏ, H / 2ᵏ⁺², W / 2ᵏ⁺²), finest first."""
@@ -129,9 +129,9 @@ class HRNet(Backbone):
             raise InputError(f"{what}, not {width} × {height}: crop to 192 × 256")
         x = F.relu(self.bn1(self.conv1(picture)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
-        maps = self.stage2(widen(self.transition1, [self.layer1(x)]))
-        maps = self.stage3(widen(self.transition2, maps))
-        return cast(list[Tensor], self.stage4(widen(self.transition3, maps)))
+        maps = self.stage2(_widen(self.transition1, [self.layer1(x)]))
+        maps = self.stage3(_widen(self.transition2, maps))
+        return cast(list[Tensor], self.stage4(_widen(self.transition3, maps)))
 
     def load_public(
         self, path: Path, head: nn.Module | None, skeleton: str, start: Start = "identity"
@@ -143,7 +143,7 @@ class HRNet(Backbone):
         hrnet_weights.fill(self, weights, head if weights.joints == skeleton else None, start)
 
 
-def layer(
+def _layer(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1
 ) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     """A convolution without bias, padded so that stride 1 keeps the size, and its batch norm."""
@@ -151,44 +151,44 @@ def layer(
     return convolution, nn.BatchNorm2d(outputs)
 
 
-def path(channels: list[int], source: int, target: int) -> nn.Module:
+def _path(channels: list[int], source: int, target: int) -> nn.Module:
     """From one branch to another's size and channels: up by nearest neighbours, or strided down."""
     before, after = channels[source], channels[target]
     if source == target:
         return nn.Identity()
     if source > target:
         larger = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
-        return nn.Sequential(*layer(before, after, 1), larger)
+        return nn.Sequential(*_layer(before, after, 1), larger)
     halvings = range(target - source - 1)
-    steps = [nn.Sequential(*layer(before, before, stride=2), nn.ReLU()) for _ in halvings]
-    return nn.Sequential(*steps, nn.Sequential(*layer(before, after, stride=2)))
+    steps = [nn.Sequential(*_layer(before, before, stride=2), nn.ReLU()) for _ in halvings]
+    return nn.Sequential(*steps, nn.Sequential(*_layer(before, after, stride=2)))
 
 
-def transition(before: list[int], after: list[int]) -> nn.ModuleList:
+def _transition(before: list[int], after: list[int]) -> nn.ModuleList:
     """What leads into each branch of the next stage: nothing, other channels, or half the size."""
     ways: list[nn.Module] = []
     for branch, channels in enumerate(after):
         if branch >= len(before):
-            halved = nn.Sequential(*layer(before[-1], channels, stride=2), nn.ReLU())
+            halved = nn.Sequential(*_layer(before[-1], channels, stride=2), nn.ReLU())
             ways.append(nn.Sequential(halved))
         elif before[branch] == channels:
             ways.append(nn.Identity())
         else:
-            ways.append(nn.Sequential(*layer(before[branch], channels), nn.ReLU()))
+            ways.append(nn.Sequential(*_layer(before[branch], channels), nn.ReLU()))
     return nn.ModuleList(ways)
 
 
-def widen(ways: nn.ModuleList, maps: list[Tensor]) -> list[Tensor]:
+def _widen(ways: nn.ModuleList, maps: list[Tensor]) -> list[Tensor]:
     """Maps of one stage → maps for the next, whose new branch is made from the coarsest."""
     return [way(maps[min(branch, len(maps) - 1)]) for branch, way in enumerate(ways)]
 
 
-def fusion(channels: list[int], blocks: int, modules: int) -> nn.Sequential:
+def _fusion(channels: list[int], blocks: int, modules: int) -> nn.Sequential:
     """A stage: fusion modules in a row."""
-    return nn.Sequential(*[FusionModule(channels, blocks) for _ in range(modules)])
+    return nn.Sequential(*[_FusionModule(channels, blocks) for _ in range(modules)])
 
 
-def start_convolution(module: nn.Module) -> None:
+def _start_convolution(module: nn.Module) -> None:
     """He's initialisation for training from nothing; batch norms already start at 1 and 0."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -212,10 +212,10 @@ def start_coarse_fuse_layers(network: HRNet, how: Start = "identity") -> None:
             which disturbs three trained branches; most likely what the paper's authors did, whose
             code had these layers at their default start.
     """
-    last = cast(FusionModule, network.stage4[-1])
+    last = cast(_FusionModule, network.stage4[-1])
     for row in list(last.fuse_layers)[1:]:  # the first is in every checkpoint
         for way in cast(nn.ModuleList, row):
-            way.apply(start_convolution)
+            way.apply(_start_convolution)
             norms = [m for m in way.modules() if isinstance(m, nn.BatchNorm2d)]
             for norm in norms:
                 norm.reset_parameters()

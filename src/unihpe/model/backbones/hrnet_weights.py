@@ -37,7 +37,7 @@ COUNTER = ".num_batches_tracked"  # of batch norms: older files lack it, and not
 
 
 @dataclass(frozen=True)
-class Weights:
+class _Weights:
     """What a file holds, by the names of `HRNet` and `HeatmapHead`."""
 
     path: Path
@@ -48,19 +48,19 @@ class Weights:
 
 
 def fill(
-    network: HRNet, weights: Weights, head: nn.Module | None = None, start: Start = "identity"
+    network: HRNet, weights: _Weights, head: nn.Module | None = None, start: Start = "identity"
 ) -> None:
     """Fill a network, and if given its heat-map head, with what a file holds, or change nothing.
 
     Whether the head is for the same joints as the file's, `Weights.joints` says.
     """
-    check_width(network, weights)
+    _check_width(network, weights)
     counters = {n: t for n, t in network.state_dict().items() if n.endswith(COUNTER)}
     coarse = coarse_fuse_prefixes(network)
     lacks_coarse = not any(name.startswith(coarse) for name in weights.backbone)
     may_lack, what = coarse if lacks_coarse else (), f"HRNet {network.width}"
     state = whole_state(network, counters | weights.backbone, weights.path, may_lack, what)
-    head_state = {} if head is None else match_head(head, weights)
+    head_state = {} if head is None else _match_head(head, weights)
     network.load_state_dict(state)
     if lacks_coarse:
         start_coarse_fuse_layers(network, start)
@@ -68,9 +68,9 @@ def fill(
         head.load_state_dict(head_state)
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path) -> _Weights:
     """Read a file and find out which layout it has."""
-    tensors = {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
+    tensors = {name.removeprefix("module."): tensor for name, tensor in _read_tensors(path).items()}
     if any(name.startswith("backbone.") for name in tensors):
         layout = "MMPose"
         parts = {n: t for n, t in tensors.items() if not n.startswith((NORMALISER, *HEADS))}
@@ -85,10 +85,10 @@ def read_weights(path: Path) -> Weights:
         first = next(iter(tensors), "nothing")
         what = f"not the weights of an HRNet (it holds {first})"
         raise InputError(f"{path}: {what}; `unihpe weights list` has public ones")
-    return Weights(path, layout, backbone, head, joints_of(path, layout, head))
+    return _Weights(path, layout, backbone, head, _joints_of(path, layout, head))
 
 
-def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
+def _joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
     """The skeleton of a file's heat-map head, where its name or layout says which; "" elsewhere.
 
     The number of joints alone does not: COCO and Human3.6M both have 17, in another order.
@@ -103,7 +103,7 @@ def joints_of(path: Path, layout: str, head: Mapping[str, Tensor]) -> str:
     return coco.name if of_coco else ""
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def _read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file, or of a .pth file that holds tensors and plain values."""
     if not path.is_file():
         raise InputError(f"no weights at {path}")
@@ -113,7 +113,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError, ValueError) as error:
             what = f"not a whole safetensors file ({one_line(error, 200)})"
             raise InputError(f"{path}: {what}; download it again") from error
-    content = read_pickle(path)
+    content = _read_pickle(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -124,19 +124,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in content.items()}
 
 
-def read_pickle(path: Path) -> Any:
+def _read_pickle(path: Path) -> Any:
     """A .pth file by torch's restricted reader, which runs no code; besides torch's own list it
     reads NumPy's plain arrays: MMPose writes joint weights and colours beside the tensors."""
-    with torch.serialization.safe_globals(numpy_arrays()):
+    with torch.serialization.safe_globals(_numpy_arrays()):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged pickle raises whatever its bytes happen to ask for
-            what = f"{path}: refused, damaged or with more than weights in it ({reason_of(error)})"
+            what = f"{path}: refused, damaged or with more than weights in it ({_reason_of(error)})"
             remedy = "save its tensors as .safetensors where you trust it, or download it again"
             raise InputError(f"{what}; {remedy}") from error
 
 
-def numpy_arrays() -> list[Any]:
+def _numpy_arrays() -> list[Any]:
     """What reading plain NumPy arrays takes, under the module names of NumPy 1 and 2."""
     array: Any = np.zeros(1).__reduce__()[0]  # the public way to a function whose module has moved
     number: Any = np.float64(0).__reduce__()[0]
@@ -146,14 +146,14 @@ def numpy_arrays() -> list[Any]:
     return [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in kinds), *moved]
 
 
-def reason_of(error: Exception) -> str:
+def _reason_of(error: Exception) -> str:
     """Why torch refused: the class that it would have had to run, or the first sentence."""
     text = one_line(error)
     _, found, after = text.partition("Unsupported global: GLOBAL ")
     return f"it asks for {after.split()[0]}" if found else text.partition(". ")[0][:120]
 
 
-def check_width(network: HRNet, weights: Weights) -> None:
+def _check_width(network: HRNet, weights: _Weights) -> None:
     """Raise where weights are of another HRNet, before tensors are listed that do not fit."""
     first = weights.backbone.get("stage2.0.branches.0.0.conv1.weight")
     channels = first.shape[0] if first is not None and first.ndim else 0
@@ -165,7 +165,7 @@ def check_width(network: HRNet, weights: Weights) -> None:
     raise InputError(f"{weights.path}: weights of {what}, {wanted}")
 
 
-def match_head(head: nn.Module, weights: Weights) -> dict[str, Tensor]:
+def _match_head(head: nn.Module, weights: _Weights) -> dict[str, Tensor]:
     """A whole state for the heat-map head."""
     if not weights.head:
         what = f"{weights.path}: no heat-map head in it ({weights.layout})"

@@ -24,7 +24,7 @@ class ViTPose(Backbone):
 
     def __init__(self, variant: str, vit: nn.Module | None = None) -> None:
         super().__init__()
-        self.adopt(new_vit(WIDTHS[variant], self.size) if vit is None else vit)
+        self.adopt(_new_vit(WIDTHS[variant], self.size) if vit is None else vit)
 
     def adopt(self, vit: Any) -> None:
         """Take the parts of a network for one's own, under the names that they have there."""
@@ -43,12 +43,12 @@ class ViTPose(Backbone):
         self, path: Path, head: nn.Module | None, skeleton: str, start: Start = "identity"
     ) -> None:
         """Take the backbone of a ViTPose model as Hugging Face keeps it, a folder."""
-        vit = pretrained_vit(path)
-        check_size(vit.config, self.vit.config, path)
+        vit = _pretrained_vit(path)
+        _check_size(vit.config, self.vit.config, path)
         self.adopt(vit)
 
 
-def transformers() -> Any:
+def _transformers() -> Any:
     """The transformers library, imported only where it is needed."""
     try:
         library = importlib.import_module("transformers")
@@ -59,18 +59,18 @@ def transformers() -> Any:
     return library
 
 
-def new_vit(width: int, size: tuple[int, int]) -> Any:
+def _new_vit(width: int, size: tuple[int, int]) -> Any:
     """A backbone with random weights."""
-    library = transformers()
+    library = _transformers()
     sizes = dict(zip(SIZES, (width, DEPTH, HEADS), strict=True))
     picture = {"image_size": list(size[::-1]), "out_indices": [DEPTH]}
     return library.VitPoseBackbone(library.VitPoseBackboneConfig(**sizes, **picture))
 
 
-def pretrained_vit(folder: Path) -> Any:
+def _pretrained_vit(folder: Path) -> Any:
     """The backbone in a folder with config.json and model.safetensors; not ViTPose+ models, which
     have a set of experts for each data set."""
-    library = transformers()
+    library = _transformers()
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; give the folder of a downloaded ViTPose model")
     how = {"output_loading_info": True, "local_files_only": True, "use_safetensors": True}
@@ -86,7 +86,7 @@ def pretrained_vit(folder: Path) -> Any:
     return model.backbone
 
 
-def check_size(found: Any, wanted: Any, folder: Path) -> None:
+def _check_size(found: Any, wanted: Any, folder: Path) -> None:
     """Raise where a ViT is of another size than the one whose place it is to take."""
     for name in SIZES:
         size, needed = getattr(found, name), getattr(wanted, name)
