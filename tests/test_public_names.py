@@ -37,9 +37,10 @@ def used_names(tree):
 
 @cache
 def imported_names():
-    """What the package's own files, its documents and its benchmarks use of each module."""
+    """What the package's own files, its documents, benchmarks and tools use of each module."""
     sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
-    sources += [path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")]
+    beside = [path for name in ("benchmarks", "tools") for path in (ROOT / name).glob("*.py")]
+    sources += [path.read_text(encoding="utf-8") for path in beside]
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         sources += re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     return set().union(*(used_names(ast.parse(source)) for source in sources))

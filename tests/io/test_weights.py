@@ -5,7 +5,7 @@ half-written.
 import hashlib
 import http.server
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -172,6 +172,22 @@ def test_offline_says_where_to_put_the_file(host, tmp_path):
     assert host.asked == []
 
 
+def test_what_the_package_holds_is_not_fetched(tmp_path):
+    packaged = public_file("movenet_thunder")
+    path = download(packaged, tmp_path)
+    assert path.parent.name == "checkpoints" and not list(tmp_path.iterdir())
+    other = replace(packaged, sha256="00")  # a damaged one is not taken
+    with pytest.raises(InputError, match=f"thunder -o {tmp_path}/movenet_thunder.*` makes it"):
+        download(other, tmp_path)
+
+
+def test_what_is_made_can_come_from_a_mirror(host, tmp_path):
+    made = RemoteFile("made", "made.bin", "https://nobody.invalid/x.tgz", DIGEST, made="make it")
+    with pytest.raises(InputError, match="`make it -o .*made.bin` makes it"):
+        download(made, tmp_path)
+    assert download(made, tmp_path, host.url).read_bytes() == BODY
+
+
 def test_errors_of_the_server(host, tmp_path):
     host.status = [404]
     with pytest.raises(InputError, match="Not Found"):
@@ -220,5 +236,8 @@ def test_the_table():
         assert entry.url.startswith("https://")
         assert entry.licence and entry.about
         assert set(entry.sha256) <= set("0123456789abcdef")
+        if entry.made:  # by our own tool, the same bytes each time
+            assert len(entry.sha256) == 64
+            continue
         # nothing but what the publisher wrote into the file's name
         assert not entry.sha256 or (len(entry.sha256) == 8 and f"-{entry.sha256}" in entry.url)

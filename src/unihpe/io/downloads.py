@@ -4,9 +4,10 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
+from importlib import resources
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -29,6 +30,7 @@ class RemoteFile:
     file: str  # its name in the cache folder and on a mirror
     url: str
     sha256: str  # hexadecimal, or the first digits of it as far as published; "" if not published
+    made: str = field(default="", kw_only=True)  # the command that makes it of what is at `url`
 
 
 def cache_folder() -> Path:
@@ -44,18 +46,22 @@ def download(
     offline: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """The path of a file in the cache, fetched if it is not there, checked where a hash is known.
+    """The path of a file, from the package or in the cache, fetched if it is not there, checked
+    where a hash is known.
 
     A broken download leaves `….part` in the cache, and the next call goes on from there. The final
     name appears only when the file is whole and checked. Not meant for two processes at once.
     `mirror` is the address of a folder that has the files under their cache names.
     """
-    path, sha256 = (cache_folder() if cache is None else cache) / wanted.file, wanted.sha256
-    if (there := path.is_file()) and _matches(path, sha256):
-        return path
-    if offline:
+    packaged, sha256 = Path(str(resources.files("unihpe") / "checkpoints")), wanted.sha256
+    for folder in (packaged, cache_folder() if cache is None else cache):
+        if (there := (path := folder / wanted.file).is_file()) and _matches(path, sha256):
+            return path
+    if offline or (wanted.made and mirror is None):
         other = f"{path}: its SHA-256 does not begin with {sha256}; delete it and fetch it again"
         fetching = f"`unihpe weights download {wanted.name}`, or put it at {path}"
+        if wanted.made:
+            fetching = f"`{wanted.made} -o {path}` makes it (docs/weights.md)"
         absent = f"{wanted.name} is not in the cache: {fetching} (from {wanted.url})"
         raise InputError(f"{other} online" if there else absent)
     address = f"{mirror.rstrip('/')}/{quote(wanted.file)}" if mirror is not None else wanted.url

@@ -78,17 +78,24 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor],
     """Tensors in float32, and the card; InputError for a file that is missing, truncated, not
     safetensors (pickled files are never opened), without our header, or of a newer format."""
     path = checkpoint_file(path)
-    try:
-        with safe_open(path, framework="pt", device=device) as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
-        what = f"not a whole safetensors file ({one_line(error, 200)})"
-        raise InputError(f"{path}: {what}; copy or train it again") from error
+    tensors, metadata = read_safetensors(path, device=device)
     if HEADER not in metadata:
         raise InputError(f"{path}: not a unihpe checkpoint (no '{HEADER}' in its header)")
     card = _parse_card(path, metadata[HEADER])
     return {name: tensor.float() for name, tensor in tensors.items()}, card
+
+
+def read_safetensors(
+    path: Path, remedy: str = "copy or train it again", device: str = "cpu"
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A file's tensors as they are stored, and what its header says; InputError with the remedy for
+    a file that is missing, truncated or not safetensors."""
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        what = f"not a whole safetensors file ({one_line(error, 200)})"
+        raise InputError(f"{path}: {what}; {remedy}") from error
 
 
 def _parse_card(path: Path, text: str) -> Card:

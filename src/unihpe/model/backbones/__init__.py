@@ -9,6 +9,8 @@ from unihpe.errors import InputError
 from unihpe.io.outside import import_named
 from unihpe.model.backbones.backbone import Backbone, Start
 from unihpe.model.backbones.hrnet import HRNet
+from unihpe.model.backbones.movenet import MoveNet, PoseNetwork, open_pose_network
+from unihpe.model.backbones.movenet_reading import boxes_of, single_pose
 from unihpe.model.backbones.public import PublicFile, public_file, public_files
 from unihpe.model.backbones.vitpose import ViTPose
 
@@ -17,12 +19,17 @@ __all__ = [
     "KINDS",
     "Backbone",
     "HRNet",
+    "MoveNet",
+    "PoseNetwork",
     "PublicFile",
     "Start",
     "ViTPose",
+    "boxes_of",
     "build_backbone",
+    "open_pose_network",
     "public_file",
     "public_files",
+    "single_pose",
 ]
 
 DEFAULT = "hrnet_w32"  # the smaller one of the paper
@@ -30,6 +37,8 @@ KINDS: dict[str, tuple[type[Backbone], str]] = {
     "hrnet_w18_small": (HRNet, "w18_small"),
     "hrnet_w32": (HRNet, "w32"),
     "hrnet_w48": (HRNet, "w48"),
+    "movenet_lightning": (MoveNet, "lightning"),
+    "movenet_thunder": (MoveNet, "thunder"),
     "vit_small": (ViTPose, "small"),
     "vit_base": (ViTPose, "base"),
 }

@@ -32,3 +32,11 @@ class Backbone(nn.Module):
         `skeleton`, the heat-map head; InputError, and nothing is changed, if the file does not do.
         """
         raise InputError(f"{type(self).__name__} reads no public weights, so leave out {path}")
+
+
+def check_sides(name: str, picture: Tensor, multiple: int) -> None:
+    """Raise InputError where a picture (B, 3, H, W) has a side that is no such multiple."""
+    height, width = picture.shape[-2:]
+    if height % multiple or width % multiple:
+        what = f"{name} takes pictures whose sides are multiples of {multiple}"
+        raise InputError(f"{what}, not {width} × {height}: crop to 192 × 256")

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unihpe.errors import InputError
-from unihpe.model.backbones.backbone import Backbone, Start
+from unihpe.model.backbones.backbone import Backbone, Start, check_sides
 
 BRANCHES = 4
 STEM = 64  # channels after the two strided convolutions
@@ -123,10 +123,7 @@ class HRNet(Backbone):
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Normalised RGB (B, 3, H, W) → maps (B, C · 2ᵏ, H / 2ᵏ⁺², W / 2ᵏ⁺²), finest first."""
-        height, width = picture.shape[-2:]
-        if height % (side := self.strides[-1]) or width % side:
-            what = f"HRNet takes pictures whose sides are multiples of {side}"
-            raise InputError(f"{what}, not {width} × {height}: crop to 192 × 256")
+        check_sides("HRNet", picture, self.strides[-1])
         x = F.relu(self.bn1(self.conv1(picture)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
         maps = self.stage2(_widen(self.transition1, [self.layer1(x)]))

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unihpe.body.skeleton import get_skeleton
@@ -27,7 +25,7 @@ from unihpe.model.backbones.hrnet import (
     start_coarse_fuse_layers,
 )
 from unihpe.model.backbones.public import public_files
-from unihpe.model.checkpoint import whole_state
+from unihpe.model.checkpoint import read_safetensors, whole_state
 
 CLASSIFIER = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.")
 FINAL = ("final_layer.weight", "final_layer.bias")  # the official code's heat-map head
@@ -108,11 +106,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"no weights at {path}")
     if path.suffix == ".safetensors":
-        try:
-            return dict(load_file(path))
-        except (SafetensorError, OSError, ValueError) as error:
-            what = f"not a whole safetensors file ({one_line(error, 200)})"
-            raise InputError(f"{path}: {what}; download it again") from error
+        return read_safetensors(path, "download it again")[0]
     content = _read_pickle(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):

@@ -1,0 +1,67 @@
+"""What MoveNet's heads say, read: the joints of the person in the middle, and everybody's boxes.
+
+Written as in the published graphs, but for the limit to six people.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unihpe.model.backbones.movenet import JOINTS, STRIDE, HeadMaps
+
+BLUNT = 1.8  # cells: a map is weighed by 1 / (distance + this)
+
+
+def single_pose(maps: HeadMaps) -> tuple[Tensor, Tensor]:
+    """The joints of the person in the middle: (B, 17, 2), x and y in pixels of the network's
+    picture, and how sure the heat maps are, (B, 17), 0 to 1.
+
+    A heat map shows everybody, so each is weighed by the distance to where the person's centre says
+    that the joint should be.
+    """
+    batch, _, height, width = maps.heatmaps.shape
+    middle = maps.centre.new_tensor([height // 2, width // 2]).expand(batch, 1, 2)
+    centre = _peak(maps.centre * _nearness(middle, height, width))  # (B, 1)
+    said = maps.regress.flatten(3).gather(3, centre[:, :, None, None].expand(-1, JOINTS, 2, 1))
+    expected = _cell(centre, width) + said[..., 0]  # (B, 17, 2)
+    peaks = _peak(maps.heatmaps * _nearness(expected, height, width))  # (B, 17)
+    offset = maps.offset.flatten(3).gather(3, peaks[:, :, None, None].expand(-1, -1, 2, 1))
+    points = (_cell(peaks, width) + offset[..., 0]) * STRIDE
+    score = maps.heatmaps.flatten(2).gather(2, peaks[..., None])[..., 0]
+    return points.flip(-1), score
+
+
+def boxes_of(maps: HeadMaps, threshold: float) -> list[tuple[Tensor, Tensor]]:
+    """For each picture the boxes (N, 4) of its people, left, top, right and bottom in pixels of the
+    network's picture, and how sure it is of each, (N,), above the threshold; surest first."""
+    if maps.box is None:
+        raise ValueError("this network has no head for boxes: take multipose")
+    highest = maps.centre == F.max_pool2d(maps.centre, 3, stride=1, padding=1)
+    found = []
+    for centre, peak, box in zip(maps.centre[:, 0], highest[:, 0], maps.box, strict=True):
+        cells = (peak & (centre > threshold)).nonzero()  # (N, 2), row and column
+        cells = cells[centre[cells.unbind(1)].argsort(descending=True)]
+        offset, size = box[:, *cells.unbind(1)].T.split(2, dim=1)  # (N, 2) each, y and x
+        middle, half = cells + offset, size.clamp(min=0) / 2
+        corners = torch.cat([(middle - half).flip(1), (middle + half).flip(1)], dim=1)
+        found.append((corners * STRIDE, centre[cells.unbind(1)]))
+    return found
+
+
+def _peak(maps: Tensor) -> Tensor:
+    """The number of the highest cell of each map (B, K, h, w): (B, K)."""
+    return maps.flatten(2).argmax(-1)
+
+
+def _cell(numbers: Tensor, width: int) -> Tensor:
+    """Cell numbers (...) as row and column, (..., 2)."""
+    return torch.stack([numbers // width, numbers % width], dim=-1)
+
+
+def _nearness(points: Tensor, height: int, width: int) -> Tensor:
+    """A weight for each cell, larger the nearer it lies to points (B, K, 2), y and x in cells:
+    (B, K, height, width)."""
+    down = torch.arange(height, device=points.device) - points[..., :1]
+    across = torch.arange(width, device=points.device) - points[..., 1:]
+    distance = torch.hypot(down[..., :, None], across[..., None, :])
+    return 1 / (distance + BLUNT)
