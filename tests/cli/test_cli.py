@@ -180,7 +180,7 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_written(
 
 def test_as_a_program_without_a_traceback():
     done = subprocess.run(
-        [sys.executable, "-m", "unihpe.cli", "info", "/nowhere"], capture_output=True, text=True
+        [sys.executable, "-m", "unihpe", "info", "/nowhere"], capture_output=True, text=True
     )
     assert (
         done.returncode == 2

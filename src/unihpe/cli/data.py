@@ -1,5 +1,6 @@
 """`unihpe data …`: what is on disk, and packed sets made of it."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -161,6 +162,7 @@ def _data_render(
         draw_crops([some[n] for n in range(4 * 8)], SKELETON, sheet, columns=8)
         console.print(f"Look at {sheet}.")
     people = render(poses[order], settings, range(count), workers)
-    with counted("people", count) as done:
+    # closed at once where packing stops, so that no process renders on
+    with closing(people), counted("people", count) as done:
         pack(people, out, asdict(settings), done=done)
     console.print(f"{count} people in {out}.")

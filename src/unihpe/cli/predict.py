@@ -36,6 +36,7 @@ def predict(
     from unihpe.export.npz import write_npz
     from unihpe.inference.predictor import Options
     from unihpe.inputs.files import Files
+    from unihpe.io.files import all_or_none
     from unihpe.io.picture import read_picture
     from unihpe.runs.predict import predict_files
     from unihpe.show.sheets import write_pictures
@@ -49,10 +50,10 @@ def predict(
     where = f" in {len(pictures)} pictures" if pictures else ""
     console.print(f"{len(results)} people{where} of {name}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
-    # first what can fail, so that nothing is written of results that cannot be drawn
-    drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
-    write_json(out / "poses.json", results)
-    write_npz(out / "poses.npz", results)
+    with all_or_none():
+        drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
+        write_json(out / "poses.json", results)
+        write_npz(out / "poses.npz", results)
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")

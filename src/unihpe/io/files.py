@@ -1,6 +1,8 @@
 """Files: written whole or not at all, read with a remedy, found by a pattern."""
 
 import contextlib
+import errno
+import glob
 import lzma
 import os
 import pickle
@@ -11,12 +13,14 @@ import tomllib
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from unihpe.errors import InputError, one_line
+from unihpe.io.locks import lock
 
 Kinds = tuple[type[Exception], ...]
 # What a broken pickle, npz or HDF5 file may raise while it is read; numpy reads heads as source.
@@ -25,6 +29,8 @@ BROKEN: Kinds = (
     *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError),
     *(OSError, RuntimeError, SyntaxError, TypeError, ValueError, tokenize.TokenError),
 )
+# Inside `all_or_none`: files that are written and wait for their names.
+_waiting: ContextVar[list[tuple[Path, Path]] | None] = ContextVar("waiting", default=None)
 
 
 @contextlib.contextmanager
@@ -41,19 +47,65 @@ def input_errors(what: str, remedy: str = "copy it again", kinds: Kinds = BROKEN
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, renamed to it at the end or removed; or an InputError."""
+    """A temporary name beside `path`, renamed to it at the end or removed; or an InputError.
+
+    What writers left that were killed is removed. Inside `all_or_none` the renaming waits.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    waiting = _waiting.get()
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
+        _remove_remnants(path)
+        with temporary.open("xb") as mark:
+            with contextlib.suppress(OSError):
+                lock(mark)
+            yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if waiting is None:
+            temporary.replace(path)
+        else:
+            waiting.append((temporary, path))
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise _unwritable(path, error) from error
     finally:
+        if (temporary, path) not in (waiting or ()):
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+    """Files written inside get their names together at its end; after an error, none does."""
+    written: list[tuple[Path, Path]] = []
+    token = _waiting.set(written)
+    try:
+        yield
+        for temporary, path in written:
+            try:
+                temporary.replace(path)
+            except OSError as error:
+                raise _unwritable(path, error) from error
+    finally:
+        _waiting.reset(token)
+        for temporary, _ in written:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error.strerror or error}")
+
+
+def _remove_remnants(path: Path) -> None:
+    """Remove the temporary files of `path` whose writers are gone, and their locks with them."""
+    for remnant in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.tmp"):
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            with remnant.open("rb+") as file:
+                lock(file)
+            remnant.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,21 +5,23 @@ counts, so a checkpoint is replaced in one rename.
 """
 
 import json
+import zlib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from unihpe.errors import InputError, one_line
-from unihpe.io.files import replacing, write_text
+from unihpe.io.files import all_or_none, replacing, write_text
 
 FORMAT_VERSION = 1
-HEADER = "unihpe"
+HEADER, CHECKSUM = "unihpe", "crc32"  # files written before the checksum was added lack it
 HALF_FROM = 2  # tensors of fewer axes (norms, biases, scales) keep float32
 SHIPPED = "shipped"  # the name of the package's own checkpoint
 MODEL_FILE = "model.safetensors"  # in the folder of a training run
@@ -65,34 +67,45 @@ def save_checkpoint(path: Path, tensors: Tensors, card: Card, *, half: bool = Fa
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if half:
         stored = {n: t.half() if t.ndim >= HALF_FROM else t for n, t in stored.items()}
-    with replacing(path) as temporary:
-        try:
-            save_file(stored, temporary, metadata={HEADER: card.model_dump_json()})
-            temporary.chmod(0o644)  # the library makes files that nobody else can read
-        except SafetensorError as error:  # the library's own wrapping of a full disk
-            raise OSError(str(error)) from error
-    write_text(path.with_suffix(".json"), card.model_dump_json(indent=2) + "\n")
+    text = card.model_dump_json()
+    header = {HEADER: text, CHECKSUM: _checksum_of(text, stored)}
+    with all_or_none():
+        with replacing(path) as temporary:  # the library's own writer leaves files when killed
+            temporary.write_bytes(save(stored, header))
+        write_text(path.with_suffix(".json"), card.model_dump_json(indent=2) + "\n")
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], Card]:
-    """Tensors in float32, and the card; InputError for a file that is missing, truncated, not
+    """Tensors in float32, and the card; InputError for a file that is missing, damaged, not
     safetensors (pickled files are never opened), without our header, or of a newer format."""
     path = checkpoint_file(path)
-    tensors, metadata = read_safetensors(path, device=device)
+    tensors, metadata = read_safetensors(path)
     if HEADER not in metadata:
         raise InputError(f"{path}: not a unihpe checkpoint (no '{HEADER}' in its header)")
     card = _parse_card(path, metadata[HEADER])
-    return {name: tensor.float() for name, tensor in tensors.items()}, card
+    return {name: tensor.to(device).float() for name, tensor in tensors.items()}, card
+
+
+def _checksum_of(card: str, tensors: Tensors) -> str:
+    """CRC-32 of a card and of tensors on the CPU: the format itself has none."""
+    check = zlib.crc32(card.encode())
+    for name, tensor in sorted(tensors.items()):
+        check = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), check)
+        check = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, check)
+    return f"{check:08x}"
 
 
 def read_safetensors(
-    path: Path, remedy: str = "copy or train it again", device: str = "cpu"
+    path: Path, remedy: str = "copy or train it again"
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """A file's tensors as they are stored, and what its header says; InputError with the remedy for
-    a file that is missing, truncated or not safetensors."""
+    a file that is missing, damaged or not safetensors."""
     try:
-        with safe_open(path, framework="pt", device=device) as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 (not a dict)
+        with safe_open(path, framework="pt") as file:
+            tensors, metadata = {n: file.get_tensor(n) for n in file.keys()}, file.metadata() or {}  # noqa: SIM118 (not a dict)
+        if metadata.get(CHECKSUM) not in (None, _checksum_of(metadata.get(HEADER, ""), tensors)):
+            raise ValueError("its checksum is another")
+        return tensors, metadata
     except (SafetensorError, OSError, ValueError) as error:
         what = f"not a whole safetensors file ({one_line(error, 200)})"
         raise InputError(f"{path}: {what}; {remedy}") from error

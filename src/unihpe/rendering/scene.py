@@ -4,8 +4,10 @@ A pose of the source, on a body, dressed, lit, before a background, seen by a ca
 its box. The labels are read off the posed body, so picture, 2D and 3D agree exactly.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator as Stream
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop_
 from unihpe.body.camera import Camera
 from unihpe.body.virtual_cameras import FIXED_POSITIONS, STAGE_RADIUS, fixed_cameras, random_cameras
 from unihpe.errors import InputError
+from unihpe.io.workers import begin_worker
 from unihpe.rendering.background import Backgrounds, draw_background, load_backgrounds
 from unihpe.rendering.body import COLUMN, SKELETON, Body, draw_shape, load_model, pose_body
 from unihpe.rendering.clothes import cloth_colour, draw_outfit, load_skins
@@ -260,7 +263,7 @@ _worker: list[People] = []  # a worker process's own renderer, made once
 
 def render(
     poses: Tensor, settings: Settings, indices: Sequence[int], workers: int = 1
-) -> Iterable[_Person]:
+) -> Stream[_Person, None, None]:
     """The people at `indices` as they become ready: the same, in order, however many processes.
 
     An InputError for settings that cannot be used; at once.
@@ -269,14 +272,19 @@ def render(
     if workers == 1:
         return (people[index] for index in indices)
 
-    def in_processes() -> Iterator[_Person]:
+    def in_processes() -> Stream[_Person, None, None]:
         with ProcessPoolExecutor(workers, initializer=_begin, initargs=(poses, settings)) as pool:
-            yield from pool.map(_render_one, indices, chunksize=16)
+            try:
+                yield from pool.map(_render_one, indices, chunksize=16)
+            except BrokenProcessPool as error:
+                remedy = "is the memory too small? ask for fewer workers"
+                raise InputError(f"a process that rendered was killed; {remedy}") from error
 
     return in_processes()
 
 
 def _begin(poses: Tensor, settings: Settings) -> None:
+    begin_worker()
     torch.set_num_threads(1)
     _worker[:] = [People(poses, settings)]
 

@@ -1,7 +1,9 @@
 """Train a recipe, as the command does."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from unihpe.datasets.settings import Part, open_source
 from unihpe.errors import InputError
@@ -14,7 +16,7 @@ from unihpe.runs.start import PICTURE_PARTS, load_start, origin_of
 from unihpe.runs.validation import validation
 from unihpe.training.loop import train
 from unihpe.training.processes import ALONE, Processes
-from unihpe.training.state import STATE_FILE, Progress, Run, Schedule
+from unihpe.training.state import STATE_FILE, Progress, Run, Schedule, alone_in
 from unihpe.training.streams import open_stream, stage_stream, training_stream
 
 
@@ -35,7 +37,8 @@ def train_recipe(
     A run that begins from a checkpoint keeps its scales, and must build its parts alike.
 
     Raises:
-        InputError: for data or a folder or a checkpoint that do not fit the recipe.
+        InputError: for data or a folder or a checkpoint that do not fit the recipe, and while
+            another training writes to the folder.
     """
     source = open_source(recipe.data, Part(recipe.data.split, training=True))
     if (theirs := source.skeleton.name) != (ours := recipe.data.skeleton):
@@ -57,12 +60,12 @@ def train_recipe(
     draw = stage_stream(training_stream(source, recipe.data), mix, poses)
     run = Run(out, recipe.fingerprint(), recipe.seed, device, schedule, processes, origin)
     validate = validation(recipe, device)
-    model, progress = train(
-        model, recipe.stage, draw, run, resume=resume, validate=validate, report=report
-    )
-    if processes.writes:
-        card = card_of(recipe, progress.samples + (0 if origin is None else origin.samples))
-        save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
+    how: dict[str, Any] = {"resume": resume, "validate": validate, "report": report}
+    with alone_in(out) if processes.writes else nullcontext():
+        model, progress = train(model, recipe.stage, draw, run, **how)
+        if processes.writes:
+            card = card_of(recipe, progress.samples + (0 if origin is None else origin.samples))
+            save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
     return model, progress
 
 

@@ -20,6 +20,7 @@ from unihpe.export.npz import write_npz
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
 from unihpe.inputs.keypoint_files import read_keypoints
+from unihpe.io.files import all_or_none
 from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_pictures
 
@@ -57,9 +58,10 @@ class _Demo:
     def write(self, out: Path) -> list[Path]:
         """Write a sheet, a page, JSON and NPZ, all called `demo`, and say where they are."""
         title = f"unihpe: {'2D' if self.photo is None else 'picture'} to 3D, {self.what}"
-        pictures = write_pictures(out / "demo", title, self.results, self.truth, self.photo)
-        write_json(out / "demo.json", self.results)
-        write_npz(out / "demo.npz", self.results)
+        with all_or_none():
+            pictures = write_pictures(out / "demo", title, self.results, self.truth, self.photo)
+            write_json(out / "demo.json", self.results)
+            write_npz(out / "demo.npz", self.results)
         return [*pictures, out / "demo.json", out / "demo.npz"]
 
 

@@ -1,6 +1,9 @@
 """A run's state: saved whole in one file, and resumed."""
 
+import contextlib
 import math
+import zipfile
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from unihpe.errors import InputError, one_line
-from unihpe.io.files import replacing
+from unihpe.io.files import input_errors, replacing
+from unihpe.io.locks import lock
 from unihpe.training.processes import ALONE, Processes
 
-STATE_FILE, LOG_FILE = "training.pt", "log.jsonl"
+STATE_FILE, LOG_FILE, LOCK_FILE = "training.pt", "log.jsonl", ".lock"
 STATE_KEYS = {"fingerprint", "progress", "best", "model", "averaged", "optimiser"}
 
 
@@ -68,6 +72,24 @@ class Progress:
             self.waited += 1
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, which a crash frees; InputError while another training holds it."""
+    path = folder / LOCK_FILE
+    with input_errors(f"cannot write {path}", "choose another folder", (OSError,)):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    with file:
+        try:
+            lock(file)
+        except BlockingIOError as error:
+            remedy = "wait until it ends, or choose another folder"
+            raise InputError(f"{folder}: another training is writing there; {remedy}") from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
 def begin_run(
     run: Run, resume: bool, model: nn.Module, averaged: nn.Module
 ) -> tuple[Progress, dict[str, Any] | None]:
@@ -79,8 +101,6 @@ def begin_run(
         return Progress(), None
     if not path.exists():
         raise InputError(f"nothing to resume: {path} does not exist")
-    for remnant in run.out.glob(f".{STATE_FILE}.*.tmp"):  # of a run that was killed while it saved
-        remnant.unlink(missing_ok=True)
     state = _read_state(path)
     if state["fingerprint"] != run.fingerprint:
         start = " and, if the run began from a checkpoint, --from it" * ("origin" not in state)
@@ -104,11 +124,13 @@ def save_state(
         "averaged": averaged.state_dict(),
         "optimiser": None if optimiser is None else optimiser.state_dict(),
     }
-    with replacing(run.out / STATE_FILE) as temporary:
+    with replacing(run.out / STATE_FILE) as temporary, temporary.open("wb") as file:
         try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch's own wrapping of a full disk
-            raise OSError(f"{error}".splitlines()[0]) from error
+            torch.save(state, file)
+        except RuntimeError as error:  # torch says so too where writing failed, and not why
+            if not isinstance(error.__context__, OSError):
+                raise
+            raise error.__context__ from error
 
 
 def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
@@ -122,6 +144,9 @@ def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
 def _read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     """A saved training state; `mapped` leaves its tensors on the disk until they are used."""
     try:
+        with zipfile.ZipFile(path) as parts:  # torch writes checksums, and never looks at them
+            if damaged := parts.testzip():
+                raise ValueError(f"{damaged} is damaged")
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
