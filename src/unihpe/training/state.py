@@ -2,7 +2,9 @@
 
 import contextlib
 import math
-import zipfile
+import mmap
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -15,9 +17,12 @@ from torch.optim import Optimizer
 from unihpe.errors import InputError, one_line
 from unihpe.io.files import input_errors, replacing
 from unihpe.io.locks import lock
+from unihpe.io.mapped import Mapped
 from unihpe.training.processes import ALONE, Processes
 
 STATE_FILE, LOG_FILE, LOCK_FILE = "training.pt", "log.jsonl", ".lock"
+# At the end of the file, after torch's: a CRC-32 of all before. States of older times lack it.
+MARK, CHECK = b"crc32", struct.Struct("<5sI")
 STATE_KEYS = {"fingerprint", "progress", "best", "model", "averaged", "optimiser"}
 
 
@@ -124,13 +129,15 @@ def save_state(
         "averaged": averaged.state_dict(),
         "optimiser": None if optimiser is None else optimiser.state_dict(),
     }
-    with replacing(run.out / STATE_FILE) as temporary, temporary.open("wb") as file:
+    with replacing(run.out / STATE_FILE) as temporary, temporary.open("w+b") as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # torch says so too where writing failed, and not why
             if not isinstance(error.__context__, OSError):
                 raise
             raise error.__context__ from error
+        file.flush()
+        file.write(CHECK.pack(MARK, zlib.crc32(Mapped(file, mmap.ACCESS_READ).map)))
 
 
 def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
@@ -144,9 +151,7 @@ def saved_origin(path: Path, otherwise: Origin | None) -> Origin | None:
 def _read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     """A saved training state; `mapped` leaves its tensors on the disk until they are used."""
     try:
-        with zipfile.ZipFile(path) as parts:  # torch writes checksums, and never looks at them
-            if damaged := parts.testzip():
-                raise ValueError(f"{damaged} is damaged")
+        _require_undamaged(path)
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a whole training state ({one_line(error, 120)})") from error
@@ -154,3 +159,12 @@ def _read_state(path: Path, *, mapped: bool = False) -> dict[str, Any]:
         what = "a torch file, but no training state of this unihpe"
         raise InputError(f"{path}: {what}; choose another folder")
     return state
+
+
+def _require_undamaged(path: Path) -> None:
+    """ValueError where a state's bytes are not those that were written."""
+    with path.open("rb") as file:
+        whole = memoryview(Mapped(file, mmap.ACCESS_READ).map)
+    mark, check = CHECK.unpack(whole[-CHECK.size :])
+    if mark == MARK and zlib.crc32(whole[: -CHECK.size]) != check:
+        raise ValueError("its checksum is another")
