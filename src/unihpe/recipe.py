@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, model_validator
 
 from unihpe.datasets.settings import DataSettings, MixSettings
+from unihpe.datasets.variety import Variety
 from unihpe.errors import InputError
 from unihpe.model import build
 from unihpe.model.build import ModelSettings
@@ -25,6 +26,10 @@ from unihpe.training.streams import Stream
 GROUPS = ("losses", "batches", "optimiser")
 RECIPES = resources.files("unihpe").joinpath("recipes")
 Keys = tuple[str, ...]  # the path to a setting, from table to table
+# Settings that older recipes do not have, and what those did.
+ADDED: dict[Keys, Any] = {("model", "frame"): "camera"}
+for table in ("data", "poses"):
+    ADDED |= {(table, "also"): [], (table, "variety"): Variety().model_dump()}
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
 
@@ -86,6 +91,13 @@ class Recipe(Settings):
         """
         tables: dict[str, Any] = {"data": PLACES, "poses": PLACES, "mix": {"__all__": PLACES}}
         fields = self.model_dump(mode="json", exclude={"about": True, **tables})
+        for path, default in ADDED.items():
+            *parents, key = path
+            table: Any = fields
+            for parent in parents:
+                table = (table or {}).get(parent)
+            if table and table[key] == default:
+                del table[key]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

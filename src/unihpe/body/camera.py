@@ -37,6 +37,16 @@ class Camera:
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return type(self)(**{name: x[rows] for name, x in values.items() if x is not None})
 
+    def where(self, chosen: Tensor, other: Self) -> Self:
+        """The cameras that are `chosen`, (N,) bool, and in the place of the rest those of `other`;
+        N ideal cameras each."""
+        made: dict[str, Any] = {}
+        for field in fields(self):
+            a, b = getattr(self, field.name), getattr(other, field.name)
+            if a is not None:
+                made[field.name] = torch.where(chosen.view(-1, *(1,) * (a.dim() - 1)), a, b)
+        return type(self)(**made)
+
     def to_camera(self, world: Tensor) -> Tensor:
         """World points (..., J, 3) to camera axes (..., J, 3), mm."""
         return world @ self.rotation.mT + self.translation[..., None, :]
@@ -116,6 +126,14 @@ def axis_rotation(axis: int, angle: Tensor) -> Tensor:
     rotation[:, a, a] = rotation[:, b, b] = angle.cos()
     rotation[:, b, a], rotation[:, a, b] = angle.sin(), -angle.sin()
     return rotation
+
+
+def turn_axis_to(ray: Tensor) -> Tensor:
+    """The smallest rotations that take the optical axis (0, 0, 1) to the rays (N, 3): (N, 3, 3)."""
+    x, y, z = torch.nn.functional.normalize(ray, dim=1).unbind(1)
+    k = 1 / (1 + z)
+    rows = (1 - k * x * x, -k * x * y, x, -k * x * y, 1 - k * y * y, y, -x, -y, z)
+    return torch.stack(rows, dim=1).view(-1, 3, 3)
 
 
 def rotation_of(quaternion: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from unihpe.body.camera import Camera, axis_rotation, look_at
+from unihpe.body.camera import Camera, axis_rotation, look_at, turn_axis_to
 
 Limits = tuple[float | Tensor, float | Tensor]
 UP = (0.0, 1.0, 0.0)
@@ -30,6 +30,14 @@ ELEVATION = (-10.0, 30.0)  # degrees; positive looks down
 ROLL = (-5.0, 5.0)  # degrees
 FOCAL = (0.8, 1.7)  # of the picture's larger side
 OFF_CENTRE = (-0.3, 0.3)  # of the pelvis from the picture's centre, as a share of its size
+# Cameras as people hold them, through lenses from a phone's wide one to a long one.
+FREE_ELEVATION = (-40.0, 60.0)  # degrees
+FREE_ROLL = 30.0  # degrees, at most; half of the cameras are as level as above
+FREE_FOCAL = (0.6, 4.0)  # of the picture's larger side, uniform in its logarithm
+FREE_EXTENT = (0.2, 1.3)  # of the person's extent in the picture, as a share of its smaller side; so, too
+NEAREST, FARTHEST = 1.8, 50.0  # from the pelvis, in lengths of the body's farthest reach from there
+FREE_ASIDE = (-0.42, 0.42)  # as OFF_CENTRE
+CENTRE = 0.1  # of the principal point from the middle, at most, as a share; of a third of the cameras
 SIZES = ((1000.0, 1000.0), (1920.0, 1080.0), (1080.0, 1920.0), (640.0, 480.0))
 
 
@@ -54,18 +62,41 @@ def random_cameras(pelvis: Tensor, generator: torch.Generator) -> Camera:
     focal = (uniform((n, 1), FOCAL, generator) * size.amax(1, keepdim=True)).expand(n, 2)
     aim = uniform((n, 2), OFF_CENTRE, generator) * size / focal
     rotation, _ = look_at(position, pelvis, torch.tensor(UP))
-    aside = _turn_axis_to(torch.cat([aim, torch.ones(n, 1)], dim=1))
+    aside = turn_axis_to(torch.cat([aim, torch.ones(n, 1)], dim=1))
     roll = axis_rotation(2, uniform((n,), ROLL, generator).deg2rad())
     rotation = aside @ roll @ rotation
     return Camera(focal, size / 2, size, rotation, -(rotation @ position[..., None])[..., 0])
 
 
-def _turn_axis_to(ray: Tensor) -> Tensor:
-    """The smallest rotations that take the optical axis (0, 0, 1) to the rays (N, 3): (N, 3, 3)."""
-    x, y, z = torch.nn.functional.normalize(ray, dim=1).unbind(1)
-    k = 1 / (1 + z)
-    rows = (1 - k * x * x, -k * x * y, x, -k * x * y, 1 - k * y * y, y, -x, -y, z)
-    return torch.stack(rows, dim=1).view(-1, 3, 3)
+def free_cameras(pose: Tensor, pelvis: Tensor, generator: torch.Generator) -> Camera:
+    """One hand-held camera for each pose (N, J, 3), world axes, with its pelvis (N, 3)."""
+    n = len(pose)
+    yaw = uniform((n,), (0, 2 * math.pi), generator)
+    elevation = uniform((n,), FREE_ELEVATION, generator).deg2rad()
+    level = elevation.cos()
+    away = torch.stack([level * yaw.cos(), elevation.sin(), level * yaw.sin()], dim=1)
+    size = torch.tensor(SIZES)[torch.randint(len(SIZES), (n,), generator=generator)]
+    focal = _log_uniform((n, 1), FREE_FOCAL, generator) * size.amax(1, keepdim=True)
+    extent = (pose.amax(1) - pose.amin(1)).amax(-1, keepdim=True)
+    wanted = _log_uniform((n, 1), FREE_EXTENT, generator) * size.amin(1, keepdim=True)
+    reach = (pose - pelvis[:, None]).norm(dim=-1).amax(-1, keepdim=True)
+    distance = (extent * focal / wanted).clamp(NEAREST * reach, FARTHEST * reach)
+    position = pelvis + away * distance
+    aim = uniform((n, 2), FREE_ASIDE, generator) * size / focal
+    rotation, _ = look_at(position, pelvis, torch.tensor(UP))
+    roll = uniform((n,), (-1, 1), generator)
+    most = torch.where(torch.rand(n, generator=generator) < 0.5, ROLL[1], FREE_ROLL)
+    turned = axis_rotation(2, (roll * most).deg2rad())
+    rotation = turn_axis_to(torch.cat([aim, torch.ones(n, 1)], dim=1)) @ turned @ rotation
+    off = uniform((n, 2), (-CENTRE, CENTRE), generator)
+    off = off * (torch.rand(n, 1, generator=generator) < 1 / 3) * size
+    shift = -(rotation @ position[..., None])[..., 0]
+    return Camera(focal.expand(n, 2), size / 2 + off, size, rotation, shift)
+
+
+def _log_uniform(shape: tuple[int, ...], limits: Limits, generator: torch.Generator) -> Tensor:
+    low, high = limits
+    return uniform(shape, (math.log(low), math.log(high)), generator).exp()
 
 
 def uniform(shape: tuple[int, ...], limits: Limits, generator: torch.Generator) -> Tensor:

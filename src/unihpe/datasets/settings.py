@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from unihpe.datasets import DATA_SETS, DEFAULT, get_data_set, require_name
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.source import Source
+from unihpe.datasets.variety import Variety
 from unihpe.errors import InputError
 from unihpe.settings import Settings
 
@@ -20,6 +21,7 @@ class DataSettings(Settings):
 
     name: str = DEFAULT  # of the data set: one of `unihpe data info`, or my_module:DATA_SET
     root: str = ""  # its file or folder; usually given on the command line
+    also: tuple[str, ...] = ()  # of motion: more files, which are read as one with `root`
     rig: str = ""  # TOML that names the joints of a BVH rig
     skeleton: str = "human36m17"  # the joints that are trained on
     split: str = "train"  # the part that is trained on
@@ -36,6 +38,7 @@ class DataSettings(Settings):
     # Training weight of the frames of a group of motions: size^(−balance).
     balance: float = Field(0.0, ge=0, le=1)
     body_scale: float = Field(0.0, ge=0, lt=1)  # random size of people, uniform within 1 ± this
+    variety: Variety = Variety()  # of motion: how people vary beyond what was recorded
     unknown_focal: float = Field(0.5, ge=0, le=1)  # share of people whose focal length is assumed
     joint_dropout: float = Field(0.0, ge=0, lt=1)  # chance of each 2D joint to be left out
     part_dropout: float = Field(0.0, ge=0, le=1)  # share of people of whom 2D of a part is left out

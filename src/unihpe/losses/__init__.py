@@ -16,7 +16,13 @@ All take tensors, and need torch alone:
 from unihpe.losses.eigenvalue import largest_eigenvalue
 from unihpe.losses.heatmaps import heatmap_loss, integral_loss
 from unihpe.losses.pair import pair_loss
-from unihpe.losses.score import masked_distance, masked_mean_square, point_loss, score_loss
+from unihpe.losses.score import (
+    masked_distance,
+    masked_mean_square,
+    point_loss,
+    quantile_loss,
+    score_loss,
+)
 from unihpe.losses.temperature import clamp_log_scale_
 from unihpe.losses.triplet import multimodal_loss, sample_triplets, triplet_loss
 
@@ -30,6 +36,7 @@ __all__ = [
     "multimodal_loss",
     "pair_loss",
     "point_loss",
+    "quantile_loss",
     "sample_triplets",
     "score_loss",
     "triplet_loss",

@@ -36,12 +36,22 @@ def score_loss(
 
 
 def point_loss(
-    denoise: Network, x0: Tensor, seen: Tensor, kind: Literal["square", "distance"]
+    guess: Tensor, x0: Tensor, seen: Tensor, kind: Literal["square", "distance"]
 ) -> Tensor:
-    """How far x̂₀ at t = 1, at the centre of the noise, lies from the poses x0."""
-    guess = denoise(torch.zeros_like(x0), x0.new_ones(1))
+    """How far a guess, x̂₀ at t = 1 and at the centre of the noise, lies from the poses x0."""
     distance = masked_distance if kind == "distance" else masked_mean_square
     return distance(guess, x0, seen)
+
+
+def quantile_loss(
+    radius: Tensor, error: Tensor, shares: tuple[float, ...], seen: Tensor
+) -> Tensor:
+    """How badly radii (B, J, S) cut off the `shares` of errors (B, J): the pinball loss of their
+    logarithms, whose minimiser is each quantile; of small joints it takes as much notice as of
+    those that err by a lot."""
+    odds = radius.new_tensor(shares)
+    gap = error.clamp_min(1e-4).log()[..., None] - radius.log()
+    return _masked_mean(torch.maximum(odds * gap, (odds - 1) * gap).mean(-1), seen)
 
 
 def masked_mean_square(prediction: Tensor, target: Tensor, seen: Tensor | None = None) -> Tensor:

@@ -13,7 +13,9 @@ from unihpe.diffusion.sde import PathKind, build_path
 from unihpe.errors import InputError
 from unihpe.io.downloads import download
 from unihpe.model.backbones import DEFAULT, KINDS, Backbone, Start, build_backbone, public_files
+from unihpe.model.bone_encoder import BonePoseEncoder
 from unihpe.model.checkpoint import Card, checkpoint_file, load_checkpoint, load_into
+from unihpe.model.error_head import ErrorHead
 from unihpe.model.heatmap_embedding import JointReadOut
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
@@ -28,9 +30,10 @@ COARSEST_HEAT = 8  # pixels a cell of heat maps may cover
 class EncoderSettings(Settings):
     """A pose encoder."""
 
-    kind: Literal["transformer", "mlp"] = "transformer"
+    # the paper's, or "bones": residual layers that see bones, too, and 2D in the ray frame
+    kind: Literal["transformer", "mlp", "bones"] = "transformer"
     width: int = Field(256, gt=0)
-    depth: int = Field(3, gt=0)  # the transformer's layers or the MLP's blocks
+    depth: int = Field(3, gt=0)  # the transformer's layers or the others' blocks
     heads: int = Field(8, gt=0)  # the transformer's, like `feedforward`
     feedforward: int = Field(512, gt=0)
     dropout: float = Field(0.1, ge=0, lt=1)
@@ -97,11 +100,15 @@ class ModelSettings(Settings):
     """The model's parts; without an image encoder it is a lifting model."""
 
     embedding: int = Field(1024, gt=0)
+    # The axes of 3D poses inside the model: the camera's, or those of the ray through the box, in
+    # which the same pose looks the same all over the picture (`body.rays`).
+    frame: Literal["camera", "ray"] = "camera"
     image_encoder: ImageEncoderSettings | None = None
     encoder_2d: EncoderSettings = EncoderSettings()
     encoder_3d: EncoderSettings = EncoderSettings()
     decoder_2d: DecoderSettings = DecoderSettings(box_token=True)
     decoder_3d: DecoderSettings = DecoderSettings()
+    error_head: bool = False  # whether the model says how far its 3D may be off
 
 
 def _check_parts(settings: ImageEncoderSettings, backbone: Backbone | type[Backbone]) -> None:
@@ -124,15 +131,17 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = (
-            _build_encoder(settings.encoder_2d, flat, embedding),
-            _build_encoder(settings.encoder_3d, solid, embedding),
+            _build_encoder(settings.encoder_2d, flat, embedding, skeleton),
+            _build_encoder(settings.encoder_3d, solid, embedding, skeleton),
             build_decoder(settings.decoder_2d, flat, embedding),
             build_decoder(settings.decoder_3d, solid, embedding),
         )
         encoder, head = _build_image_parts(settings.image_encoder, joints, embedding)
         for part in filter(None, (encoder, head)):  # channels last, as pictures come, is faster
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return UniHPE(*parts, encoder, head, scales)
+        errors = ErrorHead(embedding, joints) if settings.error_head else None
+        ray = settings.frame == "ray"
+        return UniHPE(*parts, encoder, head, scales, ray=ray, error_head=errors)
 
 
 def _build_image_parts(
@@ -152,12 +161,17 @@ def _build_image_parts(
     return encoder, HeatmapHead(channels[0], joints) if finest else BranchesHead(channels, joints)
 
 
-def _build_encoder(settings: EncoderSettings, shape: Shape, embedding: int) -> PoseEncoder:
+def _build_encoder(
+    settings: EncoderSettings, shape: Shape, embedding: int, skeleton: str
+) -> PoseEncoder:
     """A pose encoder."""
     joint_input = JointInput(shape)
     width, depth, dropout = settings.width, settings.depth, settings.dropout
     if settings.kind == "mlp":
         return MLPPoseEncoder(joint_input, embedding, width, depth, dropout)
+    if settings.kind == "bones":
+        bones = get_skeleton(skeleton).bones
+        return BonePoseEncoder(joint_input, bones, embedding, width, depth, dropout)
     inner = settings.heads, settings.feedforward
     return TransformerPoseEncoder(joint_input, embedding, width, depth, *inner, dropout)
 

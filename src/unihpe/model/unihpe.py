@@ -8,14 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from unihpe.body.batch import Batch, Modality
+from unihpe.body.rays import ray_frame
 from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
+from unihpe.model.bone_encoder import BonePoseEncoder
+from unihpe.model.error_head import ErrorHead
 from unihpe.model.heatmap_embedding import ShownJoints, keypoints_of
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
 from unihpe.model.pose_decoder import DiffusionDecoder, MLPDecoder
 from unihpe.model.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
 
-PoseEncoder = TransformerPoseEncoder | MLPPoseEncoder
+PoseEncoder = TransformerPoseEncoder | MLPPoseEncoder | BonePoseEncoder
 Decoder = DiffusionDecoder | MLPDecoder
 # The weight of each kind of evidence where several are fused: keypoints say where joints are far
 # better than a small network sees it; the picture adds which way limbs point (docs/results.md).
@@ -35,6 +38,9 @@ class UniHPE(nn.Module):
             3's HRNet rows, and for an image encoder that reads at the joints.
         scales: one standard deviation of the training poses, mm, and keypoints, box units.
         temperature: τ₀; log(1/τ) is learned, and shared by the contrastive losses (appendix A).
+        ray: whether 3D inside the model is in the box's ray frame (`body.rays`); what comes in and
+            goes out is in camera axes either way.
+        error_head: how far 3D answers may be off; None for a model that does not say.
     """
 
     pose_scale: Tensor
@@ -50,11 +56,14 @@ class UniHPE(nn.Module):
         heatmap_head: HeatmapHead | BranchesHead | None = None,
         scales: tuple[float, float] = (1.0, 1.0),
         temperature: float = 1 / 14,
+        ray: bool = False,
+        error_head: ErrorHead | None = None,
     ) -> None:
         super().__init__()
         self.encoder_2d, self.encoder_3d = encoder_2d, encoder_3d
         self.decoder_2d, self.decoder_3d = decoder_2d, decoder_3d
         self.image_encoder, self.heatmap_head = image_encoder, heatmap_head
+        self.error_head, self.ray = error_head, ray
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.register_buffer("pose_scale", torch.tensor(float(scales[0])))
         self.register_buffer("keypoint_scale", torch.tensor(float(scales[1])))
@@ -126,7 +135,20 @@ class UniHPE(nn.Module):
         if batch.pose is None:
             raise ValueError("this batch has no 3D poses")
         seen = torch.isfinite(batch.pose).all(-1)
-        return torch.where(seen[..., None], batch.pose / self.pose_scale, 0.0), seen
+        pose = torch.where(seen[..., None], batch.pose / self.pose_scale, 0.0)
+        return (pose @ ray_frame(batch.box_token) if self.ray else pose), seen
+
+    def _outside(self, pose: Tensor, target: Modality, box: Tensor) -> Tensor:
+        """A decoder's answer (..., B, J, C) in box units, or mm in camera axes."""
+        pose = pose.float() * self.scale(target)
+        return pose @ ray_frame(box).mT if self.ray and target is Modality.POSE_3D else pose
+
+    def radii(self, embedding: Tensor, source: Modality) -> Tensor | None:
+        """Radii (B, J, 2) in mm within which the true joints lie about the 3D point estimate with
+        the odds of `error_head.SHARES`; None for a model that does not say."""
+        if self.error_head is None:
+            return None
+        return self.error_head.radii(embedding, source) * self.pose_scale
 
     def has_point_estimate(self, target: Modality) -> bool:
         """Whether `estimate` works: for MLP decoders, and predictions with an answer at t = 1."""
@@ -166,7 +188,7 @@ class UniHPE(nn.Module):
         if isinstance(decoder, DiffusionDecoder):
             noise = answer.new_zeros(answer.shape[0], *decoder.shape)
             answer = posterior_mean(decoder.denoiser(answer), decoder.diffusion, noise)
-        return answer.float() * self.scale(target)
+        return self._outside(answer, target, box)
 
     @torch.no_grad()
     def sample(
@@ -188,7 +210,7 @@ class UniHPE(nn.Module):
         noise = prior_noise(decoder.diffusion.path, (samples * people, *decoder.shape), generator)
         prepared = decoder.network.prepare(embedding, source, box, drop).repeat(samples, 1)
         poses = sampler(decoder.denoiser(prepared), decoder.diffusion, noise.to(embedding.device))
-        return cast(Tensor, poses.unflatten(0, (samples, people))) * self.scale(target)
+        return self._outside(poses.unflatten(0, (samples, people)), target, box)
 
 
 def use_running_statistics(module: nn.Module) -> list[nn.Module]:

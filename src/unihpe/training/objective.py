@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from unihpe import losses
 from unihpe.body.batch import Batch, Modality, chosen
+from unihpe.model.error_head import SHARES
 from unihpe.model.heatmaps import gaussian_heatmaps, soft_argmax
 from unihpe.model.pose_decoder import MLPDecoder
 from unihpe.model.unihpe import UniHPE
@@ -129,6 +130,12 @@ def decoding_losses(
         x0s, seens = x0.repeat(draws, 1, 1), seen.repeat(draws, 1)
         terms["score"] = losses.score_loss(network, decoder.diffusion, x0s, seens, generator)
     if decoding.point:
-        denoise, kept = decoder.denoiser(prepared), seen & ~drop[:, None]
-        terms["point"] = decoding.point * losses.point_loss(denoise, x0, kept, decoding.point_loss)
+        kept = seen & ~drop[:, None]
+        guess = decoder.denoiser(prepared)(torch.zeros_like(x0), x0.new_ones(1))
+        terms["point"] = decoding.point * losses.point_loss(guess, x0, kept, decoding.point_loss)
+        if decoding.errors and model.error_head is not None:
+            radius = model.error_head(embedding.detach(), source)
+            error = (guess - x0).norm(dim=-1).detach()
+            loss = losses.quantile_loss(radius, error, SHARES, kept)
+            terms["errors"] = decoding.errors * loss
     return terms

@@ -9,7 +9,13 @@ from unihpe.body.batch import Modality
 from unihpe.settings import Settings
 
 Part = Literal[
-    "image_encoder", "heatmap_head", "encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d"
+    "image_encoder",
+    "heatmap_head",
+    "encoder_2d",
+    "encoder_3d",
+    "decoder_2d",
+    "decoder_3d",
+    "error_head",
 ]
 PARTS: tuple[Part, ...] = get_args(Part)
 Source = Literal["image", "pose_2d", "pose_3d"]
@@ -29,10 +35,15 @@ class Decoding(Settings):
     # joint, which is what MPJPE rewards.
     point_loss: Literal["square", "distance"] = "square"
 
+    # Weight of what the error head learns of the answers at t = 1; nothing else learns from it.
+    errors: float = Field(0.0, ge=0)
+
     @model_validator(mode="after")
     def learns_something(self) -> Self:
         if self.draws == 0 and self.point == 0:
             raise ValueError("a decoding path needs draws above 0 or point above 0")
+        if self.errors and not (self.point and self.target == "pose_3d"):
+            raise ValueError("errors are those of 3D answers: set target to pose_3d and point")
         return self
 
     @property

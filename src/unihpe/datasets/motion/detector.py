@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from unihpe.body.batch import FEWEST_JOINTS
+from unihpe.body.boxes import extent
 from unihpe.body.skeleton import Skeleton
 from unihpe.body.virtual_cameras import uniform
 
@@ -70,15 +71,17 @@ def detect(keypoints: Tensor, skeleton: Skeleton, generator: Generator) -> tuple
     edges = rates.cumsum(-1).expand(n, joints, 4).contiguous()
     drawn = uniform((n, joints, 1), (0, 1), generator)
     outcome = torch.searchsorted(edges, drawn)[..., 0]  # as in `OUTCOMES`: 0 jitter … 4 good
-    extent = keypoints.amax(1) - keypoints.amin(1)  # (N, 2)
+    known = keypoints.isfinite().all(-1)
+    least, most = extent(keypoints, known)
+    size = most - least  # of each person, (N, 2)
     centre = torch.where((outcome == 1)[..., None], keypoints[:, list(skeleton.mirror)], keypoints)
-    aside = uniform((n, 1, 1), SWAP_DISTANCE, generator) * extent.amax(-1)[:, None, None]
+    aside = uniform((n, 1, 1), SWAP_DISTANCE, generator) * size.amax(-1)[:, None, None]
     side = torch.where(uniform((n, 1, 1), (0, 1), generator) < 0.5, -1.0, 1.0)
     other = centre + torch.cat([side * aside, torch.zeros_like(aside)], dim=-1)
     centre = torch.where((outcome == 2)[..., None], other, centre)
     similarity, stated = torch.tensor(list(OUTCOMES.values())).unbind(1)  # (5, 2) each
     sigma = torch.tensor([row.sigma for row in rows])
-    scale = 2 * sigma * (AREA * extent.prod(-1, keepdim=True)).sqrt()  # (N, J)
+    scale = 2 * sigma * (AREA * size.prod(-1, keepdim=True)).sqrt()  # (N, J)
     far, near = (scale[..., None] * (-2 * similarity.log()).sqrt()[outcome]).unbind(-1)
     reach = uniform((n, joints), (near, far), generator)
     angle = uniform((n, joints), (0, 2 * math.pi), generator)

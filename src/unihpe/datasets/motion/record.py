@@ -6,7 +6,8 @@ from typing import Any
 from unihpe.body.batch import evenly_spaced
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.dataset import DataSet
-from unihpe.datasets.motion.source import MotionSource, open_motion
+from unihpe.datasets.motion.source import MotionSource, open_motion, together
+from unihpe.datasets.variety import Variety
 from unihpe.datasets.proofs import CHECKED_POSES, first_leg, legs_of, thigh_length, unit_of
 from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
@@ -17,13 +18,15 @@ WRONG = {"swapped": "left and right legs are exchanged", "mirrored": "all is see
 
 def _open_set(data: DataSettings, part: Part) -> Source:
     """Motions of a split seen by the fixed cameras or, in training, by random ones."""
-    motion = open_motion(Path(data.root), Path(data.rig) if data.rig else None)
+    rig = Path(data.rig) if data.rig else None
+    motion = together([open_motion(Path(root), rig) for root in (data.root, *data.also)])
     return MotionSource(
         motion.converted(get_skeleton(data.skeleton)).select(part.split, part.stride),
         "random" if part.training else "fixed",
         part.two_d or data.two_d,
         balance=data.balance if part.training else 0.0,
         body_scale=data.body_scale if part.training else 0.0,
+        variety=data.variety if part.training else Variety(),
     )
 
 

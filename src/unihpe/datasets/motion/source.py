@@ -5,7 +5,9 @@ into a disc, so that a walk across the hall stays before the cameras, and its fl
 neither changes a pose.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +16,21 @@ import torch
 from torch import Tensor
 
 from unihpe.body import virtual_cameras as virtual
-from unihpe.body.batch import Frames
+from unihpe.body.batch import FEWEST_JOINTS, Frames
 from unihpe.body.conversions import convert
+from unihpe.body.proportions import Bodies
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.motion.bvh import load_folder
+from unihpe.datasets.motion.coco_detector import coco_detect
 from unihpe.datasets.motion.detector import detect
+from unihpe.datasets.variety import (
+    Variety,
+    by_limbs,
+    by_posture,
+    recombined,
+    restated,
+    turned,
+)
 from unihpe.datasets.settings import TwoD
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
@@ -82,6 +94,19 @@ def open_motion(path: Path, rig: Path | None = None, fps: float = 30.0) -> Motio
     return _on_stage(Motion(skeleton, torch.cat(poses), sequence, names, groups, splits))
 
 
+def together(parts: Sequence[Motion]) -> Motion:
+    """The motions of several files as one; all have one skeleton."""
+    starts = accumulate([len(part.names) for part in parts], initial=0)
+    return Motion(
+        parts[0].skeleton,
+        torch.cat([part.poses for part in parts]),
+        torch.cat([part.sequence + start for part, start in zip(parts, starts, strict=False)]),
+        *(tuple(chain.from_iterable(column)) for column in zip(
+            *((part.names, part.groups, part.splits) for part in parts), strict=True
+        )),
+    )
+
+
 def _read_npz(path: Path) -> Motion:
     """Poses in metres, as docs/data.md describes them."""
     arrays = load_npz(path, NPZ_KEYS, objects=False)
@@ -142,6 +167,7 @@ class MotionSource(Source):
     two_d: TwoD = "exact"  # or "detected" (`detector.detect`), or "both": half of the people each
     balance: float = 0.0  # groups weigh size^(−balance) a frame: 0 draws frames alike, 1 groups
     body_scale: float = 0.0  # random size, uniform within 1 ± this ("random" view only)
+    variety: Variety = Variety()  # what else people vary in ("random" view only)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -156,6 +182,9 @@ class MotionSource(Source):
         of_motion = torch.tensor([names.index(group) for group in self.motion.groups])
         group = of_motion[self.motion.sequence]
         weight = torch.bincount(group).double()[group] ** -self.balance
+        if self.variety.postures:
+            poses, share = self.motion.poses, self.variety.postures
+            weight = by_posture(weight, poses, self.skeleton, share)
         return weight.repeat_interleave(len(self) // len(self.motion))
 
     def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
@@ -165,22 +194,68 @@ class MotionSource(Source):
             world, camera = self.motion.poses[frames], virtual.fixed_cameras(indices % FIXED)
         else:
             frames, world = indices, self.varied(self.motion.poses[indices], generator)
-            camera = virtual.random_cameras(world[:, self.skeleton.index("pelvis")], generator)
+            pelvis = world[:, self.skeleton.index("pelvis")]
+            camera = virtual.random_cameras(pelvis, generator)
+            if self.variety.free_cameras:
+                free = torch.rand(len(world), generator=generator) < self.variety.free_cameras
+                held = virtual.free_cameras(world, pelvis, generator)
+                camera = camera.where(~free, held)
         pose = camera.to_camera(world)
-        keypoints = camera.project(pose)
-        confidence = torch.ones(keypoints.shape[:2])
-        if self.two_d != "exact":
-            noisy, stated = detect(keypoints, self.skeleton, generator)
-            share = 0.5 if self.two_d == "both" else 1.0
-            chosen = torch.rand(len(pose), generator=generator) < share
-            keypoints = torch.where(chosen[:, None, None], noisy, keypoints)
-            confidence = torch.where(chosen[:, None], stated, confidence)
+        exact = camera.project(pose)
+        sight = in_sight(exact, camera.size).float()
+        keypoints, confidence = self.detected(exact, sight, generator)
+        if self.view == "random":
+            keypoints, confidence = self.varied_2d(exact, sight, keypoints, confidence, generator)
         groups = tuple(self.motion.groups[s] for s in self.motion.sequence[frames].tolist())
         return Frames(keypoints, confidence, pose, camera, groups, indices)
+
+    def detected(
+        self, keypoints: Tensor, sight: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Exact 2D (N, J, 2) of the joints in sight, (N, J), as `two_d` says, with scores (N, J);
+        a person of whom a detector would find too little stays exact."""
+        if self.two_d == "exact":
+            return keypoints, sight
+        noisy, stated = detect(keypoints, self.skeleton, generator)
+        share = 0.5 if self.two_d == "both" else 1.0
+        chosen = torch.rand(len(keypoints), generator=generator) < share
+        chosen &= (stated * sight > 0).sum(1) >= FEWEST_JOINTS
+        confidence = torch.where(chosen[:, None], stated * sight, sight)
+        return torch.where(chosen[:, None, None], noisy, keypoints), confidence
+
+    def varied_2d(
+        self,
+        exact: Tensor,
+        sight: Tensor,
+        keypoints: Tensor,
+        confidence: Tensor,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """2D as training sees it: some people's by a COCO detector, by their limbs, or with scores
+        that tell nothing; (N, J, 2) and (N, J) each."""
+        vary, skeleton = self.variety, self.skeleton
+        if vary.coco:
+            found, score = coco_detect(exact, sight, skeleton, generator)
+            chosen = torch.rand(len(exact), generator=generator) < vary.coco
+            chosen &= (score > 0).sum(1) >= FEWEST_JOINTS
+            keypoints = torch.where(chosen[:, None, None], found, keypoints)
+            confidence = torch.where(chosen[:, None], score, confidence)
+        keypoints, confidence = by_limbs(keypoints, confidence, skeleton, vary.limbs, generator)
+        return keypoints, restated(confidence, vary.scores, generator)
 
     def varied(self, world: Tensor, generator: torch.Generator) -> Tensor:
         """Half of the people mirrored, each of a random size: (N, J, 3) → (N, J, 3), mm."""
         chosen = torch.rand(len(world), generator=generator) < 0.5
         world = torch.where(chosen[:, None, None], self.skeleton.mirrored(world), world)
-        limits = (1 - self.body_scale, 1 + self.body_scale)
-        return world * virtual.uniform((len(world), 1, 1), limits, generator)
+        vary, skeleton = self.variety, self.skeleton
+        world = recombined(world, skeleton, vary.recombined, generator)
+        bodies = Bodies.draw(len(world), skeleton, generator, self.body_scale, vary.bodies)
+        return turned(bodies.shape(world, skeleton), skeleton, vary.turned, generator)
+
+
+def in_sight(keypoints: Tensor, size: Tensor) -> Tensor:
+    """Which joints (N, J, 2) lie in their picture of size (N, 2); all of a person of whom fewer
+    than four do."""
+    inside = ((keypoints >= 0) & (keypoints <= size[:, None])).all(-1)
+    few = inside.sum(1, keepdim=True) < FEWEST_JOINTS
+    return inside | (few & keypoints.isfinite().all(-1))

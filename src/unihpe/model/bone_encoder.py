@@ -1,0 +1,60 @@
+"""Joints and the bones between them to one unit embedding: what lifts best on a CPU.
+
+SimpleBaseline's residual layers must find out that two joints make a bone; here each bone's vector,
+length and direction come in beside the joints (docs/notebook/lifting.md has what each part brings).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from unihpe.body.rays import centred
+from unihpe.model.pose_encoder import BOX_NUMBERS, JointInput, require_box, unit
+
+SHORTEST = 1e-3  # of a bone, keeps its direction finite
+
+
+class BonePoseEncoder(nn.Module):
+    """Residual layers, normalised first, over joints and bones; 2D in the ray frame."""
+
+    def __init__(
+        self,
+        joint_input: JointInput,
+        bones: tuple[tuple[int, int], ...],
+        embedding: int,
+        width: int,
+        blocks: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.joint_input, self.box_token = joint_input, joint_input.box_token
+        self.upper, self.lower = (list(column) for column in zip(*bones, strict=True))
+        of_bone = 2 * (joint_input.channels - 1) + 1  # vector, direction and length
+        numbers = joint_input.joints * joint_input.channels + len(bones) * of_bone
+        self.stem = nn.Linear(numbers + BOX_NUMBERS * self.box_token, width)
+        self.blocks = nn.ModuleList(_residual(width, dropout) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, embedding)
+
+    def forward(self, pose: Tensor, confidence: Tensor, box: Tensor | None = None) -> Tensor:
+        """pose (B, J, C), confidence (B, J), box token (B, 3) → unit embedding (B, D)."""
+        if self.box_token:
+            pose, box = centred(pose, confidence, require_box(box))
+        parts = [self.joint_input(pose, confidence), self._bones(pose, confidence)]
+        numbers = [part.flatten(1) for part in parts]
+        x = self.stem(torch.cat(numbers if box is None else [*numbers, box], dim=1))  # (B, W)
+        for block in self.blocks:
+            x = x + block(x)
+        return unit(self.project(self.norm(x)))
+
+    def _bones(self, pose: Tensor, confidence: Tensor) -> Tensor:
+        """Vector, length and direction of each bone, 0 where an end is missing: (B, bones, ·)."""
+        seen = (confidence[:, self.upper] > 0) & (confidence[:, self.lower] > 0)
+        vector = (pose[:, self.lower] - pose[:, self.upper]) * seen[..., None]
+        length = vector.norm(dim=-1, keepdim=True)
+        return torch.cat([vector, length, vector / (length + SHORTEST)], dim=-1)
+
+
+def _residual(width: int, dropout: float) -> nn.Sequential:
+    """The inside of a residual block."""
+    layers = nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width)
+    return nn.Sequential(nn.LayerNorm(width), *layers)
