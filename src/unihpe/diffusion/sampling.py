@@ -2,7 +2,7 @@
 
 All see the model as a denoiser x̂₀(x_t, t), with t of shape (1,): the whole batch moves together.
 All start from noise x (B, ...) with the standard deviation `path.prior_std` and give data of the
-same shape. What each costs is counted in network evaluations (NFE).
+same shape, which may as well be (samples, people, ...): see `step_noise`. What each costs is counted in network evaluations (NFE).
 """
 
 from collections.abc import Callable
@@ -35,6 +35,16 @@ def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) 
     return torch.randn(shape, generator=generator, device=generator.device) * path.prior_std
 
 
+def step_noise(x: Tensor, generator: torch.Generator, apart: int = 2) -> Tensor:
+    """Noise for data x (B, J, C), or for (samples, people, J, C), where all people have the same:
+    so what is drawn for a person does not depend on who else is there, and moves smoothly through
+    a video. `apart` are the axes of one pose."""
+    alike = x.ndim > apart + 1
+    shape = (x.shape[0], 1, *x.shape[2:]) if alike else x.shape
+    drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=x.dtype)
+    return drawn.to(x.device).expand_as(x)
+
+
 def _require_steps(steps: int) -> None:
     if steps < 1:
         raise InputError(f"a sampler takes at least 1 step, not {steps}")
@@ -61,8 +71,7 @@ def euler_maruyama(
         f, g2 = (over(part, x) for part in path.coefficients(t))
         x = mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
         if generator is not None:
-            z = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
-            x = mean + (g2 * dt).sqrt() * z.to(x.device)
+            x = mean + (g2 * dt).sqrt() * step_noise(x, generator)
     return mean
 
 

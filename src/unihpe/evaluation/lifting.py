@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unihpe.body.batch import Batch, Modality, evenly_spaced
 from unihpe.body.metrics import mpjpe
-from unihpe.body.prepare import prepare
+from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.protocol import EVERY_JOINT, Protocol, Words
 from unihpe.datasets.source import Source
@@ -17,6 +17,7 @@ from unihpe.diffusion.sampling import Sampler
 from unihpe.evaluation.retrieval import pair_cosines, retrievals
 from unihpe.evaluation.scores import scores
 from unihpe.inference.answer import Answer, Draw, answer
+from unihpe.model.error_head import SHARES
 from unihpe.model.unihpe import UniHPE
 
 EVALUATION_BATCH = 2048  # people; a detector's noise is drawn batch by batch: scores depend on it
@@ -42,6 +43,7 @@ class Tally:
         self.poses: list[Tensor] = []
         self.embeddings: dict[Modality, list[Tensor]] = defaultdict(list)
         self.values: dict[str, list[Tensor]] = defaultdict(list)
+        self.covered: dict[str, list[Tensor]] = defaultdict(list)
 
     def add(self, batch: Batch, made: Answer, estimates: Mapping[str, Tensor]) -> None:
         """One batch, its answer, and what of it is scored: poses (B, J, 3), mm, by name."""
@@ -50,6 +52,10 @@ class Tally:
         for name, pose in estimates.items():
             for figure, values in scores(pose.cpu(), truth, self.skeleton, self.protocol).items():
                 self.values[f"{figure} {name}"].append(values)
+        if made.radii is not None:
+            point = next(iter(estimates.values())).cpu()
+            for share, within in zip(SHARES, self.within(point, truth, made.radii), strict=True):
+                self.covered[f"{share:.0%}"].append(within)
         for kind, embedding in made.embeddings.items():
             self.embeddings[kind].append(embedding.cpu())
         self.poses.append(truth)
@@ -59,6 +65,21 @@ class Tally:
         """Means of each figure by group, and over all."""
         groups, averaging = self.groups, self.protocol.averaging
         return {n: by_group(torch.cat(x), groups, averaging) for n, x in self.values.items()}
+
+    def within(self, pose: Tensor, truth: Tensor, radii: Tensor) -> Tensor:
+        """The share of each person's joints that lie within their radii (N, J, 2): (2, N). The root
+        is left out, which is where it is."""
+        error = (root_relative(pose, self.skeleton) - truth).norm(dim=-1)
+        counts = torch.isfinite(error)
+        if self.skeleton.root:
+            counts[:, self.skeleton.index(self.skeleton.root)] = False
+        inside = (error[..., None] <= radii.cpu()) & counts[..., None]
+        return (inside.sum(1) / counts.sum(1, keepdim=True)).mT
+
+    def coverage(self) -> dict[str, dict[str, float]]:
+        """The shares of joints within the stated radii, by what was stated and by group."""
+        averaging = self.protocol.averaging
+        return {n: by_group(torch.cat(x), self.groups, averaging) for n, x in self.covered.items()}
 
     def agreement(self, generator: torch.Generator, gallery: int) -> tuple[Report, Report]:
         """Cosines of all pairs of modalities, and retrieval in all directions."""
@@ -107,6 +128,7 @@ def evaluate_lifting(
         "protocol": words,
         "poses": len(tally.groups),
         "errors_mm": tally.errors(),
+        **({"within_stated": coverage} if (coverage := tally.coverage()) else {}),
         "cosine_2d_3d": pairs["2d–3d"],
         **({"retrieval": directions} if gallery else {}),
     }

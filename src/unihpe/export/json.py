@@ -12,7 +12,7 @@ from unihpe.inference.results import AXES, BY_PERSON, VERSION, Results
 from unihpe.io.files import write_text
 
 ROUND = 3  # decimals: micrometres and thousandths of a pixel
-UNITS = dict.fromkeys(("pose", "translation", "spread"), "mm")
+UNITS = dict.fromkeys(("pose", "translation", "spread", "radii"), "mm")
 UNITS |= dict.fromkeys(("keypoints", "focal"), "pixels")
 
 

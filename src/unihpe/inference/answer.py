@@ -43,6 +43,8 @@ class Answer:
     poses: dict[str, Tensor]  # 3D of "image", "2d", "fused": (B, J, 3), mm, root-relative
     keypoints: dict[str, Tensor]  # 2D of "image", "heat maps": (B, J, 2), box units
     hypotheses: Tensor | None  # (S, B, J, 3), mm, as drawn: roots lie near the origin, not at it
+    # within which joints lie of the estimate from 2D, or where there is none from the picture:
+    radii: Tensor | None = None  # (B, J, 2), mm, with the odds of `error_head.SHARES`
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -52,9 +54,14 @@ class Answer:
             tables = [getattr(part, field) for part in parts]
             return {key: torch.cat([table[key] for table in tables]) for key in tables[0]}
 
-        drawn = [part.hypotheses for part in parts if part.hypotheses is not None]
-        hypotheses = torch.cat(drawn, dim=1) if drawn else None
-        return cls(joined("embeddings"), joined("poses"), joined("keypoints"), hypotheses)
+        def stacked(found: list[Tensor | None], dim: int) -> Tensor | None:
+            there = [x for x in found if x is not None]
+            return torch.cat(there, dim) if there else None
+
+        hypotheses = stacked([part.hypotheses for part in parts], 1)
+        radii = stacked([part.radii for part in parts], 0)
+        tables = joined("embeddings"), joined("poses"), joined("keypoints")
+        return cls(*tables, hypotheses, radii)
 
 
 @torch.no_grad()
@@ -94,14 +101,16 @@ def answer(
             made[target][name] = pose
             if flip:
                 made[target][name + FLIP_TEST] = (pose + answers[1][name]) / 2
-    embeddings, hypotheses = encoded[0], None
+    embeddings, hypotheses, radii = encoded[0], None, None
+    if POSE_3D in targets and embeddings:
+        radii = model.radii(embeddings[max(embeddings)], max(embeddings))
     if POSE_3D in targets and draw.samples and draw.sampler and model.can_be_sampled(POSE_3D):
         # of 2D where it is given, else of the picture
         hypotheses = views[0].sample(max(embeddings), POSE_3D, draw.samples)
     if POSE_3D in kinds:
         embeddings[POSE_3D] = model.encode(batch, POSE_3D)
     poses = {name: root_relative(pose, skeleton) for name, pose in made[POSE_3D].items()}
-    return Answer(embeddings, poses, made[POSE_2D] | heatmap_keypoints, hypotheses)
+    return Answer(embeddings, poses, made[POSE_2D] | heatmap_keypoints, hypotheses, radii)
 
 
 @dataclass(frozen=True)

@@ -200,12 +200,13 @@ class Predictor:
             reason = "it was trained without embedding_dropout, or its decoder is an MLP"
             raise InputError(f"this model has no pose prior: {reason}")
         generator, scale = torch.Generator().manual_seed(seed), self.model.pose_scale
-        embedding = scale.new_zeros(samples, int(self.card.recipe["model"]["embedding"]))
-        box = scale.new_tensor([0.0, 0.0, 1 / LIKELY_FOCAL]).expand(samples, 3)
-        drop = torch.ones(samples, dtype=torch.bool, device=self.device)
+        embedding = scale.new_zeros(1, int(self.card.recipe["model"]["embedding"]))
+        box = scale.new_tensor([[0.0, 0.0, 1 / LIKELY_FOCAL]])
+        drop = torch.ones(1, dtype=torch.bool, device=self.device)
         chosen = build_sampler(sampler, steps, generator)
-        drawn = self.model.sample(embedding, POSE_2D, POSE_3D, box, chosen, 1, generator, drop)
-        return root_relative(drawn[0], self.skeleton).cpu()
+        path = POSE_2D, POSE_3D
+        drawn = self.model.sample(embedding, *path, box, chosen, samples, generator, drop)
+        return root_relative(drawn[:, 0], self.skeleton).cpu()
 
     def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
         if IMAGE in given.kinds and self.model.image_encoder is None:

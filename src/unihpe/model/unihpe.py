@@ -203,14 +203,21 @@ class UniHPE(nn.Module):
         drop: Tensor | None = None,
     ) -> Tensor:
         """Poses drawn from the decoder: (B, D) → (samples, B, J, C), box units (2D) or mm (3D);
-        `drop` (B,) says whose embedding is ignored: those come from the decoder's prior."""
+        `drop` (B,) says whose embedding is ignored: those come from the decoder's prior. All people
+        get the same noise: nobody's poses depend on who else is in the batch."""
         decoder, people = self.decoder(target), embedding.shape[0]
         if isinstance(decoder, MLPDecoder):
             raise ValueError("an MLP decoder has one answer, and cannot be sampled")
-        noise = prior_noise(decoder.diffusion.path, (samples * people, *decoder.shape), generator)
+        noise = prior_noise(decoder.diffusion.path, (samples, 1, *decoder.shape), generator)
+        noise = noise.to(embedding.device).expand(samples, people, *decoder.shape)
         prepared = decoder.network.prepare(embedding, source, box, drop).repeat(samples, 1)
-        poses = sampler(decoder.denoiser(prepared), decoder.diffusion, noise.to(embedding.device))
-        return self._outside(poses.unflatten(0, (samples, people)), target, box)
+        denoise = decoder.denoiser(prepared)
+
+        def denoise_all(x: Tensor, t: Tensor) -> Tensor:
+            return denoise(x.flatten(0, 1), t).unflatten(0, (samples, people))
+
+        poses = sampler(denoise_all, decoder.diffusion, noise)
+        return self._outside(poses, target, box)
 
 
 def use_running_statistics(module: nn.Module) -> list[nn.Module]:

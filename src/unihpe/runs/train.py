@@ -12,6 +12,7 @@ from unihpe.model.build import load_public_weights
 from unihpe.model.checkpoint import MODEL_FILE, Card, load_into, save_checkpoint
 from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe, build_model, measure_scales
+from unihpe.runs.calibrate import calibrate
 from unihpe.runs.start import PICTURE_PARTS, load_start, origin_of
 from unihpe.runs.validation import validation
 from unihpe.training.loop import train
@@ -64,6 +65,7 @@ def train_recipe(
     with alone_in(out) if processes.writes else nullcontext():
         model, progress = train(model, recipe.stage, draw, run, **how)
         if processes.writes:
+            calibrate(model, recipe)
             card = card_of(recipe, progress.samples + (0 if origin is None else origin.samples))
             save_checkpoint(out / MODEL_FILE, model.state_dict(), card, half=half)
     return model, progress
