@@ -148,7 +148,7 @@ def test_the_papers_sizes():
         ),
         ("modle.x=1", r"\[recipe\] has no setting modle; it has about, seed"),
         ("stage.1.decode.0.shere=1", r"has no setting shere; it has source, target, share"),
-        ("model.encoder_2d.kind=cnn", "'transformer' or 'mlp'"),
+        ("model.encoder_2d.kind=cnn", "'transformer', 'mlp' or 'bones'"),
         ("stage.0.steps=0", "greater than 0"),
         ("data.joint_dropout=1.5", "less than 1"),
         (
@@ -156,7 +156,7 @@ def test_the_papers_sizes():
             r"\[data.augmentation\] has no setting zoom; it has flip, rotation",
         ),
         ("data.augmentation.grey=2", "data.augmentation.grey: .*less than or equal to 1"),
-        ("data.two_d=maybe", "'exact', 'detected' or 'both'"),
+        ("data.two_d=maybe", "'exact', 'detected', 'both' or 'coco'"),
         ("stage=[]", "at least one"),
         ("stage.9.steps=3", "no place stage.9.steps"),
         ("noequals", "key=value"),

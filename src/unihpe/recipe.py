@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,9 +28,11 @@ GROUPS = ("losses", "batches", "optimiser")
 RECIPES = resources.files("unihpe").joinpath("recipes")
 Keys = tuple[str, ...]  # the path to a setting, from table to table
 # Settings that older recipes do not have, and what those did.
-ADDED: dict[Keys, Any] = {("model", "frame"): "camera"}
-for table in ("data", "poses"):
-    ADDED |= {(table, "also"): [], (table, "variety"): Variety().model_dump()}
+ADDED: dict[str, dict[str, Any]] = {
+    "data": {"also": [], "variety": Variety().model_dump()},
+    "model": {"frame": "camera", "error_head": False},
+    "decode": {"errors": 0.0},
+}
 PLACES = {"root", "description", "licence"}  # of data; they do not change training
 
 
@@ -89,15 +92,17 @@ class Recipe(Settings):
         The data's place may change: a copy elsewhere is the same data. A setting that is added must
         not change the fingerprints of older recipes: leave it out here where it is at its default.
         """
-        tables: dict[str, Any] = {"data": PLACES, "poses": PLACES, "mix": {"__all__": PLACES}}
-        fields = self.model_dump(mode="json", exclude={"about": True, **tables})
-        for path, default in ADDED.items():
-            *parents, key = path
-            table: Any = fields
-            for parent in parents:
-                table = (table or {}).get(parent)
-            if table and table[key] == default:
-                del table[key]
+        places: dict[str, Any] = {"data": PLACES, "poses": PLACES, "mix": {"__all__": PLACES}}
+        fields = self.model_dump(mode="json", exclude={"about": True, **places})
+        datas = [fields["data"], fields["poses"] or {}, *fields["mix"]]
+        if not self.model.error_head:  # "all parts" of older recipes had none
+            for stage in fields["stage"]:
+                stage["trains"] = [part for part in stage["trains"] if part != "error_head"]
+        paths = [path for stage in fields["stage"] for path in stage["decode"]]
+        for kind, tables in (("data", datas), ("model", [fields["model"]]), ("decode", paths)):
+            for table, (key, default) in product(tables, ADDED[kind].items()):
+                if table.get(key) == default:
+                    del table[key]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

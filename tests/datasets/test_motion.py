@@ -131,7 +131,7 @@ def test_detected_joints_err_as_often_and_as_far_as_the_table_says():
     exact = torch.zeros(n, 17, 2)
     exact[:, :, 1] = torch.linspace(0, 300, 17)
     exact[:, 0, 0], exact[:, 1, 0] = -60, 60
-    found, confidence = detector.detect(exact, SKELETON, generator())
+    found, confidence = detector.detect(exact, torch.ones(exact.shape[:2]), SKELETON, generator())
     lost = confidence == 0
     assert lost.float().mean().item() == pytest.approx(detector.UNDETECTED, rel=0.1)
     assert torch.isnan(found[lost]).all()
@@ -148,7 +148,7 @@ def test_detected_joints_err_as_often_and_as_far_as_the_table_says():
 
 def test_confidence_tells_good_from_missed_on_average_only():
     exact = torch.rand(5000, 17, 2, generator=generator()) * 300
-    found, confidence = detector.detect(exact, SKELETON, generator(1))
+    found, confidence = detector.detect(exact, torch.ones(exact.shape[:2]), SKELETON, generator(1))
     distance = (found - exact).norm(dim=-1)
     seen = confidence > 0
     near, far = distance < 10, distance > 120
@@ -180,7 +180,7 @@ def test_unknown_focal_changes_the_token_alone(motion):
 
 
 def test_part_dropout_hides_whole_parts(motion):
-    frames = MotionSource(motion, "random").read(torch.zeros(200, dtype=torch.long), generator())
+    frames = MotionSource(motion, "fixed").read(torch.zeros(200, dtype=torch.long), generator())
     hidden = prepare(frames, SKELETON, generator=generator(), part_dropout=1.0).confidence == 0
     found = {tuple(SKELETON.joints[j] for j in row.nonzero()[:, 0].tolist()) for row in hidden}
     assert len(found) == 7  # every part, and nothing but parts

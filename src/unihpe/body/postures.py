@@ -37,7 +37,7 @@ def postures(world: Tensor, skeleton: Skeleton) -> Tensor:
     def height(place: Tensor) -> Tensor:
         """In leg lengths, (N, ..., 3) → (N, ...)."""
         shape = -1, *(1,) * (place.dim() - 2)
-        return (place[..., 1] - floor.view(shape)) / leg.view(shape)
+        return torch.div(place[..., 1] - floor.view(shape), leg.view(shape))
 
     rise = normalize(thorax - pelvis, dim=-1)[:, 1]  # of the trunk: 1 upright, −1 head down
     level = normalize(thigh, dim=-1)[..., 1].abs() < 0.65  # thighs nearer to level than to upright

@@ -1,10 +1,11 @@
 """Bodies as people are: lengths of bones, and where a data set's rules put its joints.
 
-Motion capture knows a few body plans and one rule for each joint. A person here has a size, lengths
-of single bones, and joints displaced by centimetres as other sets define them; the angles between
-the bones stay those of the motion.
+Motion capture knows a few body plans and one rule for each joint. A person here has bones of their
+own length, and joints displaced by centimetres as other sets define them; the angles between the
+bones stay those of the motion.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +42,6 @@ DISPLACED = {
 class Bodies:
     """N people; a clip keeps its person's row for all of its frames."""
 
-    size: Tensor  # (N,), a factor
     lengths: Tensor  # of the bone that ends in each joint, (N, J), factors
     displaced: Tensor  # of each joint, (N, J, 3), trunk lengths: sideways, along, forwards
 
@@ -51,13 +51,12 @@ class Bodies:
         people: int,
         skeleton: Skeleton,
         generator: torch.Generator,
-        size: float = 0.0,  # largest change of size, as a share
-        share: float = 1.0,  # of the people whose proportions and joints differ, too
+        share: float = 1.0,  # of the people who differ from what was recorded
     ) -> "Bodies":
         """People drawn independently."""
 
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(people, *shape, generator=generator)
+        def normal(columns: int) -> Tensor:
+            return torch.randn(people, columns, generator=generator)
 
         names = [_without_side(joint) for joint in skeleton.joints]
         parts = sorted(set(PARTS.values()))
@@ -68,8 +67,7 @@ class Bodies:
         spread = torch.tensor([DISPLACED.get(name, (0.0, 0.0, 0.0)) for name in names])
         places = torch.stack([_alike(normal, skeleton) for _ in range(3)], dim=-1) * spread
         differs = (torch.rand(people, 1, generator=generator) < share).float()
-        sizes = 1 + size * (2 * torch.rand(people, generator=generator) - 1)
-        return cls(sizes, (differs * logs).exp(), differs[..., None] * places)
+        return cls((differs * logs).exp(), differs[..., None] * places)
 
     def shape(self, world: Tensor, skeleton: Skeleton) -> Tensor:
         """Poses of the N people, one each, rebuilt: (N, J, 3) → (N, J, 3), any axes and unit.
@@ -89,9 +87,7 @@ class Bodies:
             return made[joint]
 
         built = torch.stack([place(joint) for joint in skeleton.joints], dim=1)
-        built = built + _displacement(built, self.displaced, skeleton)
-        root = built[:, :1]
-        return root + self.size[:, None, None] * (built - root)
+        return built + _displacement(built, self.displaced, skeleton)
 
 
 def _displacement(poses: Tensor, shares: Tensor, skeleton: Skeleton) -> Tensor:
@@ -118,8 +114,8 @@ def trunk_axes(poses: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     return torch.stack([left, up, forwards], dim=1), along.norm(dim=-1)
 
 
-def _alike(normal: "Draw", skeleton: Skeleton) -> Tensor:  # type: ignore[name-defined]
-    """Standard normal numbers (N, J), the same for both sides."""
+def _alike(normal: Callable[[int], Tensor], skeleton: Skeleton) -> Tensor:
+    """Numbers (N, J) of `normal`, the same for both sides."""
     drawn = normal(len(skeleton))
     first = [min(n, other) for n, other in enumerate(skeleton.mirror)]
     return drawn[:, first]

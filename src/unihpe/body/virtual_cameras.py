@@ -34,10 +34,10 @@ OFF_CENTRE = (-0.3, 0.3)  # of the pelvis from the picture's centre, as a share 
 FREE_ELEVATION = (-40.0, 60.0)  # degrees
 FREE_ROLL = 30.0  # degrees, at most; half of the cameras are as level as above
 FREE_FOCAL = (0.6, 4.0)  # of the picture's larger side, uniform in its logarithm
-FREE_EXTENT = (0.2, 1.3)  # of the person's extent in the picture, as a share of its smaller side; so, too
-NEAREST, FARTHEST = 1.8, 50.0  # from the pelvis, in lengths of the body's farthest reach from there
+FREE_EXTENT = (0.2, 1.3)  # of the person, as a share of the picture's smaller side; likewise
+NEAREST, FARTHEST = 1.8, 50.0  # from the pelvis, in lengths of the farthest reach from there
 FREE_ASIDE = (-0.42, 0.42)  # as OFF_CENTRE
-CENTRE = 0.1  # of the principal point from the middle, at most, as a share; of a third of the cameras
+CENTRE = 0.1  # how far, as a share, a third have the principal point off the middle, at most
 SIZES = ((1000.0, 1000.0), (1920.0, 1080.0), (1080.0, 1920.0), (640.0, 480.0))
 
 

@@ -22,7 +22,9 @@ def evaluate(
     rig: options.Rig = None,
     split: Annotated[str | None, Option(help="train, val or test; default test.")] = None,
     stride: Annotated[int | None, Option(min=1, help="Every n-th frame; default 10.")] = None,
-    two_d: Annotated[str, Option(help="2D of a motion: exact or detected.")] = "exact",
+    two_d: Annotated[str, Option(help="2D of a motion: exact, detected or coco.")] = "exact",
+    cameras: Annotated[str, Option(help="Of a motion: fixed, or free as held by hand.")] = "fixed",
+    by: Annotated[str, Option(help="Groups of a motion: source or posture.")] = "source",
     keypoints: Annotated[str, Option(help="2D of a recorded set, such as gt, exact.")] = "gt",
     unknown_focal: Annotated[bool, Option(help="Assume f = √(W² + H²), not the true f.")] = False,
     samples: Annotated[int, Option(min=0, help="Hypotheses for each pose.")] = 0,
@@ -38,13 +40,19 @@ def evaluate(
     from unihpe.model.checkpoint import checkpoint_file
     from unihpe.runs.evaluate import evaluate_checkpoint, write_report
 
-    if two_d not in ("exact", "detected"):
-        raise InputError(f"--two-d {two_d}: it is exact or detected")
+    for option, value, known in (
+        ("two-d", two_d, ("exact", "detected", "coco")),
+        ("cameras", cameras, ("fixed", "free")),
+        ("by", by, ("source", "posture")),
+    ):
+        if value not in known:
+            raise InputError(f"--{option} {value}: it is {' or '.join(known)}")
     if protocol is not None and not (split is None and stride is None):
         raise InputError("--protocol says which split and stride: leave --split and --stride out")
     checkpoint_file(checkpoint)  # before the data: whether there is one
     what: dict[str, Any] = {"protocol": protocol, "split": split or "test", "stride": stride or 10}
-    what |= {"rig": rig, "two_d": two_d, "keypoints": keypoints, "focal_known": not unknown_focal}
+    what |= {"two_d": two_d, "cameras": cameras, "by": by}
+    what |= {"rig": rig, "keypoints": keypoints, "focal_known": not unknown_focal}
     how: dict[str, Any] = {"samples": samples, "sampler": sampler, "steps": steps, "flip": flip}
     how |= {"gallery": gallery, "seed": seed, "device": device}
     report = evaluate_checkpoint(checkpoint, data or _data_set_in(root), root, **what, **how)

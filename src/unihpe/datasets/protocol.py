@@ -50,6 +50,7 @@ class Scored:
     joints: str = "all that set and model share"  # those that can be scored
     keypoints: str = "as asked for"  # which 2D of a recorded set
     two_d: str = ""  # which 2D of virtual cameras
+    cameras: str = ""  # which virtual cameras
     flip: bool = False  # the flip test stands beside
     focal: str = "as asked for"
     step: int | None = None  # frames from one to the next, as in a copy with fewer; None: `stride`

@@ -13,7 +13,9 @@ from unihpe.datasets.variety import Variety
 from unihpe.errors import InputError
 from unihpe.settings import Settings
 
-TwoD = Literal["exact", "detected", "both"]
+# 2D of virtual cameras: exact, with a detector's errors, half of the people each, or of a COCO
+# detector, which knows limbs and nose.
+TwoD = Literal["exact", "detected", "both", "coco"]
 
 
 class DataSettings(Settings):
@@ -32,7 +34,7 @@ class DataSettings(Settings):
     # neighbouring frames are no false negatives of the contrastive losses: 25 is half a second at
     # 50 Hz; 0 draws freely.
     apart: int = Field(0, ge=0)
-    two_d: TwoD = "both"  # of virtual cameras: "both" is half of the people each
+    two_d: TwoD = "both"
     with_pose: bool = True  # of packed people; false withholds their 3D
     keypoints: str = "gt"  # which 2D of a recorded set: gt, exact, cpn_ft_h36m_dbb, …
     # Training weight of the frames of a group of motions: size^(−balance).
@@ -77,7 +79,9 @@ class Part:
     stride: int = 1  # every n-th frame of each view or motion
     training: bool = False  # with all that makes people vary, and without what is held out
     held_out: bool = False  # only what is held out
-    two_d: Literal["exact", "detected"] | None = None  # of virtual cameras; None: as the settings
+    two_d: TwoD | None = None  # None: as the settings
+    cameras: Literal["fixed", "free"] = "fixed"  # virtual ones, where not training
+    by: Literal["source", "posture"] = "source"  # what groups of motion are
 
 
 def open_source(data: DataSettings, part: Part) -> Source:

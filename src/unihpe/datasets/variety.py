@@ -3,6 +3,8 @@
 Each share is of the people of a batch; all are off by default.
 """
 
+from itertools import pairwise
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -37,8 +39,13 @@ class Variety(Settings):
     postures: float = Field(0.0, ge=0, lt=1)
 
 
+AS_RECORDED = Variety()
+
+
 def restated(confidence: Tensor, share: float, rng: torch.Generator) -> Tensor:
     """Scores (N, J) of which a share of the people has others, not 0, that tell nothing."""
+    if not share:
+        return confidence
     n, joints = confidence.shape
     constant, drawn = (uniform((n, columns), (0.2, 1.0), rng) for columns in (1, joints))
     alike = torch.rand(n, 1, generator=rng) < 0.5
@@ -52,6 +59,8 @@ def by_limbs(
     """Keypoints (N, J, 2) and scores (N, J) of which a share of the people is known by the limbs:
     the other joints are made of those, where a rule says how, or missing, half of the people each.
     """
+    if not share:
+        return keypoints, confidence
     limbs = [n for n, joint in enumerate(skeleton.joints) if side_of(joint) != "centre"]
     own = named("limbs", " ".join(skeleton.joints[n] for n in limbs))
     made = convert(keypoints[:, limbs], confidence[:, limbs], own, skeleton)
@@ -82,6 +91,8 @@ def recombined(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Gener
     A limb keeps its angles to the trunk it came from, which a body can do, and takes the bone
     lengths of the one it comes to (EvoSkeleton, PoseAug).
     """
+    if not share:
+        return world
     axes, _ = trunk_axes(world, skeleton)
     own = (world - world[:, :1]) @ axes.mT  # in the trunk's axes
     result = own.clone()
@@ -106,7 +117,7 @@ def _limbs(skeleton: Skeleton) -> list[list[tuple[int, int]]]:
     return [
         [
             (skeleton.index(a), skeleton.index(b))
-            for a, b in zip(chain, chain[1:], strict=False)
+            for a, b in pairwise(chain)
             if skeleton.parent_of.get(b) == a
         ]
         for chain in chains
@@ -115,7 +126,11 @@ def _limbs(skeleton: Skeleton) -> list[list[tuple[int, int]]]:
 
 def turned(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Generator) -> Tensor:
     """Poses (N, J, 3) of which a share is turned about its root, alike in all directions."""
+    if not share:
+        return world
     quaternion = torch.randn(len(world), 4, generator=rng)
     root = world[:, :1]
     rotated = (world - root) @ rotation_of(quaternion).mT + root
-    return torch.where((torch.rand(len(world), generator=rng) < share)[:, None, None], rotated, world)
+    return torch.where(
+        (torch.rand(len(world), generator=rng) < share)[:, None, None], rotated, world
+    )

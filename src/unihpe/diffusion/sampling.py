@@ -2,7 +2,8 @@
 
 All see the model as a denoiser x̂₀(x_t, t), with t of shape (1,): the whole batch moves together.
 All start from noise x (B, ...) with the standard deviation `path.prior_std` and give data of the
-same shape, which may as well be (samples, people, ...): see `step_noise`. What each costs is counted in network evaluations (NFE).
+same shape, which may as well be (samples, people, ...): see `_step_noise`. What each costs is
+counted in network evaluations (NFE).
 """
 
 from collections.abc import Callable
@@ -35,7 +36,7 @@ def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) 
     return torch.randn(shape, generator=generator, device=generator.device) * path.prior_std
 
 
-def step_noise(x: Tensor, generator: torch.Generator, apart: int = 2) -> Tensor:
+def _step_noise(x: Tensor, generator: torch.Generator, apart: int = 2) -> Tensor:
     """Noise for data x (B, J, C), or for (samples, people, J, C), where all people have the same:
     so what is drawn for a person does not depend on who else is there, and moves smoothly through
     a video. `apart` are the axes of one pose."""
@@ -71,7 +72,7 @@ def euler_maruyama(
         f, g2 = (over(part, x) for part in path.coefficients(t))
         x = mean = x - (f * x - g2 * score(denoise, path, x, t)) * dt
         if generator is not None:
-            x = mean + (g2 * dt).sqrt() * step_noise(x, generator)
+            x = mean + (g2 * dt).sqrt() * _step_noise(x, generator)
     return mean
 
 

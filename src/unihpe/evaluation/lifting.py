@@ -74,7 +74,7 @@ class Tally:
         if self.skeleton.root:
             counts[:, self.skeleton.index(self.skeleton.root)] = False
         inside = (error[..., None] <= radii.cpu()) & counts[..., None]
-        return (inside.sum(1) / counts.sum(1, keepdim=True)).mT
+        return torch.div(inside.sum(1), counts.sum(1, keepdim=True)).mT
 
     def coverage(self) -> dict[str, dict[str, float]]:
         """The shares of joints within the stated radii, by what was stated and by group."""

@@ -43,9 +43,7 @@ def point_loss(
     return distance(guess, x0, seen)
 
 
-def quantile_loss(
-    radius: Tensor, error: Tensor, shares: tuple[float, ...], seen: Tensor
-) -> Tensor:
+def quantile_loss(radius: Tensor, error: Tensor, shares: tuple[float, ...], seen: Tensor) -> Tensor:
     """How badly radii (B, J, S) cut off the `shares` of errors (B, J): the pinball loss of their
     logarithms, whose minimiser is each quantile; of small joints it takes as much notice as of
     those that err by a lot."""

@@ -148,7 +148,7 @@ class UniHPE(nn.Module):
         the odds of `error_head.SHARES`; None for a model that does not say."""
         if self.error_head is None:
             return None
-        return self.error_head.radii(embedding, source) * self.pose_scale
+        return torch.mul(self.error_head.radii(embedding, source), self.pose_scale)
 
     def has_point_estimate(self, target: Modality) -> bool:
         """Whether `estimate` works: for MLP decoders, and predictions with an answer at t = 1."""
@@ -214,7 +214,7 @@ class UniHPE(nn.Module):
         denoise = decoder.denoiser(prepared)
 
         def denoise_all(x: Tensor, t: Tensor) -> Tensor:
-            return denoise(x.flatten(0, 1), t).unflatten(0, (samples, people))
+            return cast(Tensor, denoise(x.flatten(0, 1), t).unflatten(0, (samples, people)))
 
         poses = sampler(denoise_all, decoder.diffusion, noise)
         return self._outside(poses, target, box)

@@ -12,7 +12,7 @@ from unihpe.datasets import get_data_set
 from unihpe.datasets.counts import Split, frames_apart, what_is_absent
 from unihpe.datasets.dataset import Reading
 from unihpe.datasets.protocol import Protocol, Scored
-from unihpe.datasets.settings import DataSettings, Part, open_source
+from unihpe.datasets.settings import DataSettings, Part, TwoD, open_source
 from unihpe.datasets.source import Source, in_joints
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
@@ -22,6 +22,11 @@ from unihpe.io.files import write_text
 from unihpe.model.build import load_model
 from unihpe.recipe import Recipe
 from unihpe.settings import parse
+
+CAMERAS = {
+    "fixed": "four fixed virtual cameras placed like Human3.6M's",
+    "free": "one virtual camera a frame, held by hand (joints outside its picture are missing)",
+}
 
 
 def evaluate_checkpoint(
@@ -33,7 +38,9 @@ def evaluate_checkpoint(
     rig: Path | None = None,
     split: str = "test",
     stride: int = 10,
-    two_d: Literal["exact", "detected"] = "exact",
+    two_d: TwoD = "exact",
+    cameras: Literal["fixed", "free"] = "fixed",
+    by: Literal["source", "posture"] = "source",
     keypoints: str = "gt",
     focal_known: bool = True,
     samples: int = 0,
@@ -56,7 +63,7 @@ def evaluate_checkpoint(
     settings = recipe.data.model_copy(update=place | {"with_pose": True})
     if protocol is None:
         rules = replace(data_set.default, split=split, stride=stride)
-        source = open_source(settings, Part(split, stride, two_d=two_d))
+        source = open_source(settings, Part(split, stride, two_d=two_d, cameras=cameras, by=by))
         scored = Scored(layout=source.layout)
     else:
         rules = data_set.protocol(protocol)
@@ -65,7 +72,7 @@ def evaluate_checkpoint(
     virtual = two_d if two_d == "exact" else f"{two_d}, detector noise seed {seed}"
     focal = "true" if focal_known else "assumed √(W² + H²)"
     scored = replace(_described(scored, source), data=data_set.name, flip=flip, focal=focal)
-    scored = replace(scored, keypoints=keypoints, two_d=virtual)
+    scored = replace(scored, keypoints=keypoints, two_d=virtual, cameras=CAMERAS[cameras])
     # hypotheses must not change the data
     noise, generator = (torch.Generator().manual_seed(s) for s in (seed, seed + 1))
     what = model, prepared(source, noise, device, focal_known), rules.words(scored)

@@ -60,10 +60,12 @@ def _errors_of(joint: str) -> _JointErrors:
     return ERRORS.get(joint.removeprefix("left_").removeprefix("right_"), OTHER)
 
 
-def detect(keypoints: Tensor, skeleton: Skeleton, generator: Generator) -> tuple[Tensor, Tensor]:
+def detect(
+    keypoints: Tensor, known: Tensor, skeleton: Skeleton, generator: Generator
+) -> tuple[Tensor, Tensor]:
     """Exact 2D joints (N, J, 2), pixels, as a detector would report them; and confidence (N, J).
 
-    An undetected joint has confidence 0 and NaN coordinates.
+    A joint that it misses, or that is not `known`, (N, J) above 0, has confidence 0.
     """
     n, joints = keypoints.shape[:2]
     rows = [_errors_of(joint) for joint in skeleton.joints]
@@ -71,8 +73,7 @@ def detect(keypoints: Tensor, skeleton: Skeleton, generator: Generator) -> tuple
     edges = rates.cumsum(-1).expand(n, joints, 4).contiguous()
     drawn = uniform((n, joints, 1), (0, 1), generator)
     outcome = torch.searchsorted(edges, drawn)[..., 0]  # as in `OUTCOMES`: 0 jitter … 4 good
-    known = keypoints.isfinite().all(-1)
-    least, most = extent(keypoints, known)
+    least, most = extent(keypoints, keypoints.isfinite().all(-1))
     size = most - least  # of each person, (N, 2)
     centre = torch.where((outcome == 1)[..., None], keypoints[:, list(skeleton.mirror)], keypoints)
     aside = uniform((n, 1, 1), SWAP_DISTANCE, generator) * size.amax(-1)[:, None, None]
@@ -90,4 +91,4 @@ def detect(keypoints: Tensor, skeleton: Skeleton, generator: Generator) -> tuple
     lost &= lost.sum(1, keepdim=True) <= joints - FEWEST_JOINTS
     low, high = stated[outcome].unbind(-1)
     confidence = torch.where(lost, 0.0, uniform((n, joints), (low, high), generator))
-    return torch.where(lost[..., None], torch.nan, spots), confidence
+    return torch.where(lost[..., None], torch.nan, spots), torch.where(known > 0, confidence, 0.0)

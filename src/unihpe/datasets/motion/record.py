@@ -7,11 +7,11 @@ from unihpe.body.batch import evenly_spaced
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.dataset import DataSet
 from unihpe.datasets.motion.source import MotionSource, open_motion, together
-from unihpe.datasets.variety import Variety
 from unihpe.datasets.proofs import CHECKED_POSES, first_leg, legs_of, thigh_length, unit_of
 from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
+from unihpe.datasets.variety import AS_RECORDED
 
 WRONG = {"swapped": "left and right legs are exchanged", "mirrored": "all is seen in a mirror"}
 
@@ -22,11 +22,12 @@ def _open_set(data: DataSettings, part: Part) -> Source:
     motion = together([open_motion(Path(root), rig) for root in (data.root, *data.also)])
     return MotionSource(
         motion.converted(get_skeleton(data.skeleton)).select(part.split, part.stride),
-        "random" if part.training else "fixed",
+        "random" if part.training else part.cameras,
         part.two_d or data.two_d,
         balance=data.balance if part.training else 0.0,
         body_scale=data.body_scale if part.training else 0.0,
-        variety=data.variety if part.training else Variety(),
+        variety=data.variety if part.training else AS_RECORDED,
+        by=part.by,
     )
 
 
@@ -64,10 +65,9 @@ def _files(root: Path) -> list[Path]:
 
 WHAT = (
     "motion capture, split {split} (motions without a split included), every {stride}th frame of"
-    " each motion, four fixed virtual cameras placed like Human3.6M's, 2D {two_d}; focal length in"
-    " the box token: {focal}"
+    " each motion, {cameras}, 2D {two_d}; focal length in the box token: {focal}"
 )
-FIXED_CAMERAS = Protocol("motion-fixed-cameras", texts=PLAIN | {"data": WHAT})
+VIRTUAL = Protocol("motion-virtual-cameras", texts=PLAIN | {"data": WHAT})
 DATA_SET = DataSet(
     "motion",
     "CMU motion capture as BVH, mocap.cs.cmu.edu",
@@ -76,5 +76,5 @@ DATA_SET = DataSet(
     _files,
     check=_check_motion,
     world_poses=lambda root, split: open_motion(root).select(split).poses,
-    default=FIXED_CAMERAS,
+    default=VIRTUAL,
 )

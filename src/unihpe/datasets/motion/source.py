@@ -5,7 +5,7 @@ into a disc, so that a walk across the hall stays before the cameras, and its fl
 neither changes a pose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from pathlib import Path
@@ -13,17 +13,22 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from unihpe.body import virtual_cameras as virtual
 from unihpe.body.batch import FEWEST_JOINTS, Frames
+from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
+from unihpe.body.postures import KINDS, postures
 from unihpe.body.proportions import Bodies
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.motion.bvh import load_folder
 from unihpe.datasets.motion.coco_detector import coco_detect
 from unihpe.datasets.motion.detector import detect
+from unihpe.datasets.settings import TwoD
+from unihpe.datasets.source import Source
 from unihpe.datasets.variety import (
+    AS_RECORDED,
     Variety,
     by_limbs,
     by_posture,
@@ -31,13 +36,14 @@ from unihpe.datasets.variety import (
     restated,
     turned,
 )
-from unihpe.datasets.settings import TwoD
-from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 
 NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split")
+Detector = Callable[[Tensor, Tensor, Skeleton, Generator], tuple[Tensor, Tensor]]
 FIXED = len(virtual.FIXED_POSITIONS)
+# Each takes exact 2D, with scores of 0 where nothing is known, as a detector would report it.
+DETECTORS: dict[str, Detector] = {"detected": detect, "coco": coco_detect}
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 
 
@@ -101,9 +107,12 @@ def together(parts: Sequence[Motion]) -> Motion:
         parts[0].skeleton,
         torch.cat([part.poses for part in parts]),
         torch.cat([part.sequence + start for part, start in zip(parts, starts, strict=False)]),
-        *(tuple(chain.from_iterable(column)) for column in zip(
-            *((part.names, part.groups, part.splits) for part in parts), strict=True
-        )),
+        *(
+            tuple(chain.from_iterable(column))
+            for column in zip(
+                *((part.names, part.groups, part.splits) for part in parts), strict=True
+            )
+        ),
     )
 
 
@@ -162,12 +171,14 @@ def _on_stage(motion: Motion) -> Motion:
 @dataclass(eq=False)
 class MotionSource(Source):
     motion: Motion
-    # Four like Human3.6M's, index = 4·frame + camera; or a new one at each read, half mirrored.
-    view: Literal["fixed", "random"]
-    two_d: TwoD = "exact"  # or "detected" (`detector.detect`), or "both": half of the people each
+    # Four like Human3.6M's, index = 4·frame + camera; one held by hand for each frame; or, for
+    # training, a new one at each read, with people mirrored and varied.
+    view: Literal["fixed", "free", "random"]
+    two_d: TwoD = "exact"
     balance: float = 0.0  # groups weigh size^(−balance) a frame: 0 draws frames alike, 1 groups
     body_scale: float = 0.0  # random size, uniform within 1 ± this ("random" view only)
-    variety: Variety = Variety()  # what else people vary in ("random" view only)
+    variety: Variety = AS_RECORDED  # what else people vary in ("random" view only)
+    by: Literal["source", "posture"] = "source"  # what the groups are
 
     @property
     def skeleton(self) -> Skeleton:
@@ -187,73 +198,77 @@ class MotionSource(Source):
             weight = by_posture(weight, poses, self.skeleton, share)
         return weight.repeat_interleave(len(self) // len(self.motion))
 
-    def read(self, indices: Tensor, generator: torch.Generator) -> Frames:
+    def read(self, indices: Tensor, generator: Generator) -> Frames:
         """The people at `indices` (N,); cameras and noise come from `generator`."""
-        if self.view == "fixed":
-            frames = indices // FIXED
-            world, camera = self.motion.poses[frames], virtual.fixed_cameras(indices % FIXED)
-        else:
-            frames, world = indices, self.varied(self.motion.poses[indices], generator)
-            pelvis = world[:, self.skeleton.index("pelvis")]
-            camera = virtual.random_cameras(pelvis, generator)
-            if self.variety.free_cameras:
-                free = torch.rand(len(world), generator=generator) < self.variety.free_cameras
-                held = virtual.free_cameras(world, pelvis, generator)
-                camera = camera.where(~free, held)
+        frames = indices // FIXED if self.view == "fixed" else indices
+        world = self.motion.poses[frames]
+        if self.view == "random":
+            world = self.varied(world, generator)
+        camera = self.cameras(world, indices, generator)
         pose = camera.to_camera(world)
         exact = camera.project(pose)
-        sight = in_sight(exact, camera.size).float()
-        keypoints, confidence = self.detected(exact, sight, generator)
-        if self.view == "random":
-            keypoints, confidence = self.varied_2d(exact, sight, keypoints, confidence, generator)
-        groups = tuple(self.motion.groups[s] for s in self.motion.sequence[frames].tolist())
-        return Frames(keypoints, confidence, pose, camera, groups, indices)
+        # the fixed cameras' pictures are taken to be large enough, as ever
+        sight = exact.isfinite().all(-1) if self.view == "fixed" else _in_sight(exact, camera.size)
+        keypoints, confidence = self.seen(exact, sight.float(), generator)
+        return Frames(keypoints, confidence, pose, camera, self.groups(frames), indices)
 
-    def detected(
-        self, keypoints: Tensor, sight: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Exact 2D (N, J, 2) of the joints in sight, (N, J), as `two_d` says, with scores (N, J);
+    def cameras(self, world: Tensor, indices: Tensor, generator: Generator) -> Camera:
+        """A camera for each pose (N, J, 3)."""
+        if self.view == "fixed":
+            return virtual.fixed_cameras(indices % FIXED)
+        pelvis = world[:, self.skeleton.index("pelvis")]
+        if self.view == "free":
+            return virtual.free_cameras(world, pelvis, generator)
+        level, share = virtual.random_cameras(pelvis, generator), self.variety.free_cameras
+        if not share:
+            return level
+        stays = torch.rand(len(world), generator=generator) >= share
+        return level.where(stays, virtual.free_cameras(world, pelvis, generator))
+
+    def groups(self, frames: Tensor) -> tuple[str, ...]:
+        """What each frame's score is averaged in."""
+        if self.by == "posture":
+            kinds = postures(self.motion.poses[frames], self.skeleton)
+            return tuple(KINDS[kind] for kind in kinds.tolist())
+        return tuple(self.motion.groups[s] for s in self.motion.sequence[frames].tolist())
+
+    def seen(self, exact: Tensor, sight: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """2D (N, J, 2) with scores (N, J), of exact 2D of which `sight` (N, J) is in the picture;
         a person of whom a detector would find too little stays exact."""
-        if self.two_d == "exact":
-            return keypoints, sight
-        noisy, stated = detect(keypoints, self.skeleton, generator)
-        share = 0.5 if self.two_d == "both" else 1.0
-        chosen = torch.rand(len(keypoints), generator=generator) < share
-        chosen &= (stated * sight > 0).sum(1) >= FEWEST_JOINTS
-        confidence = torch.where(chosen[:, None], stated * sight, sight)
-        return torch.where(chosen[:, None, None], noisy, keypoints), confidence
+        shares = {"detected": {"exact": 0.0, "both": 0.5}.get(self.two_d, 1.0), "coco": 0.0}
+        if self.two_d == "coco":
+            shares = {"coco": 1.0}
+        elif self.view == "random":
+            shares["coco"] = self.variety.coco
+        keypoints, confidence = exact, sight
+        for name, share in shares.items():
+            if share:
+                found, score = DETECTORS[name](exact, sight, self.skeleton, generator)
+                chosen = torch.rand(len(exact), generator=generator) < share
+                chosen &= (score > 0).sum(1) >= FEWEST_JOINTS
+                keypoints = torch.where(chosen[:, None, None], found, keypoints)
+                confidence = torch.where(chosen[:, None], score, confidence)
+        if self.view == "random":
+            vary, joints = self.variety, self.skeleton
+            keypoints, confidence = by_limbs(keypoints, confidence, joints, vary.limbs, generator)
+            confidence = restated(confidence, vary.scores, generator)
+        return keypoints, confidence
 
-    def varied_2d(
-        self,
-        exact: Tensor,
-        sight: Tensor,
-        keypoints: Tensor,
-        confidence: Tensor,
-        generator: torch.Generator,
-    ) -> tuple[Tensor, Tensor]:
-        """2D as training sees it: some people's by a COCO detector, by their limbs, or with scores
-        that tell nothing; (N, J, 2) and (N, J) each."""
-        vary, skeleton = self.variety, self.skeleton
-        if vary.coco:
-            found, score = coco_detect(exact, sight, skeleton, generator)
-            chosen = torch.rand(len(exact), generator=generator) < vary.coco
-            chosen &= (score > 0).sum(1) >= FEWEST_JOINTS
-            keypoints = torch.where(chosen[:, None, None], found, keypoints)
-            confidence = torch.where(chosen[:, None], score, confidence)
-        keypoints, confidence = by_limbs(keypoints, confidence, skeleton, vary.limbs, generator)
-        return keypoints, restated(confidence, vary.scores, generator)
-
-    def varied(self, world: Tensor, generator: torch.Generator) -> Tensor:
+    def varied(self, world: Tensor, generator: Generator) -> Tensor:
         """Half of the people mirrored, each of a random size: (N, J, 3) → (N, J, 3), mm."""
         chosen = torch.rand(len(world), generator=generator) < 0.5
         world = torch.where(chosen[:, None, None], self.skeleton.mirrored(world), world)
         vary, skeleton = self.variety, self.skeleton
         world = recombined(world, skeleton, vary.recombined, generator)
-        bodies = Bodies.draw(len(world), skeleton, generator, self.body_scale, vary.bodies)
-        return turned(bodies.shape(world, skeleton), skeleton, vary.turned, generator)
+        if vary.bodies:
+            bodies = Bodies.draw(len(world), skeleton, generator, vary.bodies)
+            world = bodies.shape(world, skeleton)
+        limits = (1 - self.body_scale, 1 + self.body_scale)
+        world = world * virtual.uniform((len(world), 1, 1), limits, generator)
+        return turned(world, skeleton, vary.turned, generator)
 
 
-def in_sight(keypoints: Tensor, size: Tensor) -> Tensor:
+def _in_sight(keypoints: Tensor, size: Tensor) -> Tensor:
     """Which joints (N, J, 2) lie in their picture of size (N, 2); all of a person of whom fewer
     than four do."""
     inside = ((keypoints >= 0) & (keypoints <= size[:, None])).all(-1)
