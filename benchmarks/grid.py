@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lifting import DATA, MEAN, TestData, errors, point_of, read_test, rows, where
+from lifting import DATA, MEAN, MORE, Tests, errors, point_of, read_tests, where
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality
+from unihpe.body.batch import Batch, Modality, chosen, evenly_spaced
 from unihpe.body.metrics import mpjpe
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.settings import Part, open_source
@@ -53,7 +53,7 @@ ENCODERS = {
 
 def spread(batch: Batch, count: int) -> Batch:
     """Some people, evenly spread."""
-    return rows(batch, torch.linspace(0, len(batch) - 1, min(count, len(batch))).long())
+    return chosen(batch, evenly_spaced(len(batch), count))
 
 
 @torch.no_grad()
@@ -78,15 +78,15 @@ def sampled(model: UniHPE, test: Batch) -> dict[str, float]:
     return found
 
 
-def scores(model: UniHPE, test: TestData) -> dict[str, float]:
+def scores(model: UniHPE, tests: Tests) -> dict[str, float]:
     """What a model's 3D decoder can do, mm, 2D exact."""
-    part = spread(test.exact, EVALUATED)
+    part = spread(tests["exact"], EVALUATED)
     found = {}
     if model.has_point_estimate(Modality.POSE_3D):
         found["point"] = errors(point_of(model), part)[MEAN]
     if not model.can_be_sampled(Modality.POSE_3D):
         return found
-    return {**found, **sampled(model, test.exact)}
+    return {**found, **sampled(model, tests["exact"])}
 
 
 def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
         recipe.data,
     )
     cached = cache(model, draw, args.steps, args.batch)
-    test = read_test(args.data)
+    tests = read_tests(args.data, MORE)
     result: dict[str, Any] = {**where(), "samples": args.steps * args.batch, "rows": []}
     pairs: Sequence[tuple[str, PathKind, Prediction]] = [
         ("diffusion", path, prediction)
@@ -126,7 +126,7 @@ def parametrisations(args: argparse.Namespace) -> dict[str, Any]:
             )
             name = "MLP, mean square" if kind == "mlp" else f"{path} {prediction}"
             result["rows"].append(
-                {"decoder": name, "point term": point, **scores(model.eval(), test)}
+                {"decoder": name, "point term": point, **scores(model.eval(), tests)}
             )
             print(result["rows"][-1], flush=True)
             write_text(args.json, json.dumps(result, indent=2) + "\n")
@@ -168,7 +168,7 @@ def fit(model: UniHPE, cached: list[tuple[Tensor, Batch]], decoding: Decoding) -
 
 def architectures(args: argparse.Namespace) -> dict[str, Any]:
     """Table 4, whole models: MLP and transformer 2D encoders with MLP and diffusion decoders."""
-    test = read_test(args.data)
+    tests = read_tests(args.data, MORE)
     result: dict[str, Any] = {**where(), "rows": []}
     base = load_recipe("lifting", (f"data.root={args.data}",))
     for encoder, (settings, learning_rate) in ENCODERS.items():
@@ -187,11 +187,11 @@ def architectures(args: argparse.Namespace) -> dict[str, Any]:
             out, begin = args.runs / f"{encoder}_{decoder}_{args.steps}", time.time()
             model, progress = train_recipe(recipe, out, resume=(out / "training.pt").exists())
             model.eval()
-            detected = errors(point_of(model), spread(test.detected, EVALUATED))[MEAN]
+            detected = errors(point_of(model), spread(tests["detected"], EVALUATED))[MEAN]
             row = {
                 "2D encoder": encoder,
                 "decoder": decoder,
-                **scores(model, test),
+                **scores(model, tests),
                 "point, 2D detected": detected,
             }
             result["samples"] = progress.samples

@@ -75,6 +75,6 @@ def card_of(recipe: Recipe, samples: int) -> Card:
     """The checkpoint's card; `samples` are those of all runs that led to it."""
     fields = recipe.model_dump(mode="json")
     for table in filter(None, (fields["data"], fields["poses"], *fields["mix"])):
-        table["root"] = ""  # paths mean nothing elsewhere
+        table |= {"root": "", "also": []}  # paths mean nothing elsewhere
     joints, data, licence = recipe.data.skeleton, recipe.data.description, recipe.data.licence
     return Card(skeleton=joints, recipe=fields, data=data, licence=licence, samples=samples)
