@@ -16,7 +16,8 @@ class ErrorHead(nn.Module):
 
     It learns quantiles of the errors of the model's own answers (`losses.quantile_loss`). On people
     of training those errors are too small: `calibration` widens the radii to what people show who
-    were not trained on, a factor for each source, joint and share.
+    were not trained on, a factor for each source, joint and share; it is NaN for a source that
+    nobody has calibrated, of which nothing is stated.
     """
 
     calibration: Tensor
@@ -32,7 +33,8 @@ class ErrorHead(nn.Module):
             nn.SiLU(),
             nn.Linear(width, joints * len(SHARES)),
         )
-        self.register_buffer("calibration", torch.ones(len(Modality), joints, len(SHARES)))
+        factors = torch.full((len(Modality), joints, len(SHARES)), torch.nan)
+        self.register_buffer("calibration", factors)
 
     def forward(self, embedding: Tensor, source: Modality) -> Tensor:
         """Unit embeddings (B, D) of one modality → radii (B, J, 2) over the pose scale, as learned:
@@ -41,6 +43,7 @@ class ErrorHead(nn.Module):
         raw = self.layers(x).float().unflatten(1, (self.joints, len(SHARES)))
         return cast(Tensor, TYPICAL * raw.exp().cumsum(-1) / 2)  # the second is the larger one
 
-    def radii(self, embedding: Tensor, source: Modality) -> Tensor:
-        """Calibrated radii (B, J, 2), over the pose scale."""
-        return cast(Tensor, self(embedding, source) * self.calibration[source])
+    def radii(self, embedding: Tensor, source: Modality) -> Tensor | None:
+        """Calibrated radii (B, J, 2), over the pose scale; None for a source without them."""
+        factors = self.calibration[source]
+        return self(embedding, source) * factors if bool(factors.isfinite().all()) else None

@@ -146,9 +146,8 @@ class UniHPE(nn.Module):
     def radii(self, embedding: Tensor, source: Modality) -> Tensor | None:
         """Radii (B, J, 2) in mm within which the true joints lie about the 3D point estimate with
         the odds of `error_head.SHARES`; None for a model that does not say."""
-        if self.error_head is None:
-            return None
-        return torch.mul(self.error_head.radii(embedding, source), self.pose_scale)
+        radii = None if self.error_head is None else self.error_head.radii(embedding, source)
+        return None if radii is None else radii * self.pose_scale
 
     def has_point_estimate(self, target: Modality) -> bool:
         """Whether `estimate` works: for MLP decoders, and predictions with an answer at t = 1."""

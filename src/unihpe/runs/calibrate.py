@@ -14,7 +14,6 @@ from unihpe.recipe import Recipe
 from unihpe.training.streams import training_stream
 
 PEOPLE, AT_ONCE = 32_768, 2048
-FEWEST = 100  # errors of a joint that make a quantile
 
 
 @torch.no_grad()
@@ -38,11 +37,11 @@ def calibrate(model: UniHPE, recipe: Recipe) -> bool:
     device = model.pose_scale.device
     batches = (draw(AT_ONCE, generator, False).to(device) for _ in range(PEOPLE // AT_ONCE))
     ratios = torch.cat([_ratios(model, skeleton, batch, source) for batch in batches])
-    for joint, own in enumerate(ratios.unbind(1)):
-        known = own[own.isfinite().all(1)]  # (N, 2)
-        for share, odds in enumerate(SHARES):
-            if len(known) >= FEWEST:
-                head.calibration[source, joint, share] = known[:, share].quantile(odds)
+    odds = torch.tensor(SHARES, device=device)
+    head.calibration[source] = torch.stack(
+        [own.nanquantile(share, dim=0) for share, own in zip(odds, ratios.unbind(2), strict=True)],
+        dim=1,
+    )
     return True
 
 

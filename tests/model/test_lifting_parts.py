@@ -1,0 +1,136 @@
+"""Encoders of bones, 3D in the ray frame, and radii of stated odds."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from unihpe.body.batch import Modality, chosen
+from unihpe.body.prepare import prepare, root_relative
+from unihpe.body.skeleton import get_skeleton
+from unihpe.datasets.motion.source import MotionSource
+from unihpe.diffusion.sampling import build_sampler
+from unihpe.inference.answer import Draw, answer
+from unihpe.losses import quantile_loss
+from unihpe.model.build import ModelSettings, build_model
+from unihpe.model.error_head import SHARES, ErrorHead
+
+SKELETON = get_skeleton("human36m17")
+BONES = {"kind": "bones", "width": 64, "depth": 1, "dropout": 0.0}
+DECODER = {"width": 64, "path": "linear", "prediction": "x0"}
+PATH = Modality.POSE_2D, Modality.POSE_3D
+
+
+def small(**changes):
+    settings = {
+        "embedding": 64,
+        "frame": "ray",
+        "encoder_2d": BONES,
+        "encoder_3d": BONES,
+        "decoder_2d": {**DECODER, "box_token": True},
+        "decoder_3d": DECODER,
+        "error_head": True,
+        **changes,
+    }
+    made = build_model(ModelSettings.model_validate(settings), "human36m17", 0, (300.0, 0.4))
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def batch(motion):
+    frames = MotionSource(motion, "free").read(torch.arange(40), torch.Generator().manual_seed(0))
+    return prepare(frames, SKELETON)
+
+
+def test_the_ray_frame_is_inside_alone(batch):
+    """What goes in as camera axes comes out as camera axes."""
+    model = small()
+    inside, seen = model.target(batch, Modality.POSE_3D)
+    assert not torch.allclose(inside * 300, batch.pose, atol=5.0)
+    outside = model._outside(inside, Modality.POSE_3D, batch.box_token)
+    assert_close(outside, batch.pose, atol=0.01, rtol=1e-4)
+    assert seen.all()
+    plain = small(frame="camera").target(batch, Modality.POSE_3D)[0]
+    assert_close(plain * 300, batch.pose, atol=0.01, rtol=1e-4)
+
+
+def test_a_missing_joints_place_does_not_matter(batch):
+    model = small()
+    confidence = batch.confidence.clone()
+    confidence[:, 4] = 0
+    keypoints = batch.keypoints.clone()
+    keypoints[:, 4] = 7.0
+    embeddings = [
+        model.encoder_2d(points, confidence, batch.box_token)
+        for points in (batch.keypoints, keypoints)
+    ]
+    assert_close(*embeddings)
+    assert_close(embeddings[0].norm(dim=1), torch.ones(40))
+
+
+@pytest.mark.parametrize("name", ["auto", "euler-maruyama"])
+def test_nobodys_hypotheses_depend_on_company(batch, name):
+    model = small()
+
+    def drawn(rows):
+        part = chosen(batch, rows)
+        generator = torch.Generator().manual_seed(3)
+        draw = Draw(build_sampler(name, 8, generator), generator, 5)
+        return answer(model, SKELETON, part, [Modality.POSE_2D], draw).hypotheses
+
+    together, alone = drawn(torch.arange(12)), drawn(torch.tensor([7]))
+    assert_close(together[:, 7], alone[:, 0], atol=1e-3, rtol=1e-5)
+    assert (alone[0] - alone[1]).abs().max() > 0.02  # samples differ
+
+
+def test_quantile_loss_is_least_at_the_quantiles():
+    error = torch.rand(4000, 1, generator=torch.Generator().manual_seed(0)) + 0.05
+    seen = torch.ones(4000, 1, dtype=torch.bool)
+    losses = {}
+    for factor in (0.8, 1.0, 1.25):
+        radius = factor * torch.stack([error.quantile(q) for q in torch.tensor(SHARES)])
+        losses[factor] = quantile_loss(radius.expand(4000, 1, 2), error, SHARES, seen)
+    assert losses[1.0] < losses[0.8] and losses[1.0] < losses[1.25]
+    spoiled = error.clone()
+    spoiled[0] = torch.nan
+    unseen = seen.clone()
+    unseen[0] = False
+    masked = quantile_loss(torch.ones(4000, 1, 2), spoiled.nan_to_num(9.0), SHARES, unseen)
+    assert masked.isfinite()
+
+
+def test_radii_are_stated_only_after_calibration_and_the_second_is_larger(batch):
+    model = small()
+    embedding = model.encode(batch, Modality.POSE_2D)
+    assert model.radii(embedding, Modality.POSE_2D) is None
+    assert small(error_head=False).radii(embedding, Modality.POSE_2D) is None
+    model.error_head.calibration[Modality.POSE_2D] = 2.0
+    radii = model.radii(embedding, Modality.POSE_2D)
+    assert radii.shape == (40, 17, 2) and (radii[..., 1] > radii[..., 0]).all()
+    raw = model.error_head(embedding, Modality.POSE_2D)
+    assert_close(radii, 2 * raw * 300)
+    assert model.radii(embedding, Modality.IMAGE) is None
+    made = answer(model, SKELETON, batch, [Modality.POSE_2D])
+    assert_close(made.radii, radii)
+
+
+def test_an_error_head_can_learn_quantiles():
+    torch.manual_seed(0)
+    head = ErrorHead(32, 2)
+    embedding = torch.nn.functional.normalize(torch.randn(2000, 32), dim=1)
+    error = torch.rand(2000, 2) * torch.tensor([1.0, 0.2])
+    optimiser = torch.optim.AdamW(head.parameters(), lr=3e-3)
+    for _ in range(600):
+        radius = head(embedding, Modality.POSE_2D)
+        loss = quantile_loss(radius, error, SHARES, torch.ones_like(error, dtype=torch.bool))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    inside = (error[..., None] <= radius).float().mean((0, 1))
+    assert_close(inside, torch.tensor(SHARES), atol=0.08, rtol=0)
+
+
+def test_root_stays_where_it_is(batch):
+    model = small()
+    embedding = model.encode(batch, Modality.POSE_2D)
+    pose = model.estimate(embedding, *PATH, batch.box_token)
+    assert root_relative(pose, SKELETON)[:, 0].abs().max() < 1e-3
