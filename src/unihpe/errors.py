@@ -18,3 +18,8 @@ def listing(names: Collection[str], most: int = 8) -> str:
     """Names for a message, the first few of many."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(list(names)[:most]) + more
+
+
+def number_of(count: int, one: str, many: str) -> str:
+    """A number and its noun: "1 person", "2 people"."""
+    return f"{count:,} {one if count == 1 else many}"

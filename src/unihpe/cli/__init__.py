@@ -1,6 +1,7 @@
 """The command line: one file a command; everything that is said to people is said here."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -51,6 +52,9 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files need not be text: those are escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
     except InputError as error:

@@ -1,0 +1,115 @@
+"""Whether keypoints look like what they are said to be: pixels, a joint set, left and right.
+
+The limits were measured on 3,000 projected motion-capture poses and on COCO's people
+(docs/notebook/confidence.md).
+"""
+
+import numpy as np
+
+from unihpe.body.skeleton import SKELETONS, Skeleton, get_skeleton
+from unihpe.inputs.detections import Units
+from unihpe.io.arrays import Array
+
+TINY = 2.0  # pixels: a person within is none; shares of the picture are
+PIXELS_AT_LEAST = 10.0  # shares reach no such values
+AT_ORIGIN = 0.01  # metres: MediaPipe's world landmarks have the hips' mid-point there
+MOST_BONES = 0.7  # of a set's bones must be seen, to judge the set by a person
+TOO_LONG = 1.0  # mean bone over a person's spread; right sets reach 0.97, wrong ones begin at 0.98
+BETTER = 0.73  # a wrong set's bones are never as short beside the right one's
+TWISTED, CLEAR = -0.5, 0.2  # cosine of shoulders and hips; sine of a face's sides
+WIDE = 0.2  # of the spread: narrower shoulders and hips are seen from the side and may point anywhere
+SURE = 0.6  # of a face: seen from behind, detectors guess one
+
+
+def units_reason(joints: Array, units: Units, skeleton: Skeleton) -> str | None:
+    """Why a person's coordinates (J, 3) are not in these units."""
+    points = joints[joints[:, 2] > 0, :2]
+    if len(points) < 2:
+        return None
+    low, high = float(points.min()), float(points.max())
+    reach = f"coordinates from {low:.3g} to {high:.3g}"
+    if _hips_at_origin(joints, skeleton) and max(-low, high) < TINY:
+        return f"{reach} round the hips look like a 3D pose in metres (world landmarks), no 2D"
+    if units == "pixels" and max(-low, high) <= TINY:
+        if low >= -0.25:
+            return f"{reach} look like shares of the picture: --units shares takes them so"
+        way = "--units centred (-1 to 1 across width and height) or screen (VideoPose3D's)"
+        return f"{reach} look like -1 to 1 across the picture: {way} takes them so"
+    if units != "pixels" and max(-low, high) >= PIXELS_AT_LEAST:
+        return f"{reach} look like pixels: --units pixels takes them so"
+    return None
+
+
+def _hips_at_origin(joints: Array, skeleton: Skeleton) -> bool:
+    hips = [
+        skeleton.index(joint) for joint in ("left_hip", "right_hip") if joint in skeleton.joints
+    ]
+    middle = joints[hips, :2].mean(0) if hips else np.ones(2)
+    return bool(np.abs(middle).max() < AT_ORIGIN)
+
+
+def doubts_of(people: Array, name: str) -> list[str]:
+    """The joint sets that people (N, J, 3) may have, if they do not look like `name`; else none."""
+    same = [own.name for own in SKELETONS.values() if len(own) == people.shape[1]]
+    lengths = {own: _bone_lengths(people, get_skeleton(own)) for own in same}
+    if np.isnan(own := lengths[name]):
+        return []
+    better = min(length for length in lengths.values() if not np.isnan(length)) < BETTER * own
+    return same if better or own > TOO_LONG else []
+
+
+def _bone_lengths(people: Array, skeleton: Skeleton) -> float:
+    """The mean bone over the joints' spread: the median person's of whom most bones are seen."""
+    points = np.where(people[..., 2:] > 0, people[..., :2], np.nan)
+    ends = np.array(skeleton.bones)
+    bones = np.linalg.norm(points[:, ends[:, 0]] - points[:, ends[:, 1]], axis=-1)
+    judged = np.isfinite(bones).mean(1) >= MOST_BONES
+    if not judged.any():
+        return float("nan")
+    means = np.nanmean(bones[judged], axis=1) / _spread(points[judged])
+    return float(np.median(means))
+
+
+def _spread(points: Array) -> Array:
+    """The root-mean-square distance of people's joints (N, J, 2) from their middle, (N,)."""
+    away = np.square(points - np.nanmean(points, axis=1, keepdims=True)).sum(-1)
+    spread: Array = np.sqrt(np.nanmean(away, axis=1))
+    return np.maximum(spread, 1e-9)
+
+
+def sides_reason(people: Array, skeleton: Skeleton) -> str | None:
+    """Why left and right of people (N, J, 3) cannot be right, as most of them show."""
+    points = np.where(people[..., 2:] > SURE, people[..., :2], np.nan)
+    points = points[np.isfinite(points).all(-1).any(-1)]
+    places = {joint: points[:, n] for n, joint in enumerate(skeleton.joints)}
+
+    def across(part: str) -> Array:
+        return places[f"left_{part}"] - places[f"right_{part}"]
+
+    if {"left_shoulder", "left_hip"} <= places.keys():
+        shoulders, hips = across("shoulder"), across("hip")
+        narrow = np.minimum(*(np.linalg.norm(side, axis=-1) for side in (shoulders, hips)))
+        seen = narrow > WIDE * _spread(points)
+        cosine = _ratio((shoulders * hips).sum(-1), shoulders, hips)
+        if _most(cosine[seen], TWISTED):
+            remedy = "name another --skeleton, or --sides given takes them so"
+            return f"hips face another way than shoulders: left is called right in one; {remedy}"
+    if {"left_eye", "nose"} <= places.keys():
+        eyes = across("eye")
+        down = places["nose"] - (places["left_eye"] + places["right_eye"]) / 2
+        turn = eyes[:, 0] * down[:, 1] - eyes[:, 1] * down[:, 0]
+        if _most(_ratio(turn, eyes, down), -CLEAR):
+            remedy = "--sides swapped exchanges them, --sides given takes them so"
+            return f"faces are seen in a mirror, or left is called right: {remedy}"
+    return None
+
+
+def _ratio(product: Array, a: Array, b: Array) -> Array:
+    lengths: Array = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return product / np.maximum(lengths, 1e-9)
+
+
+def _most(values: Array, below: float) -> bool:
+    """Whether most people, of those who show it, are below a limit."""
+    known = values[np.isfinite(values)]
+    return known.size > 0 and bool((known < below).mean() > 0.5)
