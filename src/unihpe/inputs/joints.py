@@ -10,7 +10,7 @@ from unihpe.inputs.detections import Detections, Person, Units
 from unihpe.io.arrays import Array
 from unihpe.io.files import BROKEN
 
-DEEP = 100  # no score is as large: third numbers above are depths in mm
+DEPTHS = 1e2, 1e6  # mm: no score is as large, and no camera sees as far
 MISSING = (0.0, -1.0)  # x and y of joints that a tool did not find, whatever score it gives them
 FLAGS = (0.0, 1.0, 2.0)  # COCO's visibility; to be seen or hidden is to be there
 
@@ -58,7 +58,7 @@ def _has_depth(rows: Array) -> bool:
     """Whether third numbers are no scores: negative ones beside negative x and y, or mm."""
     x_y, third = rows[:, :2], rows[np.isfinite(rows[:, 2]), 2]
     relative = len(np.unique(third[third < 0])) > 2 and (x_y < 0).mean() > 0.2
-    return relative or (third.size > 0 and float(np.median(third)) > DEEP)
+    return relative or (third.size > 0 and DEPTHS[0] < float(np.median(third)) < DEPTHS[1])
 
 
 def with_missing(detections: Detections, units: Units, min_confidence: float) -> Detections:
@@ -68,7 +68,8 @@ def with_missing(detections: Detections, units: Units, min_confidence: float) ->
     marked, scores = _marked(rows, units), np.nan_to_num(rows[:, 2])
     if count := int((marked & (scores > 0)).sum()):
         notes.append(f"{count} scored joints at (0, 0) or (-1, -1) are taken as missing")
-    if scores.max() > 1 and not np.isin(scores, FLAGS).all():
+    odd = (scores > 1) | ((scores < 0) & (scores != -1))
+    if odd.any() and not np.isin(scores, FLAGS).all():
         reach = f"scores from {scores.min():.3g} to {scores.max():.3g} are no probabilities"
         notes.append(f"{reach}: above 1 counts as 1, below 0 as missing")
     unsure = 0
@@ -76,7 +77,7 @@ def with_missing(detections: Detections, units: Units, min_confidence: float) ->
         x_y, scores = person.joints[:, :2], np.nan_to_num(person.joints[:, 2]).clip(0, 1)
         scores[_marked(person.joints, units) | np.isnan(x_y).any(1)] = 0
         kept = np.where(scores < min_confidence, 0, scores)
-        there, sure = np.count_nonzero(scores), np.count_nonzero(kept)
+        there, sure = int(np.count_nonzero(scores)), int(np.count_nonzero(kept))
         if sure < FEWEST_JOINTS <= there:
             few = f"only {sure} joints have confidence {min_confidence:g} or more"
             left_out.append(f"{called(person)}: {few}; --min-confidence lowers the limit")
@@ -94,4 +95,5 @@ def _marked(rows: Array, units: Units) -> Array:
     """Which joints lie where tools put those that they did not find, (J,)."""
     if units not in ("pixels", "shares"):  # there, (0, 0) and (-1, -1) are places
         return np.zeros(len(rows), dtype=bool)
-    return np.isin(rows[:, 0], MISSING) & (rows[:, 0] == rows[:, 1])
+    marked: Array = np.isin(rows[:, 0], MISSING) & (rows[:, 0] == rows[:, 1])
+    return marked

@@ -88,7 +88,8 @@ def checked_people(people: Keypoints) -> Keypoints:
     points, size, skeleton = people.keypoints, people.image_size, people.skeleton
     checked = checked_keypoints(points, size, skeleton, people.confidence)
     image, person = (names_of(len(checked), names) for names in (people.image, people.person))
-    return replace(checked, image=image, person=person)
+    said = replace(checked, left_out=people.left_out, rows=people.rows, notes=people.notes)
+    return replace(said, image=image, person=person)
 
 
 def _lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:

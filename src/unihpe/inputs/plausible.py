@@ -17,7 +17,7 @@ MOST_BONES = 0.7  # of a set's bones must be seen, to judge the set by a person
 TOO_LONG = 1.0  # mean bone over a person's spread; right sets reach 0.97, wrong ones begin at 0.98
 BETTER = 0.73  # a wrong set's bones are never as short beside the right one's
 TWISTED, CLEAR = -0.5, 0.2  # cosine of shoulders and hips; sine of a face's sides
-WIDE = 0.2  # of the spread: narrower shoulders and hips are seen from the side and may point anywhere
+WIDE = 0.2  # of the spread: narrower shoulders and hips, seen from the side, may point anywhere
 SURE = 0.6  # of a face: seen from behind, detectors guess one
 
 
