@@ -597,6 +597,21 @@ def test_pictures_of_every_tools_files(unihpe, tmp_path, checkpoint, photo, tool
     np.testing.assert_allclose(people[1]["keypoints"][11], shoulder, atol=1e-3)
 
 
+def test_with_one_picture_an_arrays_rows_are_the_people_in_it(unihpe, tmp_path, checkpoint, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    points = np.stack([standing(20, 30), standing(200, 60)])
+    np.savez(tmp_path / "k.npz", keypoints=points, scores=np.full((2, 17), 0.9))
+    options = ("--skeleton", "coco17", "--checkpoint", checkpoint, "-o", tmp_path / "out")
+    code, _, error = unihpe(
+        "predict", tmp_path / "a.png", "--keypoints", tmp_path / "k.npz", *options
+    )
+    people = json.loads((tmp_path / "out" / "poses.json").read_text())["people"]
+    assert code == 0 and [(p["image"], p["person"]) for p in people] == [
+        ("a.png", "0"),
+        ("a.png", "1"),
+    ], error
+
+
 def test_a_picture_of_another_size_than_its_keypoints_is_left_out(
     unihpe, tmp_path, checkpoint, photo
 ):

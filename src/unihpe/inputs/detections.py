@@ -8,7 +8,7 @@ Size = tuple[float, float]  # width and height, pixels
 # What x and y count: pixels; shares of the picture's width and height, 0 to 1; -1 to 1 across both;
 # or VideoPose3D's screen, -1 to 1 across the width, and y as large a step.
 Units = Literal["pixels", "shares", "centred", "screen"]
-Source = Literal["pictures", "file", "frames"]
+Source = Literal["pictures", "file", "frames", "rows"]
 Sides = Literal["given", "swapped"]
 MIN_CONFIDENCE = 0.2  # measured: docs/notebook/confidence.md
 
@@ -40,7 +40,8 @@ class Detections:
     skeleton: str | None = None  # the joint set where the file tells
     what: str = ""  # whose joints they are, in the file's own words, where they are not known
     units: Units = "pixels"
-    # whether people's `image` are names of pictures, the name of their file, or counted frames
+    # whether people's `image` are names of pictures, the name of their file, counted frames, or
+    # rows of an array: frames, or people of one picture
     named_by: Source = "pictures"
     left_out: tuple[str, ...] = ()  # whom the file has but nobody can read, and why
     notes: tuple[str, ...] = ()  # what was taken in a way that people should know of

@@ -108,14 +108,16 @@ def open_pictures(files: Files, path: Path) -> _Pictures:
         return _Pictures(files, paths, boxes, {})
     found = read_detections(files.keypoints, files.how)
     names = list(dict.fromkeys(person.image for person in found.people))
-    meant, doubts = pictures_by_name(names, paths, numbered=found.named_by != "frames")
-    if path.is_file() and not meant and (len(names) == 1 and found.named_by != "pictures"):
-        meant = {names[0]: path}  # a file that names no picture is about the one
+    meant, doubts = pictures_by_name(names, paths, numbered=found.named_by in ("pictures", "file"))
+    rows = found.named_by == "rows"
+    if path.is_file() and found.named_by != "pictures" and (rows or len(names) == 1):
+        meant = dict.fromkeys(names, path)  # a file that names no picture is about the one
     people: dict[str, list[Person]] = {}
     for person in found.people:
         if person.image in meant:
             name = meant[person.image].name
-            people.setdefault(name, []).append(replace(person, image=name))
+            own = person.image if rows else person.person
+            people.setdefault(name, []).append(replace(person, image=name, person=own))
     by_picture = {
         name: replace(found, people=own, left_out=(), notes=()) for name, own in people.items()
     }

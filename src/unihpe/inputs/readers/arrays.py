@@ -58,5 +58,5 @@ def _read_plain(fields: Mapping[str, Any], path: Path) -> Detections:
     unknown = sorted(fields.keys() - UNDERSTOOD)
     notes = (f"arrays that are not understood: {', '.join(unknown)}",) if unknown else ()
     skeleton = str(fields["skeleton"]) if "skeleton" in fields else None
-    source: Source = "pictures" if "image" in fields else "frames"
+    source: Source = "pictures" if "image" in fields else "rows"
     return Detections(people, SETS, skeleton, named_by=source, notes=notes)

@@ -22,9 +22,8 @@ def read_mediapipe(content: Any, name: str) -> Detections:
         image = keys.get("image", keys.get("frame", n))
         for k, marks in enumerate(filter(None, persons)):
             people.append(Person(str(image), str(k), [_numbers(mark) for mark in marks]))
-    return Detections(
-        people, skeleton="mediapipe33", units="shares", named_by="pictures" if named else "frames"
-    )
+    source: Source = "pictures" if named else "frames"
+    return Detections(people, skeleton="mediapipe33", units="shares", named_by=source)
 
 
 def _numbers(mark: Any) -> list[Any]:
