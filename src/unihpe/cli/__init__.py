@@ -57,10 +57,13 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
+        print(end="", flush=True)  # here, where a full disk is one line
     except InputError as error:
         _stop(str(error))
     except PermissionError as error:
         _stop(f"{error.filename}: permission denied; give yourself the right to it")
+    except OSError as error:  # what is printed goes to a full disk, for example
+        _stop(f"{error.filename or 'output'}: {error.strerror or error}")
     except typer.Abort:
         sys.exit(130)  # interrupted
     except Exception as error:  # a usage error, of whichever click typer carries
