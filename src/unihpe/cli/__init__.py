@@ -9,9 +9,11 @@ from typer import Option
 
 from unihpe import __version__
 from unihpe.cli import data, demo, evaluate, info, plot, predict, recipes, train, weights
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 
 __all__ = ["app", "main"]
+
+LONGEST = 2000  # characters of a message: a damaged file may hold any "word"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,5 +80,5 @@ def main() -> None:
 
 
 def _stop(text: str) -> NoReturn:
-    print(f"unihpe: {text}", file=sys.stderr)
+    print(f"unihpe: {one_line(text, LONGEST)}", file=sys.stderr)
     sys.exit(2)

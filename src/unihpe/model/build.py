@@ -22,6 +22,7 @@ from unihpe.model.pose_encoder import JointInput, MLPPoseEncoder, Shape, Transfo
 from unihpe.model.unihpe import Decoder, PoseEncoder, UniHPE
 from unihpe.settings import Settings, parse
 
+WIDEST, DEEPEST = 1 << 14, 256  # of any part: slips of the hand would fill the memory
 COARSEST_HEAT = 8  # pixels a cell of heat maps may cover
 
 
@@ -29,10 +30,10 @@ class EncoderSettings(Settings):
     """A pose encoder."""
 
     kind: Literal["transformer", "mlp"] = "transformer"
-    width: int = Field(256, gt=0)
-    depth: int = Field(3, gt=0)  # the transformer's layers or the MLP's blocks
-    heads: int = Field(8, gt=0)  # the transformer's, like `feedforward`
-    feedforward: int = Field(512, gt=0)
+    width: int = Field(256, gt=0, le=WIDEST)
+    depth: int = Field(3, gt=0, le=DEEPEST)  # the transformer's layers or the MLP's blocks
+    heads: int = Field(8, gt=0, le=DEEPEST)  # the transformer's, like `feedforward`
+    feedforward: int = Field(512, gt=0, le=WIDEST)
     dropout: float = Field(0.1, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -46,8 +47,8 @@ class DecoderSettings(Settings):
     """A pose decoder."""
 
     kind: Literal["diffusion", "mlp"] = "diffusion"
-    width: int = Field(1024, gt=0)
-    blocks: int = Field(2, gt=0)
+    width: int = Field(1024, gt=0, le=WIDEST)
+    blocks: int = Field(2, gt=0, le=DEEPEST)
     dropout: float = Field(0.0, ge=0, lt=1)
     modality_token: bool = True
     box_token: bool = False
@@ -96,7 +97,7 @@ class ImageEncoderSettings(Settings):
 class ModelSettings(Settings):
     """The model's parts; without an image encoder it is a lifting model."""
 
-    embedding: int = Field(1024, gt=0)
+    embedding: int = Field(1024, gt=0, le=WIDEST)
     image_encoder: ImageEncoderSettings | None = None
     encoder_2d: EncoderSettings = EncoderSettings()
     encoder_3d: EncoderSettings = EncoderSettings()

@@ -83,7 +83,10 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor],
     if HEADER not in metadata:
         raise InputError(f"{path}: not a unihpe checkpoint (no '{HEADER}' in its header)")
     card = _parse_card(path, metadata[HEADER])
-    return {name: tensor.to(device).float() for name, tensor in tensors.items()}, card
+    tensors = {name: tensor.to(device).float() for name, tensor in tensors.items()}
+    if odd := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+        raise InputError(f"{path}: {odd[0]} is not finite; copy or train it again")
+    return tensors, card
 
 
 def _checksum_of(card: str, tensors: Tensors) -> str:

@@ -118,7 +118,8 @@ def _person_of(note: dict[str, Any], images: dict[Any, dict[str, Any]]) -> dict[
     marks = marks.reshape(17, 3)
     x, y, width, height = (float(value) for value in note["bbox"])
     size = float(image["width"]), float(image["height"])
-    if not np.isfinite([*marks.ravel(), x, y, width, height, *size]).all() or min(size) <= 0:
+    numbers = torch.tensor([*marks.ravel(), x, y, x + width, y + height, *size]).float()  # as kept
+    if not bool(numbers.isfinite().all()) or min(size) <= 0:
         raise ValueError(f"{which} holds a number that is not finite, or a picture without a size")
     if not np.isin(marks[:, 2], (0, 1, 2)).all():
         raise ValueError(f"{which} has a visibility other than 0, 1 and 2")
