@@ -13,7 +13,7 @@ from unihpe.errors import InputError, one_line
 
 __all__ = ["app", "main"]
 
-LONGEST = 2000  # characters of a message: a damaged file may hold any "word"
+_LONGEST = 2000  # characters of a message: a damaged file may hold any "word"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,5 +80,5 @@ def main() -> None:
 
 
 def _stop(text: str) -> NoReturn:
-    print(f"unihpe: {one_line(text, LONGEST)}", file=sys.stderr)
+    print(f"unihpe: {one_line(text, _LONGEST)}", file=sys.stderr)
     sys.exit(2)
