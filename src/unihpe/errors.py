@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
+from numbers import Integral
+
+LARGEST = 2**62  # what torch takes as a seed, and more than any count
 
 
 class InputError(ValueError):
@@ -23,3 +27,24 @@ def listing(names: Collection[str], most: int = 8) -> str:
 def number_of(count: int, one: str, many: str) -> str:
     """A number and its noun: "1 person", "2 people"."""
     return f"{count:,} {one if count == 1 else many}"
+
+
+def require_count(what: str, value: object, least: int = 0) -> None:
+    """InputError unless a value is a whole number of at least `least`; `what` it is, in words."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not (whole and least <= int(value) <= LARGEST):  # type: ignore[call-overload]
+        raise InputError(f"{what} must be a whole number, {least} or more, not {_shown(value)}")
+
+
+def require_positive(what: str, value: object) -> None:
+    """InputError unless a value is one finite number above 0; `what` it is, in words."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # torch's for several numbers
+        number = math.nan
+    if isinstance(value, str | bytes) or not 0 < number < math.inf:
+        raise InputError(f"{what} must be a finite number above 0, not {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    return one_line(repr(value), 40)

@@ -28,7 +28,9 @@ class Skeleton:
         return len(self.joints)
 
     def index(self, joint: str) -> int:
-        """The column of a joint."""
+        """The column of a joint; InputError for one that the set lacks."""
+        if joint not in self.joints:
+            raise InputError(f"{self.name} has no joint {joint}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
     @property
@@ -109,6 +111,6 @@ SKELETONS: Mapping[str, Skeleton] = {
 
 def get_skeleton(name: str) -> Skeleton:
     """A skeleton by name; InputError for an unknown one, listing those there are."""
-    if name not in SKELETONS:
+    if not isinstance(name, str) or name not in SKELETONS:
         raise InputError(f"no skeleton '{name}'; there are {', '.join(SKELETONS)}")
     return SKELETONS[name]
