@@ -18,6 +18,11 @@ def one_line(error: object, most: int | None = None) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:most]
 
 
+def printable(text: str) -> str:
+    """Text on one line for any terminal: signs that none shows (in names of files) are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def listing(names: Collection[str], most: int = 8) -> str:
     """Names for a message, the first few of many."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -467,12 +467,17 @@ def test_boxes_from_coco_and_broken_ones(tmp_path):
     content = {"images": [{"id": 1, "file_name": "x/a.jpg"}], "annotations": notes}
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert read_boxes(tmp_path / "a.json") == {"a.jpg": [[1, 2, 4, 6]]}
-    for text in ("[1]", "{", '{"a.jpg": [[1, 2]]}', '{"a.jpg": 5}'):
+    for text in ("[1]", '{"a.jpg": [[1, 2]]}', '{"a.jpg": 5}'):
         (tmp_path / "a.json").write_text(text)
         with pytest.raises(InputError, match="no boxes as we know them"):
             read_boxes(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(InputError, match="not whole JSON"):
+        read_boxes(tmp_path / "a.json")
     with pytest.raises(InputError, match="cannot be read"):
         read_boxes(tmp_path / "none.json")
+    (tmp_path / "a.json").write_bytes('{"é.jpg": [[1, 2, 4, 6]]}'.encode("latin-1"))
+    assert read_boxes(tmp_path / "a.json") == {"\udce9.jpg": [[1, 2, 4, 6]]}
 
 
 def test_lifting_models_say_that_they_see_no_pictures(trained, photo):
@@ -631,6 +636,8 @@ def test_keypoints_of_another_picture_are_not_taken_for_the_one(
     unihpe, tmp_path, checkpoint, photo
 ):
     _, coco = three_people(tmp_path, photo)
+    content = json.loads(coco.read_text())
+    coco.write_text(json.dumps(content | {"annotations": content["annotations"][1:2]}))
     Image.fromarray(photo).save(tmp_path / "other.png")
     options = ("--keypoints", coco, "--checkpoint", checkpoint, "-o", tmp_path / "out")
     code, _, error = unihpe("predict", tmp_path / "other.png", *options)

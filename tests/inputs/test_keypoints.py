@@ -65,6 +65,8 @@ def test_missing_joints_come_out_missing_whatever_a_tool_writes(tmp_path):
 
 
 def test_sizes_come_from_the_file_or_the_caller(tmp_path):
+    both = read_keypoints(write(tmp_path, coco()), image_size=(700, 720))
+    assert both.notes == ("--image-size takes the place of the file's own",)
     assert read_keypoints(write(tmp_path, coco())).image_size.tolist() == [[640, 600]]
     assert read_keypoints(write(tmp_path, coco()), image_size=(700, 720)).image_size.tolist() == [
         [700, 720]

@@ -10,7 +10,7 @@ from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.inputs.names import pictures_by_name
 from unihpe.io.files import in_order, write_text
 
-PHOTOS = [Path("/photos/walk") / name for name in ("a.jpg", "b.png", "000000000036.jpg")]
+PHOTOS = [Path("/photos/walk") / name for name in ("a.jpg", "b.png", "c.d.jpg", "000000000036.jpg")]
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,12 @@ PHOTOS = [Path("/photos/walk") / name for name in ("a.jpg", "b.png", "0000000000
         ("a", "a.jpg"),
         ("some/where/b.png", "b.png"),
         (r"C:\photos\b.png", "b.png"),
+        ("c", "c.d.jpg"),
         ("36", "000000000036.jpg"),
         ("000000000036", "000000000036.jpg"),
         ("37", None),
         ("b.jpg", None),
-        ("c", None),
+        ("d", None),
         ("", None),
     ],
 )

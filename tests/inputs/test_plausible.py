@@ -48,15 +48,25 @@ def test_17_joints_that_are_not_cocos_are_refused_with_the_candidates(tmp_path, 
     np.testing.assert_allclose(file.keypoints[0], figure(other), rtol=1e-6)
 
 
-def test_25_joints_are_body_25_or_not(tmp_path):
-    assert read_keypoints(openpose(tmp_path, flat("body25")), None, SIZE).skeleton.name == "body25"
-    kinect = np.random.default_rng(0).permutation(figure("body25"))
-    for points in (figure("body25b"), kinect):
-        path = openpose(tmp_path, with_scores(points).ravel().tolist())
-        with pytest.raises(InputError, match="not look like body25's; name .*: body25, body25b"):
-            read_keypoints(path, image_size=SIZE)
-    path = openpose(tmp_path, flat("body25b"))
-    assert read_keypoints(path, "body25b", SIZE).skeleton.name == "body25b"
+def test_25_joints_are_body_25_or_25b_or_neither(tmp_path):
+    plain = read_keypoints(openpose(tmp_path, flat("body25")), None, SIZE)
+    assert plain.skeleton.name == "body25" and plain.notes == ()
+    other = read_keypoints(openpose(tmp_path, flat("body25b")), None, SIZE)
+    assert other.skeleton.name == "body25b"
+    assert other.notes == ("25 joints that do not look like body25's, but like body25b's",)
+    np.testing.assert_allclose(other.keypoints[0], figure("body25b"))
+    kinect = with_scores(np.random.default_rng(0).permutation(figure("body25")))
+    with pytest.raises(InputError, match="not look like body25's; name .*: body25"):
+        read_keypoints(openpose(tmp_path, kinect.ravel().tolist()), None, SIZE)
+    with pytest.raises(InputError, match="has 25 joints, coco17 has 17"):
+        read_keypoints(openpose(tmp_path, flat("body25b")), "coco17", SIZE)
+
+
+def test_mmposes_17_joints_are_cocos_or_human36ms(tmp_path):
+    for name in ("coco17", "human36m17"):
+        person = {"keypoints": figure(name).tolist(), "keypoint_scores": [0.9] * 17}
+        (tmp_path / "k.json").write_text(json.dumps([person]))
+        assert read_keypoints(tmp_path / "k.json", None, SIZE).skeleton.name == name
 
 
 def test_a_set_that_is_named_is_believed_but_said(tmp_path):
@@ -103,8 +113,8 @@ def test_minus_one_to_one_is_refused_unless_it_is_called_so(tmp_path):
 def test_metres_and_millimetres_are_no_pixels(tmp_path):
     pose = (figure("human36m17") - figure("human36m17")[0]) * 4.0  # mm, relative to the pelvis
     depth = np.linspace(-90, 120, 17)
-    for scale, shift in ((1.0, 0), (1e-3, 0), (1.0, 4000.0)):
-        three = np.column_stack([pose, depth + shift]) * scale
+    for scale, shift in ((1.0, 0), (1e-3, 0), (1.0, 4000.0), (1e-3, 4000.0)):
+        three = np.column_stack([pose + shift / 20, depth + shift]) * scale
         for path in (write(tmp_path, three.ravel().tolist()), tmp_path / "a.npy"):
             np.save(tmp_path / "a.npy", three[None])
             with pytest.raises(InputError, match="a 3D pose"):
@@ -252,7 +262,7 @@ def test_joints_below_the_least_confidence_are_missing(tmp_path):
     assert f"below {MIN_CONFIDENCE:g} are taken as missing, 1 in all" in file.notes[0]
     all_in = read_keypoints(path, image_size=SIZE, how=Hints(min_confidence=0.0))
     assert (all_in.confidence > 0).all() and not all_in.notes
-    with pytest.raises(InputError, match="only 1 joints have confidence 0.95 or more; --min-"):
+    with pytest.raises(InputError, match="only 1 of its joints have confidence 0.95 or more"):
         person[0, 2] = 0.99
         path = write(tmp_path, person.ravel().tolist())
         read_keypoints(path, image_size=SIZE, how=Hints(min_confidence=0.95))

@@ -9,7 +9,7 @@ from typer import Option
 
 from unihpe import __version__
 from unihpe.cli import data, demo, evaluate, info, plot, predict, recipes, train, weights
-from unihpe.errors import InputError, one_line
+from unihpe.errors import InputError, one_line, printable
 
 __all__ = ["app", "main"]
 
@@ -54,9 +54,8 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names of files need not be text: those are escaped
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):  # as stderr: names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
         print(end="", flush=True)  # here, where a full disk is one line
@@ -80,5 +79,5 @@ def main() -> None:
 
 
 def _stop(text: str) -> NoReturn:
-    print(f"unihpe: {one_line(text, _LONGEST)}", file=sys.stderr)
+    print(f"unihpe: {printable(one_line(text, _LONGEST))}", file=sys.stderr)
     sys.exit(2)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Argument, Option
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, printable
 
 # paths and names may hold brackets, which are no markup
 console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -23,7 +23,7 @@ def named(name: str, value: object, style: str = "bold") -> Text:
 def leave_skipped(skipped: list[str]) -> None:
     """List what was left out, and end with exit code 1 if something was."""
     for line in skipped:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"left out: {printable(line)}", file=sys.stderr)
     if skipped:
         raise typer.Exit(1)
 

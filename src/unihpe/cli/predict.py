@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from unihpe.cli import options
 from unihpe.cli.options import console
-from unihpe.errors import InputError, number_of
+from unihpe.errors import InputError, number_of, printable
 from unihpe.inputs.detections import MIN_CONFIDENCE, Hints, Sides, Units
 
 UNITS, SIDES = get_args(Units), get_args(Sides)
@@ -60,9 +60,9 @@ def predict(
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
     people = number_of(len(results), "person", "people")
     where = f" in {number_of(len(pictures), 'picture', 'pictures')}" if pictures else ""
-    console.print(f"{people}{where} of {name}.")
+    console.print(f"{people}{where} of {printable(name)}.")
     for note in predicted.notes:
-        console.print(f"Note: {note}.")
+        console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     with all_or_none():
         drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)

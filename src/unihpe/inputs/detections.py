@@ -1,7 +1,7 @@
 """The people of a keypoint file as its reader finds them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Size = tuple[float, float]  # width and height, pixels
@@ -36,7 +36,7 @@ class Person:
 @dataclass(frozen=True)
 class Detections:
     people: Sequence[Person]
-    sets: Mapping[int, str] = field(default_factory=dict)  # joint sets by the number of joints
+    sets: Sequence[str] = ()  # that the tool writes; of those of one size, the usual one first
     skeleton: str | None = None  # the joint set where the file tells
     what: str = ""  # whose joints they are, in the file's own words, where they are not known
     units: Units = "pixels"

@@ -10,7 +10,8 @@ from unihpe.inputs.detections import Detections, Person, Units
 from unihpe.io.arrays import Array
 from unihpe.io.files import BROKEN
 
-DEPTHS = 1e2, 1e6  # mm: no score is as large, and no camera sees as far
+DEPTHS = 1.2e3, 1e6  # mm: no score is as large, and no camera sees as far
+CLOSE = 10  # x and y below are metres (or shares); nobody is as few pixels wide
 MISSING = (0.0, -1.0)  # x and y of joints that a tool did not find, whatever score it gives them
 FLAGS = (0.0, 1.0, 2.0)  # COCO's visibility; to be seen or hidden is to be there
 
@@ -55,45 +56,45 @@ def _rows(person: Person) -> Array:
 
 
 def _has_depth(rows: Array) -> bool:
-    """Whether third numbers are no scores: negative ones beside negative x and y, or mm."""
+    """Whether third numbers are no scores: negative beside negative x and y, or m or mm away."""
     x_y, third = rows[:, :2], rows[np.isfinite(rows[:, 2]), 2]
-    relative = len(np.unique(third[third < 0])) > 2 and (x_y < 0).mean() > 0.2
-    return relative or (third.size > 0 and DEPTHS[0] < float(np.median(third)) < DEPTHS[1])
+    if not third.size or np.isin(third, FLAGS).all():
+        return False
+    if len(np.unique(third[third < 0])) > 2 and (x_y < 0).mean() > 0.2:
+        return True
+    metres = float(np.nanmax(np.abs(x_y), initial=0)) < CLOSE
+    nearest, farthest = (depth / 1000 if metres else depth for depth in DEPTHS)
+    return nearest < float(np.median(third)) < farthest
 
 
-def with_missing(detections: Detections, units: Units, min_confidence: float) -> Detections:
-    """Joints that a tool marks as missing, or is too unsure of, as NaN with confidence 0."""
-    notes, people, left_out = [*detections.notes], [], [*detections.left_out]
-    rows = np.concatenate([person.joints for person in detections.people])
-    marked, scores = _marked(rows, units), np.nan_to_num(rows[:, 2])
+def with_missing(
+    joints: Array, units: Units, min_confidence: float
+) -> tuple[Array, list[str | None], list[str]]:
+    """People's joints (N, J, 3), missing ones as NaN with confidence 0.
+
+    Missing are those that a tool marks so, or is too unsure of. Also why somebody has too few left,
+    for each person, and what should be said of it all.
+    """
+    x_y, scores, notes = joints[..., :2], np.nan_to_num(joints[..., 2]), list[str]()
+    marked = np.zeros(scores.shape, dtype=bool)
+    if units in ("pixels", "shares"):  # elsewhere, (0, 0) and (-1, -1) are places
+        marked = np.isin(x_y[..., 0], MISSING) & (x_y[..., 0] == x_y[..., 1])
     if count := int((marked & (scores > 0)).sum()):
         notes.append(f"{count} scored joints at (0, 0) or (-1, -1) are taken as missing")
     odd = (scores > 1) | ((scores < 0) & (scores != -1))
     if odd.any() and not np.isin(scores, FLAGS).all():
         reach = f"scores from {scores.min():.3g} to {scores.max():.3g} are no probabilities"
         notes.append(f"{reach}: above 1 counts as 1, below 0 as missing")
-    unsure = 0
-    for person in detections.people:
-        x_y, scores = person.joints[:, :2], np.nan_to_num(person.joints[:, 2]).clip(0, 1)
-        scores[_marked(person.joints, units) | np.isnan(x_y).any(1)] = 0
-        kept = np.where(scores < min_confidence, 0, scores)
-        there, sure = int(np.count_nonzero(scores)), int(np.count_nonzero(kept))
-        if sure < FEWEST_JOINTS <= there:
-            few = f"only {sure} joints have confidence {min_confidence:g} or more"
-            left_out.append(f"{called(person)}: {few}; --min-confidence lowers the limit")
-            continue
-        unsure += there - sure
-        joints = np.column_stack([np.where(kept[:, None] > 0, x_y, np.nan), kept])
-        people.append(replace(person, joints=joints))
-    if unsure:
-        few = f"joints with confidence below {min_confidence:g} are taken as missing, {unsure}"
-        notes.append(f"{few} in all; --min-confidence changes the limit")
-    return replace(detections, people=people, left_out=tuple(left_out), notes=tuple(notes))
-
-
-def _marked(rows: Array, units: Units) -> Array:
-    """Which joints lie where tools put those that they did not find, (J,)."""
-    if units not in ("pixels", "shares"):  # there, (0, 0) and (-1, -1) are places
-        return np.zeros(len(rows), dtype=bool)
-    marked: Array = np.isin(rows[:, 0], MISSING) & (rows[:, 0] == rows[:, 1])
-    return marked
+    there = np.where(marked | np.isnan(x_y).any(-1), 0, scores.clip(0, 1))
+    sure = np.where(there < min_confidence, 0, there)
+    before, after = (np.count_nonzero(own, axis=1) for own in (there, sure))
+    few = (after < FEWEST_JOINTS) & (before >= FEWEST_JOINTS)
+    limit = f"have confidence {min_confidence:g} or more; --min-confidence lowers the limit"
+    reasons = [
+        f"only {n} of its joints {limit}" if no else None for n, no in zip(after, few, strict=True)
+    ]
+    if count := int((before - after)[~few].sum()):
+        below = f"joints with confidence below {min_confidence:g} are taken as missing"
+        notes.append(f"{below}, {count} in all; --min-confidence changes the limit")
+    clean = np.concatenate([np.where(sure[..., None] > 0, x_y, np.nan), sure[..., None]], axis=-1)
+    return clean, reasons, notes

@@ -3,7 +3,6 @@
 Missing joints (whatever a tool writes for them) come out with confidence 0, NaN.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,10 +17,10 @@ from unihpe.errors import InputError, listing, one_line
 from unihpe.inputs.detections import Detections, Hints, Size, Units
 from unihpe.inputs.joints import called, in_numbers, with_missing
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints
-from unihpe.inputs.plausible import doubts_of, sides_reason, units_reason
+from unihpe.inputs.plausible import doubts_of, sets_of, sides_reason, units_reasons
 from unihpe.inputs.readers import KNOWN, read_arrays, reader_of
 from unihpe.io.arrays import Array
-from unihpe.io.files import BROKEN, in_order, input_errors
+from unihpe.io.files import BROKEN, in_order, read_json
 
 BEYOND = 1e30  # pixels: whoever lies there is left out, before float32 ends and all are refused
 OUTSIDE, FEW = 0.1, 0.2  # of the picture: a fifth of the joints may lie farther beyond its edges
@@ -98,9 +97,14 @@ def in_pixels(detections: Detections, where: str, image_size: Size | None) -> Ke
         image=tuple(person.image for person in people),
         person=tuple(person.person for person in people),
         left_out=tuple(left_out),
-        notes=detections.notes,
+        notes=(*detections.notes, *_size_notes(detections, image_size)),
         rows=kept,
     )
+
+
+def _size_notes(detections: Detections, image_size: Size | None) -> list[str]:
+    sizes = {person.size for person in detections.people} - {None, image_size}
+    return ["--image-size takes the place of the file's own"] if image_size and sizes else []
 
 
 def _pixels(joints: Array, units: Units, size: Size) -> Array:
@@ -134,11 +138,7 @@ def _read(path: Path) -> Detections:
 
 
 def _read_json(path: Path) -> Detections:
-    with input_errors(f"{path}: not a readable file", kinds=(OSError,)):
-        written = path.read_bytes()
-    with input_errors(f"{path}: not whole JSON", "copy or write it again", (ValueError,)):
-        # names may be in any encoding, and one such name does not cost the others their poses
-        content = json.loads(written.decode(json.detect_encoding(written), "surrogateescape"))
+    content = read_json(path)
     if (reader := reader_of(content)) is None:
         raise InputError(f"{path}: not a known keypoint layout; known are {KNOWN}")
     try:
@@ -175,22 +175,20 @@ def _kind(detections: Detections) -> tuple[Any, ...]:
 
 def _checked(found: Detections, path: Path, how: Hints) -> Detections:
     """The people with the joints of their set, in their units, who look like it."""
-    units = how.units or found.units
-    name, told = _joint_set(found, path, how.skeleton)
-    found = replace(_of_set(found, path, name), units=units)
-    found = with_missing(found, units, how.min_confidence)
-    if not found.people:
-        raise InputError(f"{path}: {listing(found.left_out, 1)}")
-    skeleton = get_skeleton(found.skeleton or name)
-    reasons = [units_reason(person.joints, units, skeleton) for person in found.people]
-    found = _without(found, path, reasons)
-    people = np.stack([person.joints for person in found.people])
-    if doubts := doubts_of(people, skeleton.name):
-        looks = f"{len(skeleton)} joints that do not look like {skeleton.name}'s"
-        if not told:
-            raise InputError(f"{path}: {looks}; name theirs with --skeleton: {', '.join(doubts)}")
-        found = replace(found, notes=(*found.notes, looks))
-    if how.sides is None and (wrong := sides_reason(people, skeleton)):
+    units, sets = how.units or found.units, _joint_sets(found, path, how.skeleton)
+    told = bool(how.skeleton or found.skeleton)
+    found = replace(_of_set(found, path, sets[0]), units=units)
+    joints = np.stack([person.joints for person in found.people])
+    joints, unsure, notes = with_missing(joints, units, how.min_confidence)
+    strange = units_reasons(joints, units, get_skeleton(sets[0]))
+    reasons = [a or b for a, b in zip(unsure, strange, strict=True)]
+    people = [replace(own, joints=row) for own, row in zip(found.people, joints, strict=True)]
+    found = _without(replace(found, people=people), path, reasons)
+    joints = joints[[reason is None for reason in reasons]]
+    name, doubts = _look_alike(joints, sets, path, told=told)
+    notes = [*found.notes, *notes, *doubts]
+    found, skeleton = replace(found, skeleton=name, notes=tuple(notes)), get_skeleton(name)
+    if how.sides is None and (wrong := sides_reason(joints, skeleton)):
         raise InputError(f"{path}: {wrong}")
     if how.sides == "swapped":
         columns = list(skeleton.mirror)
@@ -199,17 +197,31 @@ def _checked(found: Detections, path: Path, how: Hints) -> Detections:
     return found
 
 
-def _joint_set(found: Detections, path: Path, given: str | None) -> tuple[str, bool]:
-    """The name of the people's joint set, and whether it is told rather than counted."""
-    if given or found.skeleton:
-        return given or found.skeleton or "", True
+def _joint_sets(found: Detections, path: Path, given: str | None) -> list[str]:
+    """The joint sets that the people may have, by what is said or else by their number."""
+    if told := given or found.skeleton:
+        return [told]
     counts = Counter(len(person.joints) for person in found.people)
-    known = [found.sets[count] for count, _ in counts.most_common() if count in found.sets]
-    if known:
-        return known[0], False
-    remedy = "name them with --skeleton, for example coco17"
+    for count, _ in counts.most_common():
+        if own := [name for name in sets_of(count) if name in found.sets]:
+            return sorted(own, key=list(found.sets).index)
+    candidates = listing([own for count in counts for own in sets_of(count)])
     what = found.what or f"does not say which joints its {', '.join(map(str, counts))} are"
+    remedy = f"name them with --skeleton: {candidates}" if candidates else "no set has so many"
     raise InputError(f"{path}: {what}; {remedy}")
+
+
+def _look_alike(joints: Array, sets: list[str], path: Path, told: bool) -> tuple[str, list[str]]:
+    """The set of several of one size that people (N, J, 3) look like, and what to say of it."""
+    name = sets[0]
+    if not (doubts := doubts_of(joints, name)):
+        return name, []
+    looks = f"{joints.shape[1]} joints that do not look like {name}'s"
+    if told:
+        return name, [looks]
+    if doubts[0] in sets and not doubts_of(joints, doubts[0]):
+        return doubts[0], [f"{looks}, but like {doubts[0]}'s"]
+    raise InputError(f"{path}: {looks}; name theirs with --skeleton: {', '.join(doubts)}")
 
 
 def _of_set(found: Detections, path: Path, name: str) -> Detections:
@@ -217,8 +229,8 @@ def _of_set(found: Detections, path: Path, name: str) -> Detections:
     skeleton, reasons, people = get_skeleton(name), [], []
     for person in found.people:
         count = len(person.joints)
-        own = found.skeleton or found.sets.get(count)
-        larger = get_skeleton(own) if own else skeleton
+        told = [found.skeleton] if found.skeleton else [*{*sets_of(count)} & {*found.sets}]
+        larger = get_skeleton(told[0]) if len(told) == 1 else skeleton
         if count == len(larger) > len(skeleton) and {*skeleton.joints} <= {*larger.joints}:
             columns = skeleton.select_from(larger)
             person = replace(person, joints=person.joints[columns])

@@ -17,13 +17,14 @@ def pictures_by_name(
 
     `numbered` names are also numbers of pictures, as COCO's are: 36 is 000000000036.jpg.
     """
-    by_name, by_stem = (_grouped(pictures, key) for key in (_name, _stem))
+    by_name, by_stem, by_start = (_grouped(pictures, key) for key in (_name, _stem, _start))
     by_number = _grouped(pictures, _number) if numbered else {}
     by_number.pop(None, None)  # pictures without a number
     meant, doubts = dict[str, Path](), list[str]()
     for name in dict.fromkeys(names):
         last = re.split(r"[\\/]", name)[-1]
-        ways = by_name.get(name), by_name.get(last), by_stem.get(last), by_number.get(_number(last))
+        ways = [by_name.get(name), by_name.get(last), by_stem.get(last)]
+        ways += [by_start.get(last), by_number.get(_number(last))]
         found = next(filter(None, ways), [])
         if len(found) == 1:
             meant[name] = found[0]
@@ -45,6 +46,10 @@ def _name(picture: Path) -> str:
 
 def _stem(picture: Path) -> str:
     return picture.stem
+
+
+def _start(picture: Path) -> str:
+    return picture.name.split(".")[0]  # AlphaPose names its files so
 
 
 def _number(name: str | Path) -> int | None:

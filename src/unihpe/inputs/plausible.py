@@ -11,7 +11,9 @@ from unihpe.inputs.detections import Units
 from unihpe.io.arrays import Array
 
 TINY = 2.0  # pixels: a person within is none; shares of the picture are
+SHARES_FROM = -0.25  # shares of who is cut off by an edge; -1 to 1 lies on both sides of 0
 PIXELS_AT_LEAST = 10.0  # shares reach no such values
+HIPS = ("left_hip", "right_hip")
 AT_ORIGIN = 0.01  # metres: MediaPipe's world landmarks have the hips' mid-point there
 MOST_BONES = 0.7  # of a set's bones must be seen, to judge the set by a person
 TOO_LONG = 1.0  # mean bone over a person's spread; right sets reach 0.97, wrong ones begin at 0.98
@@ -21,41 +23,46 @@ WIDE = 0.2  # of the spread: narrower shoulders and hips, seen from the side, ma
 SURE = 0.6  # of a face: seen from behind, detectors guess one
 
 
-def units_reason(joints: Array, units: Units, skeleton: Skeleton) -> str | None:
-    """Why a person's coordinates (J, 3) are not in these units."""
-    points = joints[joints[:, 2] > 0, :2]
-    if len(points) < 2:
-        return None
-    low, high = float(points.min()), float(points.max())
+def units_reasons(people: Array, units: Units, skeleton: Skeleton) -> list[str | None]:
+    """Why the coordinates of people (N, J, 3), missing joints NaN, are not in these units."""
+    points = people[..., :2]
+    low = np.where(np.isnan(points), np.inf, points).min((1, 2))
+    high = np.where(np.isnan(points), -np.inf, points).max((1, 2))
+    largest = np.maximum(-low, high)
+    hips = [skeleton.index(joint) for joint in HIPS if joint in skeleton.joints]
+    middle = points[:, hips].mean(1) if hips else np.ones((len(points), 2))
+    metres = (np.abs(middle).max(1) < AT_ORIGIN) & (largest < TINY)
+    tiny, large = largest <= TINY, largest >= PIXELS_AT_LEAST
+    wrong = metres | (tiny if units == "pixels" else large)
+    rows = zip(low, high, metres, wrong & np.isfinite(largest), strict=True)
+    return [_units_reason(a, b, units, at) if bad else None for a, b, at, bad in rows]
+
+
+def _units_reason(low: float, high: float, units: Units, metres: bool) -> str:
     reach = f"coordinates from {low:.3g} to {high:.3g}"
-    if _hips_at_origin(joints, skeleton) and max(-low, high) < TINY:
+    if metres:
         return f"{reach} round the hips look like a 3D pose in metres (world landmarks), no 2D"
-    if units == "pixels" and max(-low, high) <= TINY:
-        if low >= -0.25:
-            return f"{reach} look like shares of the picture: --units shares takes them so"
-        way = "--units centred (-1 to 1 across width and height) or screen (VideoPose3D's)"
-        return f"{reach} look like -1 to 1 across the picture: {way} takes them so"
-    if units != "pixels" and max(-low, high) >= PIXELS_AT_LEAST:
+    if units != "pixels":
         return f"{reach} look like pixels: --units pixels takes them so"
-    return None
-
-
-def _hips_at_origin(joints: Array, skeleton: Skeleton) -> bool:
-    hips = [
-        skeleton.index(joint) for joint in ("left_hip", "right_hip") if joint in skeleton.joints
-    ]
-    middle = joints[hips, :2].mean(0) if hips else np.ones(2)
-    return bool(np.abs(middle).max() < AT_ORIGIN)
+    if low >= SHARES_FROM:
+        return f"{reach} look like shares of the picture: --units shares takes them so"
+    way = "--units centred (-1 to 1 across width and height) or screen (VideoPose3D's)"
+    return f"{reach} look like -1 to 1 across the picture: {way} takes them so"
 
 
 def doubts_of(people: Array, name: str) -> list[str]:
-    """The joint sets that people (N, J, 3) may have, if they do not look like `name`; else none."""
-    same = [own.name for own in SKELETONS.values() if len(own) == people.shape[1]]
-    lengths = {own: _bone_lengths(people, get_skeleton(own)) for own in same}
+    """The joint sets that people (N, J, 3) may have, likely ones first, unless it may be `name`."""
+    lengths = {own: _bone_lengths(people, get_skeleton(own)) for own in sets_of(people.shape[1])}
     if np.isnan(own := lengths[name]):
         return []
-    better = min(length for length in lengths.values() if not np.isnan(length)) < BETTER * own
-    return same if better or own > TOO_LONG else []
+    likely = sorted(lengths, key=lambda other: np.nan_to_num(lengths[other], nan=np.inf))
+    better = lengths[likely[0]] < BETTER * own
+    return likely if better or own > TOO_LONG else []
+
+
+def sets_of(count: int) -> list[str]:
+    """The names of the joint sets with so many joints."""
+    return [own.name for own in SKELETONS.values() if len(own) == count]
 
 
 def _bone_lengths(people: Array, skeleton: Skeleton) -> float:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import glob
+import json
 import lzma
 import os
 import pickle
@@ -120,6 +121,17 @@ def read_text(path: Path, remedy: str) -> str:
     """A text file's content; the message of an InputError ends with the remedy."""
     with input_errors(f"{path}: cannot be read", remedy, (OSError,)):
         return path.read_text(encoding="utf-8", errors="replace")
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content; an InputError for one that cannot be read, or is none.
+
+    Names in it may be in any encoding: what is no text becomes lone surrogates (`os.fsdecode`).
+    """
+    with input_errors(f"{path}: cannot be read", kinds=(OSError,)):
+        written = path.read_bytes()
+    with input_errors(f"{path}: not whole JSON", "copy or write it again", (ValueError,)):
+        return json.loads(written.decode(json.detect_encoding(written), "surrogateescape"))
 
 
 def packaged_toml(package: str, name: str) -> dict[str, Any]:

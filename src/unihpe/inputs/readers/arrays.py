@@ -11,7 +11,7 @@ from unihpe.inputs.detections import Detections, Person, Source
 from unihpe.inputs.readers.videopose3d import read_detectron, read_videopose3d
 from unihpe.io.pickles import load_npy, load_npz, npz_keys
 
-SETS = {133: "coco_wholebody133", 136: "halpe136"}  # the numbers that only one set has
+SETS = ("coco_wholebody133", "halpe136")  # nothing else has as many joints
 SCORES = ("confidence", "scores", "keypoint_scores")
 UNDERSTOOD = {"keypoints", "skeleton", "image_size", "image", "person", *SCORES}
 WANTED = "keypoints must be numbers (N, J, 2 or 3)"

@@ -27,7 +27,7 @@ def read_coco(content: Any, name: str) -> Detections:
         (kind["keypoints"] for kind in content.get("categories", []) if kind.get("keypoints")), None
     )
     if named is None:
-        return Detections(people, {17: "coco17"}, notes=notes)
+        return Detections(people, ("coco17",), notes=notes)
     own = next((known for known, set_ in SKELETONS.items() if list(set_.joints) == named), None)
     what = f"its category names the joints {', '.join(map(str, named))}"
     return Detections(people, skeleton=own, what=what, notes=notes)

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from unihpe.body.skeleton import get_skeleton
 from unihpe.inputs.detections import Detections, Person
 
 COCO, HALPE = ("coco17", "coco_wholebody133"), ("halpe26", "halpe136")
-SETS = {17: "coco17", 26: "halpe26", 16: "mpii16", 133: "coco_wholebody133", 136: "halpe136"}
+SETS = (*COCO, *HALPE, "mpii16", "human36m17")
 # What MMPose calls its data sets → whose joints they are; others (hands, faces, animals, and bodies
 # of other joints) must be named by the user.
 DATA_SETS = {
@@ -32,6 +31,6 @@ def read_mmpose(content: Any, name: str) -> Detections:
             joints, scores = instance.get("keypoints"), instance.get("keypoint_scores")
             people.append(Person(*ids, joints, [] if scores is None else scores))
     data = str(meta.get("dataset_name") or "").lower() if isinstance(meta, dict) else ""
-    sets = {len(get_skeleton(own)): own for own in DATA_SETS.get(data, ())} if data else SETS
+    sets = DATA_SETS.get(data, ()) if data else SETS
     what = f"{data} is no body whose joints we know" if data not in DATA_SETS and data else ""
     return Detections(people, sets, what=what, named_by="frames" if counted else "file")

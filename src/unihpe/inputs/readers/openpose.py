@@ -4,7 +4,7 @@ from typing import Any
 
 from unihpe.inputs.detections import Detections, Person
 
-SETS = {25: "body25", 18: "coco18"}
+SETS = ("body25", "body25b", "coco18")
 PEOPLE = {"people", "bodies"}
 KEYPOINTS = ("pose_keypoints_2d", "pose_keypoints", "joints")
 

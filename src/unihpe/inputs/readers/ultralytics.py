@@ -19,4 +19,4 @@ def read_ultralytics(content: Any, name: str) -> Detections:
         )
         joints = [list(joint) for joint in zip_longest(*columns)]
         people.append(Person(name, str(row.get("track_id", n)), joints))
-    return Detections(people, {17: "coco17"}, named_by="file")
+    return Detections(people, ("coco17",), named_by="file")

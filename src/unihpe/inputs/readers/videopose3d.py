@@ -64,7 +64,7 @@ def read_detectron(fields: Mapping[str, Any], path: Path) -> Detections:
     for n, classes in enumerate(fields["keypoints"]):
         for k, (x, y, _, probability) in enumerate(classes[-1]):
             people.append(Person(str(n), str(k), np.stack([x, y, probability], axis=1), size=size))
-    return Detections(people, {17: "coco17"}, named_by="frames")
+    return Detections(people, ("coco17",), named_by="frames")
 
 
 def _size_of(video: Mapping[str, Any]) -> Size | None:
