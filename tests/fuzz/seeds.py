@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-JOINTS = np.random.default_rng(0).uniform(100, 400, (2, 17, 2)).round(1)
+from tests.support.figure import figure
+
+JOINTS = np.stack([figure("coco17", left) * 0.8 for left in (0, 100)]).round(1)
 RIG = """name = "own"
 unit_mm = 10.0
 up = "y"
@@ -74,17 +76,24 @@ def keypoint_files():
         ],
     }
     alpha = [{"image_id": "a.jpg", "keypoints": _triples(own, 0.9), "idx": 1} for own in JOINTS]
-    body25 = np.random.default_rng(1).uniform(100, 400, (25, 2))
+    body25, body18 = figure("body25") * 0.8, figure("coco18") * 0.8
     pose = {"version": 1.3, "people": [{"pose_keypoints_2d": _triples(body25, 0.8)}]}
     instances = [
         {"keypoints": own.tolist(), "keypoint_scores": [0.9] * 17, "track_id": n}
         for n, own in enumerate(JOINTS)
     ]
     meta = {"dataset_name": "coco"}
-    marks = [
-        {"x": x, "y": y, "visibility": 0.9} for x, y in np.random.default_rng(2).random((33, 2))
+    shares = figure("mediapipe33") / (500, 600)
+    marks = [{"x": x, "y": y, "visibility": 0.9} for x, y in shares.tolist()]
+    frames = {name: {"bodies": [{"joints": _triples(body18)}]} for name in ("a.jpg", "b.jpg")}
+    columns = [dict(zip("xy", own.T.tolist(), strict=True)) for own in JOINTS]
+    seen = [
+        {"name": "person", "class": 0, "keypoints": own | {"visible": [0.9] * 17}}
+        for own in columns
     ]
     return {
+        "alphapose_cmu.json": _json(frames),
+        "ultralytics.json": _json(seen),
         "coco.json": _json(coco),
         "alphapose.json": _json(alpha),
         "openpose_keypoints.json": _json(pose),
@@ -98,7 +107,18 @@ def arrays():
     file = io.BytesIO()
     np.save(file, JOINTS.astype(np.float32))
     named = {"keypoints": JOINTS, "confidence": np.ones((2, 17)), "skeleton": "coco17"}
-    return {"people.npy": file.getvalue(), "people.npz": _npz(**named, image_size=[640.0, 480.0])}
+    own = {"a.mp4": {"custom": [JOINTS]}}
+    meta = {"layout_name": "coco", "num_joints": 17, "video_metadata": {"a.mp4": {"w": 9, "h": 9}}}
+    people = np.stack([np.column_stack([person, np.ones((17, 2))]).T for person in JOINTS])
+    frames = np.empty(2, dtype=object)
+    frames[:] = [[[], people], [[], []]]
+    video = {"boxes": np.zeros(2), "keypoints": frames, "metadata": np.array({"w": 640, "h": 480})}
+    return {
+        "people.npy": file.getvalue(),
+        "people.npz": _npz(**named, image_size=[640.0, 480.0]),
+        "videopose3d.npz": _npz(positions_2d=np.array(own), metadata=np.array(meta)),
+        "detectron.npz": _npz(**video),
+    }
 
 
 def boxes():
