@@ -12,7 +12,7 @@ COUNTS = {
     "human36m17": 17, "human36m17_left_first": 17, "coco17": 17, "halpe26": 26, "body25": 25,
     "coco18": 18, "mediapipe33": 33, "mpii16": 16, "mpi_inf_3dhp28": 28, "mpi_inf_3dhp17": 17,
     "smpl24": 24, "spin24": 24, "lsp14": 14, "humaneva15": 15, "body25b": 25, "human36m32": 32,
-    "halpe136": 136, "coco_wholebody133": 133,
+    "halpe68": 68, "halpe136": 136, "coco_wholebody133": 133,
 }  # fmt: skip
 # (joint, column) pairs as the sets' documents number them
 KNOWN = {
@@ -41,6 +41,7 @@ KNOWN = {
         "left_shoulder": 17,
         "right_wrist": 27,
     },
+    "halpe68": {"right_heel": 25, "left_hand_1": 26, "right_hand_21": 67},
     "halpe136": {"pelvis": 19, "right_heel": 25, "right_jaw_1": 26, "left_hand_1": 94},
     "coco_wholebody133": {
         "left_heel": 19,

@@ -58,6 +58,7 @@ LAYOUTS = {
     ),
     "alphapose": ([alphapose("halpe26", idx=4)], "halpe26", ["b.jpg"], ["4"]),
     "alphapose 136": ([alphapose("halpe136")], "halpe136", ["b.jpg"], ["0"]),
+    "alphapose 68": ([alphapose("halpe68")], "halpe68", ["b.jpg"], ["0"]),
     "alphapose 133": ([alphapose("coco_wholebody133")], "coco_wholebody133", ["b.jpg"], ["0"]),
     "alphapose cmu": (
         {

@@ -77,6 +77,16 @@ def test_a_set_that_is_named_is_believed_but_said(tmp_path):
     assert file.notes == ("17 joints that do not look like coco17's",)
 
 
+def test_25b_is_told_by_half_of_a_body(tmp_path):
+    feet_and_face = [
+        n
+        for n, j in enumerate(get_skeleton("body25b").joints)
+        if "_" in j and (j.endswith(("toe", "heel", "eye", "ear")))
+    ]
+    path = openpose(tmp_path, flat("body25b", missing=feet_and_face))
+    assert read_keypoints(path, image_size=SIZE).skeleton.name == "body25b"
+
+
 def test_few_joints_are_no_evidence_against_a_set(tmp_path):
     person = flat("human36m17", missing=range(5, 17))
     assert len(read_keypoints(write(tmp_path, person), image_size=SIZE)) == 1

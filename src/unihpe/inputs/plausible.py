@@ -15,9 +15,10 @@ SHARES_FROM = -0.25  # shares of who is cut off by an edge; -1 to 1 lies on both
 PIXELS_AT_LEAST = 10.0  # shares reach no such values
 HIPS = ("left_hip", "right_hip")
 AT_ORIGIN = 0.01  # metres: MediaPipe's world landmarks have the hips' mid-point there
-MOST_BONES = 0.7  # of a set's bones must be seen, to judge the set by a person
+# Of its bones must be seen to judge a set by a person; by fewer, if both signs are against it.
+MOST_BONES, HALF_OF_THEM = 0.7, 0.5
 TOO_LONG = 1.0  # mean bone over a person's spread; right sets reach 0.97, wrong ones begin at 0.98
-BETTER = 0.73  # a wrong set's bones are never as short beside the right one's
+BETTER = 0.7  # a wrong set's bones are never as short beside the right one's
 TWISTED, CLEAR = -0.5, 0.2  # cosine of shoulders and hips; sine of a face's sides
 WIDE = 0.2  # of the spread: narrower shoulders and hips, seen from the side, may point anywhere
 SURE = 0.6  # of a face: seen from behind, detectors guess one
@@ -52,12 +53,14 @@ def _units_reason(low: float, high: float, units: Units, metres: bool) -> str:
 
 def doubts_of(people: Array, name: str) -> list[str]:
     """The joint sets that people (N, J, 3) may have, likely ones first, unless it may be `name`."""
-    lengths = {own: _bone_lengths(people, get_skeleton(own)) for own in sets_of(people.shape[1])}
-    if np.isnan(own := lengths[name]):
-        return []
-    likely = sorted(lengths, key=lambda other: np.nan_to_num(lengths[other], nan=np.inf))
-    better = lengths[likely[0]] < BETTER * own
-    return likely if better or own > TOO_LONG else []
+    for share, enough in ((MOST_BONES, any), (HALF_OF_THEM, all)):
+        of_size = map(get_skeleton, sets_of(people.shape[1]))
+        lengths = {own.name: _bone_lengths(people, own, share) for own in of_size}
+        likely = sorted(lengths, key=lambda other: np.nan_to_num(lengths[other], nan=np.inf))
+        best, own = lengths[likely[0]], lengths[name]
+        if enough((own > TOO_LONG, best < BETTER * own)):
+            return likely
+    return []
 
 
 def sets_of(count: int) -> list[str]:
@@ -65,12 +68,12 @@ def sets_of(count: int) -> list[str]:
     return [own.name for own in SKELETONS.values() if len(own) == count]
 
 
-def _bone_lengths(people: Array, skeleton: Skeleton) -> float:
-    """The mean bone over the joints' spread: the median person's of whom most bones are seen."""
+def _bone_lengths(people: Array, skeleton: Skeleton, share: float) -> float:
+    """The mean bone over the joints' spread: the median person's of whom enough bones are seen."""
     points = np.where(people[..., 2:] > 0, people[..., :2], np.nan)
     ends = np.array(skeleton.bones)
     bones = np.linalg.norm(points[:, ends[:, 0]] - points[:, ends[:, 1]], axis=-1)
-    judged = np.isfinite(bones).mean(1) >= MOST_BONES
+    judged = np.isfinite(bones).mean(1) >= share
     if not judged.any():
         return float("nan")
     means = np.nanmean(bones[judged], axis=1) / _spread(points[judged])

@@ -7,7 +7,7 @@ from typing import Any
 from unihpe.inputs.detections import Detections, Person
 from unihpe.inputs.readers.openpose import PEOPLE, read_openpose
 
-SETS = ("coco17", "halpe26", "coco_wholebody133", "halpe136")
+SETS = ("coco17", "halpe26", "halpe68", "coco_wholebody133", "halpe136")
 
 
 def read_alphapose(content: Any, name: str) -> Detections:
