@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from figure import flat
 
 from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
@@ -150,8 +151,7 @@ def write_npz(folder):
             size=size.numpy(),
             action=np.repeat(["walking", "sitting"], 20),
         )
-    keypoints = np.concatenate([rng.uniform(300, 700, (joints, 2)), np.ones((joints, 1))], 1)
-    person = {"image_id": 1, "category_id": 1, "keypoints": keypoints.ravel().tolist(), "score": 1}
+    person = {"image_id": 1, "category_id": 1, "keypoints": flat("coco17"), "score": 1}
     (folder / "keypoints.json").write_text(json.dumps([person]))
 
 

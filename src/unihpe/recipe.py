@@ -40,7 +40,7 @@ class Recipe(Settings):
     """A training run on one page."""
 
     about: str  # what it trains, what to expect, on which hardware, for how long
-    seed: int = 0  # of everything random
+    seed: int = Field(0, ge=0, le=2**62)  # of everything random
     # One standard deviation of the data, mm and box units; 0 measures it.
     pose_scale: float = Field(0.0, ge=0)
     keypoint_scale: float = Field(0.0, ge=0)

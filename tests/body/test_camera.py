@@ -1,5 +1,7 @@
 """Cameras: hand-computed projections, round trips, and OpenCV as an independent twin."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -102,3 +104,26 @@ def test_place_through_a_long_lens_and_without_an_answer():
     found = place(pose.float(), keypoints.float(), single, weight)
     assert found.dtype == torch.float32 and found[1].isnan().all()
     assert_close(found[0].double(), stood[0], rtol=2e-3, atol=1.0)
+
+
+@pytest.mark.parametrize("distortion", [[-0.3, 0.1, 0, 0, 0], [0.4, 0.1, 0.001, -0.002, 0.0]])
+@pytest.mark.parametrize("focal", [400.0, 1100.0])
+def test_strong_lenses_are_undone_up_to_the_corners(distortion, focal):
+    made = Camera.simple(SIZE, torch.tensor([focal]))
+    view = replace(made, distortion=torch.tensor([distortion]))
+    corners = torch.tensor([[[0.0, 0.0], [1000.0, 0.0], [1000.0, 800.0], [500.0, 400.0]]])
+    points = view.unproject(corners, torch.full((1, 4), 2000.0))
+    assert_close(view.project(points), corners, atol=2e-3, rtol=0)
+
+
+def test_where_a_lens_has_no_inverse_nothing_is_made_up():
+    # r + k1·r³ has its largest value, 2/3·√(1/(−3·k1)), at r = √(1/(−3·k1))
+    k1, focal = -0.35, 400.0
+    edge = 2 / 3 * (1 / (-3 * k1)) ** 0.5 * focal
+    view = replace(
+        Camera.simple(SIZE, torch.tensor([focal])), distortion=torch.tensor([[k1, 0, 0, 0, 0]])
+    )
+    inside, outside = (SIZE[:, None] / 2 + torch.tensor([edge + by, 0.0]) for by in (-1.0, 1.0))
+    depth = torch.ones(1, 1)
+    assert torch.isfinite(view.unproject(inside, depth)).all()
+    assert torch.isnan(view.unproject(outside, depth)[..., :2]).all()

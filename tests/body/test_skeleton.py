@@ -11,7 +11,8 @@ from unihpe.errors import InputError
 COUNTS = {
     "human36m17": 17, "human36m17_left_first": 17, "coco17": 17, "halpe26": 26, "body25": 25,
     "coco18": 18, "mediapipe33": 33, "mpii16": 16, "mpi_inf_3dhp28": 28, "mpi_inf_3dhp17": 17,
-    "smpl24": 24, "spin24": 24, "lsp14": 14, "humaneva15": 15,
+    "smpl24": 24, "spin24": 24, "lsp14": 14, "humaneva15": 15, "body25b": 25, "human36m32": 32,
+    "halpe68": 68, "halpe136": 136, "coco_wholebody133": 133,
 }  # fmt: skip
 # (joint, column) pairs as the sets' documents number them
 KNOWN = {
@@ -24,6 +25,34 @@ KNOWN = {
         "left_hip": 12,
         "right_eye": 15,
         "right_heel": 24,
+    },
+    "body25b": {
+        "left_eye": 1,
+        "right_ankle": 16,
+        "neck": 17,
+        "head_top": 18,
+        "left_heel": 21,
+        "right_big_toe": 22,
+    },
+    "human36m32": {
+        "left_hip": 6,
+        "spine": 12,
+        "thorax": 13,
+        "left_shoulder": 17,
+        "right_wrist": 27,
+    },
+    "halpe68": {"right_heel": 25, "left_hand_1": 26, "right_hand_21": 67},
+    "halpe136": {"pelvis": 19, "right_heel": 25, "right_jaw_1": 26, "left_hand_1": 94},
+    "coco_wholebody133": {
+        "left_heel": 19,
+        "right_big_toe": 20,
+        "right_jaw_1": 23,
+        "chin": 31,
+        "left_jaw_1": 39,
+        "nose_base": 56,
+        "left_eyelid_1": 68,
+        "left_hand_1": 91,
+        "right_hand_21": 132,
     },
     "coco18": {"neck": 1, "right_hip": 8, "left_ankle": 13, "left_ear": 17},
     "mediapipe33": {
@@ -70,6 +99,9 @@ KNOWN = {
     },
 }
 
+# the middle of a face, which like all of it has no bones
+FACE = ("chin", "nose_base", "upper_lip", "lower_lip", "upper_inner_lip", "lower_inner_lip")
+
 
 @pytest.mark.parametrize("name", SKELETONS)
 def test_counts_and_known_columns(name):
@@ -88,12 +120,20 @@ def test_mirror_swaps_sides_and_undoes_itself(name):
     )
 
 
+def test_a_faces_points_mirror_as_the_68_are_numbered():
+    skeleton, first = get_skeleton("coco_wholebody133"), 23
+    swaps = {0: 16, 8: 8, 17: 26, 27: 27, 31: 35, 36: 45, 37: 44, 39: 42, 40: 47, 41: 46}
+    swaps |= {48: 54, 50: 52, 51: 51, 55: 59, 57: 57, 60: 64, 65: 67, 66: 66}
+    assert {n: skeleton.mirror[first + n] - first for n in swaps} == swaps
+
+
 @pytest.mark.parametrize("name", SKELETONS)
 def test_bones_make_a_forest_and_reach_nearly_every_joint(name):
     skeleton = get_skeleton(name)
     children = [child for _, child in skeleton.bones]
     assert len(children) == len(set(children))
-    loose = set(range(len(skeleton))) - set(children)
+    body = {n for n, joint in enumerate(skeleton.joints) if not joint[-1].isdigit()}
+    loose = body - set(children) - {n for n in body if skeleton.joints[n] in FACE}
     assert len(loose) <= 3  # roots (COCO has its nose and both hips)
     for joint in skeleton.parent_of:  # no cycles
         seen = set()

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from figure import flat
 
 from unihpe.errors import InputError
 
@@ -57,9 +58,7 @@ def test_predict_from_a_keypoint_file(unihpe, trained, tmp_path):
     people = [
         {
             "image_id": n,
-            "keypoints": (np.random.default_rng(n).uniform(100, 400, (17, 3)) * [1, 1, 0.002])
-            .ravel()
-            .tolist(),
+            "keypoints": flat("coco17"),
             "score": 1,
         }
         for n in range(3)
@@ -72,7 +71,7 @@ def test_predict_from_a_keypoint_file(unihpe, trained, tmp_path):
         "--keypoints",
         file,
         "--image-size",
-        "640x480",
+        "640x600",
         "-o",
         tmp_path / "out",
         "--checkpoint",

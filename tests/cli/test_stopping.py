@@ -109,3 +109,17 @@ def test_rendering_that_is_stopped_leaves_nothing(motion_file, tmp_path):
         assert not {file for file in before if "people.pack" in file.name} & set(tmp_path.iterdir())
     assert error == "unihpe: terminated\n"
     assert not [file for file in tmp_path.iterdir() if "people.pack" in file.name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
+@pytest.mark.parametrize("command", ["recipes", "--version"])
+def test_printing_to_a_full_disk_is_one_line(command):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "unihpe", command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (2, "unihpe: output: No space left on device\n")

@@ -113,6 +113,8 @@ def test_who_cannot_be_used_is_counted(tmp_path):
     [
         ({"keypoints": [1.0, 2.0, 2] * 16}, "48 keypoint numbers"),
         ({"keypoints": [float("nan"), 2.0, 2] * 17}, "not finite"),
+        ({"keypoints": [1e300, 2.0, 2] * 17}, "not finite"),  # in the single precision that is kept
+        ({"bbox": [0, 0, 1e300, 100]}, "not finite"),
         ({"keypoints": [1.0, 2.0, 7] * 17}, "visibility other than"),
         ({"bbox": [1.0, 2.0, 3.0]}, "not COCO's person keypoints"),
         ({"image_id": 99}, "no 99 in it"),

@@ -20,7 +20,7 @@ from unihpe.body.prepare import prepare
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.human36m.cameras import published_cameras
 from unihpe.datasets.human36m.reader import open_human36m
-from unihpe.datasets.human36m.views import DRIFTING, RAW_JOINTS, RAW_SKELETON
+from unihpe.datasets.human36m.views import DRIFTING, RAW_SKELETON
 from unihpe.errors import InputError
 
 SKELETON = get_skeleton("human36m17")
@@ -31,7 +31,7 @@ def everything(source):
 
 
 def test_the_raw_joints_keep_the_published_columns():
-    assert len(RAW_JOINTS.split()) == len(set(RAW_JOINTS.split())) == 32
+    assert len(RAW_SKELETON) == len(set(RAW_SKELETON.joints)) == 32
     assert SKELETON.select_from(RAW_SKELETON) == H36M_KEPT
 
 

@@ -6,6 +6,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import torch
+from figure import figure
 from PIL import Image
 from torch.testing import assert_close
 
@@ -213,10 +214,9 @@ def test_the_three_kinds_of_evidence_share_a_space(model, photo):
 
 def standing(left: float, top: float) -> torch.Tensor:
     """COCO keypoints of somebody 100 pixels wide and 200 high."""
-    places = torch.rand(17, 2, generator=torch.Generator().manual_seed(int(left))) * torch.tensor(
-        [100.0, 200.0]
-    )
-    return places + torch.tensor([left, top])
+    body = torch.tensor(figure("coco17"), dtype=torch.float32)
+    low, high = body.amin(0), body.amax(0)
+    return (body - low) / (high - low) * torch.tensor([100.0, 200.0]) + torch.tensor([left, top])
 
 
 def test_picture_and_keypoints_give_all_three_poses(model, photo):
@@ -266,7 +266,7 @@ def test_a_folder_with_keypoints(unihpe, tmp_path, checkpoint, photo):
         0,
     )
     code, text, error = unihpe("predict", folder, *options)
-    assert code == 1 and "1 people in 1 pictures" in text and "b.png: no keypoints" in error
+    assert code == 1 and "1 person in 1 picture" in text and "b.png: no keypoints" in error
     person = json.loads((out / "poses.json").read_text())["people"][0]
     assert (
         set(person["paths"]) == {"image", "2d", "fused"} and person["paths"]["2d"] == person["pose"]
@@ -278,7 +278,7 @@ def test_a_folder_with_keypoints(unihpe, tmp_path, checkpoint, photo):
     code, text, _ = unihpe(
         "predict", folder / "b.png", *options
     )  # a file that names no picture is about this one
-    assert code == 0 and "1 people in 1 pictures" in text
+    assert code == 0 and "1 person in 1 picture" in text
 
 
 def three_people(tmp_path, photo):
@@ -314,7 +314,7 @@ def test_who_is_left_out_beside_a_picture_is_listed_and_the_others_keep_their_na
     for boxes in ((), ("--boxes", coco)):
         out = tmp_path / f"out{len(boxes)}"
         code, text, error = unihpe("predict", folder / "a.png", *options, *boxes, "-o", out)
-        assert code == 1 and "2 people in 1 pictures" in text, error
+        assert code == 1 and "2 people in 1 picture" in text, error
         assert error.splitlines() == [
             "left out: a.png, person 7: 1 joints seen, at least 4 are needed"
         ]
@@ -393,7 +393,7 @@ def test_one_bad_picture_or_none_found_in_it_does_not_end_a_folder(
         out,
     )
     code, text, error = unihpe("predict", folder, *options)
-    assert code == 1 and "1 people in 1 pictures" in text
+    assert code == 1 and "1 person in 1 picture" in text
     assert (
         f"left out: b.png: no box for it in {tmp_path / 'boxes.json'}" in error
         and "e.png: no box" in error
@@ -403,7 +403,7 @@ def test_one_bad_picture_or_none_found_in_it_does_not_end_a_folder(
     assert code == 2 and "no box for it" in error and not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("focal", ["1e-30", "1e30", "1e39", "nan"])
+@pytest.mark.parametrize("focal", ["1e-30", "1e30", "1e39", "nan", "-3", "0"])
 def test_no_lens_is_one_line(unihpe, tmp_path, checkpoint, photo, focal):
     Image.fromarray(photo).save(tmp_path / "a.png")
     np.save(tmp_path / "k.npy", standing(20, 30).numpy())
@@ -420,7 +420,8 @@ def test_no_lens_is_one_line(unihpe, tmp_path, checkpoint, photo, focal):
     marks = ("--keypoints", tmp_path / "k.npy", "--skeleton", "coco17")
     for evidence in ((tmp_path / "a.png",), marks):
         code, _, error = unihpe("predict", *evidence, *options)
-        assert code == 2 and "focal length must be 4 to 400000" in error and error.count("\n") == 1
+        assert code == 2 and error.count("\n") == 1 and "--focal" in error
+        assert "4 to 400000" in error or error.startswith(f"unihpe: --focal {focal}: ")
     assert not (tmp_path / "out").exists()
 
 
@@ -466,12 +467,17 @@ def test_boxes_from_coco_and_broken_ones(tmp_path):
     content = {"images": [{"id": 1, "file_name": "x/a.jpg"}], "annotations": notes}
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert read_boxes(tmp_path / "a.json") == {"a.jpg": [[1, 2, 4, 6]]}
-    for text in ("[1]", "{", '{"a.jpg": [[1, 2]]}', '{"a.jpg": 5}'):
+    for text in ("[1]", '{"a.jpg": [[1, 2]]}', '{"a.jpg": 5}'):
         (tmp_path / "a.json").write_text(text)
         with pytest.raises(InputError, match="no boxes as we know them"):
             read_boxes(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(InputError, match="not whole JSON"):
+        read_boxes(tmp_path / "a.json")
     with pytest.raises(InputError, match="cannot be read"):
         read_boxes(tmp_path / "none.json")
+    (tmp_path / "a.json").write_bytes('{"é.jpg": [[1, 2, 4, 6]]}'.encode("latin-1"))
+    assert read_boxes(tmp_path / "a.json") == {"\udce9.jpg": [[1, 2, 4, 6]]}
 
 
 def test_lifting_models_say_that_they_see_no_pictures(trained, photo):
@@ -499,7 +505,7 @@ def test_mediapipe_beside_pictures_takes_the_size_of_each(
     folder.mkdir()
     Image.fromarray(photo).save(folder / "a.png")
     Image.fromarray(photo[:200, :200]).save(folder / "b.png")
-    spots = torch.rand(33, 2, generator=torch.Generator().manual_seed(0)).tolist()
+    spots = (figure("mediapipe33") / (500, 600)).tolist()
     marks = [{"x": x, "y": y, "visibility": 1.0} for x, y in spots]
     frames = [{"image": f"{name}.png", "pose_landmarks": marks} for name in "abc"]
     (tmp_path / "k.json").write_text(json.dumps(frames))
@@ -550,3 +556,142 @@ def test_thousands_of_people_come_in_parts(model, photo, monkeypatch):
         assert_close(parts.paths[name], pose, atol=0.01, rtol=0)
     assert_close(model.lift(points, (400, 300)).pose, lifted.pose, atol=0.01, rtol=0)
     assert_close(model.embed(picture=photo, boxes=boxes), embedded, atol=1e-5, rtol=0)
+
+
+def in_tools_layouts(points):
+    """The person in a.png and 000000000036.png as several tools write it: files by their names."""
+    flat = [*np.column_stack([points, np.full(17, 0.9)]).ravel().tolist()]
+    own = {"keypoints": points.tolist(), "keypoint_scores": [0.9] * 17}
+    x, y = points.T.tolist()
+    columns = {"x": x, "y": y, "visible": [0.9] * 17}
+    seen = {"name": "person", "class": 0, "confidence": 0.9, "keypoints": columns}
+    coco18 = [*np.column_stack([figure("coco18") / 2, np.full(18, 0.9)]).ravel().tolist()]
+    names, pairs = ("a", "000000000036"), ("in/a.png", "000000000036.png")
+    return {
+        "coco results": {"k.json": [{"image_id": n, "keypoints": flat} for n in ("a", 36)]},
+        "alphapose": {"k.json": [{"image_id": n, "keypoints": flat, "score": 1} for n in pairs]},
+        "alphapose cmu": {
+            "k.json": {n: {"version": "v", "bodies": [{"joints": coco18}]} for n in pairs}
+        },
+        "openpose": {
+            f"{n}_keypoints.json": {"people": [{"pose_keypoints_2d": coco18}]} for n in names
+        },
+        "mmpose": {f"{n}.json": [own] for n in names},
+        "ultralytics": {f"{n}.json": [seen] for n in names},
+    }
+
+
+@pytest.mark.parametrize("tool", in_tools_layouts(figure("coco17")))
+def test_pictures_of_every_tools_files(unihpe, tmp_path, checkpoint, photo, tool):
+    folder, marks, out = tmp_path / "in", tmp_path / "marks", tmp_path / "out"
+    folder.mkdir()
+    marks.mkdir()
+    for name in ("a", "000000000036"):
+        Image.fromarray(photo).save(folder / f"{name}.png")
+    for name, content in in_tools_layouts(figure("coco17") / 2)[tool].items():
+        (marks / name).write_text(json.dumps(content))
+    file = marks / "k.json" if (marks / "k.json").exists() else marks
+    options = ("--keypoints", file, "--checkpoint", checkpoint, "--samples", 0, "-o", out)
+    code, text, error = unihpe("predict", folder, *options, "--image-size", "400x301")
+    assert code == 0 and "2 people in 2 pictures" in text, error
+    assert text.count("--image-size is not that of a.png, 400 × 300, which is used") == 1
+    people = json.loads((out / "poses.json").read_text())["people"]
+    assert [person["image"] for person in people] == ["000000000036.png", "a.png"]
+    assert all(person["image_size"] == [400, 300] for person in people)
+    shoulder = figure("coco17")[5] / 2
+    np.testing.assert_allclose(people[1]["keypoints"][11], shoulder, atol=1e-3)
+
+
+def test_with_one_picture_an_arrays_rows_are_the_people_in_it(unihpe, tmp_path, checkpoint, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    points = np.stack([standing(20, 30), standing(200, 60)])
+    np.savez(tmp_path / "k.npz", keypoints=points, scores=np.full((2, 17), 0.9))
+    options = ("--skeleton", "coco17", "--checkpoint", checkpoint, "-o", tmp_path / "out")
+    code, _, error = unihpe(
+        "predict", tmp_path / "a.png", "--keypoints", tmp_path / "k.npz", *options
+    )
+    people = json.loads((tmp_path / "out" / "poses.json").read_text())["people"]
+    assert code == 0 and [(p["image"], p["person"]) for p in people] == [
+        ("a.png", "0"),
+        ("a.png", "1"),
+    ], error
+
+
+def test_a_picture_of_another_size_than_its_keypoints_is_left_out(
+    unihpe, tmp_path, checkpoint, photo
+):
+    folder, coco = three_people(tmp_path, photo)
+    Image.fromarray(np.ascontiguousarray(photo.transpose(1, 0, 2))).save(folder / "b.png")
+    content = json.loads(coco.read_text())
+    content["annotations"][1]["image_id"] = 2
+    coco.write_text(json.dumps(content))
+    options = ("--keypoints", coco, "--checkpoint", checkpoint, "-o", tmp_path / "out")
+    code, text, error = unihpe("predict", folder, *options)
+    assert code == 1 and "1 person in 1 picture of in" in text
+    assert "b.png: it is 300 × 400, its keypoints are of 400 × 300: resized, turned" in error
+    assert "keypoints of pictures that are not there: elsewhere.png" in text
+
+
+def test_keypoints_of_another_picture_are_not_taken_for_the_one(
+    unihpe, tmp_path, checkpoint, photo
+):
+    _, coco = three_people(tmp_path, photo)
+    content = json.loads(coco.read_text())
+    coco.write_text(json.dumps(content | {"annotations": content["annotations"][1:2]}))
+    Image.fromarray(photo).save(tmp_path / "other.png")
+    options = ("--keypoints", coco, "--checkpoint", checkpoint, "-o", tmp_path / "out")
+    code, _, error = unihpe("predict", tmp_path / "other.png", *options)
+    assert code == 2 and "no keypoints for it in the keypoint file" in error
+
+
+def test_one_name_that_is_no_text_does_not_cost_the_others_their_poses(
+    unihpe, tmp_path, checkpoint, photo
+):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    names = ["a.png", "b [1] \"'.png", "caf\udce9.png"]
+    try:
+        for name in names:
+            Image.fromarray(photo).save(folder / name)
+    except OSError:
+        pytest.skip("this file system takes text only")
+    (folder / "d\udce9.png").write_bytes(b"")
+    (tmp_path / "boxes.json").write_text(
+        json.dumps({name: [[0, 0, 100, 200]] for name in (*names, "d\udce9.png")})
+    )
+    options = ("--boxes", tmp_path / "boxes.json", "--checkpoint", checkpoint, "-o", out)
+    code, text, error = unihpe("predict", folder, *options)
+    assert code == 1 and "3 people in 3 pictures" in text and "d\\udce9.png" in error
+    people = json.loads((out / "poses.json").read_bytes().decode("utf-8"))["people"]
+    assert [person["image"] for person in people] == names
+    (out / "poses.html").read_bytes().decode("utf-8")
+    with np.load(out / "poses.npz") as arrays:
+        assert arrays["image"].tolist() == names
+
+
+def test_option_errors_name_the_option_and_missing_pictures_the_file(
+    unihpe, tmp_path, checkpoint, photo
+):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    for options, message in (
+        (("--sampler", "foo"), "--sampler foo: no sampler 'foo'"),
+        (("--focal", "-3"), "--focal -3: a focal length is above 0"),
+        (("--units", "feet"), "--units feet: it is pixels or shares or centred or screen"),
+        (("--sides", "left"), "--sides left: it is given or swapped"),
+    ):
+        code, _, error = unihpe(
+            "predict", tmp_path / "a.png", *options, "--checkpoint", checkpoint, "-o", tmp_path
+        )
+        assert code == 2 and error.startswith(f"unihpe: {message}")
+    code, _, error = unihpe("predict", tmp_path / "b.png", "-o", tmp_path)
+    assert code == 2 and error == f"unihpe: {tmp_path / 'b.png'}: no such file\n"
+
+
+def test_a_model_without_an_image_encoder_is_not_the_pictures_fault(
+    unihpe, tmp_path, trained, photo
+):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    code, _, error = unihpe(
+        "predict", tmp_path / "a.png", "--checkpoint", trained, "-o", tmp_path / "out"
+    )
+    assert code == 2 and error.startswith("unihpe: this model has no image encoder")

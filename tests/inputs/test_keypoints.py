@@ -8,20 +8,10 @@ import numpy as np
 import pytest
 import torch
 from damaged import PACKED, flipped, write_packed
+from figure import figure, flat
 
-from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
 from unihpe.inputs.keypoint_files import read_keypoints
-from unihpe.inputs.keypoints import liftable_rows
-
-XY = np.random.default_rng(0).uniform(50, 400, size=(136, 2)).round(1)
-
-
-def flat(count, score=0.9, missing=()):
-    rows = [[*XY[n], score] for n in range(count)]
-    for n in missing:
-        rows[n] = [0, 0, 0]
-    return [value for row in rows for value in row]
 
 
 def write(tmp_path, content, name="k.json"):
@@ -36,19 +26,20 @@ def coco(**changes):
         "image_id": 3,
         "category_id": 1,
         "bbox": [1, 2, 3, 4],
-        "keypoints": flat(17, 2, missing=(4,)),
+        "keypoints": flat("coco17", 2, missing=(4,)),
         "num_keypoints": 16,
     }
     return {
-        "images": [{"id": 3, "file_name": "a.jpg", "width": 640, "height": 480}],
+        "images": [{"id": 3, "file_name": "a.jpg", "width": 640, "height": 600}],
         "annotations": [note | changes],
     }
 
 
-def instance(count=17, **more):
+def instance(skeleton="coco17", **more):
+    points = figure(skeleton)
     return {
-        "keypoints": XY[:count].tolist(),
-        "keypoint_scores": [0.8] * count,
+        "keypoints": points.tolist(),
+        "keypoint_scores": [0.8] * len(points),
         "bbox": [[1, 2, 3, 4]],
         "bbox_score": 0.9,
         **more,
@@ -56,126 +47,55 @@ def instance(count=17, **more):
 
 
 def landmark(n):
-    return {"x": n / 100, "y": n / 50, "z": 0.1, "visibility": 0.5}
+    x, y = figure("mediapipe33")[n] / (1000, 600)
+    return {"x": x, "y": y, "z": 0.1, "visibility": 0.5}
 
 
-LAYOUTS = {
-    "coco annotations": (coco(), "coco17", ["a.jpg"], ["7"]),
-    "coco results": (
-        [{"image_id": 3, "category_id": 1, "keypoints": flat(17), "score": 2.1}],
-        "coco17",
-        ["3"],
-        ["0"],
-    ),
-    "alphapose 26": (
-        [{"image_id": "b.jpg", "keypoints": flat(26), "score": 1.5, "box": [0, 0, 9, 9], "idx": 4}],
-        "halpe26",
-        ["b.jpg"],
-        ["4"],
-    ),
-    "alphapose 136": (
-        [{"image_id": "b.jpg", "keypoints": flat(136), "score": 1.5}],
-        "halpe26",
-        ["b.jpg"],
-        ["0"],
-    ),
-    "openpose 25": (
-        {
-            "version": 1.3,
-            "people": [{"person_id": [-1], "pose_keypoints_2d": flat(25, missing=(3,))}],
-        },
-        "body25",
-        ["k"],
-        ["0"],
-    ),
-    "openpose 18": (
-        {"version": 0.1, "people": [{"pose_keypoints": flat(18)}]},
-        "coco18",
-        ["k"],
-        ["0"],
-    ),
-    "mmpose image": ([instance()], "coco17", ["k"], ["0"]),
-    "mmpose video": (
-        [{"frame_id": 5, "instances": [instance(track_id=2), instance()]}],
-        "coco17",
-        ["5", "5"],
-        ["2", "1"],
-    ),
-    "mmpose demo": (
-        {"meta_info": {}, "instance_info": [{"frame_id": 1, "instances": [instance(26)]}]},
-        "halpe26",
-        ["1"],
-        ["0"],
-    ),
-    "mmpose wholebody": ([instance(133)], "coco17", ["k"], ["0"]),
-    "mediapipe legacy": (
-        {"pose_landmarks": [landmark(n) for n in range(33)]},
-        "mediapipe33",
-        ["0"],
-        ["0"],
-    ),
-    "mediapipe tasks": (
-        [{"pose_landmarks": [[landmark(n) for n in range(33)]] * 2}],
-        "mediapipe33",
-        ["0", "0"],
-        ["0", "1"],
-    ),
-    "mediapipe landmark": (
-        {"poseLandmarks": {"landmark": [landmark(n) for n in range(33)]}},
-        "mediapipe33",
-        ["0"],
-        ["0"],
-    ),
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_each_layout_is_told_by_its_content(tmp_path, layout):
-    content, skeleton, images, persons = LAYOUTS[layout]
-    file = read_keypoints(write(tmp_path, content), image_size=(1000, 500))
-    assert file.skeleton.name == skeleton
-    assert list(file.image) == images and list(file.person) == persons
-    assert file.image_size.tolist() == [[1000, 500]] * len(file)
-    if layout.startswith("mediapipe"):
-        assert file.keypoints[0, 10].tolist() == pytest.approx([100.0, 100.0])
-        assert file.confidence[0, 10].item() == 0.5
-    else:
-        np.testing.assert_allclose(file.keypoints[0, 8], XY[8], atol=1e-4)
+MARKS = [landmark(n) for n in range(33)]
 
 
 def test_missing_joints_come_out_missing_whatever_a_tool_writes(tmp_path):
-    for content, joint in ((coco(), 4), (LAYOUTS["openpose 25"][0], 3)):
-        file = read_keypoints(write(tmp_path, content), image_size=(9, 9))
+    for content, joint in (
+        (coco(), 4),
+        ({"people": [{"pose_keypoints_2d": flat("body25", missing=(3,))}]}, 3),
+    ):
+        file = read_keypoints(write(tmp_path, content), image_size=(500, 600))
         assert file.confidence[0, joint] == 0 and torch.isnan(file.keypoints[0, joint]).all()
         assert file.confidence[0, 0] > 0
 
 
 def test_sizes_come_from_the_file_or_the_caller(tmp_path):
-    assert read_keypoints(write(tmp_path, coco())).image_size.tolist() == [[640, 480]]
-    assert read_keypoints(write(tmp_path, coco()), image_size=(10, 20)).image_size.tolist() == [
-        [10, 20]
+    both = read_keypoints(write(tmp_path, coco()), image_size=(700, 720))
+    assert both.notes == ("--image-size takes the place of the file's own",)
+    assert read_keypoints(write(tmp_path, coco())).image_size.tolist() == [[640, 600]]
+    assert read_keypoints(write(tmp_path, coco()), image_size=(700, 720)).image_size.tolist() == [
+        [700, 720]
     ]
 
 
 def test_a_folder_of_openpose_files_in_order(tmp_path):
     for n in (10, 2):
-        write(tmp_path, {"people": [{"pose_keypoints_2d": flat(25)}]}, f"v_{n:012d}_keypoints.json")
-    file = read_keypoints(tmp_path, image_size=(100, 100))
+        write(
+            tmp_path,
+            {"people": [{"pose_keypoints_2d": flat("body25")}]},
+            f"v_{n:012d}_keypoints.json",
+        )
+    file = read_keypoints(tmp_path, image_size=(500, 600))
     assert file.image == ("v_000000000002", "v_000000000010")
 
 
 def test_arrays(tmp_path):
-    np.save(tmp_path / "a.npy", XY[:17])
-    one = read_keypoints(tmp_path / "a.npy", "human36m17", (9, 9))
+    np.save(tmp_path / "a.npy", figure("human36m17"))
+    one = read_keypoints(tmp_path / "a.npy", "human36m17", (500, 600))
     assert len(one) == 1 and (one.confidence == 1).all()
-    points = np.stack([XY[:16]] * 3)
+    points = np.stack([figure("mpii16")] * 3)
     points[1, 2] = np.nan
     np.savez(
         tmp_path / "a.npz",
         keypoints=points,
         confidence=np.full((3, 16), 0.5),
         skeleton="mpii16",
-        image_size=np.array([8, 6]),
+        image_size=np.array([500, 600]),
     )
     three = read_keypoints(tmp_path / "a.npz")
     assert (
@@ -201,12 +121,15 @@ def test_the_real_coco_file(shared_data):
         ("{}", "not a known keypoint layout"),
         ("3", "not a known keypoint layout"),
         (json.dumps({"images": [], "annotations": []}), "nobody in it"),
-        (json.dumps(coco(keypoints=flat(16))), "does not say which joints"),
-        (json.dumps(coco(keypoints=[float("inf"), 1, 2, *flat(17)[3:]])), "infinite coordinate"),
-        (json.dumps([{"image_id": 1, "keypoints": "abc"}]), "not as its layout says"),
-        (json.dumps([{"image_id": 1}]), "not as its layout says"),
+        (json.dumps(coco(keypoints=flat("mpii16"))), "does not say which joints"),
         (
-            json.dumps([{"image_id": 1, "keypoints": [10**400, *flat(17)[1:]]}]),
+            json.dumps(coco(keypoints=[1e999, 1, 2, *flat("coco17")[3:]])),
+            "infinite coordinate",
+        ),
+        (json.dumps([{"image_id": 1, "keypoints": "abc"}]), "not as its layout says"),
+        (json.dumps([{"image_id": 1}]), "1, person 0: no keypoints"),
+        (
+            json.dumps([{"image_id": 1, "keypoints": [10**400, *flat("coco17")[1:]]}]),
             "not as its layout says",
         ),
         (
@@ -215,7 +138,7 @@ def test_the_real_coco_file(shared_data):
         ),
         (
             json.dumps([{"frame_id": 1, "instances": [{"keypoints": [[1, 2]]}]}]),
-            "not as its layout says",
+            "0 scores for 1 joints",
         ),
     ],
 )
@@ -233,11 +156,11 @@ def test_other_bad_input(tmp_path):
     with pytest.raises(InputError, match="must be above 0"):
         read_keypoints(path, image_size=(0, 10))
     with pytest.raises(InputError, match="has 17 joints, halpe26 has 26"):
-        read_keypoints(path, "halpe26", (9, 9))
+        read_keypoints(path, "halpe26", (500, 600))
     with pytest.raises(InputError, match="no skeleton 'coco'"):
         read_keypoints(path, "coco", (9, 9))
-    with pytest.raises(InputError, match="MediaPipe's coordinates are shares"):
-        read_keypoints(write(tmp_path, LAYOUTS["mediapipe tasks"][0]))
+    with pytest.raises(InputError, match="coordinates are shares of the picture"):
+        read_keypoints(write(tmp_path, MARKS))
     with pytest.raises(InputError, match="no keypoint file"):
         read_keypoints(tmp_path / "none.json")
     with pytest.raises(InputError, match=r"no .json files"):
@@ -308,27 +231,6 @@ def test_flipped_bits_of_an_npy_are_an_input_error_or_a_good_read(tmp_path):
             read_keypoints(path, "coco17", image_size=(100, 100))
 
 
-def test_skeleton_names_are_the_ones_we_have():
-    from unihpe.inputs import tools
-
-    for table in (
-        tools.COCO_SETS,
-        tools.ALPHAPOSE_SETS,
-        tools.OPENPOSE_SETS,
-        tools.MMPOSE_SETS,
-    ):
-        assert all(len(get_skeleton(name)) <= count for count, name in table.items())
-
-
-def instances(joints=17):
-    return [
-        {
-            "keypoints": [[10.0 * n, 20.0 + n] for n in range(joints)],
-            "keypoint_scores": [0.9] * joints,
-        }
-    ]
-
-
 def dump(path, content):
     path.write_text(json.dumps(content))
     return path
@@ -341,10 +243,10 @@ def dump(path, content):
 def test_mmpose_says_whose_joints_they_are(tmp_path, dataset, skeleton):
     content = {
         "meta_info": {"dataset_name": dataset},
-        "instance_info": [{"frame_id": 0, "instances": instances()}],
+        "instance_info": [{"frame_id": 0, "instances": [instance()]}],
     }
     assert (
-        read_keypoints(dump(tmp_path / "a.json", content), image_size=(100, 100)).skeleton.name
+        read_keypoints(dump(tmp_path / "a.json", content), image_size=(500, 600)).skeleton.name
         == skeleton
     )
 
@@ -352,12 +254,12 @@ def test_mmpose_says_whose_joints_they_are(tmp_path, dataset, skeleton):
 def test_mmpose_joints_we_do_not_know_must_be_named(tmp_path):
     content = {
         "meta_info": {"dataset_name": "lapa"},
-        "instance_info": [{"frame_id": 0, "instances": instances()}],
+        "instance_info": [{"frame_id": 0, "instances": [instance()]}],
     }
     path = dump(tmp_path / "a.json", content)
     with pytest.raises(InputError, match="--skeleton"):
-        read_keypoints(path, image_size=(100, 100))
-    assert read_keypoints(path, "coco17", (100, 100)).skeleton.name == "coco17"
+        read_keypoints(path, image_size=(500, 600))
+    assert read_keypoints(path, "coco17", (500, 600)).skeleton.name == "coco17"
 
 
 def marks():
@@ -378,11 +280,9 @@ def test_mediapipe_frames_without_anybody(tmp_path, content):
 
 
 def test_a_mediapipe_coordinate_beyond_float32_leaves_out_its_person_only(tmp_path):
-    beyond = [landmark(0) | {"x": 1e39}, *(landmark(n) for n in range(1, 33))]
-    content = [{"pose_landmarks": [beyond, [landmark(n) for n in range(33)]]}]
+    content = [{"pose_landmarks": [[landmark(0) | {"x": 1e39}, *MARKS[1:]], MARKS]}]
     file = read_keypoints(write(tmp_path, content), image_size=(1000, 500))
-    rows, skipped = liftable_rows(file, get_skeleton("mediapipe33"))
-    assert rows == [1] and "person 0: a joint lies more than 20 pictures away" in skipped[0]
+    assert file.person == ("1",) and "0, person 0: coordinates from" in file.left_out[0]
 
 
 def test_an_endless_picture_names_its_file(tmp_path):
@@ -393,8 +293,13 @@ def test_an_endless_picture_names_its_file(tmp_path):
 
 
 def test_each_person_may_have_a_picture_size(tmp_path):
-    sizes = np.array([[100.0, 200.0], [300.0, 400.0]])
-    np.savez(tmp_path / "a.npz", keypoints=np.ones((2, 17, 2)), skeleton="coco17", image_size=sizes)
+    sizes = np.array([[300.0, 300.0], [500.0, 400.0]])
+    np.savez(
+        tmp_path / "a.npz",
+        keypoints=[figure("coco17") / 2] * 2,
+        skeleton="coco17",
+        image_size=sizes,
+    )
     assert read_keypoints(tmp_path / "a.npz").image_size.tolist() == sizes.tolist()
 
 

@@ -1,8 +1,10 @@
 """Files that are written whole or not at all: full disks, killed writers, several together."""
 
 import errno
+import json
 import os
 import resource
+import struct
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from unihpe.datasets.packed import pack
+from unihpe.datasets.packed import PackedPeople, pack
 from unihpe.errors import InputError
 from unihpe.io.files import all_or_none, replacing, write_text
 from unihpe.io.locks import lock
@@ -132,6 +134,34 @@ with replacing(Path(sys.argv[1])) as temporary:
         assert mine.exists(), "another writer, who lives, was robbed"
     assert path.read_text() == "first"
     assert sorted(tmp_path.iterdir()) == sorted([other, path])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": None},
+        {"settings": 3},
+        {"groups": []},
+        {"groups": 5},
+        {"arrays": 7},
+        {"people": "two"},
+        {"people": -1},
+    ],
+)
+def test_a_packed_set_with_an_odd_description_is_refused(tmp_path, changes):
+    path = tmp_path / "people.pack"
+    pack(_people(), path, {})
+    whole = path.read_bytes()
+    start, length = struct.unpack("<QQ", whole[-16:])
+    described = json.loads(whole[start : start + length]) | changes
+    text = json.dumps(
+        {key: value for key, value in described.items() if value is not None}
+    ).encode()
+    path.write_bytes(whole[:start] + text + struct.pack("<QQ", start, len(text)))
+    with pytest.raises(
+        InputError, match=r"people.pack: not a packed set, or not whole \(.+\); pack"
+    ):
+        PackedPeople(path)
 
 
 def test_a_lock_ends_with_its_file(tmp_path):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.testing import assert_close
 
+from unihpe.errors import InputError
 from unihpe.losses import (
     clamp_log_scale_,
     heatmap_loss,
@@ -324,3 +325,25 @@ def test_losses_need_torch_alone():
     code = f"import unihpe.losses, sys; print([m for m in {names} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_all_negatives_go_backward_again_or_say_that_they_cannot():
+    rows = [torch.randn(5, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    loss = triplet_loss(*rows, 0.1)
+    loss.backward(retain_graph=True)
+    first = [row.grad.clone() for row in rows]
+    loss.backward()
+    for row, once in zip(rows, first, strict=True):
+        assert_close(row.grad, 2 * once)
+    with pytest.raises(
+        InputError, match="no second derivative; sample some .* or leave create_graph"
+    ):
+        torch.autograd.grad(triplet_loss(*rows, 0.1), rows, create_graph=True)
+
+
+def test_sampled_triplets_have_a_second_derivative():
+    triplets = sample_triplets(4, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(1)
+    rows = [torch.randn(4, 5, dtype=torch.float64, generator=generator) for _ in range(3)]
+    rows = [row.requires_grad_() for row in rows]
+    assert torch.autograd.gradgradcheck(lambda *x: triplet_loss(*x, 0.5, triplets=triplets), rows)

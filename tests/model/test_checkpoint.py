@@ -122,6 +122,13 @@ def test_a_flipped_byte_is_found_wherever_it_is(tmp_path):
     assert found > len(whole) - 60
 
 
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    path = tmp_path / "diverged.safetensors"
+    save_checkpoint(path, {"a": torch.ones(2, 2), "b": torch.tensor([1.0, torch.nan])}, CARD)
+    with pytest.raises(InputError, match="diverged.safetensors: b is not finite; copy or train"):
+        load_checkpoint(path)
+
+
 def test_a_checkpoint_of_older_times_has_no_checksum(tmp_path):
     path = tmp_path / "old.safetensors"
     save_file(tensors(), path, metadata={HEADER: CARD.model_dump_json()})

@@ -10,7 +10,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-ITERATIONS = 20  # of undoing a lens; they converge where its distortion is moderate
+from unihpe.errors import InputError
+
+ITERATIONS = 20  # of undoing a lens
+STEP = 1e-3  # over which slopes are measured, in focal lengths, like the next
+TOLERANCE = 1e-4  # of undoing a lens: a tenth of a pixel of common pictures
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,19 @@ class Camera:
 
     @classmethod
     def simple(cls, size: Tensor, focal: Tensor | None = None) -> Self:
-        """Ideal cameras at the world's origin for pictures of `size` (..., 2); focal (...,)."""
+        """Ideal cameras at the world's origin for pictures of `size` (..., 2); focal (...,).
+
+        InputError for sizes or focal lengths, all in pixels, that are not above 0.
+        """
+        _require_points(size, 2, "the picture's size")
+        if not bool((size > 0).all()):
+            raise InputError(f"a picture's width and height are above 0, not {size.tolist()}")
         focal = default_focal(size) if focal is None else focal
+        if not isinstance(focal, Tensor) or focal.shape != size.shape[:-1]:
+            given = tuple(focal.shape) if isinstance(focal, Tensor) else repr(focal)
+            raise InputError(f"focal must be {tuple(size.shape[:-1])}, one a picture, not {given}")
+        if not bool(((focal > 0) & focal.isfinite()).all()):
+            raise InputError(f"a focal length is finite and above 0 pixels, not {focal.tolist()}")
         eye = torch.eye(3, dtype=size.dtype, device=size.device).expand(*size.shape[:-1], 3, 3)
         origin = size.new_zeros(*size.shape[:-1], 3)
         return cls(focal[..., None].expand_as(size), size / 2, size, eye, origin)
@@ -49,25 +64,57 @@ class Camera:
 
     def to_camera(self, world: Tensor) -> Tensor:
         """World points (..., J, 3) to camera axes (..., J, 3), mm."""
+        _require_points(world, 3, "points")
         return world @ self.rotation.mT + self.translation[..., None, :]
 
     def to_world(self, points: Tensor) -> Tensor:
         """Camera points (..., J, 3) to world axes (..., J, 3), mm."""
+        _require_points(points, 3, "points")
         return (points - self.translation[..., None, :]) @ self.rotation
 
     def project(self, points: Tensor) -> Tensor:
         """Camera points (..., J, 3), mm, to pixels (..., J, 2); NaN at or behind the camera."""
+        _require_points(points, 3, "points")
         depth = points[..., 2:]
         plane = points[..., :2] / torch.where(depth > 0, depth, torch.nan)
         return self.bent(plane) * self.focal[..., None, :] + self.centre[..., None, :]
 
     def unproject(self, pixels: Tensor, depth: Tensor) -> Tensor:
-        """Pixels (..., J, 2) at depth (..., J) in mm back to camera points (..., J, 3), mm."""
-        plane = (pixels - self.centre[..., None, :]) / self.focal[..., None, :]
+        """Pixels (..., J, 2) at depth (..., J) in mm back to camera points (..., J, 3), mm.
+
+        x and y are NaN where the lens has no inverse (see `straight`).
+        """
+        _require_points(pixels, 2, "pixels")
+        if depth.shape != pixels.shape[:-1]:
+            raise InputError(f"depth {tuple(depth.shape)} and pixels {tuple(pixels.shape)} differ")
+        plane = self.straight((pixels - self.centre[..., None, :]) / self.focal[..., None, :])
+        return torch.cat([plane, torch.ones_like(plane[..., :1])], dim=-1) * depth[..., None]
+
+    def straight(self, plane: Tensor) -> Tensor:
+        """The inverse of `bent` by Newton's method, (..., J, 2) → (..., J, 2).
+
+        Beyond the radius at which a barrel lens turns round there is none: NaN.
+        """
+        if self.distortion is None:
+            return plane
         guess = plane
-        for _ in range(ITERATIONS if self.distortion is not None else 0):
-            guess = guess + plane - self.bent(guess)
-        return torch.cat([guess, torch.ones_like(guess[..., :1])], dim=-1) * depth[..., None]
+        for _ in range(ITERATIONS):
+            (xx, yx), (xy, yy) = self._slopes(guess)
+            x, y = (self.bent(guess) - plane).unbind(-1)
+            step = torch.stack([yy * x - xy * y, xx * y - yx * x], dim=-1)
+            guess = guess - step / (xx * yy - xy * yx)[..., None]
+        (xx, yx), (xy, yy) = self._slopes(guess)
+        found = (self.bent(guess) - plane).norm(dim=-1) < TOLERANCE
+        found &= (xx * yy > xy * yx) & ((guess * plane).sum(-1) >= 0)  # before the lens folds
+        return torch.where(found[..., None], guess, torch.nan)
+
+    def _slopes(self, plane: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """How x and y of `bent` change with x, and with y, (..., J) each, whatever the lens."""
+        steps = plane.new_tensor([[STEP, 0.0], [0.0, STEP]])
+        along_x, along_y = (
+            (self.bent(plane + step) - self.bent(plane - step)) / (2 * STEP) for step in steps
+        )
+        return along_x.unbind(-1), along_y.unbind(-1)
 
     def bent(self, plane: Tensor) -> Tensor:
         """Brown's lens model on image-plane points (..., J, 2)."""
@@ -80,6 +127,12 @@ class Camera:
         dx = 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
         dy = p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
         return torch.stack([x * radial + dx, y * radial + dy], dim=-1)
+
+
+def _require_points(points: object, axes: int, what: str) -> None:
+    if not isinstance(points, Tensor) or not points.ndim or points.shape[-1] != axes:
+        given = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
+        raise InputError(f"{what} must be a tensor (..., {axes}), not {given}")
 
 
 def default_focal(size: Tensor) -> Tensor:

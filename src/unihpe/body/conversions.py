@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from unihpe.body.skeleton import TABLES, Skeleton
+from unihpe.errors import InputError
 
 Rule = Mapping[str, float]
 Made = tuple[Tensor, Tensor]  # a joint's place (..., C) and confidence (...)
@@ -30,7 +31,18 @@ class Converted:
 
 
 def convert(points: Tensor, confidence: Tensor, source: Skeleton, target: Skeleton) -> Converted:
-    """Joints of `source` as those of `target`: points (..., J, C), confidence (..., J)."""
+    """Joints of `source` as those of `target`: points (..., J, C), confidence (..., J).
+
+    InputError for what is no skeleton, or shapes that do not fit the source's joints.
+    """
+    if odd := [one for one in (source, target) if not isinstance(one, Skeleton)]:
+        raise InputError(f"convert takes skeletons (see get_skeleton), not {odd[0]!r}")
+    shapes = [tuple(getattr(one, "shape", ())) for one in (points, confidence)]
+    if not (isinstance(points, Tensor) and isinstance(confidence, Tensor)) or (
+        shapes[0][-2:-1] != (len(source),) or shapes[0][:-1] != shapes[1]
+    ):
+        wanted = f"tensors (..., {len(source)}, C) and (..., {len(source)}) for {source.name}"
+        raise InputError(f"points and confidence must be {wanted}, not {shapes[0]}, {shapes[1]}")
     made = {joint: (points[..., n, :], confidence[..., n]) for n, joint in enumerate(source.joints)}
     if source.name in INNER_HEAD and target.name not in INNER_HEAD:
         made.pop("head")

@@ -9,6 +9,8 @@ joints a data set counts is its protocol's to say.
 import torch
 from torch import Tensor
 
+from unihpe.errors import require_positive
+
 Seen = Tensor | None  # None: all joints
 PCK_MM = 150.0  # of MPI-INF-3DHP
 AUC_THRESHOLDS = tuple(5.0 * n for n in range(31))  # 0, 5, …, 150 mm, of MPI-INF-3DHP
@@ -51,8 +53,9 @@ def mpjve(poses: Tensor, targets: Tensor, fps: float, seen: Seen = None) -> Tens
     """Mean per-joint velocity error of a sequence (..., T, J, 3) → (..., T − 1), mm/s.
 
     A velocity is the difference of neighbouring frames, and counts where the joint is seen in both,
-    seen (..., T, J). With fps = 1 it is in mm per frame.
+    seen (..., T, J). With fps = 1 it is in mm per frame. InputError unless fps is above 0.
     """
+    require_positive("fps", fps)
     both = None if seen is None else seen[..., 1:, :] & seen[..., :-1, :]
     return mpjpe(poses.diff(dim=-3), targets.diff(dim=-3), both) * fps
 

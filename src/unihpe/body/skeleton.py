@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from itertools import chain
 
 from torch import Tensor
 
@@ -27,7 +28,9 @@ class Skeleton:
         return len(self.joints)
 
     def index(self, joint: str) -> int:
-        """The column of a joint."""
+        """The column of a joint; InputError for one that the set lacks."""
+        if joint not in self.joints:
+            raise InputError(f"{self.name} has no joint {joint}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
     @property
@@ -72,14 +75,26 @@ def side_of(joint: str) -> str:
 
 FILE = resources.files("unihpe.body") / "skeletons.toml"  # joint sets, and who hangs on whom
 TABLES = tomllib.loads(FILE.read_text(encoding="utf-8"))
+PARTS = TABLES["parts"]
 KINSHIP = TABLES["ancestors"].items()
 ANCESTORS = {joint: line.split() for joints, line in KINSHIP for joint in joints.split()}
 
 
 def skeleton(name: str, joints: str) -> Skeleton:
-    names = tuple(joints.split())
+    """A joint set from a line of names, with parts in braces and ranges as skeletons.toml says."""
+    names = tuple(chain.from_iterable(map(_spelt_out, joints.format(**PARTS).split())))
     parents = {joint: parent for joint in names if (parent := _parent_in(joint, names))}
     return Skeleton(name, names, parents)
+
+
+def _spelt_out(name: str) -> list[str]:
+    """`toe_1..3` as three names, `toe_3..1` the other way round; any other name as it is."""
+    stem, _, numbers = name.rpartition("_")
+    if ".." not in numbers:
+        return [name]
+    first, last = map(int, numbers.split(".."))
+    step = 1 if first <= last else -1
+    return [f"{stem}_{n}" for n in range(first, last + step, step)]
 
 
 def _parent_in(joint: str, names: tuple[str, ...]) -> str | None:
@@ -96,6 +111,6 @@ SKELETONS: Mapping[str, Skeleton] = {
 
 def get_skeleton(name: str) -> Skeleton:
     """A skeleton by name; InputError for an unknown one, listing those there are."""
-    if name not in SKELETONS:
+    if not isinstance(name, str) or name not in SKELETONS:
         raise InputError(f"no skeleton '{name}'; there are {', '.join(SKELETONS)}")
     return SKELETONS[name]

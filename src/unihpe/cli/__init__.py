@@ -1,6 +1,7 @@
 """The command line: one file a command; everything that is said to people is said here."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -8,9 +9,11 @@ from typer import Option
 
 from unihpe import __version__
 from unihpe.cli import data, demo, evaluate, info, plot, predict, recipes, train, weights
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line, printable
 
 __all__ = ["app", "main"]
+
+_LONGEST = 2000  # characters of a message: a damaged file may hold any "word"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,12 +54,17 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2."""
+    if isinstance(sys.stdout, TextIOWrapper):  # as stderr: names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
+        print(end="", flush=True)  # here, where a full disk is one line
     except InputError as error:
         _stop(str(error))
     except PermissionError as error:
         _stop(f"{error.filename}: permission denied; give yourself the right to it")
+    except OSError as error:  # what is printed goes to a full disk, for example
+        _stop(f"{error.filename or 'output'}: {error.strerror or error}")
     except typer.Abort:
         sys.exit(130)  # interrupted
     except Exception as error:  # a usage error, of whichever click typer carries
@@ -71,5 +79,5 @@ def main() -> None:
 
 
 def _stop(text: str) -> NoReturn:
-    print(f"unihpe: {text}", file=sys.stderr)
+    print(f"unihpe: {printable(one_line(text, _LONGEST))}", file=sys.stderr)
     sys.exit(2)

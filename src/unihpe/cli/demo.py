@@ -7,6 +7,7 @@ from typer import Argument
 
 from unihpe.cli import options
 from unihpe.cli.options import console
+from unihpe.errors import printable
 
 WHAT = "A picture, BVH folder, motion npz or keypoint file; default: the package's people."
 
@@ -29,6 +30,8 @@ def run_demo(
     model = load(checkpoint, device)
     shown = demo(model, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
     files = shown.write(out)
+    for note in shown.notes:
+        console.print(f"Note: {printable(note)}.")
     poses = f"a point estimate and {shown.hypotheses} hypotheses each"
     console.print(f"3D poses of {shown.what}: {poses}.")
     over = f"over {len(shown.results)} poses, {shown.given}, known focal length"

@@ -1,6 +1,7 @@
 """What the commands share: the console, and options that several of them have."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Argument, Option
 
-from unihpe.errors import InputError
+from unihpe.errors import InputError, printable
 
 # paths and names may hold brackets, which are no markup
 console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -22,7 +23,7 @@ def named(name: str, value: object, style: str = "bold") -> Text:
 def leave_skipped(skipped: list[str]) -> None:
     """List what was left out, and end with exit code 1 if something was."""
     for line in skipped:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"left out: {printable(line)}", file=sys.stderr)
     if skipped:
         raise typer.Exit(1)
 
@@ -44,6 +45,30 @@ def parse_size(text: str | None) -> tuple[float, float] | None:
     return width, height
 
 
+def _parse_sampler(name: str) -> str:
+    from torch import Generator
+
+    from unihpe.diffusion.sampling import build_sampler
+
+    try:
+        build_sampler(name, generator=Generator())
+    except InputError as error:
+        raise InputError(f"--sampler {name}: {error}") from error
+    return name
+
+
+def _parse_focal(focal: float | None) -> float | None:
+    if focal is not None and not 0 < focal < float("inf"):
+        raise InputError(f"--focal {focal:g}: a focal length is above 0, in pixels")
+    return focal
+
+
+def one_of(value: str | None, option: str, values: Sequence[str]) -> None:
+    """Raise unless an option has one of its values, or none."""
+    if value is not None and value not in values:
+        raise InputError(f"{option} {value}: it is {' or '.join(values)}")
+
+
 def _parse_device(name: str) -> str:
     from unihpe.model.device import usable_device
 
@@ -55,6 +80,9 @@ def _parse_device(name: str) -> str:
 
 Checkpoint = Annotated[str, Argument(help="A .safetensors file, a training run, or shipped.")]
 Device = Annotated[str, Option(help="auto, cuda, cuda:1, mps or cpu.", callback=_parse_device)]
+Focal = Annotated[
+    float | None, Option(help="In pixels; default √(W² + H²).", callback=_parse_focal)
+]
 Flip = Annotated[bool, Option("--flip", help="Flip test: the mean with the mirrored estimate.")]
 ImageSize = Annotated[str | None, Option(metavar="WxH", help="If the file does not say it.")]
 Json = Annotated[Path | None, Option("--json", help="Also write the report to this file.")]
@@ -63,7 +91,9 @@ OutFile = Annotated[Path, Option("-o", "--out", help="The file to write.")]
 OutFolder = Annotated[Path, Option("-o", "--out", help="The folder to write to.")]
 Rig = Annotated[Path | None, Option(help="TOML that names the joints of a BVH rig.")]
 Root = Annotated[Path, Option(help="The data's folder or file.")]
-Sampler = Annotated[str, Option(help="How hypotheses are drawn; see docs/samplers.md.")]
+Sampler = Annotated[
+    str, Option(help="How hypotheses are drawn; see docs/samplers.md.", callback=_parse_sampler)
+]
 Seed = Annotated[int, Option(min=0, max=2**62, help="Seed of everything random.")]
 SkeletonName = Annotated[str | None, Option(help="The joint set, if the layout does not say it.")]
 Steps = Annotated[int, Option(min=0, help="Steps of the sampler; 0: its own default.")]

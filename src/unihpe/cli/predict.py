@@ -2,13 +2,17 @@
 
 from itertools import compress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast, get_args
 
 from typer import Argument, Option
 
 from unihpe.cli import options
 from unihpe.cli.options import console
-from unihpe.errors import InputError
+from unihpe.errors import InputError, number_of, printable
+from unihpe.inputs.detections import MIN_CONFIDENCE, Hints, Sides, Units
+
+UNITS, SIDES = get_args(Units), get_args(Sides)
+UNSURE = "Joints below are missing."
 
 
 def predict(
@@ -18,8 +22,11 @@ def predict(
     boxes: Annotated[Path | None, Option(help="People's boxes, JSON (docs/formats.md).")] = None,
     image_size: options.ImageSize = None,
     skeleton: options.SkeletonName = None,
+    units: Annotated[str | None, Option(help=f"Of x and y: {', '.join(UNITS)}.")] = None,
+    sides: Annotated[str | None, Option(help="given, or swapped: left is right.")] = None,
+    min_confidence: Annotated[float, Option(min=0, max=1, help=UNSURE)] = MIN_CONFIDENCE,
     checkpoint: options.Model = "shipped",
-    focal: Annotated[float | None, Option(help="In pixels; default √(W² + H²).")] = None,
+    focal: options.Focal = None,
     samples: Annotated[int | None, Option(min=0, help="Default 20; 0 above 8 people.")] = None,
     sampler: options.Sampler = "auto",
     steps: options.Steps = 0,
@@ -41,14 +48,21 @@ def predict(
     from unihpe.runs.predict import predict_files
     from unihpe.show.sheets import write_pictures
 
-    files = Files(picture, boxes, keypoints, skeleton, options.parse_size(image_size))
-    how = Options(focal, sampler=sampler, steps=steps, flip=flip, seed=seed)
+    options.one_of(units, "--units", UNITS)
+    options.one_of(sides, "--sides", SIDES)
+    size = options.parse_size(image_size)
+    how = Hints(skeleton, size, cast(Any, units), cast(Any, sides), min_confidence)
+    files = Files(picture, boxes, keypoints, how)
+    asked = Options(focal, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    predicted = predict_files(load(checkpoint, device), files, how, samples)
+    predicted = predict_files(load(checkpoint, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
-    where = f" in {len(pictures)} pictures" if pictures else ""
-    console.print(f"{len(results)} people{where} of {name}.")
+    people = number_of(len(results), "person", "people")
+    where = f" in {number_of(len(pictures), 'picture', 'pictures')}" if pictures else ""
+    console.print(f"{people}{where} of {printable(name)}.")
+    for note in predicted.notes:
+        console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     with all_or_none():
         drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)

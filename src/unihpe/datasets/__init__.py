@@ -5,6 +5,7 @@ A set of your own is named `my_module:DATA_SET`, wherever a name is asked for (d
 
 from collections import UserDict
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def _record(name: str) -> "DataSet":
 
 def require_name(name: str) -> None:
     """Raise InputError for a name that is neither in the table nor one of `my_module:DATA_SET`."""
-    if name not in DATA_SETS and ":" not in name:
+    if not isinstance(name, str) or (name not in DATA_SETS and ":" not in name):
         known = f"known data sets are {', '.join(DATA_SETS)}, and your own as my_module:DATA_SET"
         raise InputError(f"no data set '{name}': {known}")
 
@@ -64,4 +65,6 @@ def get_data_set(name: str) -> "DataSet":
 
 def sets_in(root: Path) -> list[str]:
     """The data sets of the table that can be opened in a folder (or file), by what lies there."""
-    return [name for name, data_set in DATA_SETS.items() if data_set.lies_in(root)]
+    if not isinstance(root, str | PathLike):
+        raise InputError(f"a folder is named by a path, not by {root!r}")
+    return [name for name, data_set in DATA_SETS.items() if data_set.lies_in(Path(root))]

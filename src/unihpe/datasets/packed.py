@@ -160,9 +160,11 @@ class PackedPeople:
             description = json.loads(bytes(self.data[start : start + length]))
             self.arrays = {name: self.array(name, description) for name in LABELS}
             self.pictures_end = min(int(place) for place in description["arrays"].values())
+            self.settings: dict[str, Any] = dict(description["settings"])
+            self.groups = [str(name) for name in description.get("groups", [RENDERED])]
+            if self.arrays["group"].max(initial=0) >= len(self.groups):
+                raise ValueError("a group without a name")
         self.description: dict[str, Any] = description
-        self.settings: dict[str, Any] = description["settings"]
-        self.groups: list[str] = description.get("groups", [RENDERED])
         self.checked = "checksum" in description["arrays"]
         labels = (self.arrays[name] for name in ("index", "keypoints", "pose", "visibility", "box"))
         self.index, self.keypoints, self.pose, self.visibility, self.box = labels

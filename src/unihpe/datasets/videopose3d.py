@@ -6,7 +6,6 @@ pixels, and `metadata`. 2D may be longer than 3D (videos have a few more frames)
 end, as VideoPose3D does.
 """
 
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,21 +18,19 @@ from torch import Tensor
 from unihpe.body.batch import evenly_spaced
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import convert
-from unihpe.body.skeleton import Skeleton, get_skeleton
+from unihpe.body.skeleton import Skeleton
 from unihpe.datasets.proofs import require_body
 from unihpe.datasets.recorded import Recorded, View
 from unihpe.errors import InputError, listing
+from unihpe.inputs.readers.videopose3d import joints_of
 from unihpe.io.arrays import Array, as_floats, require_finite
+from unihpe.io.files import in_order
 from unihpe.io.mapped import LARGE, Mapped, stacked
 from unihpe.io.pickles import load_npz
 
 NUMBERS = 3  # of a joint in 2D: x, y and a score, which some files lack
 OWN_FILES, ONE_SOURCE = "use the set's own files", "take both files from one source"
 NORMALISED = 5.0  # 2D within this is not in pixels
-# The joint sets of the published 2D files by the `layout_name` of their metadata. The number of
-# joints and the columns called left tell a file's set; the name is often absent, or that of the
-# picture set.
-LAYOUTS = {"h36m": "human36m17", "coco": "coco17", "mpii": "mpii16", "humaneva15": "humaneva15"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def two_d_path(root: Path, set_name: str, two_d: str) -> Path:
     """The 2D file of a set; an InputError lists those that are present where it is not."""
     prefix = f"data_2d_{set_name}_"
     if not (path := root / f"{prefix}{two_d}.npz").is_file():
-        files = sorted(root.glob(f"{prefix}*.npz"))
+        files = in_order(root.glob(f"{prefix}*.npz"))
         names = ["exact (projected 3D)", *(file.stem.removeprefix(prefix) for file in files)]
         raise InputError(f"{path}: no such file; 2D there: {listing(names)}")
     return path
@@ -115,31 +112,7 @@ def read_2d(root: Path, set_name: str, two_d: str) -> Detections:
     subjects = _as_mapping(content["positions_2d"], path, "positions_2d")
     for subject, sequences in subjects.items():
         _as_mapping(sequences, path, f"positions_2d[{subject}]")
-    return Detections(path, _joints_of(metadata, path), subjects)
-
-
-def _joints_of(metadata: Mapping[str, Any], path: Path) -> Skeleton:
-    """The joint set of a 2D file, from the metadata's name and symmetry."""
-    name, symmetry = str(metadata.get("layout_name")), metadata.get("keypoints_symmetry")
-    count = metadata.get("num_joints")
-    named = symmetry is None and name in LAYOUTS
-    for candidate in [LAYOUTS[name]] if named else LAYOUTS.values():
-        skeleton = get_skeleton(candidate)
-        if len(skeleton) == count and (symmetry is None or _has_sides(skeleton, symmetry)):
-            return skeleton
-    has = f"its {count} joints (layout '{name}', symmetry {symmetry})"
-    remedy = "left and right may be exchanged: make the file again with VideoPose3D's own tools"
-    raise InputError(f"{path}: {has} are none of {', '.join(LAYOUTS)}; {remedy}")
-
-
-def _has_sides(skeleton: Skeleton, symmetry: Any) -> bool:
-    """Whether the columns a file calls left and right are a skeleton's."""
-    own = [n for n, joint in enumerate(skeleton.joints) if joint.startswith("left_")]
-    try:
-        left, right = ([operator.index(n) for n in side] for side in symmetry)
-    except (TypeError, ValueError):
-        return False
-    return sorted(left) == own and sorted(right) == sorted(skeleton.mirror[n] for n in own)
+    return Detections(path, joints_of(metadata, path), subjects)
 
 
 @dataclass
@@ -238,5 +211,5 @@ def assemble(
 def first_2d(root: Path, set_name: str) -> str:
     """The true 2D of a set, else whichever 2D file there is, else none: projected 3D."""
     prefix = f"data_2d_{set_name}_"
-    present = [file.stem.removeprefix(prefix) for file in sorted(root.glob(f"{prefix}*.npz"))]
+    present = [file.stem.removeprefix(prefix) for file in in_order(root.glob(f"{prefix}*.npz"))]
     return "gt" if "gt" in present else next(iter(present), "exact")

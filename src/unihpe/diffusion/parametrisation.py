@@ -43,6 +43,8 @@ class Diffusion:
     prediction: Prediction
 
     def __post_init__(self) -> None:
+        if not isinstance(self.path, Path):
+            raise InputError(f"a diffusion takes a path of build_path, not {self.path!r}")
         if self.prediction not in allowed(self.path):
             what = f"{self.prediction}-prediction is not well posed on {type(self.path).__name__}"
             raise InputError(f"{what}; there it can be {', '.join(allowed(self.path))}")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion, score
 from unihpe.diffusion.sde import VE, Linear, Path, over
-from unihpe.errors import InputError
+from unihpe.errors import InputError, require_count, require_positive
 
 # (denoiser, diffusion, noise (B, ...)) → data (B, ...)
 Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
@@ -46,15 +46,32 @@ def _step_noise(x: Tensor, generator: torch.Generator, apart: int = 2) -> Tensor
     return drawn.to(x.device).expand_as(x)
 
 
-def _require_steps(steps: int) -> None:
-    if steps < 1:
-        raise InputError(f"a sampler takes at least 1 step, not {steps}")
+def _require_noise(x: object) -> None:
+    if not (isinstance(x, Tensor) and x.is_floating_point()):
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise InputError(f"a sampler starts from noise, a tensor of floats, not {kind}")
+
+
+def _require_generator(generator: object) -> None:
+    if not isinstance(generator, torch.Generator | None):
+        raise InputError(f"a sampler's generator is a torch.Generator, not {generator!r}")
 
 
 def _even(start: float, end: float, steps: int, like: Tensor) -> Tensor:
     """Evenly spaced times, (steps + 1,)."""
-    _require_steps(steps)
+    require_count("a sampler's steps", steps, least=1)
+    _require_noise(like)
     return torch.linspace(start, end, steps + 1, device=like.device, dtype=like.dtype)
+
+
+def _start(t_start: float, path: Path) -> float:
+    """The time that a sampler begins at; 0 is the path's latest."""
+    if t_start == 0:
+        return path.t_max
+    require_positive("t_start", t_start)
+    if not T_END < t_start <= path.t_max:
+        raise InputError(f"t_start lies above {T_END} and up to {path.t_max}, not at {t_start}")
+    return t_start
 
 
 @torch.no_grad()
@@ -66,6 +83,7 @@ def euler_maruyama(
     The last step adds no noise, as in score_sde. Without a generator no step does, see
     `zero_temperature`.
     """
+    _require_generator(generator)
     mean = x
     for now, then in pairwise(_even(path.t_max, T_END, steps, x)):
         t, dt = now[None], now - then
@@ -104,7 +122,7 @@ def probability_flow(
         f, g2 = (over(part, x) for part in path.coefficients(t))
         return f * x - 0.5 * g2 * score(denoise, path, x, t)
 
-    start = t_start or path.t_max
+    start = _start(t_start, path)
     # even in √t, so that steps shorten where σ falls towards 0; VE's σ is geometric in t already
     power = 1 if isinstance(path, VE) else 2
     grid = _even(start ** (1 / power), t_end ** (1 / power), steps, x) ** power
@@ -124,6 +142,7 @@ def dpm_solver_pp_2m(
     is a mean, so that a posterior much narrower than `DPM_END` comes out narrower still: by √½
     where its spread equals it. x is noise of the standard deviation σ(t_start).
     """
+    _require_noise(x)
     grid = _log_snr_times(path, steps, x, t_start)
     alpha, sigma = path.marginal(grid)
     log_snr = (alpha / sigma).log()
@@ -139,7 +158,7 @@ def dpm_solver_pp_2m(
 
 def _log_snr_times(path: Path, steps: int, x: Tensor, start: float = 0) -> Tensor:
     """Times at which log(α/σ) is evenly spaced, from noise to σ/α = `DPM_END`, (steps + 1,)."""
-    dense = torch.linspace(start or path.t_max, T_END, 20_001, dtype=torch.float64)
+    dense = torch.linspace(_start(start, path), T_END, 20_001, dtype=torch.float64)
     log_snr = torch.div(*path.marginal(dense)).log()  # log(α/σ), rises along `dense`
     end = min(float(-torch.tensor(DPM_END, dtype=torch.float64).log()), float(log_snr[-1]))
     wanted = _even(float(log_snr[0]), end, steps, dense)
@@ -180,12 +199,13 @@ def build_sampler(name: str, steps: int = 0, generator: torch.Generator | None =
             the linear path, and posterior-mean with ε-prediction.
     """
     chosen = AUTO if name == "auto" else name
-    if chosen not in DEFAULT_STEPS:
+    if not isinstance(chosen, str) or chosen not in DEFAULT_STEPS:
         raise InputError(f"no sampler '{name}'; there are auto, {', '.join(DEFAULT_STEPS)}")
     if chosen == "euler-maruyama" and generator is None:
         raise InputError("euler-maruyama is random: it needs a generator")
+    _require_generator(generator)
+    require_count("a sampler's steps", steps)
     count = steps or DEFAULT_STEPS[chosen]
-    _require_steps(count)
 
     def sampler(denoise: Denoiser, diffusion: Diffusion, x: Tensor) -> Tensor:
         path, start, begin = diffusion.path, diffusion.ode_start(), x

@@ -17,6 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from unihpe.errors import InputError, require_positive
+
 PathKind = Literal["sub_vp", "vp", "ve", "linear"]
 
 
@@ -34,6 +36,10 @@ class VP:
 
     prior_std = 1.0
     t_max = 1.0
+
+    def __post_init__(self) -> None:
+        require_positive("beta_min", self.beta_min)
+        require_positive("beta_max", self.beta_max)
 
     def integral(self, t: Tensor) -> Tensor:
         """∫₀ᵗ β."""
@@ -105,5 +111,7 @@ PATHS: dict[PathKind, type[Path]] = {"sub_vp": SubVP, "vp": VP, "ve": VE, "linea
 
 
 def build_path(kind: PathKind) -> Path:
-    """A path by its name, with the usual constants."""
+    """A path by its name, with the usual constants; InputError for an unknown one."""
+    if not isinstance(kind, str) or kind not in PATHS:
+        raise InputError(f"no path '{kind}'; there are {', '.join(PATHS)}")
     return PATHS[kind]()

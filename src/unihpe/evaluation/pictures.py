@@ -21,6 +21,7 @@ from unihpe.inference.answer import FUSED, HEAT_MAPS, Draw, answer
 from unihpe.model.unihpe import UniHPE
 
 TABLE_3_SHARE = 0.05
+NOBODY = "nobody to evaluate: the batches are empty"
 THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
 VISIBLE = 1.0  # confidence from which on a joint counts as seen; others are marked, but hidden
 # An answer's estimates, as reports name them.
@@ -57,6 +58,8 @@ def evaluate_pictures(
         tally.add(batch, made, {_renamed(name, PATHS): pose for name, pose in made.poses.items()})
         for name, points in made.keypoints.items():
             flat.setdefault(_renamed(name, FLAT_PATHS), []).append(_scores_2d(points, batch))
+    if not tally.groups:
+        raise InputError(NOBODY)
     pairs, directions = tally.agreement(generator, gallery)
     return {
         "protocol": words,
@@ -98,6 +101,8 @@ def evaluate_photographs(
             estimates[in_words(_renamed(name, FLAT_PATHS))].append(points[:, columns].cpu())
         own = batch.keypoints[:, columns], batch.confidence[:, columns], batch.box
         truth.append([x.cpu() for x in own])
+    if not truth:
+        raise InputError(NOBODY)
     points, seen, boxes = (torch.cat(part) for part in zip(*truth, strict=True))
     weight = (seen >= VISIBLE).float()[..., None]
     mean = (points * weight).sum(0) / weight.sum(0).clamp_min(1)

@@ -5,6 +5,7 @@ from __future__ import annotations  # help() shows `Numbers`, not the union it s
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from unihpe.body.batch import Frames, Modality
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.sampling import build_sampler
-from unihpe.errors import InputError
+from unihpe.errors import InputError, require_count
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import Results, results_of
 from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
@@ -36,6 +37,12 @@ class Options:
     steps: int = 0  # of the sampler; 0 is its own default
     flip: bool = False  # estimates are means with the mirrored one: better, for twice the time
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "steps", "seed"):
+            require_count(name, getattr(self, name))
+        if not isinstance(self.focal, Real | None):
+            raise InputError(f"the focal length is one number, of pixels, not {self.focal!r}")
 
 
 PLAIN = Options()
@@ -177,6 +184,7 @@ class Predictor:
         """
         if sum(one is not None for one in (keypoints, pose, picture)) != 1:
             raise InputError("embed takes keypoints, a pose or a picture, one of the three")
+        focal = Options(focal).focal
         if picture is not None:
             given = from_picture(picture, boxes, None, self.skeleton, focal)
         elif pose is not None:
@@ -199,6 +207,8 @@ class Predictor:
         if not dropped or not self.model.can_be_sampled(POSE_3D):
             reason = "it was trained without embedding_dropout, or its decoder is an MLP"
             raise InputError(f"this model has no pose prior: {reason}")
+        require_count("samples", samples, least=1)
+        require_count("seed", seed)
         generator, scale = torch.Generator().manual_seed(seed), self.model.pose_scale
         embedding = scale.new_zeros(1, int(self.card.recipe["model"]["embedding"]))
         box = scale.new_tensor([[0.0, 0.0, 1 / LIKELY_FOCAL]])

@@ -1,6 +1,5 @@
 """People's boxes: read from a file, checked, or drawn round their joints."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from unihpe.body.boxes import box_from_corners, extent
 from unihpe.body.conversions import Converted
 from unihpe.errors import InputError
 from unihpe.inputs.checks import FARTHEST, Numbers, floats
-from unihpe.io.files import input_errors
+from unihpe.io.files import input_errors, read_json
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
@@ -29,10 +28,8 @@ def read_boxes(path: Path) -> dict[str, Corners]:
         InputError: for a file that is neither.
     """
     remedy = 'write {"a.jpg": [[left, top, right, bottom]]} or COCO\'s annotations'
-    with input_errors(f"{path}: cannot be read", kinds=(OSError, UnicodeDecodeError)):
-        text = path.read_text(encoding="utf-8-sig")
+    content = read_json(path)
     with input_errors(f"{path}: no boxes as we know them", remedy):
-        content = json.loads(text)
         if "annotations" in content:
             return _coco_boxes(content)
         boxes = {Path(name).name: np.asarray(own, np.float64) for name, own in content.items()}

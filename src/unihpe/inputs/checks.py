@@ -55,6 +55,6 @@ def checked_camera(size: Tensor, focal: float | None) -> Camera:
         shortest, longest = (share * side for share in FOCAL_RANGE)
         if not shortest <= focal <= longest:
             lens = f"{shortest:g} to {longest:g} pixels for a picture whose larger side is {side:g}"
-            remedy = "leave it out if it is not known"
+            remedy = "leave it (--focal) out if it is not known"
             raise InputError(f"the focal length must be {lens}, not {focal:g}; {remedy}")
     return Camera.simple(size, torch.full((len(size),), float(focal)))

@@ -1,57 +1,47 @@
-"""The people of a keypoint file as its reader finds them; and plain arrays, the simplest file."""
+"""The people of a keypoint file as its reader finds them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from unihpe.errors import InputError
-from unihpe.io.pickles import load_npy, load_npz, npz_keys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Size = tuple[float, float]  # width and height, pixels
+# What x and y count: pixels; shares of the picture's width and height, 0 to 1; -1 to 1 across both;
+# or VideoPose3D's screen, -1 to 1 across the width, and y as large a step.
+Units = Literal["pixels", "shares", "centred", "screen"]
+Source = Literal["pictures", "file", "frames", "rows"]
+Sides = Literal["given", "swapped"]
+MIN_CONFIDENCE = 0.2  # measured: docs/notebook/confidence.md
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What people say of a keypoint file, where it does not say so itself, or says it wrong."""
+
+    skeleton: str | None = None
+    size: Size | None = None  # of its pictures
+    units: Units | None = None
+    sides: Sides | None = None  # whether what it calls left is; None: as long as it looks so
+    min_confidence: float = MIN_CONFIDENCE  # joints below are missing
 
 
 @dataclass(frozen=True)
 class Person:
     image: str
     person: str
-    joints: NDArray[Any]  # (J, 3): x, y, confidence
+    joints: Any  # as the file has them: x, y, score, x, …; or rows of x, y, and perhaps a score
+    scores: Any = None  # of rows without one
     size: Size | None = None  # of the picture, where the file tells
 
 
 @dataclass(frozen=True)
 class Detections:
     people: Sequence[Person]
-    sets: Mapping[int, str] = field(default_factory=dict)  # joint sets by the number of joints
+    sets: Sequence[str] = ()  # that the tool writes; of those of one size, the usual one first
     skeleton: str | None = None  # the joint set where the file tells
-    shares: bool = False  # x and y are shares of the picture, not pixels
-
-
-def read_arrays(path: Path) -> Detections:
-    """npy: keypoints (J, 2 or 3) or (N, J, 2 or 3), a third column is the confidence.
-
-    npz: `keypoints` like that, and perhaps `confidence`, `skeleton` and `image_size`.
-    """
-    if path.suffix == ".npy":
-        fields = {"keypoints": load_npy(path, "give a whole file of plain numbers")}
-    else:
-        fields = load_npz(path, sorted({"keypoints", *npz_keys(path)}), objects=False)
-    points = fields["keypoints"]
-    shape, kind = points.shape, points.dtype
-    if kind.kind not in "fiu" or len(shape) not in (2, 3) or shape[-1] not in (2, 3):
-        wanted = "they must be numbers (N, J, 2 or 3)"
-        raise InputError(f"{path}: keypoints are {kind} {shape}; {wanted}")
-    points = points.astype(np.float32).reshape(-1, *shape[-2:])
-    if shape[-1] == 2:
-        given = fields.get("confidence", np.ones(points.shape[:2])).reshape(points.shape[:2])
-        points = np.concatenate([points, given.astype(np.float32)[..., None]], axis=-1)
-    sizes: list[Size | None] = [None] * len(points)
-    if "image_size" in fields:
-        given = np.broadcast_to(fields["image_size"].astype(np.float64), (len(points), 2))
-        sizes = [(float(width), float(height)) for width, height in given]
-    rows = enumerate(zip(points, sizes, strict=True))
-    people = [Person(str(n), "0", joints, size) for n, (joints, size) in rows]
-    return Detections(people, skeleton=str(fields["skeleton"]) if "skeleton" in fields else None)
+    what: str = ""  # whose joints they are, in the file's own words, where they are not known
+    units: Units = "pixels"
+    # whether people's `image` are names of pictures, the name of their file, counted frames, or
+    # rows of an array: frames, or people of one picture
+    named_by: Source = "pictures"
+    left_out: tuple[str, ...] = ()  # whom the file has but nobody can read, and why
+    notes: tuple[str, ...] = ()  # what was taken in a way that people should know of

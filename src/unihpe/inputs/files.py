@@ -1,16 +1,18 @@
 """What people hand in as files: pictures, and boxes or keypoints of the people in them."""
 
 from collections.abc import Mapping, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from unihpe.body.skeleton import Skeleton
-from unihpe.errors import InputError
+from unihpe.errors import InputError, listing
 from unihpe.inputs.boxes import Corners, read_boxes, require_a_box_each
-from unihpe.inputs.detections import Detections, Person, Size
+from unihpe.inputs.detections import Detections, Hints, Person, Size
 from unihpe.inputs.evidence import Evidence, from_picture
 from unihpe.inputs.keypoint_files import in_pixels, read_detections
 from unihpe.inputs.keypoints import liftable_rows
+from unihpe.inputs.names import pictures_by_name
 from unihpe.io.picture import pictures_in, read_picture
 
 
@@ -19,13 +21,20 @@ class Files:
     picture: Path | None  # or a folder of them
     boxes: Path | None
     keypoints: Path | None
-    skeleton: str | None  # of the keypoints, where their layout does not tell
-    size: Size | None  # of the pictures, where the keypoint file does not tell
+    how: Hints = field(default_factory=Hints)  # the keypoints are to be read
 
     @property
     def source(self) -> Path | None:
         """What results are named after."""
         return self.picture or self.keypoints
+
+
+class _Given(NamedTuple):
+    """A picture's people who can be lifted, if they are to be; who cannot; and what to say."""
+
+    evidence: Evidence
+    left_out: list[str]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class _Pictures:
     paths: list[Path]
     boxes: dict[str, Corners]
     detections: dict[str, Detections]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def people(self) -> int:
@@ -45,10 +56,8 @@ class _Pictures:
             known = {name: own.people for name, own in self.detections.items()}
         return sum(len(known.get(path.name, [path])) for path in self.paths)
 
-    def evidence(
-        self, path: Path, skeleton: Skeleton, focal: float | None
-    ) -> tuple[Evidence, list[str]]:
-        """The people in a picture who can be lifted, if they are to be; and who cannot, in words.
+    def given(self, path: Path, skeleton: Skeleton, focal: float | None) -> _Given:
+        """What there is of a picture.
 
         Raises:
             InputError: for a picture that cannot be used, or that the files say nothing of.
@@ -56,32 +65,63 @@ class _Pictures:
         boxes, marked = self.boxes.get(path.name), self.detections.get(path.name)
         if self.files.boxes is not None and not boxes:  # a detector that saw nobody writes []
             raise InputError(f"no box for it in {self.files.boxes}")
-        if self.files.keypoints is None:
-            return from_picture(path, boxes, None, skeleton, focal, path.name), []
-        if marked is None:
+        if self.files.keypoints is not None and marked is None:
             raise InputError("no keypoints for it in the keypoint file")
-        pixels = read_picture(path)
-        size = self.files.size or (float(pixels.shape[1]), float(pixels.shape[0]))
-        people = in_pixels(marked, self.files.keypoints, size)
+        pixels, name = read_picture(path), path.name
+        size = float(pixels.shape[1]), float(pixels.shape[0])
+        notes = _size_notes(self.files.how.size, size, name)
+        if marked is None:
+            return _Given(from_picture(pixels, boxes, None, skeleton, focal, name), [], notes)
+        _require_same_size(marked, size)
+        people = in_pixels(marked, "", size)
         if boxes is not None:
-            require_a_box_each(len(boxes), len(people))
-        rows, skipped = liftable_rows(people, skeleton)
+            require_a_box_each(len(boxes), len(marked.people))
+            boxes = [boxes[n] for n in people.rows]
+        rows, left_out = liftable_rows(people, skeleton)
         people, boxes = people.select(rows), [boxes[n] for n in rows] if boxes else None
-        name, person = path.name, people.person
-        return from_picture(pixels, boxes, people, skeleton, focal, name, person), skipped
+        person = people.person
+        return _Given(
+            from_picture(pixels, boxes, people, skeleton, focal, name, person), left_out, notes
+        )
+
+
+def _size_notes(said: Size | None, size: Size, name: str) -> list[str]:
+    if said in (None, size):
+        return []
+    return [f"--image-size is not that of {name}, {size[0]:g} × {size[1]:g}, which is used"]
+
+
+def _require_same_size(marked: Detections, size: Size) -> None:
+    """Raise where the keypoints are of a picture of another size."""
+    for person in marked.people:
+        if person.size and max(abs(a - b) for a, b in zip(person.size, size, strict=True)) > 1:
+            own, said = (f"{width:g} × {height:g}" for width, height in (size, person.size))
+            other = f"it is {own}, its keypoints are of {said}: resized, turned, or another"
+            raise InputError(f"{other} picture")
 
 
 def open_pictures(files: Files, path: Path) -> _Pictures:
     """The pictures at a path, with what the other files say of them."""
+    paths = pictures_in(path)
     boxes = {} if files.boxes is None else read_boxes(files.boxes)
     if files.keypoints is None:
-        return _Pictures(files, pictures_in(path), boxes, {})
-    detections = read_detections(files.keypoints, files.skeleton)
-    names = [Path(person.image).name for person in detections.people]
-    if path.is_file() and path.name not in names and len(set(names)) == 1:
-        names = [path.name] * len(names)  # a file that names no picture is about the one
+        return _Pictures(files, paths, boxes, {})
+    found = read_detections(files.keypoints, files.how)
+    names = list(dict.fromkeys(person.image for person in found.people))
+    meant, doubts = pictures_by_name(names, paths, numbered=found.named_by in ("pictures", "file"))
+    rows = found.named_by == "rows"
+    if path.is_file() and found.named_by != "pictures" and (rows or len(names) == 1):
+        meant = dict.fromkeys(names, path)  # a file that names no picture is about the one
     people: dict[str, list[Person]] = {}
-    for name, person in zip(names, detections.people, strict=True):
-        people.setdefault(name, []).append(person)
-    by_picture = {name: replace(detections, people=own) for name, own in people.items()}
-    return _Pictures(files, pictures_in(path), boxes, by_picture)
+    for person in found.people:
+        if person.image in meant:
+            name = meant[person.image].name
+            own = person.image if rows else person.person
+            people.setdefault(name, []).append(replace(person, image=name, person=own))
+    by_picture = {
+        name: replace(found, people=own, left_out=(), notes=()) for name, own in people.items()
+    }
+    left_out, notes = (*found.left_out, *doubts), found.notes
+    if path.is_dir() and (absent := [name for name in names if name not in meant]):
+        notes = (*notes, f"keypoints of pictures that are not there: {listing(absent)}")
+    return _Pictures(files, paths, boxes, by_picture, left_out, notes)

@@ -27,6 +27,9 @@ class Keypoints:
     image: tuple[str, ...]  # name of each person's picture or frame
     person: tuple[str, ...]  # each person's id in the file
     image_size: Tensor  # width and height of each picture, (N, 2), pixels
+    left_out: tuple[str, ...] = ()  # whom their file has but nobody can read, and why
+    rows: tuple[int, ...] = ()  # of them in their file, if some were left out
+    notes: tuple[str, ...] = ()  # how their file was taken, where people should know of it
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -35,7 +38,15 @@ class Keypoints:
         tensors = (self.keypoints, self.confidence, self.image_size)
         points, seen, size = (column[list(rows)] for column in tensors)
         image, person = (tuple(of[n] for n in rows) for of in (self.image, self.person))
-        return self.__class__(self.skeleton, points, seen, image, person, size)
+        return replace(
+            self,
+            keypoints=points,
+            confidence=seen,
+            image=image,
+            person=person,
+            image_size=size,
+            left_out=(),
+        )
 
 
 def checked_keypoints(
@@ -77,7 +88,8 @@ def checked_people(people: Keypoints) -> Keypoints:
     points, size, skeleton = people.keypoints, people.image_size, people.skeleton
     checked = checked_keypoints(points, size, skeleton, people.confidence)
     image, person = (names_of(len(checked), names) for names in (people.image, people.person))
-    return replace(checked, image=image, person=person)
+    said = replace(checked, left_out=people.left_out, rows=people.rows, notes=people.notes)
+    return replace(said, image=image, person=person)
 
 
 def _lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, dict[int, str]]:
@@ -104,7 +116,8 @@ def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int],
     skipped = [f"{people.image[n]}, person {people.person[n]}: {reasons[n]}" for n in reasons]
     if len(skipped) == len(people):
         raise InputError(f"nobody to lift: {skipped[0]}")
-    return [n for n in range(len(people)) if n not in reasons], skipped
+    rows = [n for n in range(len(people)) if n not in reasons]
+    return rows, [*people.left_out, *skipped]
 
 
 def converted_keypoints(people: Keypoints, skeleton: Skeleton) -> Converted:

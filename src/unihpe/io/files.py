@@ -3,16 +3,18 @@
 import contextlib
 import errno
 import glob
+import json
 import lzma
 import os
 import pickle
+import re
 import secrets
 import struct
 import tokenize
 import tomllib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -22,6 +24,7 @@ from typing import Any
 from unihpe.errors import InputError, one_line
 from unihpe.io.locks import lock
 
+NUMBER = re.compile("([0-9]+)")
 Kinds = tuple[type[Exception], ...]
 # What a broken pickle, npz or HDF5 file may raise while it is read; numpy reads heads as source.
 BROKEN: Kinds = (
@@ -109,8 +112,9 @@ def _remove_remnants(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Text as UTF-8; what is no text (in names of files) is escaped, as JSON does."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_text(path: Path, remedy: str) -> str:
@@ -119,8 +123,28 @@ def read_text(path: Path, remedy: str) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
 
 
+def read_json(path: Path) -> Any:
+    """A JSON file's content; an InputError for one that cannot be read, or is none.
+
+    Names in it may be in any encoding: what is no text becomes lone surrogates (`os.fsdecode`).
+    """
+    with input_errors(f"{path}: cannot be read", kinds=(OSError,)):
+        written = path.read_bytes()
+    with input_errors(f"{path}: not whole JSON", "copy or write it again", (ValueError,)):
+        return json.loads(written.decode(json.detect_encoding(written), "surrogateescape"))
+
+
 def packaged_toml(package: str, name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Paths as people count: frame_2 before frame_10."""
+    return sorted(paths, key=lambda path: ([*map(_by_number, path.parts)], str(path)))
+
+
+def _by_number(name: str) -> list[str | int]:
+    return [int(part) if n % 2 else part for n, part in enumerate(NUMBER.split(name))]
 
 
 def matching(root: Path, pattern: str) -> list[Path]:
@@ -136,4 +160,4 @@ def matching(root: Path, pattern: str) -> list[Path]:
             places = [path for path in inside if fnmatchcase(path.name, part)]
         else:
             places = [place / part for place in places]
-    return sorted(place for place in places if place.exists())
+    return in_order(place for place in places if place.exists())

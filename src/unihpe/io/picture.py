@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from unihpe.errors import InputError
-from unihpe.io.files import BROKEN, input_errors
+from unihpe.io.files import BROKEN, in_order, input_errors
 
 Picture = NDArray[np.uint8]  # RGB, (H, W, 3)
 PictureFile = str | Path | bytes | BinaryIO
@@ -77,9 +77,11 @@ def _white(mode: str, largest: float) -> float:
 
 def pictures_in(path: Path) -> list[Path]:
     """A picture, or the pictures of a folder, sorted by name; InputError if it holds none."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
     if not path.is_dir():
         return [path]
-    pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    pictures = in_order(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
     if not pictures:
         raise InputError(f"{path}: a folder without pictures ({', '.join(SUFFIXES)})")
     return pictures

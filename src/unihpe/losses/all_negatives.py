@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unihpe.errors import InputError
 from unihpe.losses.eigenvalue import eigenvalue_gradient, largest_eigenvalue
-from unihpe.losses.temperature import Tau
+from unihpe.losses.temperature import Tau, checked
 
 Cosines = tuple[Tensor, ...]  # of three pairs of modalities: ab, ac, bc
 BLOCK = 16  # anchors worked on at a time
@@ -14,7 +15,7 @@ BLOCK = 16  # anchors worked on at a time
 
 def all_negatives_loss(cosines: Cosines, temperature: Tau) -> Tensor:
     """Eq. 3 from the cosines image–2D, image–3D and 2D–3D, (B, B) each."""
-    tau = torch.as_tensor(temperature, dtype=cosines[0].dtype, device=cosines[0].device)
+    tau = torch.as_tensor(checked(temperature), dtype=cosines[0].dtype, device=cosines[0].device)
     result: Tensor = _AllNegatives.apply(*cosines, tau)  # type: ignore[no-untyped-call]
     return result
 
@@ -40,6 +41,9 @@ class _AllNegatives(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        if torch.is_grad_enabled():  # asked for by create_graph=True
+            remedy = "sample some (triplets=…) or leave create_graph=True out"
+            raise InputError(f"the loss over all negatives has no second derivative; {remedy}")
         *matrices, tau, total = ctx.saved_tensors
         size, grad_tau = total.shape[0], torch.zeros_like(tau)
         grads = [torch.zeros_like(matrix) for matrix in matrices]

@@ -15,6 +15,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from unihpe.errors import InputError, one_line
+
 THREE_ROOT_THREE = 3 * math.sqrt(3)
 
 
@@ -25,7 +27,12 @@ def largest_eigenvalue(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     b = c < 0 up to two signs) it has no single gradient; the returned one is the mean over the
     eigenspace, a valid subgradient, as is 0 at a = b = c = 0. Broadcasts; float32 or float64.
     """
-    cosines = torch.broadcast_tensors(a, b, c)
+    try:
+        cosines = torch.broadcast_tensors(a, b, c)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(
+            f"cosines must be tensors whose shapes agree ({one_line(error)})"
+        ) from error
     return cast(Tensor, _LargestEigenvalue.apply(*cosines))  # type: ignore[no-untyped-call]
 
 

@@ -3,12 +3,16 @@
 import torch
 from torch import Tensor
 
+from unihpe.errors import InputError, require_positive
 from unihpe.losses.score import masked_distance, require_same_shape
 
 
 def heatmap_loss(heatmaps: Tensor, target: Tensor, confidence: Tensor) -> Tensor:
     """Mean square error over the joints that are seen, as in HRNet: (B, J, h, w) twice → scalar."""
     require_same_shape(heatmaps, target)
+    if heatmaps.ndim != 4:
+        raise InputError(f"heat maps must be (B, J, h, w), not {tuple(heatmaps.shape)}")
+    require_same_shape(heatmaps[..., 0, 0], confidence)
     error = (heatmaps.float() - target).square().mean((2, 3))  # (B, J)
     seen = confidence > 0
     return torch.where(seen, error, 0.0).sum() / seen.sum().clamp_min(1)
@@ -18,5 +22,8 @@ def integral_loss(points: Tensor, joints: Tensor, confidence: Tensor, aspect: fl
     """Mean distance of where heat maps point, (B, J, 2) by `soft_argmax`, from the known joints
     within a crop of this width over height, hidden ones too; box units (Sun et al., Integral Human
     Pose Regression, ECCV 2018)."""
+    require_positive("the aspect", aspect)
+    require_same_shape(points, joints)
+    require_same_shape(points[..., 0], confidence)
     inside = (joints.abs() <= joints.new_tensor([aspect, 1.0])).all(-1)
     return masked_distance(points, joints, inside & (confidence > 0))

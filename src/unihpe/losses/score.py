@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from unihpe.errors import InputError
+
 Network = Callable[[Tensor, Tensor], Tensor]  # of noisy poses, scaled, and times (B,) or (1,)
 
 
@@ -72,12 +74,19 @@ def masked_distance(prediction: Tensor, target: Tensor, seen: Tensor | None = No
 def _masked_mean(values: Tensor, seen: Tensor | None) -> Tensor:
     """Mean of the seen entries, 0 if there are none."""
     if seen is None:
-        return values.mean()
+        return values.sum() / max(values.numel(), 1)
     require_same_shape(values, seen)
     return (values * seen).sum() / seen.sum().clamp_min(1)
 
 
 def require_same_shape(a: Tensor, b: Tensor) -> None:
-    """ValueError where shapes differ, which broadcasting would hide."""
+    """InputError where shapes differ, which broadcasting would hide."""
+    require_tensors(a, b)
     if a.shape != b.shape:
-        raise ValueError(f"shapes must agree; they are {tuple(a.shape)} and {tuple(b.shape)}")
+        raise InputError(f"shapes must agree; they are {tuple(a.shape)} and {tuple(b.shape)}")
+
+
+def require_tensors(*values: object) -> None:
+    """InputError for what is no tensor."""
+    if odd := [type(value).__name__ for value in values if not isinstance(value, Tensor)]:
+        raise InputError(f"losses take tensors, not {odd[0]}: torch.as_tensor makes one")

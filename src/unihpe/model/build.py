@@ -24,6 +24,7 @@ from unihpe.model.pose_encoder import JointInput, MLPPoseEncoder, Shape, Transfo
 from unihpe.model.unihpe import Decoder, PoseEncoder, UniHPE
 from unihpe.settings import Settings, parse
 
+WIDEST, DEEPEST = 1 << 14, 256  # of any part: slips of the hand would fill the memory
 COARSEST_HEAT = 8  # pixels a cell of heat maps may cover
 
 
@@ -32,10 +33,10 @@ class EncoderSettings(Settings):
 
     # the paper's, or "bones": residual layers that see bones, too, and 2D in the ray frame
     kind: Literal["transformer", "mlp", "bones"] = "transformer"
-    width: int = Field(256, gt=0)
-    depth: int = Field(3, gt=0)  # the transformer's layers or the others' blocks
-    heads: int = Field(8, gt=0)  # the transformer's, like `feedforward`
-    feedforward: int = Field(512, gt=0)
+    width: int = Field(256, gt=0, le=WIDEST)
+    depth: int = Field(3, gt=0, le=DEEPEST)  # the transformer's layers or the others' blocks
+    heads: int = Field(8, gt=0, le=DEEPEST)  # the transformer's, like `feedforward`
+    feedforward: int = Field(512, gt=0, le=WIDEST)
     dropout: float = Field(0.1, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -49,8 +50,8 @@ class DecoderSettings(Settings):
     """A pose decoder."""
 
     kind: Literal["diffusion", "mlp"] = "diffusion"
-    width: int = Field(1024, gt=0)
-    blocks: int = Field(2, gt=0)
+    width: int = Field(1024, gt=0, le=WIDEST)
+    blocks: int = Field(2, gt=0, le=DEEPEST)
     dropout: float = Field(0.0, ge=0, lt=1)
     modality_token: bool = True
     box_token: bool = False
@@ -99,7 +100,7 @@ class ImageEncoderSettings(Settings):
 class ModelSettings(Settings):
     """The model's parts; without an image encoder it is a lifting model."""
 
-    embedding: int = Field(1024, gt=0)
+    embedding: int = Field(1024, gt=0, le=WIDEST)
     # The axes of 3D poses inside the model: the camera's, or those of the ray through the box, in
     # which the same pose looks the same all over the picture (`body.rays`).
     frame: Literal["camera", "ray"] = "camera"

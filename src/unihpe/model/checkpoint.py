@@ -5,6 +5,7 @@ counts, so a checkpoint is replaced in one rename.
 """
 
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from importlib import resources
@@ -51,6 +52,8 @@ class Card(BaseModel):
 def checkpoint_file(name: str | Path | None = None) -> Path:
     """The .safetensors file of that path, in that folder of a training run, or in the package (None
     or "shipped"); InputError if it is not there."""
+    if not isinstance(name, str | os.PathLike | None):
+        raise InputError(f"a checkpoint is named by a path, not by {one_line(repr(name), 40)}")
     if shipped := name is None or str(name) == SHIPPED:
         path = Path(str(resources.files("unihpe") / "checkpoints" / "pictures.safetensors"))
     else:
@@ -83,7 +86,10 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor],
     if HEADER not in metadata:
         raise InputError(f"{path}: not a unihpe checkpoint (no '{HEADER}' in its header)")
     card = _parse_card(path, metadata[HEADER])
-    return {name: tensor.to(device).float() for name, tensor in tensors.items()}, card
+    tensors = {name: tensor.to(device).float() for name, tensor in tensors.items()}
+    if odd := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+        raise InputError(f"{path}: {odd[0]} is not finite; copy or train it again")
+    return tensors, card
 
 
 def _checksum_of(card: str, tensors: Tensors) -> str:

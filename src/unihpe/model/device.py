@@ -12,8 +12,8 @@ def usable_device(name: str) -> str:
         other = "mps" if torch.backends.mps.is_available() else "cpu"
         return "cuda" if torch.cuda.is_available() else other
     try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.ones(1, device=name).item()
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = one_line(str(error).splitlines()[0], 80)
         raise InputError(f"device {name}: not usable here ({reason}); try cpu") from error
     return name

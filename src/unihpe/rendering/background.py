@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from unihpe.errors import InputError
+from unihpe.io.files import in_order
 from unihpe.rendering.raster import Bytes, Doubles, Floats
 
 LARGEST = 2048  # pixels; larger pictures are shrunk on reading
@@ -28,7 +29,7 @@ def load_backgrounds(folder: Path) -> Backgrounds:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of backgrounds; leave it out for drawn ones")
     kinds: tuple[list[Bytes], list[Bytes]] = ([], [])
-    for path in sorted(folder.iterdir()):
+    for path in in_order(folder.iterdir()):
         if (picture := _read_background(path)) is not None:
             kinds[picture.shape[1] == 2 * picture.shape[0]].append(picture)
     if not any(kinds):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from unihpe.errors import InputError
+from unihpe.io.files import in_order
 from unihpe.rendering.garment import RINGS, STRIPS
 from unihpe.rendering.light import linear
 from unihpe.rendering.raster import Floats
@@ -89,7 +90,7 @@ def cloth_colour(rng: Generator) -> Floats:
 @lru_cache(maxsize=4)
 def load_skins(folder: Path) -> tuple[Floats, ...]:
     """The skin textures of a folder, linear, (512, 512, 3) each; an InputError if it has none."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = in_order(folder.iterdir()) if folder.is_dir() else []
     read = (cv2.imread(str(path)) for path in files)
     square = [p[..., ::-1] for p in read if p is not None and p.shape[0] == p.shape[1]]
     if not square:

@@ -18,6 +18,7 @@ class _Predicted:
 
     results: Results
     skipped: list[str]  # who and what was left out, in words
+    notes: list[str]  # how files were taken, where people should know of it
     pictures: dict[str, Path]  # by the names that results have for them
 
 
@@ -35,25 +36,28 @@ def predict_files(
     """
     if files.picture is None:
         assert files.keypoints is not None
-        people = read_keypoints(files.keypoints, files.skeleton, files.size)
+        people = read_keypoints(files.keypoints, how=files.how)
+        notes = [*people.notes]
         people, left_out = predictor.liftable(people)
         options = _with_samples(options, samples, len(people))
-        return _Predicted(predictor.lift_file(people, options), left_out, {})
+        return _Predicted(predictor.lift_file(people, options), left_out, notes, {})
     pictures = open_pictures(files, files.picture)
     options = _with_samples(options, samples, pictures.people)
-    parts, skipped, used = [], [], {}
+    parts, skipped, notes, used = [], [*pictures.left_out], [*pictures.notes], {}
     for path in pictures.paths:
         try:
-            given, left_out = pictures.evidence(path, predictor.skeleton, options.focal)
-            parts.append(predictor.answer(given, options))
-            used[path.name] = path
-            skipped += left_out
+            given = pictures.given(path, predictor.skeleton, options.focal)
         except InputError as error:
-            named = str(error).startswith(str(path))
+            named = str(error).startswith((str(path), path.name))
             skipped.append(str(error) if named else f"{path.name}: {error}")
+            continue
+        parts.append(predictor.answer(given.evidence, options))
+        used[path.name] = path
+        skipped += given.left_out
+        notes += given.notes
     if not parts:
-        raise InputError(f"no picture to predict from: {skipped[0]}")
-    return _Predicted(Results.join(parts), skipped, used)
+        raise InputError(f"no picture to predict from: {skipped[-1]}")
+    return _Predicted(Results.join(parts), skipped, notes, used)
 
 
 def _with_samples(options: Options, samples: int | None, people: int) -> Options:

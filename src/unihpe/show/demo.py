@@ -15,6 +15,7 @@ from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import root_relative
 from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
+from unihpe.errors import number_of
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.predictor import Options, Predictor
@@ -41,6 +42,7 @@ class _Demo:
     photo: Callable[[str], Picture] | None = None  # a picture by its name in the results
     given: str = "exact 2D"  # what the model was given, in words
     skipped: tuple[str, ...] = ()  # who was left out, in words
+    notes: tuple[str, ...] = ()  # how a keypoint file was taken
 
     @property
     def hypotheses(self) -> int:
@@ -88,9 +90,11 @@ def demo(
         return _Demo(path.name, results, photo=lambda name: picture)
     if _is_motion(path):
         return _from_motion(predictor, path, rig, seed)
-    file, skipped = predictor.liftable(read_keypoints(path, skeleton, image_size))
+    read = read_keypoints(path, skeleton, image_size)
+    file, skipped = predictor.liftable(read)
     results = predictor.lift_file(file, Options(samples=HYPOTHESES, seed=seed))
-    return _Demo(f"{len(results)} people of {path.name}", results, skipped=tuple(skipped))
+    what = f"{number_of(len(results), 'person', 'people')} of {path.name}"
+    return _Demo(what, results, skipped=tuple(skipped), notes=read.notes)
 
 
 def _is_motion(path: Path) -> bool:

@@ -12,6 +12,7 @@ from unihpe.datasets.protocol import Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
+from unihpe.io.files import in_order
 from unihpe.io.picture import read_picture
 
 INSIDE_BOX = 0.95  # of the joints: annotators' boxes cut hands and feet now and then
@@ -87,7 +88,7 @@ def _coco_problems(file: Path, people: coco.Annotations) -> list[str]:
         odd = f"{file.name}: only {share:.0%} of the joints lie in their boxes"
         problems.append(f"{odd}; boxes or joints are of another picture")
     sizes = dict(zip(people.pictures, people.size.int().tolist(), strict=True))
-    there = [path for path in sorted(sizes) if path.is_file()]
+    there = [path for path in in_order(sizes) if path.is_file()]
     for path in there[:: max(1, len(there) // OPENED)]:
         try:
             height, width = read_picture(path).shape[:2]

@@ -24,7 +24,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.augment import Augmentation, Crop, varied
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
-from unihpe.io.files import input_errors
+from unihpe.io.files import in_order, input_errors
 from unihpe.io.picture import read_picture
 
 HIDDEN, VISIBLE = 0.5, 1.0  # confidence of joints that are marked but hidden, and that are seen
@@ -95,7 +95,7 @@ def _annotation_file(root: Path, split: str | None) -> Path:
     pattern = f"person_keypoints{part}.json"
     found = annotation_files(root, pattern)
     if not found and split is not None:  # a small set without splits
-        found = sorted(root.glob("person_keypoints.json"))
+        found = in_order(root.glob("person_keypoints.json"))
     if len(found) != 1:
         what = f"{f'{len(found)} files' if found else 'no'} {pattern} (nor in annotations/)"
         raise InputError(f"{root}: {what}; name the annotation file itself, or its folder")
@@ -104,7 +104,7 @@ def _annotation_file(root: Path, split: str | None) -> Path:
 
 def annotation_files(root: Path, pattern: str = "person_keypoints*.json") -> list[Path]:
     """The annotation files of a folder, by name."""
-    return sorted({*root.glob(pattern), *root.glob(f"annotations/{pattern}")})
+    return in_order({*root.glob(pattern), *root.glob(f"annotations/{pattern}")})
 
 
 def _person_of(note: dict[str, Any], images: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -118,7 +118,8 @@ def _person_of(note: dict[str, Any], images: dict[Any, dict[str, Any]]) -> dict[
     marks = marks.reshape(17, 3)
     x, y, width, height = (float(value) for value in note["bbox"])
     size = float(image["width"]), float(image["height"])
-    if not np.isfinite([*marks.ravel(), x, y, width, height, *size]).all() or min(size) <= 0:
+    numbers = torch.tensor([*marks.ravel(), x, y, x + width, y + height, *size]).float()  # as kept
+    if not bool(numbers.isfinite().all()) or min(size) <= 0:
         raise ValueError(f"{which} holds a number that is not finite, or a picture without a size")
     if not np.isin(marks[:, 2], (0, 1, 2)).all():
         raise ValueError(f"{which} has a visibility other than 0, 1 and 2")

@@ -6,7 +6,7 @@ The number in a sequence's name does not say which take it is, and differs by su
 from functools import cache
 from typing import NamedTuple
 
-from unihpe.body.skeleton import skeleton
+from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.recorded import View
 from unihpe.io.files import packaged_toml
 
@@ -26,15 +26,7 @@ DRIFTING = (("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1"))
 PUBLISHED = packaged_toml(__package__, "published.toml")
 CAMERAS = tuple(PUBLISHED["intrinsics"])
 IRREGULAR: dict[str, dict[str, list[int]]] = PUBLISHED["takes"]
-# The raw release's 32 joints; those that only repeat or end a bone keep the raw rig's words.
-RAW_JOINTS = (
-    "pelvis right_hip right_knee right_ankle right_toe_base right_toe_site"
-    " left_hip left_knee left_ankle left_toe_base left_toe_site spine_base spine thorax nose head"
-    " left_collar left_shoulder left_elbow left_wrist left_wrist_copy left_thumb left_hand_end"
-    " left_hand_site right_collar right_shoulder right_elbow right_wrist right_wrist_copy"
-    " right_thumb right_hand_end right_hand_site"
-)
-RAW_SKELETON = skeleton("human36m32", RAW_JOINTS)
+RAW_SKELETON = get_skeleton("human36m32")
 
 
 class _Take(NamedTuple):

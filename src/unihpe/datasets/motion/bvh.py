@@ -21,7 +21,7 @@ from torch import Tensor
 from unihpe.body.camera import axis_rotation
 from unihpe.body.skeleton import HEAD_UP, NOSE_FORWARD, NOSE_UP, THORAX_UP, get_skeleton
 from unihpe.errors import InputError
-from unihpe.io.files import input_errors
+from unihpe.io.files import in_order, input_errors
 from unihpe.settings import Settings, parse
 
 Floats = NDArray[np.float64]
@@ -214,7 +214,7 @@ def _trunk_and_head(joints: dict[str, Floats], direction: Floats) -> dict[str, F
 
 
 def _shipped_rigs() -> list[_Rig]:
-    return [_read_rig(file) for file in sorted(Path(__file__).with_name("rigs").iterdir())]
+    return [_read_rig(file) for file in in_order(Path(__file__).with_name("rigs").iterdir())]
 
 
 def _read_rig(path: Path) -> _Rig:
@@ -246,7 +246,7 @@ def _resample(values: Floats, fps: float, target_fps: float) -> Floats:
 def load_folder(path: Path, rig: Path | None = None, fps: float = 30.0) -> list[tuple[str, Tensor]]:
     """Every BVH file of a folder, or one file, at `fps`: name and poses (T, 17, 3), mm, y up."""
     found = [path] if path.is_file() else path.rglob("*.[bB][vV][hH]")
-    if not (files := sorted(found)):
+    if not (files := in_order(found)):
         raise InputError(f"no BVH file at {path}")
     chosen = None if rig is None else _read_rig(rig)
     motions = list[tuple[str, Tensor]]()

@@ -12,6 +12,7 @@ from unihpe.datasets.mpi_inf_3dhp.views import CAMERAS, Truth, Wanted
 from unihpe.datasets.recorded import Recorded
 from unihpe.datasets.rows import combined
 from unihpe.errors import InputError
+from unihpe.io.files import in_order
 
 Layout = Literal["raw", "train", "test", "mmpose", "pstmo", "spin"]
 
@@ -85,7 +86,7 @@ def files_of_3dhp(root: Path, split: str | None) -> list[Path]:
     """Every file that a copy is read from, of one split or of both: an index can stand for them."""
     if (layout := _found_layout(root)) in PACKINGS:
         files = list(PACKINGS[layout].files(root, split).values())
-        cameras = [path for file in files for path in sorted(file.parent.glob("cameras_*.pkl"))]
+        cameras = [path for file in files for path in in_order(file.parent.glob("cameras_*.pkl"))]
         return [*files, *cameras]
     train = train_folders(root).values() if split in (None, "train") else ()
     test = test_folders(root).values() if split in (None, "test") else ()

@@ -8,6 +8,7 @@ from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
+from unihpe.io.files import in_order
 
 MAKE = "make it: `unihpe data render` renders people, `unihpe data pack` packs a recorded set"
 
@@ -34,7 +35,7 @@ DATA_SET = DataSet(
     "made by `unihpe data render`, or of a recorded set by `unihpe data pack`",
     "those of what they were made from",
     _open_set,
-    lambda root: sorted(root.glob("*.pack")),
+    lambda root: in_order(root.glob("*.pack")),
     has_own_files=lambda root, split: (root / f"{split}.pack").exists(),
     default=RENDERED,
     remedy=MAKE,

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from unihpe.errors import InputError
 from unihpe.io.arrays import Array, as_dict, as_floats, require_numbers
-from unihpe.io.files import input_errors
+from unihpe.io.files import in_order, input_errors
 from unihpe.io.pickles import Restricted, load_npz, load_pickle, require
 
 JOINTS, SHAPES = 24, 10
@@ -91,7 +91,7 @@ def model_files(root: Path) -> dict[str, Path]:
     """The model file of each gender, m and f, in the folders where people keep them."""
     files: dict[str, Path] = {}
     for folder in (root / name for name in FOLDERS):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        for path in in_order(folder.iterdir()) if folder.is_dir() else []:
             for letter, word in GENDERS.items():
                 name = rf"(smpl_{word}|basic_?model_{letter}_lbs_10_207_0_v1\.\d\.\d)\.(pkl|npz)"
                 if re.fullmatch(name, path.name, re.IGNORECASE):

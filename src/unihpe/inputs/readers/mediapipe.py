@@ -2,24 +2,33 @@
 
 from typing import Any
 
-import numpy as np
-
-from unihpe.inputs.detections import Detections, Person
+from unihpe.errors import InputError
+from unihpe.inputs.detections import Detections, Person, Source
 
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark")
+WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks")
 
 
 def read_mediapipe(content: Any, name: str) -> Detections:
     """MediaPipe's 33 landmarks, of one person (legacy) or a list of them (Tasks) a frame."""
-    people = []
+    people, named = [], True
     for n, frame in enumerate([content] if landmarks_of(content) is not None else content):
         marked = landmarks_of(frame) or [[]]
         persons = marked if isinstance(marked[0], list) else [marked]
-        image = frame.get("image", frame.get("frame", n)) if isinstance(frame, dict) else n
+        keys = frame if isinstance(frame, dict) else {}
+        if any(map(keys.get, WORLD)) and not any(map(keys.get, LANDMARKS)):
+            raise InputError("world landmarks are a 3D pose in metres; write pose_landmarks too")
+        named &= "image" in keys
+        image = keys.get("image", keys.get("frame", n))
         for k, marks in enumerate(filter(None, persons)):
-            joints = np.array([[m["x"], m["y"], m.get("visibility", 1.0)] for m in marks])
-            people.append(Person(str(image), str(k), joints))
-    return Detections(people, skeleton="mediapipe33", shares=True)
+            people.append(Person(str(image), str(k), [_numbers(mark) for mark in marks]))
+    source: Source = "pictures" if named else "frames"
+    return Detections(people, skeleton="mediapipe33", units="shares", named_by=source)
+
+
+def _numbers(mark: Any) -> list[Any]:
+    seen = mark.get("visibility")
+    return [mark.get("x"), mark.get("y"), 1.0 if seen is None else seen]
 
 
 def landmarks_of(content: Any) -> Any:
@@ -31,5 +40,5 @@ def landmarks_of(content: Any) -> Any:
         return content if marks or persons else None
     if not isinstance(content, dict):
         return None
-    own = next((content[key] for key in LANDMARKS if content.get(key)), None)
+    own = next((content[key] for key in (*LANDMARKS, *WORLD) if content.get(key)), None)
     return own and (landmarks_of(own) or own)
