@@ -45,6 +45,9 @@ class Oracle:
     def can_be_sampled(self, target):
         return True
 
+    def radii(self, embedding, source):
+        return None
+
     def fuse(self, embeddings, target, box):
         guess = self.batch.pose.clone()
         guess[:, self.wrist, 0] += torch.tensor(

@@ -16,7 +16,7 @@ class ErrorHead(nn.Module):
 
     It learns quantiles of the errors of the model's own answers (`losses.quantile_loss`). On people
     of training those errors are too small: `calibration` widens the radii to what people show who
-    were not trained on, a factor for each source, joint and share; it is NaN for a source that
+    were not trained on, a factor for each source, joint and share; it is 0 for a source that
     nobody has calibrated, of which nothing is stated.
     """
 
@@ -33,8 +33,7 @@ class ErrorHead(nn.Module):
             nn.SiLU(),
             nn.Linear(width, joints * len(SHARES)),
         )
-        factors = torch.full((len(Modality), joints, len(SHARES)), torch.nan)
-        self.register_buffer("calibration", factors)
+        self.register_buffer("calibration", torch.zeros(len(Modality), joints, len(SHARES)))
 
     def forward(self, embedding: Tensor, source: Modality) -> Tensor:
         """Unit embeddings (B, D) of one modality → radii (B, J, 2) over the pose scale, as learned:
@@ -46,4 +45,4 @@ class ErrorHead(nn.Module):
     def radii(self, embedding: Tensor, source: Modality) -> Tensor | None:
         """Calibrated radii (B, J, 2), over the pose scale; None for a source without them."""
         factors = self.calibration[source]
-        return self(embedding, source) * factors if bool(factors.isfinite().all()) else None
+        return self(embedding, source) * factors if bool(factors.any()) else None

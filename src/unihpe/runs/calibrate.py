@@ -6,43 +6,53 @@ from torch import Tensor
 from unihpe.body.batch import Batch, Modality
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton, get_skeleton
-from unihpe.datasets.settings import Part, open_source
+from unihpe.datasets.settings import DataSettings, Part, TwoD, open_source
+from unihpe.datasets.source import Source
 from unihpe.errors import InputError
+from unihpe.evaluation.lifting import prepared
 from unihpe.model.error_head import SHARES
 from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe
-from unihpe.training.streams import training_stream
 
-PEOPLE, AT_ONCE = 32_768, 2048
+PEOPLE = 16_384  # at most, of each kind of 2D
 
 
 @torch.no_grad()
 def calibrate(model: UniHPE, recipe: Recipe) -> bool:
-    """Fit the error head's calibration of 2D on the data's split "val", or what is held out, seen
-    as in training, with its cameras, bodies and detectors; says whether there was anybody.
+    """Fit the error head's calibration of 2D on the data's split "val", or what is held out: motion
+    seen by free cameras, with each kind of 2D that was trained on. Says whether there was anybody.
 
     A factor is the quantile of error over radius, so that on those people as many joints lie within
     the radii as the radii say (split conformal prediction).
     """
-    head, data, source = model.error_head, recipe.data, Modality.POSE_2D
+    head, source = model.error_head, Modality.POSE_2D
     if head is None:
         return False
-    split = data.split if data.held_out else "val"
     try:
-        part = Part(split, training=True, held_out=data.held_out > 0)
-        draw = training_stream(open_source(data, part), data)
+        sources = _not_trained_on(recipe.data)
     except InputError:  # no such split
         return False
-    generator, skeleton = torch.Generator().manual_seed(recipe.seed), get_skeleton(data.skeleton)
-    device = model.pose_scale.device
-    batches = (draw(AT_ONCE, generator, False).to(device) for _ in range(PEOPLE // AT_ONCE))
-    ratios = torch.cat([_ratios(model, skeleton, batch, source) for batch in batches])
+    generator, device = torch.Generator().manual_seed(recipe.seed), str(model.pose_scale.device)
+    skeleton = get_skeleton(recipe.data.skeleton)
+    ratios = torch.cat(
+        [
+            _ratios(model, skeleton, batch, source)
+            for people in sources
+            for batch in prepared(people, generator, device, most=PEOPLE)
+        ]
+    )  # (N, J, 2)
     odds = torch.tensor(SHARES, device=device)
-    head.calibration[source] = torch.stack(
-        [own.nanquantile(share, dim=0) for share, own in zip(odds, ratios.unbind(2), strict=True)],
-        dim=1,
-    )
+    factors = [own.nanquantile(q, dim=0) for q, own in zip(odds, ratios.unbind(2), strict=True)]
+    head.calibration[source] = torch.stack(factors, dim=1)
     return True
+
+
+def _not_trained_on(data: DataSettings) -> list[Source]:
+    held = data.held_out > 0
+    split = data.split if held else "val"
+    kinds: tuple[TwoD | None, ...] = (None, "coco") if data.variety.coco else (None,)
+    parts = [Part(split, held_out=held, two_d=two_d, cameras="free") for two_d in kinds]
+    return [open_source(data, part) for part in parts]
 
 
 def _ratios(model: UniHPE, skeleton: Skeleton, batch: Batch, source: Modality) -> Tensor:
