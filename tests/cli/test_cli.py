@@ -106,7 +106,10 @@ def test_info_and_recipes(unihpe, trained):
     code, text, _ = unihpe("recipes")
     assert code == 0 and "lifting-paper" in text
     code, text, _ = unihpe("info", trained)
-    assert code == 0 and '"skeleton": "human36m17"' in text and "M parameters" in text
+    assert code == 0 and "joints: human36m17\n" in text and "M parameters" in text
+    assert "takes: 2D and 3D\n" in text and len(text.splitlines()) < 10
+    code, text, _ = unihpe("info", trained, "--json")
+    assert code == 0 and json.loads(text)["recipe"]["data"]["name"] == "motion"
 
 
 @pytest.mark.parametrize(

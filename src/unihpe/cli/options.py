@@ -7,17 +7,25 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option
 
 from unihpe.errors import InputError, printable
 
 # paths and names may hold brackets, which are no markup
+WIDEST = 10_000  # columns of a table
 console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def named(name: str, value: object, style: str = "bold") -> Text:
     return Text.assemble((name, style), f": {value}")
+
+
+def print_whole(table: Table) -> None:
+    """Print a table of figures with all their digits, however narrow the terminal is."""
+    table.width = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+    console.print(table, crop=False)
 
 
 def leave_skipped(skipped: list[str]) -> None:

@@ -96,7 +96,8 @@ def write_pictures(
     `truth` are true poses (N, J, 3), mm; the 2D is drawn on the photos.
     """
     across, people = 1 if results.paths else 2, []
-    for n in evenly_spaced(len(results), ROWS * across).tolist():
+    shown = evenly_spaced(len(results), ROWS * across).tolist()
+    for n in shown:
         paper = photo(results.image[n]) if photo else None
         caption = f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
         if truth is not None:
@@ -106,9 +107,15 @@ def write_pictures(
     chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
     scenes = [_scene_of(results, n, truth) for n in chosen]
     picture, page = base.with_suffix(".png"), base.with_suffix(".html")
-    save_png(picture, sheet(lines, title))
-    _write_viewer(page, scenes, results.skeleton, title)
+    save_png(picture, sheet(lines, title + _some_of(shown, results)))
+    _write_viewer(page, scenes, results.skeleton, title + _some_of(chosen, results))
     return picture, page
+
+
+def _some_of(shown: Sequence[int], results: Results) -> str:
+    """What a title adds where not everybody is shown."""
+    some = len(shown) < len(results)
+    return f" ({len(shown)} of {len(results)} people are shown)" if some else ""
 
 
 def _scene_of(results: Results, n: int, truth: Tensor | None) -> _Scene:
