@@ -19,7 +19,7 @@ def predict(
     out: options.OutFolder,
     picture: Annotated[Path | None, Argument(help="A picture, or a folder of pictures.")] = None,
     keypoints: Annotated[Path | None, Option(help="Keypoint file, or OpenPose's folder.")] = None,
-    boxes: Annotated[Path | None, Option(help="People's boxes, JSON (docs/formats.md).")] = None,
+    boxes: Annotated[Path | None, Option(help="JSON (docs/formats.md), or: whole.")] = None,
     image_size: options.ImageSize = None,
     skeleton: options.SkeletonName = None,
     units: Annotated[str | None, Option(help=f"Of x and y: {', '.join(UNITS)}.")] = None,
@@ -36,8 +36,7 @@ def predict(
 ) -> None:
     """Estimate 3D poses from 2D keypoints, from pictures, or from both.
 
-    Writes JSON, NPZ, a picture and a page.
-    """
+    Finds the people in pictures. Writes JSON, NPZ, a picture and a page."""
     from unihpe import load
     from unihpe.export.json import write_json
     from unihpe.export.npz import write_npz
@@ -58,9 +57,11 @@ def predict(
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
     predicted = predict_files(load(checkpoint, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
-    people = number_of(len(results), "person", "people")
+    if results is None:
+        console.print(f"Nobody found in {printable(name)}.")
+        return options.leave_skipped(predicted.skipped)
     where = f" in {number_of(len(pictures), 'picture', 'pictures')}" if pictures else ""
-    console.print(f"{people}{where} of {printable(name)}.")
+    console.print(f"{number_of(len(results), 'person', 'people')}{where} of {printable(name)}.")
     for note in predicted.notes:
         console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
@@ -71,6 +72,6 @@ def predict(
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")
-    written = f"{out / 'poses.json'}, {out / 'poses.npz'}"
-    console.print(f"Poses: {written}. Pictures: {drawn[0]}, {drawn[1]}.")
+    console.print(f"Poses: {out / 'poses.json'}, {out / 'poses.npz'}.")
+    console.print(f"Pictures: {drawn[0]}, {drawn[1]}.")
     options.leave_skipped(predicted.skipped)

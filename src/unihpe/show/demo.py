@@ -85,7 +85,7 @@ def demo(
         blind = predictor.model.image_encoder is None
         return _from_prior(predictor, seed) if blind else _from_people(predictor, seed)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
-        picture = read_picture(path)  # of one person, who fills it
+        picture = read_picture(path)
         results = predictor.predict(picture, samples=HYPOTHESES, seed=seed, name=path.name)
         return _Demo(path.name, results, photo=lambda name: picture)
     if _is_motion(path):
