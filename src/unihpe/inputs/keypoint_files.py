@@ -23,7 +23,7 @@ from unihpe.io.arrays import Array
 from unihpe.io.files import BROKEN, in_order, read_json
 
 BEYOND = 1e30  # pixels: whoever lies there is left out, before float32 ends and all are refused
-OUTSIDE, FEW = 0.1, 0.2  # of the picture: a fifth of the joints may lie farther beyond its edges
+OUTSIDE, FEW = 0.1, 0.1  # of the picture: a tenth of the joints may lie farther beyond its edges
 HOW = Hints()
 
 
@@ -83,7 +83,8 @@ def in_pixels(detections: Detections, where: str, image_size: Size | None) -> Ke
         if not 0 < min(size) <= max(size) < BEYOND:
             raise InputError(f"{where}a picture size is not above 0 and finite; {remedy}")
         joints = _pixels(person.joints, detections.units, size)
-        if detections.units == "pixels" and (outside := _outside(joints, size)):
+        doubted = detections.units == "pixels" and not detections.believed
+        if doubted and (outside := _outside(joints, size)):
             left_out.append(f"{called(person)}: {outside}")
         else:
             rows.append((n, joints, size))
@@ -125,8 +126,9 @@ def _outside(joints: Array, size: Size) -> str | None:
     beyond = np.maximum(-seen, seen - size).max(1) > OUTSIDE * max(size)
     if beyond.sum() <= FEW * len(seen):
         return None
-    picture = f"{size[0]:g} × {size[1]:g} picture, which may be of another size"
-    return f"{int(beyond.sum())} of {len(seen)} joints lie beyond the edges of the {picture}"
+    beyond_it = f"{int(beyond.sum())} of {len(seen)} joints lie beyond the edges"
+    picture = f"the {size[0]:g} × {size[1]:g} picture, which may have another size"
+    return f"{beyond_it} of {picture}: --units pixels takes them so"
 
 
 def _read(path: Path) -> Detections:
@@ -177,7 +179,7 @@ def _checked(found: Detections, path: Path, how: Hints) -> Detections:
     """The people with the joints of their set, in their units, who look like it."""
     units, sets = how.units or found.units, _joint_sets(found, path, how.skeleton)
     told = bool(how.skeleton or found.skeleton)
-    found = replace(_of_set(found, path, sets[0]), units=units)
+    found = replace(_of_set(found, path, sets[0]), units=units, believed=how.units is not None)
     joints = np.stack([person.joints for person in found.people])
     joints, unsure, notes = with_missing(joints, units, how.min_confidence)
     strange = units_reasons(joints, units, get_skeleton(sets[0]))
