@@ -26,7 +26,9 @@ def predict(
     sides: Annotated[str | None, Option(help="given, or swapped: left is right.")] = None,
     min_confidence: Annotated[float, Option(min=0, max=1, help=UNSURE)] = MIN_CONFIDENCE,
     checkpoint: options.Model = "shipped",
-    focal: options.Focal = None,
+    focal: options.FocalLength = None,
+    centre: options.Centre = None,
+    camera: options.CameraFile = None,
     samples: Annotated[int | None, Option(min=0, help="Default 20; 0 above 8 people.")] = None,
     sampler: options.Sampler = "auto",
     steps: options.Steps = 0,
@@ -52,7 +54,8 @@ def predict(
     size = options.parse_size(image_size)
     how = Hints(skeleton, size, cast(Any, units), cast(Any, sides), min_confidence)
     files = Files(picture, boxes, keypoints, how)
-    asked = Options(focal, sampler=sampler, steps=steps, flip=flip, seed=seed)
+    lens = options.parse_camera(focal, centre, camera)
+    asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
     predicted = predict_files(load(checkpoint, device), files, asked, samples)

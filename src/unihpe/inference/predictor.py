@@ -18,7 +18,8 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError, require_count
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import Results, results_of
-from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
+from unihpe.inputs.calibration import Lens
+from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture
 from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
 from unihpe.io.picture import Picture
@@ -33,7 +34,7 @@ LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's vi
 class Options:
     """How `lift` and `predict` answer."""
 
-    focal: float | None = None  # pixels; None: √(W² + H²) is assumed
+    focal: Focal = None  # pixels, or a calibrated `Lens`; None: √(W² + H²) is assumed
     samples: int = 0  # hypotheses for each person, if the decoder can be sampled
     sampler: str = "auto"  # how they are drawn, see `unihpe.diffusion.sampling`
     steps: int = 0  # of the sampler; 0 is its own default
@@ -43,8 +44,9 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("samples", "steps", "seed"):
             require_count(name, getattr(self, name))
-        if not isinstance(self.focal, Real | None):
-            raise InputError(f"the focal length is one number, of pixels, not {self.focal!r}")
+        if not isinstance(self.focal, Real | Lens | None):
+            kinds = "one number, of pixels, or a Lens (unihpe.inputs)"
+            raise InputError(f"the focal length is {kinds}, not {self.focal!r}")
 
 
 PLAIN = Options()
@@ -73,7 +75,7 @@ class Predictor:
         skeleton: str = "coco17",
         *,
         confidence: Numbers | None = None,
-        focal: float | None = None,
+        focal: Focal = None,
         samples: int = 0,
         sampler: str = "auto",
         steps: int = 0,
@@ -119,7 +121,7 @@ class Predictor:
         confidence: Numbers | None = None,
         name: str = "picture",
         person: Sequence[str] | None = None,
-        focal: float | None = None,
+        focal: Focal = None,
         samples: int = 0,
         sampler: str = "auto",
         steps: int = 0,
@@ -176,7 +178,7 @@ class Predictor:
         image_size: Numbers | None = None,
         skeleton: str = "coco17",
         confidence: Numbers | None = None,
-        focal: float | None = None,
+        focal: Focal = None,
         pose: Numbers | None = None,
         picture: PictureLike | None = None,
         boxes: Numbers | None = None,

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeGuard
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError, listing
 from unihpe.inputs.boxes import WHOLE, Corners, read_boxes, require_a_box_each
+from unihpe.inputs.checks import Focal
 from unihpe.inputs.detections import Detections, Hints, Person, Size
 from unihpe.inputs.evidence import Evidence, from_picture
 from unihpe.inputs.keypoint_files import in_pixels, read_detections
@@ -61,7 +62,7 @@ class _Pictures:
             known = {name: own.people for name, own in self.detections.items()}
         return sum(len(known.get(path.name, [path])) for path in self.paths)
 
-    def given(self, path: Path, skeleton: Skeleton, focal: float | None) -> _Given:
+    def given(self, path: Path, skeleton: Skeleton, focal: Focal) -> _Given:
         """What there is of a picture.
 
         Raises:
