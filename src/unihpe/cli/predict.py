@@ -40,14 +40,11 @@ def predict(
 
     Finds the people in pictures. Writes JSON, NPZ, a picture and a page."""
     from unihpe import load
-    from unihpe.export.json import write_json
-    from unihpe.export.npz import write_npz
     from unihpe.inference.predictor import Options
     from unihpe.inputs.files import Files
-    from unihpe.io.files import all_or_none
     from unihpe.io.picture import read_picture
     from unihpe.runs.predict import predict_files
-    from unihpe.show.sheets import write_pictures
+    from unihpe.show.sheets import write_files
 
     options.one_of(units, "--units", UNITS)
     options.one_of(sides, "--sides", SIDES)
@@ -68,13 +65,10 @@ def predict(
     for note in predicted.notes:
         console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
-    with all_or_none():
-        drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
-        write_json(out / "poses.json", results)
-        write_npz(out / "poses.npz", results)
+    written = write_files(out / "poses", f"unihpe: {name}", results, None, photo)
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")
-    console.print(f"Poses: {out / 'poses.json'}, {out / 'poses.npz'}.")
-    console.print(f"Pictures: {drawn[0]}, {drawn[1]}.")
+    console.print(f"Poses: {written[2]}, {written[3]}.")
+    console.print(f"Pictures: {written[0]}, {written[1]}.")
     options.leave_skipped(predicted.skipped)
