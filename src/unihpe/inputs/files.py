@@ -11,9 +11,10 @@ from unihpe.inputs.boxes import WHOLE, Corners, read_boxes, require_a_box_each
 from unihpe.inputs.checks import Focal
 from unihpe.inputs.detections import Detections, Hints, Person, Size
 from unihpe.inputs.evidence import Evidence, from_picture
-from unihpe.inputs.keypoint_files import in_pixels, read_detections
+from unihpe.inputs.keypoint_files import read_detections
 from unihpe.inputs.keypoints import liftable_rows
 from unihpe.inputs.names import pictures_by_name
+from unihpe.inputs.pixels import in_pixels
 from unihpe.io.picture import pictures_in, read_picture
 
 
