@@ -19,7 +19,7 @@ FLOORS = (
     "errors",
     "settings io body diffusion",
     "losses model inputs",
-    "datasets rendering",
+    "datasets rendering people",
     "training inference",
     "export evaluation recipe",
     "show runs",

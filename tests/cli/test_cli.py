@@ -106,7 +106,10 @@ def test_info_and_recipes(unihpe, trained):
     code, text, _ = unihpe("recipes")
     assert code == 0 and "lifting-paper" in text
     code, text, _ = unihpe("info", trained)
-    assert code == 0 and '"skeleton": "human36m17"' in text and "M parameters" in text
+    assert code == 0 and "joints: human36m17\n" in text and "M parameters" in text
+    assert "takes: 2D and 3D\n" in text and len(text.splitlines()) < 10
+    code, text, _ = unihpe("info", trained, "--json")
+    assert code == 0 and json.loads(text)["recipe"]["data"]["name"] == "motion"
 
 
 @pytest.mark.parametrize(
@@ -332,4 +335,4 @@ def test_eval_finds_the_data_set_or_says_which_it_could_be(unihpe, trained, moti
     assert code == 2 and "people or human36m: say which with --data" in error
     assert error.count("\n") == 1 and not text
     code, text, error = unihpe("eval", trained, "--root", motion_file, "--stride", 50)
-    assert code == 0 and "is read as" not in text, error
+    assert code == 0 and "is read as motion" in text, error

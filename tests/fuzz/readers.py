@@ -17,6 +17,7 @@ from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.predictor import Predictor
 from unihpe.inputs.boxes import checked_boxes, read_boxes
+from unihpe.inputs.calibration import read_lens
 from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.io.files import all_or_none
 from unihpe.io.picture import read_picture
@@ -99,6 +100,11 @@ def recipe(path, out):
     build_model(loaded)
 
 
+def camera(path, out):
+    seen = read_lens(path).camera(torch.tensor([SIZE]))
+    finite(seen.focal, seen.centre)
+
+
 def picture(path, out):
     pixels = read_picture(path)
     assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
@@ -120,6 +126,7 @@ def readers(folder: Path):
         "motion": (seeds.motions(), "arrays", motion),
         "rig": (seeds.rigs(), "text", rig),
         "recipe": (seeds.recipes(), "text", recipe),
+        "camera": (seeds.cameras(), "text", camera),
         "picture": (seeds.pictures(), "bytes", picture),
         "pack": (seeds.packs(folder), "bytes", packed),
         "pack's description": (seeds.packs(folder), "footer", packed),

@@ -3,6 +3,7 @@
 import io
 import json
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -180,6 +181,25 @@ def motions():
     one = {"seq_names": ["a", "b"], "seq_source": ["x", "y"], "seq_split": ["train", "test"]}
     index = np.repeat([0, 1], 3).astype(np.int32)
     return {"motion.npz": _npz(poses=poses, joints=np.array(joints), seq_index=index, **one)}
+
+
+def cameras():
+    """A calibrated camera in every file that is read."""
+    matrix, lens = np.array([[1100.0, 0, 630], [0, 1090, 350], [0, 0, 1]]), [[-0.2, 0.1, 0, 0, 0]]
+    files = {}
+    for ending in ("yml", "xml", "json"):
+        how = cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY
+        storage = cv2.FileStorage(f".{ending}", how)
+        storage.write("camera_matrix", matrix)
+        storage.write("distortion_coefficients", np.array(lens))
+        files[f"camera.{ending}"] = storage.releaseAndGetString().encode()
+    pose2sim = (
+        f"[cam]\nsize = [640.0, 480.0]\nmatrix = {matrix.tolist()}\ndistortions = {lens[0]}\n"
+    )
+    return files | {
+        "camera.toml": pose2sim.encode(),
+        "cameras.txt": b"# one\n1 OPENCV 640 480 1100 1090 320 240 -0.2 0.1 0.0 0.0\n",
+    }
 
 
 def rigs():

@@ -1,7 +1,9 @@
 """Pictures in, 2D and 3D out: units, boxes, broken files; an untrained model is good for that."""
 
 import json
+from importlib import resources
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ from torch.testing import assert_close
 
 import unihpe
 from unihpe.body.batch import Modality
+from unihpe.datasets.packed import PackedPeople
 from unihpe.errors import InputError
 from unihpe.inputs.boxes import read_boxes
 from unihpe.model.checkpoint import Card, save_checkpoint
+from unihpe.people import find
 from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.settings import parse
 
@@ -43,6 +47,50 @@ def model(checkpoint):
 @pytest.fixture
 def photo():
     return np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+
+
+def person():
+    """A rendered person of the package, RGB (256, 192, 3)."""
+    pack = resources.files("unihpe").joinpath("checkpoints", "people.pack")
+    return PackedPeople(Path(str(pack)))[0].picture
+
+
+def test_people_are_found(model):
+    """Two people beside each other, and the answers are those for their boxes."""
+    scene = np.full((400, 700, 3), 90, np.uint8)
+    for left, top in ((60, 100), (420, 40)):
+        scene[top : top + 256, left : left + 192] = person()
+    found = find(scene)
+    middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    wanted = np.array([[156.0, 228.0], [516.0, 168.0]])
+    assert_close(middles[middles[:, 0].argsort()], wanted, atol=20.0, rtol=0.0)
+    assert torch.equal(model.predict(scene).pose, model.predict(scene, found.boxes).pose)
+
+
+def test_nobody_is_found_and_that_is_said(unihpe, model, tmp_path, checkpoint, photo):
+    with pytest.raises(InputError, match='nobody found in the picture: give boxes, or boxes="wh'):
+        model.predict(photo)
+    assert len(model.predict(photo, "whole")) == 1
+    (folder := tmp_path / "in").mkdir()
+    Image.fromarray(photo).save(folder / "a.png")
+    options = ("--checkpoint", checkpoint, "--samples", 0, "-o", tmp_path / "out")
+    for source in (folder, folder / "a.png"):
+        code, text, error = unihpe("predict", source, *options)
+        assert code == 1 and f"Nobody found in {source.name}." in text
+        assert error == "left out: a.png: nobody found in it; `--boxes whole` takes the picture\n"
+        assert not (tmp_path / "out").exists()
+    Image.fromarray(person()).save(folder / "b.png")
+    (folder / "c.png").write_bytes(b"no picture")
+    code, text, error = unihpe("predict", folder, *options)
+    assert code == 1 and "1 person in 1 picture" in text
+    assert "a.png: nobody found" in error and "c.png: not a picture" in error
+    (folder / "b.png").unlink()
+    (folder / "a.png").unlink()
+    code, _, error = unihpe("predict", folder, *options)  # one that cannot be read is no empty one
+    assert code == 2 and "c.png: not a picture" in error
+    Image.fromarray(photo).save(folder / "a.png")
+    code, text, _ = unihpe("predict", folder / "a.png", "--boxes", "whole", *options)
+    assert code == 0 and "1 person in 1 picture" in text
 
 
 def test_2d_comes_in_pixels_of_the_picture(model, photo):
@@ -141,10 +189,10 @@ def test_boxes_and_focal_lengths_at_the_ends_of_what_is_taken(model, photo):
     for box in ([10.3, 20.7, 11.3, 21.7], [-7000.0, -5000.0, 7000.0, 5000.0]):
         assert torch.isfinite(model.predict(photo, box).absolute).all()
     for focal in (4.0, 4e5):
-        assert torch.isfinite(model.predict(photo, focal=focal).absolute).all()
+        assert torch.isfinite(model.predict(photo, "whole", focal=focal).absolute).all()
     for focal in (3.9, 4.1e5, 1e-30, 1e30, 1e39, float("inf")):
         with pytest.raises(InputError, match="focal length must be 4 to 400000 pixels"):
-            model.predict(photo, focal=focal)
+            model.predict(photo, "whole", focal=focal)
 
 
 def test_joints_in_a_row_or_on_two_pixels_make_a_box(model, photo):
@@ -162,7 +210,7 @@ def test_pictures_that_are_none(model, photo):
     for picture in (Image.fromarray(photo), photo.tolist(), None, 7):
         with pytest.raises(InputError, match=r"a picture is a path, .* not (Image|list|None|int)"):
             model.predict(picture)
-    assert model.predict(photo[:1, :1]).pose.shape == (1, 17, 3)  # one pixel is a picture
+    assert model.predict(photo[:1, :1], "whole").pose.shape == (1, 17, 3)  # one pixel is a picture
     assert unihpe.load
     assert len(repr(model)) < 2000
 
@@ -209,7 +257,7 @@ def test_the_three_kinds_of_evidence_share_a_space(model, photo):
     with pytest.raises(InputError, match="one of the three"):
         model.embed(picture=photo, pose=pose)
     with pytest.raises(InputError, match="focal length"):
-        model.predict(photo, focal=float("nan"))
+        model.predict(photo, "whole", focal=float("nan"))
 
 
 def standing(left: float, top: float) -> torch.Tensor:
@@ -418,7 +466,7 @@ def test_no_lens_is_one_line(unihpe, tmp_path, checkpoint, photo, focal):
         "400x300",
     )
     marks = ("--keypoints", tmp_path / "k.npy", "--skeleton", "coco17")
-    for evidence in ((tmp_path / "a.png",), marks):
+    for evidence in ((tmp_path / "a.png", "--boxes", "whole"), marks):
         code, _, error = unihpe("predict", *evidence, *options)
         assert code == 2 and error.count("\n") == 1 and "--focal" in error
         assert "4 to 400000" in error or error.startswith(f"unihpe: --focal {focal}: ")
@@ -436,12 +484,14 @@ def test_results_that_cannot_be_drawn_leave_nothing_behind(
     Image.fromarray(photo).save(tmp_path / "a.png")
     out = tmp_path / "out"
     code, _, error = unihpe(
-        "predict", tmp_path / "a.png", "--checkpoint", checkpoint, "--samples", 0, "-o", out
+        "predict",
+        tmp_path / "a.png",
+        *("--boxes", "whole", "--checkpoint", checkpoint, "--samples", 0, "-o", out),
     )
     assert code == 2 and "cannot be drawn" in error and not out.exists()
 
 
-def test_the_demo_looks_at_people(unihpe, tmp_path, checkpoint, photo):
+def test_the_demo_looks_at_people(unihpe, tmp_path, checkpoint):
     code, text, _ = unihpe("demo", "--checkpoint", checkpoint, "-o", tmp_path / "a")
     assert (
         code == 0 and "12 pictures of rendered people" in text and "from the picture alone" in text
@@ -450,7 +500,7 @@ def test_the_demo_looks_at_people(unihpe, tmp_path, checkpoint, photo):
     assert len(found["people"]) == 12 and found["people"][0]["image_size"] == [192, 256]
     points = np.array(found["people"][0]["keypoints"])
     assert ((points > -100) & (points < 350)).all()  # pixels of the crop
-    Image.fromarray(photo).save(tmp_path / "one.jpg")
+    Image.fromarray(person()).save(tmp_path / "one.jpg")
     code, text, _ = unihpe(
         "demo", tmp_path / "one.jpg", "--checkpoint", checkpoint, "-o", tmp_path / "b"
     )
@@ -488,10 +538,10 @@ def test_lifting_models_say_that_they_see_no_pictures(trained, photo):
 def test_bytes_and_binary_files_are_pictures(model, tmp_path, photo):
     path = tmp_path / "a.png"
     Image.fromarray(photo).save(path)
-    expected = model.predict(photo).pose
+    expected = model.predict(photo, "whole").pose
     with path.open("rb") as file:
         for picture in (path, str(path), path.read_bytes(), BytesIO(path.read_bytes()), file):
-            assert torch.equal(model.predict(picture).pose, expected)
+            assert torch.equal(model.predict(picture, "whole").pose, expected)
     for broken in (b"", path.read_bytes()[:60], BytesIO(b"no picture")):
         with pytest.raises(InputError, match="the picture: ") as stop:
             model.predict(broken)

@@ -201,6 +201,7 @@ def test_who_reaches_beyond_the_picture_is_left_out(tmp_path):
     )
     with pytest.raises(InputError, match=r"lie beyond the edges .* and 1 more"):
         read_keypoints(path, image_size=(300, 200))
+    assert len(read_keypoints(path, image_size=(300, 200), how=Hints(units="pixels"))) == 2
 
 
 def test_one_joint_beyond_the_edge_is_a_joint_of_a_person(tmp_path):
@@ -276,3 +277,28 @@ def test_joints_below_the_least_confidence_are_missing(tmp_path):
         person[0, 2] = 0.99
         path = write(tmp_path, person.ravel().tolist())
         read_keypoints(path, image_size=SIZE, how=Hints(min_confidence=0.95))
+
+
+ROW = {"image_id": "a.jpg", "keypoints": flat("coco17")}
+INSTANCE = {"keypoints": figure("coco17").tolist(), "keypoint_scores": [0.9] * 17}
+COLUMNS = dict(zip("xy", figure("coco17").T.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("odd", [None, 5, [], {}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda odd: [odd, ROW],
+        lambda odd: {"annotations": [ROW | {"id": 1}, odd]},
+        lambda odd: {"people": [odd, {"pose_keypoints_2d": flat("body25")}]},
+        lambda odd: {"a.jpg": {"bodies": [{"joints": flat("coco18")}, odd]}},
+        lambda odd: [INSTANCE, odd],
+        lambda odd: {"instance_info": [{"instances": [INSTANCE, odd]}]},
+        lambda odd: [{"name": "person", "class": 0, "keypoints": COLUMNS}, {"name": "person"}],
+    ],
+    ids=["alphapose", "coco", "openpose", "cmu", "mmpose", "demo", "ultralytics"],
+)
+def test_an_entry_that_is_none_is_left_out(tmp_path, content, odd):
+    (tmp_path / "k.json").write_text(json.dumps(content(odd)))
+    file = read_keypoints(tmp_path / "k.json", image_size=SIZE)
+    assert len(file) == 1 and len(file.left_out) == 1

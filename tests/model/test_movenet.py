@@ -20,7 +20,7 @@ from unihpe.model.backbones.movenet import (
     PoseNetwork,
     open_pose_network,
 )
-from unihpe.model.backbones.movenet_reading import boxes_of, single_pose
+from unihpe.model.backbones.movenet_reading import everybody, single_pose
 from unihpe.model.build import ImageEncoderSettings, ModelSettings, build_model, load_public_weights
 
 ROOT = Path(__file__).parents[2]
@@ -82,11 +82,15 @@ def test_the_middle_person_is_read_as_the_published_graph_reads(variant):
 
 @torch.inference_mode()
 def test_a_box_is_read_as_the_published_graph_reads():
-    corners, score = boxes_of(published("multipose")(figure(256)), 0.3)[0]
+    (seen,) = everybody(published("multipose")(figure(256)), 0.3)
     top, left, bottom, right = GOLDEN["multipose"]["answer"][-5 - 5 * 56 : -1 - 5 * 56]
     wanted = torch.tensor([[left, top, right, bottom]]) * 256
-    torch.testing.assert_close(corners, wanted, atol=0.06, rtol=0)
-    assert score.item() > 0.9
+    torch.testing.assert_close(seen.corners, wanted, atol=0.06, rtol=0)
+    assert seen.scores.item() > 0.9
+    joints = torch.tensor(GOLDEN["multipose"]["answer"][: 3 * JOINTS]).view(JOINTS, 3)
+    apart = (seen.points[0].flip(-1) - joints[:, :2] * 256).norm(dim=-1)
+    assert apart.max() < 15  # the graph's are at peaks of heat maps
+    torch.testing.assert_close(seen.joints[0], joints[:, 2], atol=0.4, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +146,14 @@ def test_boxes_are_peaks_of_the_centre_map():
     maps.centre[0, 0, 3, 4], maps.centre[0, 0, 15, 2] = 0.2, 0.05
     maps.box[0, :, 10, 16] = torch.tensor([0.5, 0.25, 8.0, 4.0])  # offset y, x; height, width
     maps.box[0, :, 3, 4] = torch.tensor([0.0, 0.0, 2.0, -1.0])  # no box has a negative width
-    corners, score = boxes_of(maps, 0.1)[0]
-    assert corners.tolist() == [[57.0, 26.0, 73.0, 58.0], [16.0, 8.0, 16.0, 16.0]]
-    torch.testing.assert_close(score, torch.tensor([0.9, 0.2]))
+    nose = get_skeleton("coco17").joints.index("nose")
+    maps.regress[0, nose, :, 10, 16] = torch.tensor([-6.2, 30.0])  # beyond the right edge, at row 4
+    maps.heatmaps[0, nose, 5, 28] = 0.7  # near the last cell of that row
+    (seen,) = everybody(maps, 0.1)
+    assert seen.corners.tolist() == [[57.0, 26.0, 73.0, 58.0], [16.0, 8.0, 16.0, 16.0]]
+    torch.testing.assert_close(seen.scores, torch.tensor([0.9, 0.2]))
+    torch.testing.assert_close(seen.points[0, nose], torch.tensor([46.0 * 4, 3.8 * 4]))
+    torch.testing.assert_close(seen.joints[:, nose], torch.tensor([0.7, 0.0]))
 
 
 def write_graph(folder, network):

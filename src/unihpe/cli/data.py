@@ -20,7 +20,7 @@ app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_he
 def _data_info() -> None:
     """Where each data set comes from, and its terms in a line."""
     folded = (Column(name, overflow="fold") for name in ("where", "terms"))  # addresses stay whole
-    table = Table("name", *folded)
+    table = Table(Column("name", no_wrap=True), *folded)
     for name, data_set in DATA_SETS.items():
         table.add_row(name, data_set.where, data_set.terms)
     console.print(table)
@@ -158,9 +158,9 @@ def _data_render(
     order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))[:count]
     settings = Settings(seed=seed, skins=skins, backgrounds=backgrounds)
     if sheet is not None:
-        some = People(poses[order], settings)
-        draw_crops([some[n] for n in range(4 * 8)], SKELETON, sheet, columns=8)
-        console.print(f"Look at {sheet}.")
+        some, first = People(poses[order], settings), min(count, 4 * 8)
+        draw_crops([some[n] for n in range(first)], SKELETON, sheet, columns=8)
+        console.print(f"Look at {sheet}: the first {first} of {count} people.")
     people = render(poses[order], settings, range(count), workers)
     # closed at once where packing stops, so that no process renders on
     with closing(people), counted("people", count) as done:

@@ -8,7 +8,7 @@ from typer import Option
 
 from unihpe.cli import options
 from unihpe.cli.options import console, named
-from unihpe.datasets import DATA_SETS, DEFAULT, sets_in
+from unihpe.datasets import DATA_SETS, sets_in
 from unihpe.errors import InputError
 
 SETS = f"{', '.join(DATA_SETS)}, or my_module:DATA_SET; default: the one that is there."
@@ -62,11 +62,9 @@ def evaluate(
 
 
 def _data_set_in(root: Path) -> str:
-    """The data set in a folder, where it is the only one, or the default one."""
+    """The data set in a folder, where it is the only one."""
     options.require_data(root)
     names = sets_in(root)
-    if DEFAULT in names:
-        return DEFAULT
     if len(names) == 1:
         console.print(f"{root} is read as {names[0]}.")
         return names[0]
@@ -89,7 +87,7 @@ def _show_report(report: dict[str, Any]) -> None:
     table = Table(unit, *means, title=f"{report['poses']} poses")
     for name, values in errors.items():
         table.add_row(name, *(f"{values[group]:.1f}" for group in groups))
-    console.print(table)
+    options.print_whole(table)
     for name, values in report.items():
         if in_words(name) != name and values:
             console.print(f"{in_words(name)}: {_in_line(values)}")
@@ -113,4 +111,4 @@ def _show_photographs(report: dict[str, Any]) -> None:
         for name, values in report[kind].items():
             row = (f"{value:.3f}".rstrip("0").rstrip(".") for value in values.values())
             table.add_row(kind, name, *row)
-    console.print(table)
+    options.print_whole(table)

@@ -19,14 +19,16 @@ def predict(
     out: options.OutFolder,
     picture: Annotated[Path | None, Argument(help="A picture, or a folder of pictures.")] = None,
     keypoints: Annotated[Path | None, Option(help="Keypoint file, or OpenPose's folder.")] = None,
-    boxes: Annotated[Path | None, Option(help="People's boxes, JSON (docs/formats.md).")] = None,
+    boxes: Annotated[Path | None, Option(help="JSON (docs/formats.md), or: whole.")] = None,
     image_size: options.ImageSize = None,
     skeleton: options.SkeletonName = None,
     units: Annotated[str | None, Option(help=f"Of x and y: {', '.join(UNITS)}.")] = None,
     sides: Annotated[str | None, Option(help="given, or swapped: left is right.")] = None,
     min_confidence: Annotated[float, Option(min=0, max=1, help=UNSURE)] = MIN_CONFIDENCE,
     checkpoint: options.Model = "shipped",
-    focal: options.Focal = None,
+    focal: options.FocalLength = None,
+    centre: options.Centre = None,
+    camera: options.CameraFile = None,
     samples: Annotated[int | None, Option(min=0, help="Default 20; 0 above 8 people.")] = None,
     sampler: options.Sampler = "auto",
     steps: options.Steps = 0,
@@ -36,41 +38,37 @@ def predict(
 ) -> None:
     """Estimate 3D poses from 2D keypoints, from pictures, or from both.
 
-    Writes JSON, NPZ, a picture and a page.
-    """
+    Finds the people in pictures. Writes JSON, NPZ, a picture and a page."""
     from unihpe import load
-    from unihpe.export.json import write_json
-    from unihpe.export.npz import write_npz
     from unihpe.inference.predictor import Options
     from unihpe.inputs.files import Files
-    from unihpe.io.files import all_or_none
     from unihpe.io.picture import read_picture
     from unihpe.runs.predict import predict_files
-    from unihpe.show.sheets import write_pictures
+    from unihpe.show.sheets import write_files
 
     options.one_of(units, "--units", UNITS)
     options.one_of(sides, "--sides", SIDES)
     size = options.parse_size(image_size)
     how = Hints(skeleton, size, cast(Any, units), cast(Any, sides), min_confidence)
     files = Files(picture, boxes, keypoints, how)
-    asked = Options(focal, sampler=sampler, steps=steps, flip=flip, seed=seed)
+    lens = options.parse_camera(focal, centre, camera)
+    asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
     predicted = predict_files(load(checkpoint, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
-    people = number_of(len(results), "person", "people")
+    if results is None:
+        console.print(f"Nobody found in {printable(name)}.")
+        return options.leave_skipped(predicted.skipped)
     where = f" in {number_of(len(pictures), 'picture', 'pictures')}" if pictures else ""
-    console.print(f"{people}{where} of {printable(name)}.")
+    console.print(f"{number_of(len(results), 'person', 'people')}{where} of {printable(name)}.")
     for note in predicted.notes:
         console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
-    with all_or_none():
-        drawn = write_pictures(out / "poses", f"unihpe: {name}", results, None, photo)
-        write_json(out / "poses.json", results)
-        write_npz(out / "poses.npz", results)
+    written = write_files(out / "poses", f"unihpe: {name}", results, None, photo)
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")
-    written = f"{out / 'poses.json'}, {out / 'poses.npz'}"
-    console.print(f"Poses: {written}. Pictures: {drawn[0]}, {drawn[1]}.")
+    console.print(f"Poses: {written[2]}, {written[3]}.")
+    console.print(f"Pictures: {written[0]}, {written[1]}.")
     options.leave_skipped(predicted.skipped)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from typer import Argument, Option
 
 from unihpe.cli.options import console
@@ -17,10 +17,11 @@ def _weights_list() -> None:
     """The public weight files we know."""
     from unihpe.model.backbones import public_files
 
-    table = Table("name", "what", "licence", "SHA-256")
+    wide = {"name": 26, "what": 14, "licence": 12, "SHA-256": 8}  # at least
+    table = Table(*(Column(name, overflow="fold", min_width=n) for name, n in wide.items()))
     for name, entry in public_files().items():
         table.add_row(name, entry.about, entry.licence, entry.sha256 or "not published")
-    console.print(table)
+    console.print(table, crop=False)
 
 
 @app.command("download")

@@ -222,16 +222,29 @@ class PeopleSource(Source):
         with_pose: False withholds the 3D: pictures that have 2D only.
     """
 
-    skeleton, layout = get_skeleton("human36m17"), "packed people"
+    skeleton = get_skeleton("human36m17")
+    layout = "rendered people"
+    notes: tuple[str, ...] = ()
     has_pictures = has_pose = True
 
     def __init__(
         self, file: Path, augmentation: Augmentation | None = None, with_pose: bool = True
     ) -> None:
         self.packed, self.augmentation, self.has_pose = PackedPeople(file), augmentation, with_pose
+        made = self.packed.settings
+        if "layout" in made:  # of a recorded set
+            self.layout = f"people of {made['layout']}, packed with their pictures"
+            self.notes = tuple(str(note) for note in made.get("notes", ()))
 
     def __len__(self) -> int:
         return len(self.packed)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The joints that some person has: recorded sets lack a few."""
+        labels = self.packed.pose if self.has_pose else self.packed.keypoints
+        there = np.isfinite(labels).all(-1).any(0)
+        return tuple(name for name, own in zip(self.skeleton.joints, there, strict=True) if own)
 
     def without_pictures(self) -> "PeopleSource":
         """The same people, their 2D and 3D only, as they were packed."""

@@ -110,7 +110,8 @@ class Protocol:
             "about": self.about,
         }
         given = {**vars(scored), "split": self.split, "stride": self.stride}
-        return rules | {part: text.format(**given) for part, text in self.texts.items()}
+        rules |= {part: text.format(**given) for part, text in self.texts.items()}
+        return {part: text for part, text in rules.items() if text}
 
     def views_in_words(self, scored: Scored) -> str:
         """Which frames of which cameras, and which 2D."""
@@ -138,7 +139,7 @@ def _every(step: int) -> str:
 
 
 PLAIN = {
-    "joints": "all {count} of {skeleton}",
+    "joints": "{joints} ({skeleton})",
     "alignment": "MPJPE none; PA-MPJPE rotation, translation and scale (no reflection);"
     " N-MPJPE scale only",
 }

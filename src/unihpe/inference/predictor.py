@@ -18,11 +18,14 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError, require_count
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import Results, results_of
-from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
+from unihpe.inputs.calibration import Lens
+from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture
 from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
+from unihpe.io.picture import Picture
 from unihpe.model.checkpoint import Card
 from unihpe.model.unihpe import UniHPE
+from unihpe.people.find import Found, find
 
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
 
@@ -31,7 +34,7 @@ LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's vi
 class Options:
     """How `lift` and `predict` answer."""
 
-    focal: float | None = None  # pixels; None: √(W² + H²) is assumed
+    focal: Focal = None  # pixels, or a calibrated `Lens`; None: √(W² + H²) is assumed
     samples: int = 0  # hypotheses for each person, if the decoder can be sampled
     sampler: str = "auto"  # how they are drawn, see `unihpe.diffusion.sampling`
     steps: int = 0  # of the sampler; 0 is its own default
@@ -41,8 +44,9 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("samples", "steps", "seed"):
             require_count(name, getattr(self, name))
-        if not isinstance(self.focal, Real | None):
-            raise InputError(f"the focal length is one number, of pixels, not {self.focal!r}")
+        if not isinstance(self.focal, Real | Lens | None):
+            kinds = "one number, of pixels, or a Lens (unihpe.inputs)"
+            raise InputError(f"the focal length is {kinds}, not {self.focal!r}")
 
 
 PLAIN = Options()
@@ -71,7 +75,7 @@ class Predictor:
         skeleton: str = "coco17",
         *,
         confidence: Numbers | None = None,
-        focal: float | None = None,
+        focal: Focal = None,
         samples: int = 0,
         sampler: str = "auto",
         steps: int = 0,
@@ -117,7 +121,7 @@ class Predictor:
         confidence: Numbers | None = None,
         name: str = "picture",
         person: Sequence[str] | None = None,
-        focal: float | None = None,
+        focal: Focal = None,
         samples: int = 0,
         sampler: str = "auto",
         steps: int = 0,
@@ -128,7 +132,8 @@ class Predictor:
 
         Args:
             picture: RGB (H, W, 3) uint8, or a picture file: its path, bytes or file object.
-            boxes: (N, 4), left, top, right, bottom, pixels; else round keypoints, else the picture.
+            boxes: (N, 4), left, top, right, bottom, pixels; or "whole", the picture as it is; else
+                they are drawn round the keypoints, or the people are found (`unihpe.people.find`).
             keypoints, skeleton, confidence: 2D keypoints of the same people, as in `lift`.
             name, person: of the picture and its people in the results; 0, 1, … without them.
             focal, samples, sampler, steps, flip, seed: as `Options` says.
@@ -139,13 +144,16 @@ class Predictor:
             picture ("image"), from the keypoints ("2d") and from both ("fused") side by side.
 
         Raises:
-            InputError: for a model without an image encoder, a picture that cannot be read, a box
-                not finite, below a pixel, outside the picture or far beyond it, a focal length that
-                no lens has, keypoints that `lift` would refuse, or not as many, or names, as boxes.
+            InputError: for a model without an image encoder, a picture that cannot be read or in
+                which nobody is found, a box not finite, below a pixel, outside the picture or far
+                beyond it, a focal length that no lens has, keypoints that `lift` would refuse, or
+                not as many, or names, as boxes.
         """
         pixels, people, own = checked_picture(picture), None, self.skeleton
         if keypoints is not None:
             people = checked_keypoints(keypoints, pixels.shape[1::-1], skeleton, confidence)
+        elif boxes is None:
+            boxes = self._found(pixels)
         given = from_picture(pixels, boxes, people, own, focal, name, person)
         return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
 
@@ -170,7 +178,7 @@ class Predictor:
         image_size: Numbers | None = None,
         skeleton: str = "coco17",
         confidence: Numbers | None = None,
-        focal: float | None = None,
+        focal: Focal = None,
         pose: Numbers | None = None,
         picture: PictureLike | None = None,
         boxes: Numbers | None = None,
@@ -180,7 +188,7 @@ class Predictor:
         Args:
             keypoints, image_size, skeleton, confidence, focal: 2D keypoints, as in `lift`.
             pose: 3D poses (N, J, 3), mm, the model's joints, camera axes.
-            picture, boxes: the people in a picture, as in `predict`.
+            picture, boxes: the people in a picture; without boxes one who fills it.
         """
         if sum(one is not None for one in (keypoints, pose, picture)) != 1:
             raise InputError("embed takes keypoints, a pose or a picture, one of the three")
@@ -218,10 +226,25 @@ class Predictor:
         drawn = self.model.sample(embedding, *path, box, chosen, samples, generator, drop)
         return root_relative(drawn[:, 0], self.skeleton).cpu()
 
-    def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
-        if IMAGE in given.kinds and self.model.image_encoder is None:
+    def find(self, picture: PictureLike) -> Found:
+        """The people in a picture that this model can look at, as `unihpe.people.find`."""
+        self._require_image_encoder()
+        return find(picture, self.device)
+
+    def _found(self, pixels: Picture) -> Tensor:
+        found = self.find(pixels)
+        if not len(found):
+            raise InputError('nobody found in the picture: give boxes, or boxes="whole"')
+        return torch.from_numpy(found.boxes)
+
+    def _require_image_encoder(self) -> None:
+        if self.model.image_encoder is None:
             remedy = "name a checkpoint trained on pictures"
             raise InputError(f"this model has no image encoder: it lifts keypoints; {remedy}")
+
+    def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
+        if IMAGE in given.kinds:
+            self._require_image_encoder()
         generator, flip = torch.Generator().manual_seed(options.seed), options.flip
         sampler = build_sampler(options.sampler, options.steps, generator)
         draw = Draw(sampler, generator, options.samples)

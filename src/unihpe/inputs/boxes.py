@@ -15,6 +15,7 @@ from unihpe.io.files import input_errors, read_json
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
+WHOLE = "whole"  # in place of boxes: the picture as it is
 Corners = list[list[float]]  # left, top, right, bottom of each box, pixels
 
 
@@ -47,9 +48,10 @@ def _coco_boxes(content: Any) -> dict[str, Corners]:
 
 
 def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
-    """Padded boxes (N, 4) from corners (N, 4) or (4,); without any, the picture as it is."""
+    """Padded boxes (N, 4) from corners (N, 4) or (4,); without any, or of the word for it, the
+    picture as it is."""
     height, width = (float(side) for side in pixels.shape[:2])
-    if boxes is None:
+    if boxes is None or (isinstance(boxes, str) and boxes == WHOLE):
         return box_from_corners(torch.tensor([[0.0, 0.0, width, height]]), padding=1.0)
     corners = floats(boxes, "boxes")
     corners = corners[None] if corners.shape == (4,) else corners

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from unihpe.body.camera import Camera, default_focal
 from unihpe.errors import InputError, one_line
+from unihpe.inputs.calibration import Lens
 from unihpe.io.picture import Picture, PictureFile, read_picture
 
 Numbers = ArrayLike | Tensor
 PictureLike = PictureFile | Picture  # a path, bytes, a binary file, or RGB (H, W, 3) uint8
+Focal = float | Lens | None  # pixels, or a calibrated camera; None where it is not known
 FARTHEST = 20  # pictures from the middle of the picture; beyond lies nobody
 FOCAL_RANGE = 1e-2, 1e3  # of the picture's larger side; no lens lies outside
 
@@ -47,14 +49,17 @@ def checked_picture(picture: PictureLike) -> Picture:
     return picture
 
 
-def checked_camera(size: Tensor, focal: float | None) -> Camera:
+def checked_camera(size: Tensor, focal: Focal) -> Camera:
     """Cameras for pictures of sizes (N, 2); without a focal length, √(W² + H²) is assumed."""
     if focal is None:
         return Camera.simple(size, default_focal(size))
+    given = focal.focal if isinstance(focal, Lens) else (float(focal),)
     for side in size.amax(-1).unique().tolist():
         shortest, longest = (share * side for share in FOCAL_RANGE)
-        if not shortest <= focal <= longest:
+        if odd := [one for one in given if not shortest <= one <= longest]:
             lens = f"{shortest:g} to {longest:g} pixels for a picture whose larger side is {side:g}"
             remedy = "leave it (--focal) out if it is not known"
-            raise InputError(f"the focal length must be {lens}, not {focal:g}; {remedy}")
-    return Camera.simple(size, torch.full((len(size),), float(focal)))
+            raise InputError(f"the focal length must be {lens}, not {odd[0]:g}; {remedy}")
+    if isinstance(focal, Lens):
+        return focal.camera(size)
+    return Camera.simple(size, torch.full((len(size),), given[0]))

@@ -33,6 +33,11 @@ class Person:
     size: Size | None = None  # of the picture, where the file tells
 
 
+def as_row(value: object) -> dict[str, Any]:
+    """A person's entry in a file; an empty one for anything else, which nobody can read."""
+    return value if isinstance(value, dict) else {}
+
+
 @dataclass(frozen=True)
 class Detections:
     people: Sequence[Person]
@@ -40,6 +45,7 @@ class Detections:
     skeleton: str | None = None  # the joint set where the file tells
     what: str = ""  # whose joints they are, in the file's own words, where they are not known
     units: Units = "pixels"
+    believed: bool = False  # people said so, and the units are not doubted
     # whether people's `image` are names of pictures, the name of their file, counted frames, or
     # rows of an array: frames, or people of one picture
     named_by: Source = "pictures"

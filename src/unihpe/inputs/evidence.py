@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from unihpe.body.batch import Batch, Frames, Modality, chosen
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_token, crop, to_box
@@ -15,7 +16,8 @@ from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
 from unihpe.inputs import checks
 from unihpe.inputs.boxes import checked_boxes, corners_round, require_a_box_each
-from unihpe.inputs.checks import Numbers, PictureLike, checked_camera, names_of
+from unihpe.inputs.calibration import Lens, straightened
+from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_camera, names_of
 from unihpe.inputs.keypoints import Keypoints, converted_keypoints
 from unihpe.io.picture import Picture
 
@@ -47,11 +49,12 @@ class Evidence:
             yield part
 
 
-def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: float | None) -> Evidence:
+def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: Focal) -> Evidence:
     """2D keypoints, in a model's joints; people who cannot be lifted are refused."""
     camera, joints = checked_camera(people.image_size, focal), converted_keypoints(people, skeleton)
     group, index = ("",) * len(people), torch.arange(len(people))
-    frames = Frames(joints.points, joints.confidence, None, camera, group, index)
+    points = _as_seen_straight(joints, camera, skeleton, focal)
+    frames = Frames(points, joints.confidence, None, camera, group, index)
     batch, names = prepare(frames, skeleton), (people.image, people.person)
     return Evidence(batch, (Modality.POSE_2D,), camera, *names, focal is not None, joints)
 
@@ -67,7 +70,7 @@ def from_picture(
     boxes: Numbers | None,
     people: Keypoints | None,
     skeleton: Skeleton,
-    focal: float | None,
+    focal: Focal,
     name: str = "picture",
     person: Sequence[str] | None = None,
 ) -> Evidence:
@@ -78,15 +81,40 @@ def from_picture(
     count, size = len(box), torch.tensor(pixels.shape[1::-1], dtype=torch.float32)
     camera = checked_camera(size.expand(count, 2), focal)
     empty = torch.zeros(count, len(skeleton), 2)
-    batch = Batch(empty, empty[..., 0], box_token(box, camera.size, camera.focal[:, 0]), box=box)
+    straight = _straight_box(box, camera, focal)  # what the model hears of; crops are as they are
+    token = box_token(straight, camera.size, camera.focal.mean(-1))
+    batch = Batch(empty, empty[..., 0], token, box=box)
     if joints is not None:
         kinds = Modality.IMAGE, Modality.POSE_2D
         require_a_box_each(count, len(joints.points))
         seen = joints.confidence[..., None] > 0
-        points = torch.where(seen, to_box(joints.points, box), 0.0)
+        points = _as_seen_straight(joints, camera, skeleton, focal)
+        points = torch.where(seen, to_box(points, straight), 0.0)
         batch = replace(batch, keypoints=points, confidence=joints.confidence)
     names = (name,) * count, names_of(count, person)
     return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels)
+
+
+def _as_seen_straight(
+    joints: Converted, camera: Camera, skeleton: Skeleton, focal: Focal
+) -> Tensor:
+    """Keypoints as a model knows them: without lenses. InputError where a lens has no inverse."""
+    if not isinstance(focal, Lens):
+        return joints.points
+    points, seen = straightened(joints.points, camera), joints.confidence > 0
+    if len(lost := (seen & points.isnan().any(-1)).nonzero()):
+        person, joint = lost[0].tolist()
+        where = f"person {person}: {skeleton.joints[joint]} lies where the lens has no inverse"
+        raise InputError(f"{where}; check the camera's distortion, or leave the joint out")
+    return points
+
+
+def _straight_box(box: Tensor, camera: Camera, focal: Focal) -> Tensor:
+    """Boxes (N, 4) moved to where they would be without the lens; sides stay."""
+    if not isinstance(focal, Lens):
+        return box
+    centre = straightened(box[:, None, :2], camera)[:, 0]
+    return torch.cat([torch.where(centre.isnan(), box[:, :2], centre), box[:, 2:]], dim=1)
 
 
 def from_poses(pose: Numbers, skeleton: Skeleton) -> Evidence:

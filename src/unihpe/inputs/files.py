@@ -3,25 +3,32 @@
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError, listing
-from unihpe.inputs.boxes import Corners, read_boxes, require_a_box_each
+from unihpe.inputs.boxes import WHOLE, Corners, read_boxes, require_a_box_each
+from unihpe.inputs.checks import Focal
 from unihpe.inputs.detections import Detections, Hints, Person, Size
 from unihpe.inputs.evidence import Evidence, from_picture
-from unihpe.inputs.keypoint_files import in_pixels, read_detections
+from unihpe.inputs.keypoint_files import read_detections
 from unihpe.inputs.keypoints import liftable_rows
 from unihpe.inputs.names import pictures_by_name
+from unihpe.inputs.pixels import in_pixels
 from unihpe.io.picture import pictures_in, read_picture
 
 
 @dataclass(frozen=True)
 class Files:
     picture: Path | None  # or a folder of them
-    boxes: Path | None
+    boxes: Path | None  # a file, or `WHOLE`
     keypoints: Path | None
     how: Hints = field(default_factory=Hints)  # the keypoints are to be read
+
+    @property
+    def seeks(self) -> bool:
+        """Whether nobody says where the people are."""
+        return self.picture is not None and self.boxes is None and self.keypoints is None
 
     @property
     def source(self) -> Path | None:
@@ -56,14 +63,16 @@ class _Pictures:
             known = {name: own.people for name, own in self.detections.items()}
         return sum(len(known.get(path.name, [path])) for path in self.paths)
 
-    def given(self, path: Path, skeleton: Skeleton, focal: float | None) -> _Given:
+    def given(self, path: Path, skeleton: Skeleton, focal: Focal) -> _Given:
         """What there is of a picture.
 
         Raises:
             InputError: for a picture that cannot be used, or that the files say nothing of.
         """
         boxes, marked = self.boxes.get(path.name), self.detections.get(path.name)
-        if self.files.boxes is not None and not boxes:  # a detector that saw nobody writes []
+        if boxes == [] and self.files.seeks:
+            raise InputError(f"nobody found in it; `--boxes {WHOLE}` takes the picture")
+        if _holds_boxes(self.files.boxes) and not boxes:  # a detector that saw nobody writes []
             raise InputError(f"no box for it in {self.files.boxes}")
         if self.files.keypoints is not None and marked is None:
             raise InputError("no keypoints for it in the keypoint file")
@@ -100,10 +109,14 @@ def _require_same_size(marked: Detections, size: Size) -> None:
             raise InputError(f"{other} picture")
 
 
+def _holds_boxes(path: Path | None) -> TypeGuard[Path]:
+    return path is not None and str(path) != WHOLE
+
+
 def open_pictures(files: Files, path: Path) -> _Pictures:
     """The pictures at a path, with what the other files say of them."""
     paths = pictures_in(path)
-    boxes = {} if files.boxes is None else read_boxes(files.boxes)
+    boxes = read_boxes(files.boxes) if _holds_boxes(files.boxes) else {}
     if files.keypoints is None:
         return _Pictures(files, paths, boxes, {})
     found = read_detections(files.keypoints, files.how)

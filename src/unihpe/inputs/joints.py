@@ -10,8 +10,9 @@ from unihpe.inputs.detections import Detections, Person, Units
 from unihpe.io.arrays import Array
 from unihpe.io.files import BROKEN
 
-DEPTHS = 1.2e3, 1e6  # mm: no score is as large, and no camera sees as far
-CLOSE = 10  # x and y below are metres (or shares); nobody is as few pixels wide
+# No scores: third numbers from 1.2 (metres) beside x and y below 10, which are no pixels; and from
+# 100 (mm). Beyond a kilometre nobody sees.
+METRES, MILLIMETRES, CLOSE = (1.2, 1e3), (1e2, 1e6), 10
 MISSING = (0.0, -1.0)  # x and y of joints that a tool did not find, whatever score it gives them
 FLAGS = (0.0, 1.0, 2.0)  # COCO's visibility; to be seen or hidden is to be there
 
@@ -62,8 +63,8 @@ def _has_depth(rows: Array) -> bool:
         return False
     if len(np.unique(third[third < 0])) > 2 and (x_y < 0).mean() > 0.2:
         return True
-    metres = float(np.nanmax(np.abs(x_y), initial=0)) < CLOSE
-    nearest, farthest = (depth / 1000 if metres else depth for depth in DEPTHS)
+    close = float(np.nanmax(np.abs(x_y), initial=0)) < CLOSE
+    nearest, farthest = METRES if close else MILLIMETRES
     return nearest < float(np.median(third)) < farthest
 
 

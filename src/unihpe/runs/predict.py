@@ -6,8 +6,10 @@ from pathlib import Path
 from unihpe.errors import InputError
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
+from unihpe.inputs.boxes import Corners
 from unihpe.inputs.files import Files, open_pictures
 from unihpe.inputs.keypoint_files import read_keypoints
+from unihpe.io.picture import read_picture
 
 HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
 
@@ -16,7 +18,7 @@ HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many
 class _Predicted:
     """What became of people's files."""
 
-    results: Results
+    results: Results | None  # None: nobody was found
     skipped: list[str]  # who and what was left out, in words
     notes: list[str]  # how files were taken, where people should know of it
     pictures: dict[str, Path]  # by the names that results have for them
@@ -32,7 +34,7 @@ def predict_files(
 
     Raises:
         InputError: for a file that cannot be read, or if nobody is left; of several pictures, each
-            that cannot be used is skipped.
+            that cannot be used, or in which nobody is found, is skipped.
     """
     if files.picture is None:
         assert files.keypoints is not None
@@ -42,6 +44,8 @@ def predict_files(
         options = _with_samples(options, samples, len(people))
         return _Predicted(predictor.lift_file(people, options), left_out, notes, {})
     pictures = open_pictures(files, files.picture)
+    if files.seeks:
+        pictures = replace(pictures, boxes=_find_in(pictures.paths, predictor))
     options = _with_samples(options, samples, pictures.people)
     parts, skipped, notes, used = [], [*pictures.left_out], [*pictures.notes], {}
     for path in pictures.paths:
@@ -55,9 +59,23 @@ def predict_files(
         used[path.name] = path
         skipped += given.left_out
         notes += given.notes
+    if not parts and files.seeks and pictures.boxes and not any(pictures.boxes.values()):
+        return _Predicted(None, skipped, notes, {})
     if not parts:
         raise InputError(f"no picture to predict from: {skipped[-1]}")
     return _Predicted(Results.join(parts), skipped, notes, used)
+
+
+def _find_in(paths: list[Path], predictor: Predictor) -> dict[str, Corners]:
+    """The boxes of the people in each picture that can be read, by its name."""
+    boxes: dict[str, Corners] = {}
+    for path in paths:
+        try:
+            pixels = read_picture(path)
+        except InputError:
+            continue  # said when the picture's turn comes
+        boxes[path.name] = predictor.find(pixels).boxes.tolist()
+    return boxes
 
 
 def _with_samples(options: Options, samples: int | None, people: int) -> Options:

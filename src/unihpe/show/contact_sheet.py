@@ -52,4 +52,5 @@ def draw_contact_sheet(
         drawn = draw_2d(paper, spots, batch.confidence[n].numpy(), source.skeleton)
         tiles.append((drawn, frames.group[n]))
     lines = [tiles[k : k + columns] for k in range(0, len(tiles), columns)]
-    save_png(out, sheet(lines, f"{name}, {len(source)} people"))
+    shown = f"{len(tiles)} of {len(source)}" if len(tiles) < len(source) else f"{len(tiles)}"
+    save_png(out, sheet(lines, f"{name}, {shown} people"))

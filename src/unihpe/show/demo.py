@@ -16,14 +16,11 @@ from unihpe.body.prepare import root_relative
 from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.errors import number_of
-from unihpe.export.json import write_json
-from unihpe.export.npz import write_npz
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
 from unihpe.inputs.keypoint_files import read_keypoints
-from unihpe.io.files import all_or_none
 from unihpe.io.picture import SUFFIXES, Picture, read_picture
-from unihpe.show.sheets import in_crops, write_pictures
+from unihpe.show.sheets import in_crops, write_files
 
 HYPOTHESES = 20
 FROM_PRIOR = 256  # poses drawn where no file is named
@@ -60,11 +57,8 @@ class _Demo:
     def write(self, out: Path) -> list[Path]:
         """Write a sheet, a page, JSON and NPZ, all called `demo`, and say where they are."""
         title = f"unihpe: {'2D' if self.photo is None else 'picture'} to 3D, {self.what}"
-        with all_or_none():
-            pictures = write_pictures(out / "demo", title, self.results, self.truth, self.photo)
-            write_json(out / "demo.json", self.results)
-            write_npz(out / "demo.npz", self.results)
-        return [*pictures, out / "demo.json", out / "demo.npz"]
+        base = out / "demo"
+        return list(write_files(base, title, self.results, self.truth, self.photo))
 
 
 def demo(
@@ -85,7 +79,7 @@ def demo(
         blind = predictor.model.image_encoder is None
         return _from_prior(predictor, seed) if blind else _from_people(predictor, seed)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
-        picture = read_picture(path)  # of one person, who fills it
+        picture = read_picture(path)
         results = predictor.predict(picture, samples=HYPOTHESES, seed=seed, name=path.name)
         return _Demo(path.name, results, photo=lambda name: picture)
     if _is_motion(path):

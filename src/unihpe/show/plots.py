@@ -47,21 +47,25 @@ def _save(made: Any, path: Path) -> None:
         made.savefig(temporary, format="png", dpi=130)
 
 
-def _open_people(checkpoint: str, file: Path, people: int, device: str) -> tuple[Predictor, Frames]:
-    """A model that sees pictures, and people of a packed set, evenly spaced."""
+def _open_people(
+    checkpoint: str, file: Path, people: int, device: str
+) -> tuple[Predictor, Frames, str]:
+    """A model that sees pictures; people of a packed set, evenly spaced; and who they are."""
     model, card = load_model(checkpoint, device)
     if model.image_encoder is None:
         raise InputError(f"{checkpoint} has no image encoder; these figures show pictures")
     source = open_source(DataSettings(name=PACKED, root=str(file)), Part())
     card.require_skeleton(source.skeleton.name, str(file))
     predictor = Predictor(model, get_skeleton(card.skeleton), card)
-    return predictor, source.read(evenly_spaced(len(source), people), torch.Generator())
+    chosen = evenly_spaced(len(source), people)
+    some = f"{len(chosen)} of {len(source)}" if len(chosen) < len(source) else f"{len(chosen)}"
+    return predictor, source.read(chosen, torch.Generator()), f"{some} people ({source.layout})"
 
 
 @torch.no_grad()
 def draw_space(checkpoint: str, file: Path, out: Path, seed: int, device: str) -> None:
     """Figs. 1 and 6: t-SNE of all embeddings of some people; a line joins what belongs together."""
-    predictor, frames = _open_people(checkpoint, file, MOST_POINTS, device)
+    predictor, frames, people = _open_people(checkpoint, file, MOST_POINTS, device)
     batch = prepare(frames, predictor.skeleton).to(device)
     embeddings = torch.cat([predictor.model.encode(batch, kind) for kind in KINDS])
     perplexity = min(30.0, (3 * len(batch) - 1) / 3)
@@ -73,7 +77,7 @@ def draw_space(checkpoint: str, file: Path, out: Path, seed: int, device: str) -
     for (name, marker, colour), spots in zip(KINDS.values(), places, strict=True):
         look = {"s": 14, "marker": marker, "color": colour, "linewidths": 0, "alpha": 0.85}
         axis.scatter(*spots.T, **look, label=name, zorder=2)
-    title = f"{len(batch)} people in the embedding space (t-SNE, cosine distance)"
+    title = f"{people} in the embedding space (t-SNE, cosine distance)"
     axis.set(xticks=[], yticks=[], title=title)
     axis.legend(loc="upper right", frameon=False)
     _save(made, out)
@@ -106,7 +110,7 @@ def draw_cosines(run: Path, out: Path) -> None:
 @torch.no_grad()
 def draw_people(checkpoint: str, file: Path, out: Path, seed: int, device: str) -> None:
     """Figs. 4, 7 and 9: the best, median and worst people by image → 3D MPJPE, over the truth."""
-    predictor, frames = _open_people(checkpoint, file, SEEN, device)
+    predictor, frames, people = _open_people(checkpoint, file, SEEN, device)
     assert frames.pose is not None and frames.image is not None and frames.box is not None
     results = in_crops(predictor.predict_crops(frames, Options(seed=seed)), frames.box)
     truth = root_relative(frames.pose, predictor.skeleton)
@@ -118,5 +122,5 @@ def draw_people(checkpoint: str, file: Path, out: Path, seed: int, device: str) 
     for line, (name, case) in zip(lines, cases.items(), strict=True):
         for n in case:
             line += row_of(results, n, truth, f"{name}: MPJPE {errors[n]:.0f} mm", crops[n])[:2]
-    title = f"Image to 2D and 3D on {len(order)} rendered people; grey is the truth"
+    title = f"Image to 2D and 3D on {people}; grey is the truth"
     save_png(out, sheet(lines, title))

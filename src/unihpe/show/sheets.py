@@ -16,8 +16,10 @@ from unihpe.body.batch import LabelledCrop, evenly_spaced
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop, crop_matrix, to_box
 from unihpe.body.metrics import mpjpe
 from unihpe.body.skeleton import Skeleton
+from unihpe.export.json import write_json
+from unihpe.export.npz import write_npz
 from unihpe.inference.results import Results
-from unihpe.io.files import write_text
+from unihpe.io.files import all_or_none, write_text
 from unihpe.io.picture import Picture
 from unihpe.show import draw
 from unihpe.show.draw import Figure, Floats, blank, draw_2d, draw_3d, save_png, sheet
@@ -96,7 +98,8 @@ def write_pictures(
     `truth` are true poses (N, J, 3), mm; the 2D is drawn on the photos.
     """
     across, people = 1 if results.paths else 2, []
-    for n in evenly_spaced(len(results), ROWS * across).tolist():
+    shown = evenly_spaced(len(results), ROWS * across).tolist()
+    for n in shown:
         paper = photo(results.image[n]) if photo else None
         caption = f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
         if truth is not None:
@@ -106,9 +109,27 @@ def write_pictures(
     chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
     scenes = [_scene_of(results, n, truth) for n in chosen]
     picture, page = base.with_suffix(".png"), base.with_suffix(".html")
-    save_png(picture, sheet(lines, title))
-    _write_viewer(page, scenes, results.skeleton, title)
+    save_png(picture, sheet(lines, title + _some_of(shown, results)))
+    _write_viewer(page, scenes, results.skeleton, title + _some_of(chosen, results))
     return picture, page
+
+
+def write_files(
+    base: Path, title: str, results: Results, truth: Tensor | None, photo: Photos | None
+) -> tuple[Path, Path, Path, Path]:
+    """Write `<base>.png`, `.html`, `.json` and `.npz`, all or none; see `write_pictures`."""
+    json_file, arrays = base.with_suffix(".json"), base.with_suffix(".npz")
+    with all_or_none():
+        pictures = write_pictures(base, title, results, truth, photo)
+        write_json(json_file, results)
+        write_npz(arrays, results)
+    return (*pictures, json_file, arrays)
+
+
+def _some_of(shown: Sequence[int], results: Results) -> str:
+    """What a title adds where not everybody is shown."""
+    some = len(shown) < len(results)
+    return f" ({len(shown)} of {len(results)} people are shown)" if some else ""
 
 
 def _scene_of(results: Results, n: int, truth: Tensor | None) -> _Scene:

@@ -104,8 +104,8 @@ def _coco_problems(file: Path, people: coco.Annotations) -> list[str]:
 PHOTOGRAPHS = Protocol(
     "photographs",
     texts={
-        "data": "COCO's people, split {split}, crops of the annotated boxes; focal length in the"
-        " box token: assumed √(W² + H²)",
+        "data": "{layout}, crops of the annotated boxes; focal length in the box token: assumed"
+        " √(W² + H²)",
         "joints": "the 12 limb joints: shoulders, elbows, wrists, hips, knees, ankles; visible"
         " (v = 2), and all marked (v > 0)",
         "root": "none: pixels of the picture",

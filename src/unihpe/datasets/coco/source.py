@@ -43,6 +43,7 @@ class Annotations:
     corners: Tensor  # (N, 4), left, top, right, bottom of the annotated box
     size: Tensor  # of the pictures, (N, 2)
     notes: tuple[str, ...]  # who was left out, with counts
+    file: str  # name of the annotation file
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -155,13 +156,14 @@ def _usable(
         torch.tensor([row["corners"] for row in chosen]),
         torch.tensor([row["size"] for row in chosen]),
         tuple(f"{count} people {why} left out" for why, count in lost.items() if count),
+        file.name,
     )
 
 
 class CocoSource(Source):
     """COCO's people as a source in human36m17's joints: pictures and 2D, poses unknown (NaN)."""
 
-    skeleton, layout = get_skeleton("human36m17"), "COCO's people"
+    skeleton, layout = get_skeleton("human36m17"), "COCO's people"  # and of which file
     has_pictures, has_pose = True, False
     notes: tuple[str, ...] = ()
 
@@ -172,6 +174,7 @@ class CocoSource(Source):
         enough = (confidence > 0).sum(1) >= FEWEST_JOINTS
         little = "people with too little but their face left out"
         self.annotations = annotations.select(enough, little)
+        self.layout = f"COCO's people ({annotations.file})"
         self.notes, self.confidence = self.annotations.notes, confidence[enough]
         self.keypoints = torch.where(self.confidence[..., None] > 0, own.points[enough], torch.nan)
         self.box, self.augmentation = box_from_corners(self.annotations.corners), augmentation

@@ -21,13 +21,14 @@ def _open_set(data: DataSettings, part: Part) -> Source:
     return PeopleSource(file, data.augmentation if part.training else None, data.with_pose)
 
 
-RENDERED = Protocol(
-    "rendered-people",
+PACKED = Protocol(
+    "packed-people",
     texts={
         **PLAIN,
-        "data": "rendered people, split {split}, every picture as rendered; focal length in the box"
-        " token: {focal}",
-        "joints": "all {count} that the set has, seen or not",
+        "data": "{layout}, split {split}, every picture as packed; focal length in the box token:"
+        " {focal}",
+        "joints": "{joints} ({skeleton}), seen or not",
+        "exclusions": "{notes}",
     },
 )
 DATA_SET = DataSet(
@@ -37,6 +38,6 @@ DATA_SET = DataSet(
     _open_set,
     lambda root: in_order(root.glob("*.pack")),
     has_own_files=lambda root, split: (root / f"{split}.pack").exists(),
-    default=RENDERED,
+    default=PACKED,
     remedy=MAKE,
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from unihpe.inputs.detections import Detections, Person
+from unihpe.inputs.detections import Detections, Person, as_row
 from unihpe.inputs.readers.openpose import PEOPLE, read_openpose
 
 SETS = ("coco17", "halpe26", "halpe68", "coco_wholebody133", "halpe136")
@@ -12,13 +12,11 @@ SETS = ("coco17", "halpe26", "halpe68", "coco_wholebody133", "halpe136")
 
 def read_alphapose(content: Any, name: str) -> Detections:
     """The default: a row a person, with the picture's name; COCO's results have its number."""
-    ids = [str(row.get("idx", row.get("id", n))) for n, row in enumerate(content)]
-    rows = zip(ids, content, strict=True)
-    images = [str(row.get("file_name", row["image_id"])) for row in content]
-    people = [
-        Person(image, own, row.get("keypoints"))
-        for image, (own, row) in zip(images, rows, strict=True)
-    ]
+    people = []
+    for n, row in enumerate(map(as_row, content)):
+        image = row.get("file_name", row.get("image_id", f"row {n}"))
+        own = row.get("idx", row.get("id", n))
+        people.append(Person(str(image), str(own), row.get("keypoints")))
     return Detections(people, SETS)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unihpe.inputs.detections import Detections, Person
+from unihpe.inputs.detections import Detections, Person, as_row
 
 COCO, HALPE = ("coco17", "coco_wholebody133"), ("halpe26", "halpe136")
 SETS = (*COCO, *HALPE, "mpii16", "human36m17")
@@ -21,12 +21,12 @@ def read_mmpose(content: Any, name: str) -> Detections:
     frames, meta = content, None
     if isinstance(content, dict):
         frames, meta = content["instance_info"], content.get("meta_info")
-    counted = bool(frames) and "instances" in frames[0]
+    counted = any("instances" in as_row(frame) for frame in frames)
     if not counted:
         frames = [{"frame_id": name, "instances": frames}]
     people = []
-    for n, frame in enumerate(frames):
-        for k, instance in enumerate(frame["instances"]):
+    for n, frame in enumerate(map(as_row, frames)):
+        for k, instance in enumerate(map(as_row, frame.get("instances") or [])):
             ids = str(frame.get("frame_id", n)), str(instance.get("track_id", k))
             joints, scores = instance.get("keypoints"), instance.get("keypoint_scores")
             people.append(Person(*ids, joints, [] if scores is None else scores))

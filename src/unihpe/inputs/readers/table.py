@@ -29,9 +29,10 @@ KNOWN = "COCO, OpenPose, AlphaPose, MMPose, Ultralytics and MediaPipe JSON (docs
 def reader_of(content: Any) -> Reader | None:
     """The reader of the tool that wrote a JSON file's content; None where it is unknown."""
     rows = content if isinstance(content, list) else [content]
-    if rows and isinstance(rows[0], dict) and (known := [key for key in READERS if key in rows[0]]):
-        return READERS[known[0]]
+    own = (row for row in rows if isinstance(row, dict))
+    if known := next((READERS[key] for row in own for key in READERS if key in row), None):
+        return known
     if holds_frames(content):
         return read_frames
-    marks = (landmarks_of(own) is not None for own in (content, *rows))  # a frame may be empty
+    marks = (landmarks_of(one) is not None for one in (content, *rows))  # a frame may be empty
     return read_mediapipe if not rows or any(marks) else None

@@ -10,7 +10,7 @@ from unihpe.io.outside import import_named
 from unihpe.model.backbones.backbone import Backbone, Start
 from unihpe.model.backbones.hrnet import HRNet
 from unihpe.model.backbones.movenet import MoveNet, PoseNetwork, open_pose_network
-from unihpe.model.backbones.movenet_reading import boxes_of, single_pose
+from unihpe.model.backbones.movenet_reading import Seen, everybody, single_pose
 from unihpe.model.backbones.public import PublicFile, public_file, public_files
 from unihpe.model.backbones.vitpose import ViTPose
 
@@ -22,10 +22,11 @@ __all__ = [
     "MoveNet",
     "PoseNetwork",
     "PublicFile",
+    "Seen",
     "Start",
     "ViTPose",
-    "boxes_of",
     "build_backbone",
+    "everybody",
     "open_pose_network",
     "public_file",
     "public_files",

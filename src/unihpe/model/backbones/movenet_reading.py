@@ -3,12 +3,15 @@
 Written as in the published graphs, but for the limit to six people.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from unihpe.model.backbones.movenet import JOINTS, STRIDE, HeadMaps
 
+AROUND = 5  # cells
 BLUNT = 1.8  # cells: a map is weighed by 1 / (distance + this)
 
 
@@ -31,20 +34,34 @@ def single_pose(maps: HeadMaps) -> tuple[Tensor, Tensor]:
     return points.flip(-1), score
 
 
-def boxes_of(maps: HeadMaps, threshold: float) -> list[tuple[Tensor, Tensor]]:
-    """For each picture the boxes (N, 4) of its people, left, top, right and bottom in pixels of the
-    network's picture, and how sure it is of each, (N,), above the threshold; surest first."""
+class Seen(NamedTuple):
+    """N people of one picture, the surest first; pixels of the network's picture."""
+
+    corners: Tensor  # of their boxes, (N, 4): left, top, right, bottom
+    scores: Tensor  # (N,), 0 to 1: of their centres
+    points: Tensor  # where the centres say that the joints are, (N, 17, 2)
+    joints: Tensor  # how high the heat maps are about there, (N, 17), 0 to 1
+
+
+def everybody(maps: HeadMaps, threshold: float) -> list[Seen]:
+    """The people of each picture whose centres score above the threshold."""
     if maps.box is None:
         raise ValueError("this network has no head for boxes: take multipose")
     highest = maps.centre == F.max_pool2d(maps.centre, 3, stride=1, padding=1)
-    found = []
-    for centre, peak, box in zip(maps.centre[:, 0], highest[:, 0], maps.box, strict=True):
-        cells = (peak & (centre > threshold)).nonzero()  # (N, 2), row and column
+    around = F.max_pool2d(maps.heatmaps, AROUND, stride=1, padding=AROUND // 2)
+    height, width = maps.centre.shape[-2:]
+    last, found = maps.centre.new_tensor([height - 1, width - 1]), []
+    for n, centre in enumerate(maps.centre[:, 0]):
+        cells = (highest[n, 0] & (centre > threshold)).nonzero()  # (N, 2), row and column
         cells = cells[centre[cells.unbind(1)].argsort(descending=True)]
-        offset, size = box[:, *cells.unbind(1)].T.split(2, dim=1)  # (N, 2) each, y and x
+        at = (..., *cells.unbind(1))
+        offset, size = maps.box[n][at].T.split(2, dim=1)  # (N, 2) each, y and x
         middle, half = cells + offset, size.clamp(min=0) / 2
         corners = torch.cat([(middle - half).flip(1), (middle + half).flip(1)], dim=1)
-        found.append((corners * STRIDE, centre[cells.unbind(1)]))
+        points = cells[:, None] + maps.regress[n][at].permute(2, 0, 1)  # (N, 17, 2), y and x
+        y, x = points.round().clamp(torch.zeros_like(last), last).long().unbind(-1)
+        joints = around[n, torch.arange(JOINTS, device=y.device), y, x]
+        found.append(Seen(corners * STRIDE, centre[at], points.flip(-1) * STRIDE, joints))
     return found
 
 
