@@ -31,8 +31,7 @@ def test_lifting_in_python(tmp_path, monkeypatch, capsys):
     code, _ = blocks(ROOT / "README.md", "python")
     result = run(code)["result"]
     assert result.pose.shape == (2, 17, 3)
-    assert result.spread.shape == (2, 17)
-    assert result.samples.shape == (20, 2, 17, 3)
+    assert result.radii.shape == (2, 17, 2)
     assert "tensor" in capsys.readouterr().out
 
 

@@ -36,13 +36,13 @@ def test_every_recipe_loads_builds_and_says_what_it_is(name):
 # by which saved runs are resumed: a recipe's, and of its stages written out in full
 FINGERPRINTS = {
     "heatmaps": "49fb861b39686bd8c73ccd4e3a91715ad6a13b957436dd5a381bd153fbbbd059",
-    "humaneva": "51cd06ce05b5a582d911ad6b211e0ff5ad87091a904b1a6d6760d124f2506ae6",
-    "lifting": "192510e3d570ab1bfb80731b9d6a8d3e7dd19a10289e199d2ac8ef8c64a3a304",
+    "humaneva": "b9d0cfd10b3db9a1f5eb1005ef492a0bf3c35d339cae0f654cc6e0d13f37108a",
+    "lifting": "130763331c34956196a688967e8b5cbeac4587c0e5ad4ae4ed82f101456249fb",
     "lifting-cpn": "83d591235e5fe39d8528ba3d796c0b7594534405323801c2194536bab64029f2",
     "lifting-paper": "c7732269add86f9ecd9f7d8c6563a2e0a9adf79722b84b31cdceb4f9b3f77bc1",
     "paper-w32": "2628d6dba05e8d626c7cebd5de9a011eac40e055247d021fd771af5a5cfa4779",
     "paper-w48": "696a5b2b7481c642692d0b44ec36ac2864df4f5375adf4dc258427bf10961642",
-    "pictures": "3e1ce3b45e8a6e420028ac889cb3a55f335a69aa1f18534ba3379b450dd4259c",
+    "pictures": "a597596d03b8701dace7a88e819f09c8543ade9de2011fe1077ed52d7acde5d5",
     "quick": "14d130744ddfc6fd787f598e4fd8db7d59af47200f885203f28efc855060bbd8",
 }
 

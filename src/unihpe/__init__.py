@@ -2,7 +2,7 @@
 
     import unihpe
 
-    model = unihpe.load()  # the checkpoint in the package
+    model = unihpe.load("shipped:lifting")  # a checkpoint in the package
     result = model.lift(keypoints, image_size=(1920, 1080), skeleton="coco17", samples=20)
     result.pose, result.spread  # (N, 17, 3) and (N, 17), mm
 
@@ -27,7 +27,8 @@ def load(checkpoint: str | Path | None = None, device: str = "auto") -> Predicto
 
     Args:
         checkpoint: a .safetensors file or the folder of a training run; None, like "shipped", is
-            the one in the package.
+            the one in the package that knows pictures; "shipped:lifting" the one that knows
+            keypoints and poses alone, and lifts better.
         device: as torch names it; auto is the first there is of cuda, mps and cpu.
 
     Raises:

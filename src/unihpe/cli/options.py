@@ -130,6 +130,9 @@ FocalLength = Annotated[
 Flip = Annotated[bool, Option("--flip", help="Flip test: the mean with the mirrored estimate.")]
 ImageSize = Annotated[str | None, Option(metavar="WxH", help="If the file does not say it.")]
 Json = Annotated[Path | None, Option("--json", help="Also write the report to this file.")]
+LiftingModel = Annotated[
+    str | None, Option("--checkpoint", help="A file, a run, shipped or shipped:lifting.")
+]
 Model = Annotated[str, Option("--checkpoint", help="A file, a training run, or shipped.")]
 OutFile = Annotated[Path, Option("-o", "--out", help="The file to write.")]
 OutFolder = Annotated[Path, Option("-o", "--out", help="The folder to write to.")]

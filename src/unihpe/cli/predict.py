@@ -25,7 +25,7 @@ def predict(
     units: Annotated[str | None, Option(help=f"Of x and y: {', '.join(UNITS)}.")] = None,
     sides: Annotated[str | None, Option(help="given, or swapped: left is right.")] = None,
     min_confidence: Annotated[float, Option(min=0, max=1, help=UNSURE)] = MIN_CONFIDENCE,
-    checkpoint: options.Model = "shipped",
+    checkpoint: options.LiftingModel = None,
     focal: options.FocalLength = None,
     centre: options.Centre = None,
     camera: options.CameraFile = None,
@@ -55,7 +55,8 @@ def predict(
     asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    predicted = predict_files(load(checkpoint, device), files, asked, samples)
+    own = "shipped:lifting" if picture is None else "shipped"
+    predicted = predict_files(load(checkpoint or own, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
     if results is None:
         console.print(f"Nobody found in {printable(name)}.")

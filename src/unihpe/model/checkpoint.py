@@ -24,7 +24,8 @@ from unihpe.io.files import all_or_none, replacing, write_text
 FORMAT_VERSION = 1
 HEADER, CHECKSUM = "unihpe", "crc32"  # files written before the checksum was added lack it
 HALF_FROM = 2  # tensors of fewer axes (norms, biases, scales) keep float32
-SHIPPED = "shipped"  # the name of the package's own checkpoint
+# The package's own checkpoints, by name: pictures, 2D and 3D; and the better one of 2D and 3D.
+SHIPPED = {"shipped": "pictures", "shipped:lifting": "lifting"}
 MODEL_FILE = "model.safetensors"  # in the folder of a training run
 Tensors = Mapping[str, Tensor]  # by their names in the model
 Names = tuple[str, ...]
@@ -50,12 +51,13 @@ class Card(BaseModel):
 
 
 def checkpoint_file(name: str | Path | None = None) -> Path:
-    """The .safetensors file of that path, in that folder of a training run, or in the package (None
-    or "shipped"); InputError if it is not there."""
+    """The .safetensors file of that path, in that folder of a training run, or in the package (by a
+    name of `SHIPPED`; None is "shipped"); InputError if it is not there."""
     if not isinstance(name, str | os.PathLike | None):
         raise InputError(f"a checkpoint is named by a path, not by {one_line(repr(name), 40)}")
-    if shipped := name is None or str(name) == SHIPPED:
-        path = Path(str(resources.files("unihpe") / "checkpoints" / "pictures.safetensors"))
+    name = "shipped" if name is None else name
+    if shipped := SHIPPED.get(str(name)):
+        path = Path(str(resources.files("unihpe") / "checkpoints" / f"{shipped}.safetensors"))
     else:
         path = Path(name) / MODEL_FILE if Path(name).is_dir() else Path(name)
     if not path.is_file():
