@@ -272,3 +272,30 @@ def test_position_channels_stand_in_place_of_the_offset(tmp_path):
 def test_odd_channels_offsets_and_frame_times(tmp_path, old, new, message):
     with pytest.raises(InputError, match=message):
         _read_bvh(write(tmp_path, ARM.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("\t\tEnd Site", "\t\tCHANNELS 3 Zrotation Xrotation Yrotation\n\t\tEnd Site", "two lists"),
+        ("Yrotation\n\t\tEnd", "\x00" * 9999 + "\n\t\tEnd", "no channel is called"),
+        ("Frames: 3", "Frames: " + "9" * 400, "9999 frames of"),
+        ("1 2 3 90", "1 2 " + "x" * 9999 + " 90", "is not a number"),
+    ],
+    ids=["channels", "channel", "frames", "value"],
+)
+def test_odd_words_are_refused_in_a_line_that_can_be_read(tmp_path, old, new, message):
+    assert old in ARM
+    with pytest.raises(InputError, match=message) as refusal:
+        _read_bvh(write(tmp_path, ARM.replace(old, new, 1)))
+    assert len(str(refusal.value)) < 400
+
+
+def test_channels_after_a_child_are_those_of_their_own_joint(tmp_path):
+    line = "\tCHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation\n"
+    moved = ARM.replace(line, "", 1).replace("\t}\n}\nMOTION", "\t}\n" + line + "}\nMOTION")
+    moved = moved.replace("1 2 3 90 0 0 0 0 0", "0 0 0 1 2 3 90 0 0")
+    moved = moved.replace("0 0 0 90 0 90 -90 0 0", "-90 0 0 0 0 0 90 0 90")
+    own, expected = (_read_bvh(write(tmp_path, text)).positions() for text in (moved, ARM))
+    for name, places in expected.items():
+        np.testing.assert_allclose(own[name], places, atol=1e-9)

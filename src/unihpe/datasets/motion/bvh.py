@@ -20,13 +20,15 @@ from torch import Tensor
 
 from unihpe.body.camera import axis_rotation
 from unihpe.body.skeleton import HEAD_UP, NOSE_FORWARD, NOSE_UP, THORAX_UP, get_skeleton
-from unihpe.errors import InputError
+from unihpe.errors import InputError, one_line
 from unihpe.io.files import in_order, input_errors
 from unihpe.settings import Settings, parse
 
 Floats = NDArray[np.float64]
 SIDED = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 LIMBS = {f"{side}_{joint}" for side in ("left", "right") for joint in SIDED}
+FARTHEST = 1e4  # mm that a joint may lie from the pelvis
+MOST_FRAMES = 10**8  # of a file: what is more is no number of frames
 REMEDY = "describe the rig in a TOML and pass it with --rig (docs/data.md)"
 CHANNEL = re.compile("[xyz](position|rotation)", re.IGNORECASE)
 TIMES = re.compile(r"\s*Frames:\s*(\d+)\s+Frame\s+Time:\s*(\S+)")
@@ -104,16 +106,19 @@ def _parse_hierarchy(tokens: list[str]) -> tuple[_Joint, ...]:
             elif word == "CHANNELS":
                 channels = tuple([next(words) for _ in range(int(next(words)))])
                 if unknown := [channel for channel in channels if not CHANNEL.fullmatch(channel)]:
-                    raise ValueError(f"no channel is called {unknown[0]}")
-                joints[-1] = replace(joints[-1], channels=channels)
+                    raise ValueError(f"no channel is called {one_line(unknown[0], 40)}")
+                if joints[above[-1]].channels:
+                    raise ValueError("it has two lists of channels")
+                given = {"channels": channels, "first_channel": columns}
+                joints[above[-1]] = replace(joints[above[-1]], **given)  # type: ignore[arg-type]
                 columns += len(channels)
             elif word == "}":
                 above.pop()
             else:
-                raise ValueError(f"unexpected '{word}'")
+                raise ValueError(f"unexpected '{one_line(word, 40)}'")
     except (ValueError, IndexError, StopIteration) as error:
-        reason = str(error) or "it ends there"
-        raise ValueError(f"damaged hierarchy near '{name}' ({reason}); copy it again") from error
+        where, reason = one_line(name, 40), one_line(str(error) or "it ends there", 80)
+        raise ValueError(f"damaged hierarchy near '{where}' ({reason}); copy it again") from error
     if above or not joints:
         raise ValueError("cut short inside the hierarchy; copy it again")
     return tuple(joints)
@@ -128,9 +133,12 @@ def _parse_motion(text: str, channels: int) -> tuple[Floats, float]:
         frames, frame_time = int(times[1]), float(times[2])
         values = np.array(text[times.end() :].split(), dtype=np.float64)
     except ValueError as error:
-        raise ValueError(f"the frame time or a value is not a number ({error})") from error
-    if frames < 1 or not 0 < frame_time < 10:
-        raise ValueError(f"{frames} frames of {frame_time} s; both must be above 0")
+        why = one_line(error, 80)
+        raise ValueError(f"the frame time or a value is not a number ({why})") from error
+    if not 1 <= frames <= MOST_FRAMES or not 0 < frame_time < 10:
+        raise ValueError(
+            f"{one_line(frames, 20)} frames of {frame_time} s; both must be above 0, and sane"
+        )
     if values.size != frames * channels:
         needed = f"{frames} frames of {channels} channels need {frames * channels}"
         raise ValueError(f"{values.size} motion values where {needed}; copy it again")
@@ -193,6 +201,11 @@ class _Rig(Settings):
             bad = f"frame {self.skip + int(finite.argmin())} gives no finite pose"
             apart = "the head's direction, must lie apart and not along the shoulders"
             raise InputError(f"{path}: {bad}: {head}, {apart}; {REMEDY}")
+        apart = np.abs(poses - joints["pelvis"][:, None]).max((1, 2))
+        if (apart > FARTHEST).any():
+            bad = f"frame {self.skip + int((apart > FARTHEST).argmax())}"
+            far = f"a joint lies over {FARTHEST / 1000:g} m from its pelvis"
+            raise InputError(f"{path}: {bad}: {far}; correct unit_mm of the rig, or the file")
         return poses
 
 
