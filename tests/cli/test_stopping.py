@@ -23,7 +23,13 @@ with ProcessPoolExecutor(2, initializer=begin_worker) as pool:
 
 def _start(*arguments):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *map(str, arguments)], **pipes)
+    heeding = {"preexec_fn": _heed_ctrl_c if os.name == "posix" else None}
+    return subprocess.Popen([sys.executable, *map(str, arguments)], **pipes, **heeding)
+
+
+def _heed_ctrl_c():
+    """Jobs in the background of a shell ignore it, and what they start does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _status(process):
