@@ -32,13 +32,14 @@ SMALLEST = 32.0  # pixels, root of the area: of a smaller person no pose can be 
 LIKELY = 0.2  # multipose's least score
 ROOM, SQUARE = 1.15, 256  # of what Thunder sees: side over the box's longer side, and in pixels
 AT_ONCE = 16  # squares
-SURE = 0.25  # least score of a person, see `find`
+SURE = 0.22  # least score of a person, see `find`
 OVERLAP = 0.5  # intersection over union of boxes that are one person's
 REPEATED = 0.8  # and of those that Thunder need not tell apart
 INSIDE = 0.6  # intersection over the smaller box, of boxes that are one's if the joints agree:
 NEAR = 0.15  # of the smaller box's size: joints so near are the same,
 JOINT, FEWEST = 0.2, 3  # of those that Thunder sees in both, with this score or more; so many,
 SHARED = 0.6, 0.4  # a larger share by Thunder's joints, and by multipose's
+HALF = 0.5  # of the other's score: so little has half a person, whatever multipose's joints are
 
 Floats = NDArray[np.float64]
 Window = tuple[int, int, int, int]  # left, top, right, bottom
@@ -59,7 +60,8 @@ class Found:
 def find(picture: PictureLike, device: str | torch.device = "cpu") -> Found:
     """The people in a picture: RGB (H, W, 3) uint8, or a picture file; nobody is N = 0.
 
-    A score is the root of multipose's times how sure both are of the joints, on average.
+    A score is the root of multipose's times how sure both are of the joints, on average; joints
+    that Thunder sees outside the box are another's.
 
     InputError for a picture that cannot be read, or where the networks' files are missing.
     """
@@ -70,10 +72,10 @@ def find(picture: PictureLike, device: str | torch.device = "cpu") -> Found:
     sure = scores > SURE
     people, scores, points, joints = people[sure], scores[sure], points[sure], joints[sure]
     union, smaller = _overlap(people.boxes)
-    seen = joints > JOINT
-    agree = _shared(people.boxes, points, seen) > SHARED[0]
-    agree &= _shared(people.boxes, people.points, np.ones_like(seen)) > SHARED[1]
-    chosen = _one_of_each((union > OVERLAP) | (agree & (smaller > INSIDE)), scores)
+    seen, weaker = joints > JOINT, scores[:, None] < HALF * scores
+    same = _shared(people.boxes, people.points, np.ones_like(seen)) > SHARED[1]
+    same = (same | weaker) & (_shared(people.boxes, points, seen) > SHARED[0])
+    chosen = _one_of_each((union > OVERLAP) | (same & (smaller > INSIDE)), scores)
     return Found(people.boxes[chosen], scores[chosen])
 
 
@@ -143,7 +145,8 @@ def _multipose(part: Picture, corner: NDArray[Any], side: int, device: torch.dev
 
 
 def _joints_in(pixels: Picture, boxes: Floats, device: torch.device) -> tuple[Floats, Floats]:
-    """The joints that Thunder sees in boxes: (N, 17, 2), pixels of the picture, and scores."""
+    """The joints that Thunder sees in boxes: (N, 17, 2), pixels of the picture, and scores, which
+    are 0 outside."""
     points, sure = [np.zeros((0, JOINTS, 2))], [np.zeros((0, JOINTS))]
     for some in np.split(boxes, range(AT_ONCE, len(boxes), AT_ONCE)) if len(boxes) else ():
         squares = [_square(pixels, box) for box in some]
@@ -153,7 +156,9 @@ def _joints_in(pixels: Picture, boxes: Floats, device: torch.device) -> tuple[Fl
         scales = np.array([scale for *_, scale in squares])[:, None, None]
         points.append(own * scales + corners)
         sure.append(scores)
-    return np.concatenate(points), np.concatenate(sure)
+    every, scores = np.concatenate(points), np.concatenate(sure)
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    return every, np.where(((every >= low) & (every <= high)).all(-1), scores, 0.0)
 
 
 def _square(pixels: Picture, box: Floats) -> tuple[NDArray[Any], NDArray[np.intp], float]:
@@ -192,7 +197,8 @@ def _shared(boxes: Floats, points: Floats, seen: NDArray[np.bool_]) -> Floats:
 
 
 def _one_of_each(alike: NDArray[np.bool_], scores: Floats) -> NDArray[np.intp]:
-    """The rows, surest first, that are not like a surer one of them: `alike` is (N, N)."""
+    """The rows, surest first, of those who are no surer one's again: `alike` (N, N) says of each
+    row whether it is that column's person."""
     chosen: list[int] = []
     for row in np.argsort(-scores, kind="stable").tolist():
         if not alike[row, chosen].any():
