@@ -43,6 +43,7 @@ def predict(
     from unihpe.inference.predictor import Options
     from unihpe.inputs.files import Files
     from unihpe.io.picture import read_picture
+    from unihpe.people.keypoints import THUNDER
     from unihpe.runs.predict import predict_files
     from unihpe.show.sheets import write_files
 
@@ -55,7 +56,7 @@ def predict(
     asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    own = "shipped:lifting" if picture is None else "shipped"
+    own = "shipped" if picture and keypoints else "shipped:lifting"
     predicted = predict_files(load(checkpoint or own, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
     if results is None:
@@ -67,6 +68,8 @@ def predict(
         console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     written = write_files(out / "poses", f"unihpe: {name}", results, None, photo)
+    if THUNDER in results.estimate:
+        console.print(f"{THUNDER}, lifted.")
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")
