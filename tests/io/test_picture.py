@@ -172,7 +172,9 @@ def test_bombs_are_refused_before_they_are_unpacked(size, tmp_path):
 def test_folders(colours, tmp_path):
     with pytest.raises(InputError, match="without pictures"):
         pictures_in(tmp_path)
-    for name in ("b.JPG", "a.png"):
+    for name in ("b.JPG", "a10.png", "a9.png"):
         Image.fromarray(colours).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("x")
-    assert [path.name for path in pictures_in(tmp_path)] == ["a.png", "b.JPG"]
+    assert [path.name for path in pictures_in(tmp_path)] == ["a9.png", "a10.png", "b.JPG"]
+    with pytest.raises(InputError, match=r"none\.png: no such file"):
+        pictures_in(tmp_path / "none.png")
