@@ -1,6 +1,7 @@
 """The check of a data set's folder: what it reports of whole sets, and what it finds wrong."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from miniatures import (
 from PIL import Image
 
 from unihpe.body.skeleton import other_side
+from unihpe.datasets import motion
 from unihpe.datasets.check import check
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import pictures as human36m_pictures
@@ -327,3 +329,18 @@ def test_a_sheet_of_stick_figures(unihpe, tmp_path, motion_file):
             "data", "check", name, "--root", root, "--sheet", tmp_path / f"{name}.png"
         )
         assert code in (0, 1) and (tmp_path / f"{name}.png").stat().st_size > 5000, error
+
+
+def test_motion_is_checked_with_a_rig_of_ones_own(shared_data, tmp_path):
+    bvh = next((shared_data / "cmu_mocap" / "bvh").glob("*.bvh"))
+    plain = check("motion", bvh)
+    rigs = sorted(Path(motion.__file__).with_name("rigs").iterdir())
+    fitting = []
+    for rig in rigs:
+        try:
+            fitting.append(check("motion", bvh, rig=rig))
+        except InputError as error:
+            assert "needs the joints" in str(error)
+    assert plain in fitting and len(fitting) < len(rigs)
+    with pytest.raises(InputError, match="--rig names the joints of BVH files; human36m has none"):
+        check("human36m", tmp_path, rig=rigs[0])

@@ -9,7 +9,7 @@ import typer
 from rich.table import Column, Table
 from typer import Argument, Option
 
-from unihpe.cli.options import Json, OutFile, Root, Seed, console, named, require_data
+from unihpe.cli.options import Json, OutFile, Rig, Root, Seed, console, named, require_data
 from unihpe.datasets import DATA_SETS, DEFAULT, get_data_set
 from unihpe.errors import InputError
 
@@ -32,6 +32,7 @@ def _data_check(
     name: Annotated[str, Argument(help="A data set of `unihpe data info`.")],
     root: Root,
     layout: Annotated[str | None, Option(help="Which one, if the set has several.")] = None,
+    rig: Rig = None,
     json: Json = None,
     sheet: Annotated[Path | None, Option(help="Also draw people with their 2D (PNG).")] = None,
 ) -> None:
@@ -44,7 +45,7 @@ def _data_check(
     from unihpe.show.contact_sheet import draw_contact_sheet
 
     require_data(root)
-    report = check(name, root, layout)
+    report = check(name, root, layout, rig)
     _show_check(report)
     if json is not None:
         write_report(json, report)

@@ -9,10 +9,9 @@ from typer import Argument, Option
 from unihpe.cli import options
 from unihpe.cli.options import console
 from unihpe.errors import InputError, number_of, printable
-from unihpe.inputs.detections import MIN_CONFIDENCE, Hints, Sides, Units
 
-UNITS, SIDES = get_args(Units), get_args(Sides)
-UNSURE = "Joints below are missing."
+UNITS = "pixels, shares, centred or screen"  # `inputs.detections.Units`: here, torch comes later
+UNSURE = "Joints below are missing; default 0.2."
 
 
 def predict(
@@ -22,9 +21,9 @@ def predict(
     boxes: Annotated[Path | None, Option(help="JSON (docs/formats.md), or: whole.")] = None,
     image_size: options.ImageSize = None,
     skeleton: options.SkeletonName = None,
-    units: Annotated[str | None, Option(help=f"Of x and y: {', '.join(UNITS)}.")] = None,
+    units: Annotated[str | None, Option(help=f"Of x and y: {UNITS}.")] = None,
     sides: Annotated[str | None, Option(help="given, or swapped: left is right.")] = None,
-    min_confidence: Annotated[float, Option(min=0, max=1, help=UNSURE)] = MIN_CONFIDENCE,
+    min_confidence: Annotated[float | None, Option(min=0, max=1, help=UNSURE)] = None,
     checkpoint: options.LiftingModel = None,
     focal: options.FocalLength = None,
     centre: options.Centre = None,
@@ -41,16 +40,18 @@ def predict(
     Finds the people in pictures. Writes JSON, NPZ, a picture and a page."""
     from unihpe import load
     from unihpe.inference.predictor import Options
+    from unihpe.inputs.detections import MIN_CONFIDENCE, Hints, Sides, Units
     from unihpe.inputs.files import Files
     from unihpe.io.picture import read_picture
     from unihpe.people.keypoints import THUNDER
     from unihpe.runs.predict import predict_files
     from unihpe.show.sheets import write_files
 
-    options.one_of(units, "--units", UNITS)
-    options.one_of(sides, "--sides", SIDES)
+    options.one_of(units, "--units", get_args(Units))
+    options.one_of(sides, "--sides", get_args(Sides))
     size = options.parse_size(image_size)
-    how = Hints(skeleton, size, cast(Any, units), cast(Any, sides), min_confidence)
+    least = MIN_CONFIDENCE if min_confidence is None else min_confidence
+    how = Hints(skeleton, size, cast(Any, units), cast(Any, sides), least)
     files = Files(picture, boxes, keypoints, how)
     lens = options.parse_camera(focal, centre, camera)
     asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)

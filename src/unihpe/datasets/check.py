@@ -27,11 +27,14 @@ DETECTED = 25.0  # px: as far as detectors err
 OF_2D = re.compile(r", 2D (\S+)$")  # at the end of a layout that has several
 
 
-def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
+def check(
+    name: str, root: Path, layout: str | None = None, rig: Path | None = None
+) -> dict[str, Any]:
     """What a data set's folder holds, and what is wrong with it; InputError if it cannot be read.
 
     Args:
         layout: where a set has several; without it, it is told from the files.
+        rig: TOML that names the joints of BVH files, see docs/data.md.
 
     Returns:
         Plain values: layout, frames (people by camera), splits (of each: subjects, sequences,
@@ -46,9 +49,11 @@ def check(name: str, root: Path, layout: str | None = None) -> dict[str, Any]:
     if data_set and (data_set.recording or data_set.check):
         data_set.require_layout(layout)
         if data_set.recording:
+            if rig is not None:
+                raise InputError(f"--rig names the joints of BVH files; {name} has none")
             return _check_recorded(data_set.recording, root, layout)
         if data_set.check:
-            return data_set.check(root)
+            return data_set.check(root, rig)
     known = (name for name, one in DATA_SETS.items() if one.check or one.recording)
     raise InputError(f"no check for '{name}'; there are {', '.join(known)}")
 

@@ -90,7 +90,8 @@ class DataSet:
     open: Callable[["DataSettings", "Part"], Source]
     files: Callable[[Path], Sequence[Path]] = lambda root: []  # of the set in a folder, if any
     recording: Recording | None = None
-    check: Callable[[Path], dict[str, Any]] | None = None  # of sets that are not recorded
+    # of a folder and, for motion, a rig; of sets that are not recorded
+    check: Callable[[Path, Path | None], dict[str, Any]] | None = None
     # whether files of a split alone are there: then one that cannot be opened is an error
     has_own_files: Callable[[Path, str], bool] = lambda root, split: False
     # all poses of a split, (N, 17, 3), mm, y up, of sets in world axes: what people are rendered in

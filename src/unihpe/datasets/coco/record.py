@@ -41,8 +41,10 @@ def _files(root: Path) -> list[Path]:
     return coco.annotation_files(root)
 
 
-def _check_coco(root: Path) -> dict[str, Any]:
+def _check_coco(root: Path, rig: Path | None = None) -> dict[str, Any]:
     """What `check` says of COCO's photographs, with those of its keys that mean something here."""
+    if rig is not None:
+        raise InputError("--rig names the joints of BVH files; coco has none")
     files = [root] if root.is_file() else coco.annotation_files(root)
     if not files:
         nothing = f"{root}: no person_keypoints*.json (nor in annotations/)"

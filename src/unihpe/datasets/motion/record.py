@@ -31,9 +31,9 @@ def _open_set(data: DataSettings, part: Part) -> Source:
     )
 
 
-def _check_motion(root: Path) -> dict[str, Any]:
+def _check_motion(root: Path, rig: Path | None = None) -> dict[str, Any]:
     """What `check` says of motion capture, which has neither cameras nor 2D: those are virtual."""
-    motion = open_motion(root)
+    motion = open_motion(root, rig)
     some, skeleton = motion.poses[evenly_spaced(len(motion), CHECKED_POSES)], motion.skeleton
     legs, unit = legs_of(some, skeleton)[0], unit_of(some, skeleton)
     problems = [f"{WRONG[legs]}: knees bend backwards"] if legs in WRONG else []
