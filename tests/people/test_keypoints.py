@@ -75,7 +75,7 @@ def test_joints_below_the_least_score_are_missing(monkeypatch):
     assert (people.keypoints.isnan().all(-1).numpy() == missing).all()
     assert (people.confidence.numpy() == np.where(missing, 0, scores.astype(np.float32))).all()
     assert people.image_size.tolist() == [[60, 80]] * 2 and people.skeleton == COCO
-    found = Found(np.zeros((2, 4)), np.ones(2), points[::-1], scores)
+    found = Found(np.zeros((2, 4)), np.ones(2), points[::-1].copy(), scores)
     assert people_in(picture, found, min_confidence=0.5).keypoints[1, 0, 0] == 0
     assert people_in(picture, found, min_confidence=0.5).source == "2D by MoveNet Thunder"
     with pytest.raises(InputError, match="1 names of people for 2"):
