@@ -2,7 +2,7 @@
 
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 from typer import Argument, Option
 
@@ -43,7 +43,6 @@ def predict(
     from unihpe.inputs.detections import MIN_CONFIDENCE, Hints, Sides, Units
     from unihpe.inputs.files import Files
     from unihpe.io.picture import read_picture
-    from unihpe.people.keypoints import THUNDER
     from unihpe.runs.predict import predict_files
     from unihpe.show.sheets import write_files
 
@@ -69,11 +68,18 @@ def predict(
         console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     written = write_files(out / "poses", f"unihpe: {name}", results, None, photo)
+    _say_how(results)
+    console.print(f"Poses: {written[2]}, {written[3]}.")
+    console.print(f"Pictures: {written[0]}, {written[1]}.")
+    options.leave_skipped(predicted.skipped)
+
+
+def _say_how(results: "Results") -> None:
+    """Print what the poses rest on."""
+    from unihpe.people.keypoints import THUNDER
+
     if THUNDER in results.estimate:
         console.print(f"{THUNDER}, lifted.")
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")
-    console.print(f"Poses: {written[2]}, {written[3]}.")
-    console.print(f"Pictures: {written[0]}, {written[1]}.")
-    options.leave_skipped(predicted.skipped)
