@@ -213,11 +213,10 @@ def _square(
     return square, corner, side / SQUARE
 
 
-def _inside(boxes: Floats, points: Floats) -> NDArray[np.bool_]:
+def _inside(boxes: Floats, points: Floats) -> NDArray[Any]:
     """Which joints (N, 17, 2) lie in their person's box, (N, 17)."""
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
-    inside: NDArray[np.bool_] = ((points >= low) & (points <= high)).all(-1)
-    return inside
+    return np.all((points >= low) & (points <= high), axis=-1)
 
 
 def _overlap(boxes: Floats) -> tuple[Floats, Floats]:
