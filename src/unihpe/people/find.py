@@ -213,10 +213,11 @@ def _square(
     return square, corner, side / SQUARE
 
 
-def _inside(boxes: Floats, points: Floats) -> NDArray[Any]:
+def _inside(boxes: Floats, points: Floats) -> NDArray[np.bool_]:
     """Which joints (N, 17, 2) lie in their person's box, (N, 17)."""
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
-    return np.all((points >= low) & (points <= high), axis=-1)
+    inside: NDArray[np.bool_] = np.all((points >= low) & (points <= high), axis=-1)
+    return inside
 
 
 def _overlap(boxes: Floats) -> tuple[Floats, Floats]:
