@@ -43,6 +43,9 @@ def test_joints_lie_where_the_person_is(person):
     inside, _ = keypoints_in(person.picture, [0, 0, 192, 256])
     beyond, _ = keypoints_in(person.picture, [-900, -900, 1900, 1900])
     np.testing.assert_allclose(beyond, inside)
+    points, scores = keypoints_in(person.picture, [0, 0, 192, 128])
+    outside = points[0, :, 1] > 128
+    assert (scores[0, outside] == 0).all() and (scores[0, ~outside] > 0).all()
 
 
 def test_boxes_that_are_none(person):

@@ -70,18 +70,16 @@ def find(picture: PictureLike, device: str | torch.device = "cpu") -> Found:
     """
     pixels, device = checked_picture(picture), torch.device(device)
     people = _proposed(pixels, device)
-    points, confidence = _joints_in(pixels, people.boxes, ROOM, device)
-    joints = np.where(_inside(people.boxes, points), confidence, 0.0)
+    points, joints = _joints_in(pixels, people.boxes, ROOM, device)
     scores = np.sqrt(people.scores * np.sqrt(people.joints * joints).mean(1))
     sure = scores > SURE
     people, scores, points, joints = people[sure], scores[sure], points[sure], joints[sure]
-    confidence = confidence[sure]
     union, smaller = _overlap(people.boxes)
     seen, weaker = joints > JOINT, scores[:, None] < HALF * scores
     same = _shared(people.boxes, people.points, np.ones_like(seen)) > SHARED[1]
     same = (same | weaker) & (_shared(people.boxes, points, seen) > SHARED[0])
     chosen = _one_of_each((union > OVERLAP) | (same & (smaller > INSIDE)), scores)
-    parts = people.boxes, scores, points, confidence
+    parts = people.boxes, scores, points, joints
     return Found(*(part[chosen] for part in parts))
 
 
@@ -97,8 +95,8 @@ def keypoints_in(
             fills the picture.
 
     Returns:
-        (N, 17, 2), pixels of the picture, and scores (N, 17), 0 to 1; joints out of sight are
-        guessed, with low scores.
+        (N, 17, 2), pixels of the picture, and scores (N, 17), 0 to 1. Joints out of sight are
+        guessed, with low scores; joints outside the box are another's, with score 0.
 
     InputError for a picture that cannot be read, boxes that are none, or a missing network's file.
     """
@@ -176,8 +174,8 @@ def _multipose(part: Picture, corner: NDArray[Any], side: int, device: torch.dev
 def _joints_in(
     pixels: Picture, boxes: Floats, room: float, device: torch.device
 ) -> tuple[Floats, Floats]:
-    """The joints that Thunder sees in boxes: (N, 17, 2), pixels of the picture, and scores; a
-    square that it sees has so many longer sides of the box."""
+    """The joints that Thunder sees in boxes: (N, 17, 2), pixels of the picture, and scores, which
+    are 0 outside; a square that it sees has `room` times the box's longer side."""
     points, sure = [np.zeros((0, JOINTS, 2))], [np.zeros((0, JOINTS))]
     for some in np.split(boxes, range(AT_ONCE, len(boxes), AT_ONCE)) if len(boxes) else ():
         squares = [_square(pixels, box, room) for box in some]
@@ -187,7 +185,9 @@ def _joints_in(
         scales = np.array([scale for *_, scale in squares])[:, None, None]
         points.append(own * scales + corners)
         sure.append(scores)
-    return np.concatenate(points), np.concatenate(sure)
+    every, scores = np.concatenate(points), np.concatenate(sure)
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    return every, np.where(((every >= low) & (every <= high)).all(-1), scores, 0.0)
 
 
 def _square(
@@ -211,13 +211,6 @@ def _square(
     way = cv2.INTER_AREA if side > SQUARE else cv2.INTER_LINEAR
     square = cv2.resize(padded, (SQUARE, SQUARE), interpolation=way)
     return square, corner, side / SQUARE
-
-
-def _inside(boxes: Floats, points: Floats) -> NDArray[np.bool_]:
-    """Which joints (N, 17, 2) lie in their person's box, (N, 17)."""
-    low, high = boxes[:, None, :2], boxes[:, None, 2:]
-    inside: NDArray[np.bool_] = np.all((points >= low) & (points <= high), axis=-1)
-    return inside
 
 
 def _overlap(boxes: Floats) -> tuple[Floats, Floats]:
