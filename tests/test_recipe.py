@@ -38,11 +38,12 @@ FINGERPRINTS = {
     "heatmaps": "49fb861b39686bd8c73ccd4e3a91715ad6a13b957436dd5a381bd153fbbbd059",
     "humaneva": "b9d0cfd10b3db9a1f5eb1005ef492a0bf3c35d339cae0f654cc6e0d13f37108a",
     "lifting": "130763331c34956196a688967e8b5cbeac4587c0e5ad4ae4ed82f101456249fb",
+    "lifting-mlp": "192510e3d570ab1bfb80731b9d6a8d3e7dd19a10289e199d2ac8ef8c64a3a304",
     "lifting-cpn": "83d591235e5fe39d8528ba3d796c0b7594534405323801c2194536bab64029f2",
     "lifting-paper": "c7732269add86f9ecd9f7d8c6563a2e0a9adf79722b84b31cdceb4f9b3f77bc1",
     "paper-w32": "2628d6dba05e8d626c7cebd5de9a011eac40e055247d021fd771af5a5cfa4779",
     "paper-w48": "696a5b2b7481c642692d0b44ec36ac2864df4f5375adf4dc258427bf10961642",
-    "pictures": "a597596d03b8701dace7a88e819f09c8543ade9de2011fe1077ed52d7acde5d5",
+    "pictures": "3e1ce3b45e8a6e420028ac889cb3a55f335a69aa1f18534ba3379b450dd4259c",
     "quick": "14d130744ddfc6fd787f598e4fd8db7d59af47200f885203f28efc855060bbd8",
 }
 
@@ -156,6 +157,8 @@ def test_the_papers_sizes():
             r"\[data.augmentation\] has no setting zoom; it has flip, rotation",
         ),
         ("data.augmentation.grey=2", "data.augmentation.grey: .*less than or equal to 1"),
+        ("model.error_head=true", "no decode path teaches the error head"),
+        ("stage.1.decode.0.errors=1.0", "the model no error head"),
         ("data.two_d=maybe", "'exact', 'detected', 'both' or 'coco'"),
         ("stage=[]", "at least one"),
         ("stage.9.steps=3", "no place stage.9.steps"),
@@ -237,7 +240,7 @@ def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
     trained, shipped, before = (
         parse(Recipe, card.recipe, "card"),
         load_recipe("pictures"),
-        load_recipe("lifting"),
+        load_recipe("lifting-mlp"),
     )
     scales = {"pose_scale": trained.pose_scale, "keypoint_scale": trained.keypoint_scale}
     assert trained.fingerprint() == shipped.model_copy(update=scales).fingerprint()
@@ -409,7 +412,7 @@ def test_alternating_keeps_shares_throughout():
         assert abs((order[:count] < 60).sum().item() - 0.6 * count) <= 1
 
 
-@pytest.mark.parametrize("name", ["pictures", "lifting"])
+@pytest.mark.parametrize("name", ["pictures", "lifting-mlp"])
 def test_the_shipped_checkpoint_may_be_trained_on(name):
     assert load_start(load_recipe(name), "shipped").card.samples > 1e6
 

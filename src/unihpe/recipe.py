@@ -29,11 +29,11 @@ RECIPES = resources.files("unihpe").joinpath("recipes")
 Keys = tuple[str, ...]  # the path to a setting, from table to table
 # Settings that older recipes do not have, and what those did.
 ADDED: dict[str, dict[str, Any]] = {
-    "data": {"also": [], "variety": Variety().model_dump()},
+    "data": {"variety": Variety().model_dump()},
     "model": {"frame": "camera", "error_head": False},
     "decode": {"errors": 0.0},
 }
-PLACES = {"root", "description", "licence"}  # of data; they do not change training
+PLACES = {"root", "also", "description", "licence"}  # of data; they do not change training
 
 
 class Recipe(Settings):
@@ -85,6 +85,16 @@ class Recipe(Settings):
                 if decoder.kind == "diffusion" and decoder.prediction == "epsilon":
                     remedy = f"leave out point for {target}, or choose another prediction"
                     yield f"{name}: an ε-predicting decoder has no answer at t = 1; {remedy}"
+        yield from self.complaints_of_errors()
+
+    def complaints_of_errors(self) -> Iterator[str]:
+        learns = any(decoding.errors for stage in self.stage for decoding in stage.decode)
+        if learns and not self.model.error_head:
+            yield "a decode path has errors, and the model no error head: set model.error_head"
+        if learns and self.model.decoder_3d.kind == "mlp":
+            yield "errors are learned of a diffusion decoder's answers: leave them out"
+        if self.model.error_head and not learns:
+            yield "no decode path teaches the error head: set errors of one from pose_2d to pose_3d"
 
     def fingerprint(self) -> str:
         """Changes with what changes training, by which a saved state knows its recipe.

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 from unihpe.body.batch import Frames
 from unihpe.body.camera import Camera, rotation_of
 from unihpe.body.prepare import prepare
-from unihpe.body.rays import centred, ray_frame
+from unihpe.body.rays import centred, into_ray, out_of_ray
 from unihpe.body.skeleton import get_skeleton
 
 SKELETON = get_skeleton("human36m17")
@@ -26,7 +26,7 @@ def seen_after_turning(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     )
     batch = prepare(frames, SKELETON)
     points, token = centred(batch.keypoints, batch.confidence, batch.box_token)
-    return points, token, batch.pose @ ray_frame(batch.box_token)
+    return points, token, into_ray(batch.pose, batch.box_token)
 
 
 def test_a_turned_camera_changes_nothing_in_the_ray_frame():
@@ -56,8 +56,9 @@ def test_the_box_does_not_matter_nor_do_missing_joints():
     assert_close(made[0][1], made[1][1], atol=1e-5, rtol=1e-4)
 
 
-def test_the_frame_takes_the_axis_to_the_ray():
-    token = torch.tensor([[0.3, -0.2, 0.1]])
-    ray = torch.tensor([[0.3, -0.2, 1.0]])
-    turned = ray_frame(token) @ torch.tensor([0.0, 0.0, 1.0])
-    assert_close(turned, ray / ray.norm())
+def test_the_frame_takes_the_axis_to_the_ray_and_back():
+    token, ray = torch.tensor([[0.3, -0.2, 0.1]]), torch.tensor([0.3, -0.2, 1.0])
+    turned = out_of_ray(torch.tensor([[[0.0, 0.0, 1.0]]]), token)
+    assert_close(turned[0, 0], ray / ray.norm())
+    points = torch.randn(4, 1, 5, 3, generator=torch.Generator().manual_seed(0))
+    assert_close(out_of_ray(into_ray(points, token), token), points)

@@ -55,7 +55,7 @@ class Oracle:
         )
         return guess
 
-    def sample(self, embedding, source, target, box, sampler, count, generator):
+    def sample(self, embedding, source, target, box, sampler, count, generator, alike):
         noise = torch.randn(self.batch.pose.shape, generator=generator)
         return sampler(lambda x, t: self.fuse({source: embedding}, target, box), None, noise)[None]
 
@@ -69,7 +69,7 @@ class Drawing(Oracle):
         sign = -1 if batch.pose is None else 1  # of mirrored people
         return sign * super().encode(batch, modality)
 
-    def sample(self, embedding, source, target, box, sampler, count, generator):
+    def sample(self, embedding, source, target, box, sampler, count, generator, alike):
         truth = self.batch.pose
         known = get_skeleton("human36m17").mirrored(truth) if embedding[0, 0] < 0 else truth
         noise = 50 * torch.randn(truth.shape, generator=generator)

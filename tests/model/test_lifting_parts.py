@@ -134,3 +134,26 @@ def test_root_stays_where_it_is(batch):
     embedding = model.encode(batch, Modality.POSE_2D)
     pose = model.estimate(embedding, *PATH, batch.box_token)
     assert root_relative(pose, SKELETON)[:, 0].abs().max() < 1e-3
+
+
+def test_the_flip_test_of_samples_turns_them_out_of_their_own_frames(batch):
+    """Without a point estimate, off the middle of the picture: a decoder that knows the truth gives
+    it of the mirrored people, too."""
+    model = small(decoder_3d={"width": 64, "prediction": "epsilon", "path": "sub_vp"})
+    inside = model.target(batch, Modality.POSE_3D)[0]
+
+    def sampler(denoise, diffusion, noise):  # works with people as they stand, in both views
+        return inside.expand_as(noise)
+
+    draw, kinds = Draw(sampler), [Modality.POSE_2D]
+    made = answer(model, SKELETON, batch, kinds, draw, targets=[Modality.POSE_3D], flip=True)
+    assert len(made.poses) == 2
+    for pose in made.poses.values():
+        assert_close(pose, batch.pose, atol=0.5, rtol=1e-3)
+
+
+def test_geometry_keeps_its_digits_under_autocast(batch):
+    model = small()
+    plain = model.target(batch, Modality.POSE_3D)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert_close(model.target(batch, Modality.POSE_3D)[0], plain)

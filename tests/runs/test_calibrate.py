@@ -11,7 +11,11 @@ from unihpe.model.error_head import SHARES
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.calibrate import calibrate
 
-SMALL = ('model.encoder_2d={kind="bones",width=64,depth=1}', "model.error_head=true")
+SMALL = (
+    'model.encoder_2d={kind="bones",width=64,depth=1}',
+    "model.error_head=true",
+    "stage.1.decode.0.errors=0.2",
+)
 
 
 def test_radii_hold_as_often_as_they_say(motion, tmp_path):

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from unihpe.datasets import DATA_SETS, DEFAULT, get_data_set, require_name
 from unihpe.datasets.augment import Augmentation
 from unihpe.datasets.source import Source
-from unihpe.datasets.variety import Variety
+from unihpe.datasets.variety import AS_RECORDED, Variety
 from unihpe.errors import InputError
 from unihpe.settings import Settings
 
@@ -57,6 +57,8 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def fits_its_set(self) -> Self:
+        if self.name != DEFAULT and (self.also or self.variety != AS_RECORDED):
+            raise ValueError(f"also and [data.variety] are of {DEFAULT} alone: leave them out")
         if self.held_out and self.name in DATA_SETS and not DATA_SETS[self.name].recording:
             own = f"{self.name} has a split 'val' of its own"
             raise ValueError(f"held_out is a share of a recorded set; {own}: leave it out")
@@ -88,6 +90,9 @@ def open_source(data: DataSettings, part: Part) -> Source:
     """A part of the recipe's data, or of an evaluation's; InputError if it cannot be read."""
     data_set = get_data_set(data.name)
     remedy = data_set.remedy
+    for place in data.also:
+        if not Path(place).exists():
+            raise InputError(f"no data at {place}: check data.also")
     if not data.root:
         raise InputError(f"the recipe names no data: add --set data.root=FOLDER ({remedy})")
     if not Path(data.root).exists():

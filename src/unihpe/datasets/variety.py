@@ -86,7 +86,7 @@ def by_posture(weights: Tensor, world: Tensor, skeleton: Skeleton, share: float)
 
 
 def recombined(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Generator) -> Tensor:
-    """Poses (N, J, 3) of which a share has an arm, both, the legs or the head of somebody else.
+    """Poses (N, J, 3) of which a share has arms or legs of somebody else.
 
     A limb keeps its angles to the trunk it came from, which a body can do, and takes the bone
     lengths of the one it comes to (EvoSkeleton, PoseAug).
@@ -94,7 +94,8 @@ def recombined(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Gener
     if not share:
         return world
     axes, _ = trunk_axes(world, skeleton)
-    own = (world - world[:, :1]) @ axes.mT  # in the trunk's axes
+    root = world[:, [skeleton.index("pelvis")]]
+    own = (world - root) @ axes.mT  # in the trunk's axes
     result = own.clone()
     for limb in _limbs(skeleton):
         partner = torch.randperm(len(world), generator=rng)
@@ -104,11 +105,11 @@ def recombined(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Gener
             other = other * (bone.norm(dim=-1) / other.norm(dim=-1).clamp_min(1e-6))[:, None]
             result[:, child] = result[:, parent] + torch.where(swap, other, bone)
     chosen = (torch.rand(len(world), generator=rng) < share)[:, None, None]
-    return torch.where(chosen, result @ axes + world[:, :1], world)
+    return torch.where(chosen, result @ axes + root, world)
 
 
 def _limbs(skeleton: Skeleton) -> list[list[tuple[int, int]]]:
-    """Chains of (parent, child) columns that move together: an arm each, the legs, the head."""
+    """Chains of (parent, child) columns that move together: an arm each, and the legs."""
     chains = (
         ("left_shoulder", "left_elbow", "left_wrist"),
         ("right_shoulder", "right_elbow", "right_wrist"),
@@ -125,11 +126,11 @@ def _limbs(skeleton: Skeleton) -> list[list[tuple[int, int]]]:
 
 
 def turned(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Generator) -> Tensor:
-    """Poses (N, J, 3) of which a share is turned about its root, alike in all directions."""
+    """Poses (N, J, 3) of which a share is turned about its pelvis, alike in all directions."""
     if not share:
         return world
     quaternion = torch.randn(len(world), 4, generator=rng)
-    root = world[:, :1]
+    root = world[:, [skeleton.index("pelvis")]]
     rotated = (world - root) @ rotation_of(quaternion).mT + root
     return torch.where(
         (torch.rand(len(world), generator=rng) < share)[:, None, None], rotated, world

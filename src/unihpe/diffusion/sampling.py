@@ -19,6 +19,7 @@ from unihpe.errors import InputError, require_count, require_positive
 # (denoiser, diffusion, noise (B, ...)) → data (B, ...)
 Sampler = Callable[[Denoiser, Diffusion, Tensor], Tensor]
 T_END = 1e-3  # where SDE and ODE samplers stop, as in GFPose
+POSE_AXES = 2  # joints and coordinates
 DPM_END = 0.02  # σ/α at which DPM-Solver++ stops and the last x̂₀ is taken
 AUTO = "dpm-solver++"
 DEFAULT_STEPS = {
@@ -36,12 +37,11 @@ def prior_noise(path: Path, shape: tuple[int, ...], generator: torch.Generator) 
     return torch.randn(shape, generator=generator, device=generator.device) * path.prior_std
 
 
-def _step_noise(x: Tensor, generator: torch.Generator, apart: int = 2) -> Tensor:
+def _step_noise(x: Tensor, generator: torch.Generator) -> Tensor:
     """Noise for data x (B, J, C), or for (samples, people, J, C), where all people have the same:
     so what is drawn for a person does not depend on who else is there, and moves smoothly through
-    a video. `apart` are the axes of one pose."""
-    alike = x.ndim > apart + 1
-    shape = (x.shape[0], 1, *x.shape[2:]) if alike else x.shape
+    a video."""
+    shape = (x.shape[0], 1, *x.shape[2:]) if x.ndim > POSE_AXES + 1 else x.shape
     drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=x.dtype)
     return drawn.to(x.device).expand_as(x)
 

@@ -74,7 +74,7 @@ class Tally:
         if self.skeleton.root:
             counts[:, self.skeleton.index(self.skeleton.root)] = False
         inside = (error[..., None] <= radii.cpu()) & counts[..., None]
-        return torch.div(inside.sum(1), counts.sum(1, keepdim=True)).mT
+        return torch.div(inside.sum(1), counts.sum(1, keepdim=True).clamp_min(1)).mT
 
     def coverage(self) -> dict[str, dict[str, float]]:
         """The shares of joints within the stated radii, by what was stated and by group."""
@@ -112,7 +112,7 @@ def evaluate_lifting(
         protocol: which figures are measured, over which joints, and how they are averaged.
         gallery: people among whom is retrieved, evenly spaced over the data; 0 leaves it out.
     """
-    tally, draw = Tally(skeleton, protocol), Draw(sampler, generator, samples)
+    tally, draw = Tally(skeleton, protocol), Draw(sampler, generator, samples, alike=False)
     kinds, target = (Modality.POSE_2D, Modality.POSE_3D), Modality.POSE_3D
     kind = "point" if model.has_point_estimate(target) else "sample"
     for batch in batches:

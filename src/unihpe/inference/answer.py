@@ -33,6 +33,7 @@ class Draw:
     sampler: Sampler | None = None  # None: only decoders with a point estimate answer
     generator: torch.Generator = field(default_factory=torch.Generator)  # the sampler's own, too
     samples: int = 0  # hypotheses for each person
+    alike: bool = True  # of the same noise for all people; scores are surer of noise of their own
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,14 @@ class _View:
 
         def sampler(denoise: Denoiser, diffusion: Diffusion, noise: Tensor) -> Tensor:
             assert draw.sampler is not None
-            return draw.sampler(lambda x, t: turn(denoise(turn(x), t)), diffusion, noise)
+            return turn(draw.sampler(lambda x, t: turn(denoise(turn(x), t)), diffusion, noise))
 
         embedding, box = self.embeddings[source], self.box_token
-        return self.model.sample(embedding, source, target, box, sampler, count, draw.generator)
+        noise, alike = draw.generator, draw.alike
+        drawn = self.model.sample(
+            embedding, source, target, box, sampler, count, noise, alike=alike
+        )
+        return turn(drawn)  # once the mirrored boxes have turned it out of the ray frame
 
     def turned(self, pose: Tensor) -> Tensor:
         """A pose as the mirror shows it, if there is one."""

@@ -282,8 +282,11 @@ class Predictor:
     def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
         if IMAGE in given.kinds:
             self._require_image_encoder()
-        generator, flip = torch.Generator().manual_seed(options.seed), options.flip
-        sampler = build_sampler(options.sampler, options.steps, generator)
-        draw = Draw(sampler, generator, options.samples)
-        ask = partial(answer, self.model, self.skeleton, draw=draw, targets=targets, flip=flip)
-        return Answer.join([ask(part.to(self.device), given.kinds) for part in given.parts()])
+        ask = partial(answer, self.model, self.skeleton, targets=targets, flip=options.flip)
+        parts = []
+        for part in given.parts():  # each of the same noise: who is in which part does not matter
+            generator = torch.Generator().manual_seed(options.seed)
+            sampler = build_sampler(options.sampler, options.steps, generator)
+            draw = Draw(sampler, generator, options.samples)
+            parts.append(ask(part.to(self.device), given.kinds, draw))
+        return Answer.join(parts)

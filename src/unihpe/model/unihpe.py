@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unihpe.body.batch import Batch, Modality
-from unihpe.body.rays import ray_frame
+from unihpe.body.rays import into_ray, out_of_ray
 from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
 from unihpe.model.bone_encoder import BonePoseEncoder
 from unihpe.model.error_head import ErrorHead
@@ -136,12 +136,12 @@ class UniHPE(nn.Module):
             raise ValueError("this batch has no 3D poses")
         seen = torch.isfinite(batch.pose).all(-1)
         pose = torch.where(seen[..., None], batch.pose / self.pose_scale, 0.0)
-        return (pose @ ray_frame(batch.box_token) if self.ray else pose), seen
+        return (into_ray(pose, batch.box_token) if self.ray else pose), seen
 
     def _outside(self, pose: Tensor, target: Modality, box: Tensor) -> Tensor:
         """A decoder's answer (..., B, J, C) in box units, or mm in camera axes."""
         pose = pose.float() * self.scale(target)
-        return pose @ ray_frame(box).mT if self.ray and target is Modality.POSE_3D else pose
+        return out_of_ray(pose, box) if self.ray and target is Modality.POSE_3D else pose
 
     def radii(self, embedding: Tensor, source: Modality) -> Tensor | None:
         """Radii (B, J, 2) in mm within which the true joints lie about the 3D point estimate with
@@ -200,14 +200,16 @@ class UniHPE(nn.Module):
         samples: int,
         generator: torch.Generator,
         drop: Tensor | None = None,
+        alike: bool = True,
     ) -> Tensor:
         """Poses drawn from the decoder: (B, D) → (samples, B, J, C), box units (2D) or mm (3D);
-        `drop` (B,) says whose embedding is ignored: those come from the decoder's prior. All people
-        get the same noise: nobody's poses depend on who else is in the batch."""
+        `drop` (B,) says whose embedding is ignored: those come from the decoder's prior. With
+        `alike` all people get the same noise: nobody's poses depend on who else is in the batch."""
         decoder, people = self.decoder(target), embedding.shape[0]
         if isinstance(decoder, MLPDecoder):
             raise ValueError("an MLP decoder has one answer, and cannot be sampled")
-        noise = prior_noise(decoder.diffusion.path, (samples, 1, *decoder.shape), generator)
+        first = 1 if alike else people
+        noise = prior_noise(decoder.diffusion.path, (samples, first, *decoder.shape), generator)
         noise = noise.to(embedding.device).expand(samples, people, *decoder.shape)
         prepared = decoder.network.prepare(embedding, source, box, drop).repeat(samples, 1)
         denoise = decoder.denoiser(prepared)
@@ -215,6 +217,9 @@ class UniHPE(nn.Module):
         def denoise_all(x: Tensor, t: Tensor) -> Tensor:
             return cast(Tensor, denoise(x.flatten(0, 1), t).unflatten(0, (samples, people)))
 
+        if not alike:  # flat, so that a sampler's own noise is everybody's own, too
+            flat = sampler(denoise, decoder.diffusion, noise.flatten(0, 1))
+            return self._outside(flat.unflatten(0, (samples, people)), target, box)
         poses = sampler(denoise_all, decoder.diffusion, noise)
         return self._outside(poses, target, box)
 

@@ -1,5 +1,7 @@
 """How far a trained model's answers are off on people whom it was not trained on."""
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,8 @@ PEOPLE = 16_384  # at most, of each kind of 2D
 @torch.no_grad()
 def calibrate(model: UniHPE, recipe: Recipe) -> bool:
     """Fit the error head's calibration of 2D on the data's split "val", or what is held out: motion
-    seen by free cameras, with each kind of 2D that was trained on. Says whether there was anybody.
+    seen by free cameras, with each kind of 2D that was trained on, focal lengths known and assumed.
+    Says whether there was anybody; if not, nothing is stated any more.
 
     A factor is the quantile of error over radius, so that on those people as many joints lie within
     the radii as the radii say (split conformal prediction).
@@ -28,6 +31,7 @@ def calibrate(model: UniHPE, recipe: Recipe) -> bool:
     head, source = model.error_head, Modality.POSE_2D
     if head is None:
         return False
+    head.calibration.zero_()
     try:
         sources = _not_trained_on(recipe.data)
     except InputError:  # no such split
@@ -37,8 +41,8 @@ def calibrate(model: UniHPE, recipe: Recipe) -> bool:
     ratios = torch.cat(
         [
             _ratios(model, skeleton, batch, source)
-            for people in sources
-            for batch in prepared(people, generator, device, most=PEOPLE)
+            for people, known in product(sources, (True, False))
+            for batch in prepared(people, generator, device, known, PEOPLE)
         ]
     )  # (N, J, 2)
     odds = torch.tensor(SHARES, device=device)
@@ -52,7 +56,8 @@ def _not_trained_on(data: DataSettings) -> list[Source]:
     split = data.split if held else "val"
     kinds: tuple[TwoD | None, ...] = (None, "coco") if data.variety.coco else (None,)
     parts = [Part(split, held_out=held, two_d=two_d, cameras="free") for two_d in kinds]
-    return [open_source(data, part) for part in parts]
+    whole = data.model_copy(update={"with_pose": True})  # 3D may be withheld in training
+    return [open_source(whole, part) for part in parts]
 
 
 def _ratios(model: UniHPE, skeleton: Skeleton, batch: Batch, source: Modality) -> Tensor:

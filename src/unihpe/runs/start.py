@@ -16,6 +16,7 @@ from unihpe.training.state import Origin, saved_origin
 
 # A lifting model may be given these, and a model that has them be trained on without.
 PICTURE_PARTS = ("image_encoder.", "heatmap_head.")
+ERROR_HEAD = "error_head."  # likewise
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ def load_start(recipe: Recipe, path: Path | str) -> _Start:
         raise InputError(f"{file} has the joints of {card.skeleton}, the recipe trains on {ours}")
     if recipe.model.image_encoder is None:
         tensors = {key: t for key, t in tensors.items() if not key.startswith(PICTURE_PARTS)}
+    if not recipe.model.error_head:
+        tensors = {key: t for key, t in tensors.items() if not key.startswith(ERROR_HEAD)}
     start = _Start(file, tensors, card)
     _require_same_meaning(recipe, start)
     return start
@@ -57,7 +60,10 @@ def _require_same_meaning(recipe: Recipe, start: _Start) -> None:
 
     Parts that one of the two lacks do not matter; `load_into` finds what changes shapes.
     """
-    theirs, ours = [], []
+    theirs, ours = list[str](), list[str]()
+    frame = start.card.recipe.get("model", {}).get("frame", "camera")
+    if frame != recipe.model.frame:
+        theirs, ours = [f"model.frame={frame}"], [recipe.model.frame]
     for part, table in start.card.recipe.get("model", {}).items():
         settings = getattr(recipe.model, part, None)
         has_weights = any(name.startswith(f"{part}.") for name in start.tensors)

@@ -13,7 +13,7 @@ from unihpe.model.checkpoint import MODEL_FILE, Card, load_into, save_checkpoint
 from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe, build_model, measure_scales
 from unihpe.runs.calibrate import calibrate
-from unihpe.runs.start import PICTURE_PARTS, load_start, origin_of
+from unihpe.runs.start import ERROR_HEAD, PICTURE_PARTS, load_start, origin_of
 from unihpe.runs.validation import validation
 from unihpe.training.loop import train
 from unihpe.training.processes import ALONE, Processes
@@ -55,7 +55,7 @@ def train_recipe(
     model = build_model(recipe)
     load_public_weights(model, recipe.model.image_encoder, recipe.data.skeleton)
     if begun is not None:
-        load_into(model, begun.tensors, begun.file, may_lack=PICTURE_PARTS)
+        load_into(model, begun.tensors, begun.file, may_lack=(*PICTURE_PARTS, ERROR_HEAD))
     mix = [(table.share, open_stream(table)) for table in recipe.mix]
     poses = None if recipe.poses is None else open_stream(recipe.poses)
     draw = stage_stream(training_stream(source, recipe.data), mix, poses)

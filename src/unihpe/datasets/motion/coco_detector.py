@@ -2,7 +2,8 @@
 
 Measured on 1,500 rendered people, whose joints are known exactly (docs/notebook/lifting.md): how
 far each joint is off, seen or hidden, its score, how both go together within a person, and how
-often sides are exchanged. Trunk and head follow from the limbs by the rules of `conversions`.
+often sides are exchanged. Who hides a joint is not modelled, and the detector's far tails at wrists
+and ankles are longer. Trunk and head follow from the limbs by the rules of `conversions`.
 """
 
 from typing import NamedTuple

@@ -207,8 +207,9 @@ class MotionSource(Source):
         camera = self.cameras(world, indices, generator)
         pose = camera.to_camera(world)
         exact = camera.project(pose)
-        # the fixed cameras' pictures are taken to be large enough, as ever
-        sight = exact.isfinite().all(-1) if self.view == "fixed" else _in_sight(exact, camera.size)
+        # pictures of level cameras are taken to be large enough, unless people vary
+        cut_off = self.view == "free" or self.variety != AS_RECORDED
+        sight = _in_sight(exact, camera.size) if cut_off else exact.isfinite().all(-1)
         keypoints, confidence = self.seen(exact, sight.float(), generator)
         return Frames(keypoints, confidence, pose, camera, self.groups(frames), indices)
 
