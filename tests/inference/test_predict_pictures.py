@@ -530,9 +530,9 @@ def test_boxes_from_coco_and_broken_ones(tmp_path):
     assert read_boxes(tmp_path / "a.json") == {"\udce9.jpg": [[1, 2, 4, 6]]}
 
 
-def test_lifting_models_say_that_they_see_no_pictures(trained, photo):
+def test_lifting_models_embed_no_pictures(trained, photo):
     with pytest.raises(InputError, match="no image encoder"):
-        unihpe.load(trained).predict(photo)
+        unihpe.load(trained).embed(picture=photo)
 
 
 def test_bytes_and_binary_files_are_pictures(model, tmp_path, photo):
@@ -735,13 +735,3 @@ def test_option_errors_name_the_option_and_missing_pictures_the_file(
         assert code == 2 and error.startswith(f"unihpe: {message}")
     code, _, error = unihpe("predict", tmp_path / "b.png", "-o", tmp_path)
     assert code == 2 and error == f"unihpe: {tmp_path / 'b.png'}: no such file\n"
-
-
-def test_a_model_without_an_image_encoder_is_not_the_pictures_fault(
-    unihpe, tmp_path, trained, photo
-):
-    Image.fromarray(photo).save(tmp_path / "a.png")
-    code, _, error = unihpe(
-        "predict", tmp_path / "a.png", "--checkpoint", trained, "-o", tmp_path / "out"
-    )
-    assert code == 2 and error.startswith("unihpe: this model has no image encoder")

@@ -11,6 +11,7 @@ import pytest
 from unihpe.datasets.packed import PackedPeople
 from unihpe.errors import InputError
 from unihpe.people import find as find_people
+from unihpe.people import keypoints_in
 from unihpe.people.find import (
     SIDES,
     _at_all_sizes,
@@ -72,6 +73,9 @@ def test_each_person_once(people):
     assert len(found) <= len(boxes) + 2
     assert (found.boxes >= 0).all() and (found.boxes <= [768, 512, 768, 512]).all()
     assert (np.diff(found.scores) <= 0).all() and found.scores.max() < 1
+    points, scores = keypoints_in(picture, found.boxes)
+    np.testing.assert_allclose(found.keypoints, points, atol=0.5)
+    np.testing.assert_allclose(found.confidence, scores, atol=0.01)
 
 
 def test_small_people_are_found_and_those_of_twenty_pixels_left(people):

@@ -18,7 +18,7 @@ def run_demo(
     rig: options.Rig = None,
     image_size: options.ImageSize = None,
     skeleton: options.SkeletonName = None,
-    checkpoint: options.Model = "shipped",
+    checkpoint: options.LiftingModel = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
 ) -> None:
@@ -27,7 +27,8 @@ def run_demo(
     from unihpe.show.demo import demo
 
     size = options.parse_size(image_size)
-    model = load(checkpoint, device)
+    own = "shipped" if path is None else "shipped:lifting"
+    model = load(checkpoint or own, device)
     shown = demo(model, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
     files = shown.write(out)
     for note in shown.notes:

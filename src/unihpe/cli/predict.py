@@ -2,13 +2,16 @@
 
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 from typer import Argument, Option
 
 from unihpe.cli import options
 from unihpe.cli.options import console
 from unihpe.errors import InputError, number_of, printable
+
+if TYPE_CHECKING:
+    from unihpe.inference.results import Results
 
 UNITS = "pixels, shares, centred or screen"  # `inputs.detections.Units`: here, torch comes later
 UNSURE = "Joints below are missing; default 0.2."
@@ -56,7 +59,7 @@ def predict(
     asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    own = "shipped:lifting" if picture is None else "shipped"
+    own = "shipped" if picture and keypoints else "shipped:lifting"
     predicted = predict_files(load(checkpoint or own, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
     if results is None:
@@ -68,9 +71,18 @@ def predict(
         console.print(f"Note: {printable(note)}.")
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     written = write_files(out / "poses", f"unihpe: {name}", results, None, photo)
-    console.print(f"Focal length {results.focal_source}.")
-    if made := list(compress(results.skeleton.joints, results.synthesised)):
-        console.print(f"Joints made from others: {', '.join(made)}.")
+    _say_how(results)
     console.print(f"Poses: {written[2]}, {written[3]}.")
     console.print(f"Pictures: {written[0]}, {written[1]}.")
     options.leave_skipped(predicted.skipped)
+
+
+def _say_how(results: "Results") -> None:
+    """Print what the poses rest on."""
+    from unihpe.people.keypoints import THUNDER
+
+    if THUNDER in results.estimate:
+        console.print(f"{THUNDER}, lifted.")
+    console.print(f"Focal length {results.focal_source}.")
+    if made := list(compress(results.skeleton.joints, results.synthesised)):
+        console.print(f"Joints made from others: {', '.join(made)}.")

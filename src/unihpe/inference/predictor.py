@@ -18,14 +18,17 @@ from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError, require_count
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import Results, results_of
+from unihpe.inputs.boxes import checked_corners, require_a_box_each
 from unihpe.inputs.calibration import Lens
-from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture
+from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture, names_of
+from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
 from unihpe.io.picture import Picture
 from unihpe.model.checkpoint import Card
 from unihpe.model.unihpe import UniHPE
 from unihpe.people.find import Found, find
+from unihpe.people.keypoints import people_in
 
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
 
@@ -130,6 +133,9 @@ class Predictor:
     ) -> Results:
         """A picture's people to 2D and 3D poses.
 
+        A model without an image encoder lifts the keypoints that MoveNet Thunder sees, or those
+        that are given; whom it cannot lift it leaves out, as `person` then tells.
+
         Args:
             picture: RGB (H, W, 3) uint8, or a picture file: its path, bytes or file object.
             boxes: (N, 4), left, top, right, bottom, pixels; or "whole", the picture as it is; else
@@ -144,18 +150,50 @@ class Predictor:
             picture ("image"), from the keypoints ("2d") and from both ("fused") side by side.
 
         Raises:
-            InputError: for a model without an image encoder, a picture that cannot be read or in
-                which nobody is found, a box not finite, below a pixel, outside the picture or far
-                beyond it, a focal length that no lens has, keypoints that `lift` would refuse, or
-                not as many, or names, as boxes.
+            InputError: for a picture that cannot be read or in which nobody is found, or nobody
+                can be lifted, a box not finite, below a pixel, outside the picture or far beyond
+                it, a focal length that no lens has, keypoints that `lift` would refuse, or not as
+                many, or names, as boxes.
         """
-        pixels, people, own = checked_picture(picture), None, self.skeleton
+        pixels, people = checked_picture(picture), None
+        where: Numbers | Found | None = boxes
         if keypoints is not None:
             people = checked_keypoints(keypoints, pixels.shape[1::-1], skeleton, confidence)
-        elif boxes is None:
-            boxes = self._found(pixels)
-        given = from_picture(pixels, boxes, people, own, focal, name, person)
+        elif where is None:
+            where = self._found(pixels)
+        given, _ = self.evidence(pixels, where, people, focal, name=name, person=person)
         return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
+
+    def evidence(
+        self,
+        picture: PictureLike,
+        boxes: Numbers | Found | None,
+        people: Keypoints | None = None,
+        focal: Focal = None,
+        *,
+        name: str = "picture",
+        person: Sequence[str] | None = None,
+        min_confidence: float = MIN_CONFIDENCE,
+    ) -> tuple[Evidence, list[str]]:
+        """A picture's people as this model takes them, and who cannot be lifted, in words.
+
+        A model that knows keypoints alone takes `people`, or those whom MoveNet Thunder sees in
+        the boxes, joints below `min_confidence` missing. InputError as `predict`.
+        """
+        if self.model.image_encoder is not None:
+            corners = torch.from_numpy(boxes.boxes) if isinstance(boxes, Found) else boxes
+            given = from_picture(picture, corners, people, self.skeleton, focal, name, person)
+            return given, []
+        if people is not None:
+            if boxes is not None and not isinstance(boxes, Found):
+                corners = checked_corners(boxes, checked_picture(picture))
+                require_a_box_each(len(corners), len(people))
+            names = (name,) * len(people), names_of(len(people), person)
+            people = replace(people, image=names[0], person=names[1])
+            return from_keypoints(people, self.skeleton, focal), []
+        seen = people_in(picture, boxes, name, person, min_confidence, self.device)
+        people, left_out = self.liftable(seen)
+        return from_keypoints(people, self.skeleton, focal), left_out
 
     def predict_crops(self, frames: Frames, options: Options = PLAIN, **changes: Any) -> Results:
         """`predict` for people with crops, boxes and cameras; `changes` as in `lift_file`."""
@@ -227,15 +265,14 @@ class Predictor:
         return root_relative(drawn[:, 0], self.skeleton).cpu()
 
     def find(self, picture: PictureLike) -> Found:
-        """The people in a picture that this model can look at, as `unihpe.people.find`."""
-        self._require_image_encoder()
+        """The people in a picture, as `unihpe.people.find`."""
         return find(picture, self.device)
 
-    def _found(self, pixels: Picture) -> Tensor:
+    def _found(self, pixels: Picture) -> Found:
         found = self.find(pixels)
         if not len(found):
             raise InputError('nobody found in the picture: give boxes, or boxes="whole"')
-        return torch.from_numpy(found.boxes)
+        return found
 
     def _require_image_encoder(self) -> None:
         if self.model.image_encoder is None:

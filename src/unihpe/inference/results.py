@@ -82,6 +82,7 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
     if samples is not None:
         rooted = root_relative(samples.flatten(0, 1), skeleton)
         samples = rooted.unflatten(0, samples.shape[:2]).cpu()
+    estimate = f"{how}, mean with the mirrored one" if flip else how
     return Results(
         skeleton=skeleton,
         pose=pose,
@@ -97,7 +98,7 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
         samples=samples,
         spread=None if samples is None else spread(samples),
         radii=None if made.radii is None else made.radii.cpu(),
-        estimate=f"{how}, mean with the mirrored one" if flip else how,
+        estimate="; ".join(filter(None, [estimate, given.source])),
         paths=paths if len(ways) > 1 else {},
     )
 

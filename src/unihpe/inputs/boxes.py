@@ -48,16 +48,22 @@ def _coco_boxes(content: Any) -> dict[str, Corners]:
 
 
 def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
-    """Padded boxes (N, 4) from corners (N, 4) or (4,); without any, or of the word for it, the
+    """Padded boxes (N, 4), centres and sizes, from corners; without any, or of the word for it, the
     picture as it is."""
+    padding = {"padding": 1.0} if means_whole(boxes) else {}
+    return box_from_corners(checked_corners(boxes, pixels), **padding)
+
+
+def checked_corners(boxes: Numbers | None, pixels: Picture) -> Tensor:
+    """Corners (N, 4) of boxes (N, 4) or (4,); without any, or of the word for it, the picture's."""
     height, width = (float(side) for side in pixels.shape[:2])
-    if boxes is None or (isinstance(boxes, str) and boxes == WHOLE):
-        return box_from_corners(torch.tensor([[0.0, 0.0, width, height]]), padding=1.0)
+    if boxes is None or means_whole(boxes):
+        return torch.tensor([[0.0, 0.0, width, height]])
     corners = floats(boxes, "boxes")
     corners = corners[None] if corners.shape == (4,) else corners
     if (shape := tuple(corners.shape))[1:] != (4,) or not len(corners):
         raise InputError(f"boxes must be (N, 4), left, top, right, bottom; not {shape}")
-    box = box_from_corners(corners)
+    box_from_corners(corners)  # raises where they are none
     for n, (left, top, right, bottom) in enumerate(corners.tolist()):
         if right <= 0 or bottom <= 0 or left >= width or top >= height:
             raise InputError(f"box {n} lies outside the {width:g} × {height:g} picture")
@@ -67,7 +73,11 @@ def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
         beyond = max(-left, right - width) / width, max(-top, bottom - height) / height
         if max(beyond) > FARTHEST:
             raise InputError(f"box {n} reaches more than {FARTHEST} pictures away from the picture")
-    return box
+    return corners
+
+
+def means_whole(boxes: Numbers | None) -> bool:
+    return boxes is None or (isinstance(boxes, str) and boxes == WHOLE)
 
 
 def corners_round(joints: Converted) -> Tensor:

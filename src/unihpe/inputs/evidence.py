@@ -35,6 +35,7 @@ class Evidence:
     person: tuple[str, ...]
     focal_given: bool = True
     keypoints: Converted | None = None  # as given, in the model's joints and pixels
+    source: str = ""  # of keypoints, as they say
     pixels: Picture | None = None  # the picture, of which `parts` cuts out the boxes
 
     def parts(self) -> Iterator[Batch]:
@@ -56,7 +57,8 @@ def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: Focal) -> Evide
     points = _as_seen_straight(joints, camera, skeleton, focal)
     frames = Frames(points, joints.confidence, None, camera, group, index)
     batch, names = prepare(frames, skeleton), (people.image, people.person)
-    return Evidence(batch, (Modality.POSE_2D,), camera, *names, focal is not None, joints)
+    given = focal is not None
+    return Evidence(batch, (Modality.POSE_2D,), camera, *names, given, joints, people.source)
 
 
 def from_crops(frames: Frames, skeleton: Skeleton) -> Evidence:
@@ -92,7 +94,7 @@ def from_picture(
         points = torch.where(seen, to_box(points, straight), 0.0)
         batch = replace(batch, keypoints=points, confidence=joints.confidence)
     names = (name,) * count, names_of(count, person)
-    return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels)
+    return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels=pixels)
 
 
 def _as_seen_straight(

@@ -8,14 +8,12 @@ from typing import NamedTuple, TypeGuard
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError, listing
 from unihpe.inputs.boxes import WHOLE, Corners, read_boxes, require_a_box_each
-from unihpe.inputs.checks import Focal
 from unihpe.inputs.detections import Detections, Hints, Person, Size
-from unihpe.inputs.evidence import Evidence, from_picture
 from unihpe.inputs.keypoint_files import read_detections
-from unihpe.inputs.keypoints import liftable_rows
+from unihpe.inputs.keypoints import Keypoints, liftable_rows
 from unihpe.inputs.names import pictures_by_name
 from unihpe.inputs.pixels import in_pixels
-from unihpe.io.picture import pictures_in, read_picture
+from unihpe.io.picture import Picture, pictures_in, read_picture
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,11 @@ class Files:
 
 
 class _Given(NamedTuple):
-    """A picture's people who can be lifted, if they are to be; who cannot; and what to say."""
+    """A picture, its people who can be lifted, if they are to be; who cannot; what to say."""
 
-    evidence: Evidence
+    pixels: Picture
+    boxes: Corners | None  # None: round the keypoints, or the picture as it is
+    people: Keypoints | None
     left_out: list[str]
     notes: list[str]
 
@@ -63,7 +63,7 @@ class _Pictures:
             known = {name: own.people for name, own in self.detections.items()}
         return sum(len(known.get(path.name, [path])) for path in self.paths)
 
-    def given(self, path: Path, skeleton: Skeleton, focal: Focal) -> _Given:
+    def given(self, path: Path, skeleton: Skeleton) -> _Given:
         """What there is of a picture.
 
         Raises:
@@ -80,18 +80,15 @@ class _Pictures:
         size = float(pixels.shape[1]), float(pixels.shape[0])
         notes = _size_notes(self.files.how.size, size, name)
         if marked is None:
-            return _Given(from_picture(pixels, boxes, None, skeleton, focal, name), [], notes)
+            return _Given(pixels, boxes, None, [], notes)
         _require_same_size(marked, size)
         people = in_pixels(marked, "", size)
         if boxes is not None:
             require_a_box_each(len(boxes), len(marked.people))
             boxes = [boxes[n] for n in people.rows]
         rows, left_out = liftable_rows(people, skeleton)
-        people, boxes = people.select(rows), [boxes[n] for n in rows] if boxes else None
-        person = people.person
-        return _Given(
-            from_picture(pixels, boxes, people, skeleton, focal, name, person), left_out, notes
-        )
+        boxes = [boxes[n] for n in rows] if boxes else None
+        return _Given(pixels, boxes, people.select(rows), left_out, notes)
 
 
 def _size_notes(said: Size | None, size: Size, name: str) -> list[str]:

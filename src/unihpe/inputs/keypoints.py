@@ -30,6 +30,7 @@ class Keypoints:
     left_out: tuple[str, ...] = ()  # whom their file has but nobody can read, and why
     rows: tuple[int, ...] = ()  # of them in their file, if some were left out
     notes: tuple[str, ...] = ()  # how their file was taken, where people should know of it
+    source: str = ""  # what made them of a picture, in words; "" where they were given
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -89,6 +90,7 @@ def checked_people(people: Keypoints) -> Keypoints:
     checked = checked_keypoints(points, size, skeleton, people.confidence)
     image, person = (names_of(len(checked), names) for names in (people.image, people.person))
     said = replace(checked, left_out=people.left_out, rows=people.rows, notes=people.notes)
+    said = replace(said, source=people.source)
     return replace(said, image=image, person=person)
 
 

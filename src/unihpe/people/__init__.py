@@ -1,5 +1,6 @@
-"""Who is in a picture."""
+"""Who is in a picture, and where their joints are."""
 
-from unihpe.people.find import Found, find
+from unihpe.people.find import Found, find, keypoints_in
+from unihpe.people.keypoints import people_in
 
-__all__ = ["Found", "find"]
+__all__ = ["Found", "find", "keypoints_in", "people_in"]

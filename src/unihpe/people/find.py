@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unihpe.inputs.checks import PictureLike, checked_picture
+from unihpe.inputs.boxes import checked_corners, means_whole
+from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
 from unihpe.io.picture import Picture
 from unihpe.model.backbones import PoseNetwork, everybody, open_pose_network, single_pose
 from unihpe.model.backbones.movenet import JOINTS
@@ -31,7 +32,7 @@ STEP = 2 / 3  # from one to the next, in lengths
 SMALLEST = 32.0  # pixels, root of the area: of a smaller person no pose can be told
 LIKELY = 0.2  # multipose's least score
 ROOM, SQUARE = 1.15, 256  # of what Thunder sees: side over the box's longer side, and in pixels
-AT_ONCE = 16  # squares
+AT_ONCE, LARGEST = 16, 4096  # squares; and pixels of the picture across one, or it is shrunk
 SURE = 0.22  # least score of a person, see `find`
 OVERLAP = 0.5  # intersection over union of boxes that are one person's
 REPEATED = 0.8  # and of those that Thunder need not tell apart
@@ -51,6 +52,8 @@ class Found:
 
     boxes: Floats  # (N, 4), left, top, right, bottom, pixels of the picture, inside it
     scores: Floats  # (N,), 0 to 1: how sure
+    keypoints: Floats  # (N, 17, 2), COCO's joints, pixels of the picture, as `keypoints_in`
+    confidence: Floats  # (N, 17), scores of them, 0 to 1
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -67,7 +70,7 @@ def find(picture: PictureLike, device: str | torch.device = "cpu") -> Found:
     """
     pixels, device = checked_picture(picture), torch.device(device)
     people = _proposed(pixels, device)
-    points, joints = _joints_in(pixels, people.boxes, device)
+    points, joints = _joints_in(pixels, people.boxes, ROOM, device)
     scores = np.sqrt(people.scores * np.sqrt(people.joints * joints).mean(1))
     sure = scores > SURE
     people, scores, points, joints = people[sure], scores[sure], points[sure], joints[sure]
@@ -76,7 +79,31 @@ def find(picture: PictureLike, device: str | torch.device = "cpu") -> Found:
     same = _shared(people.boxes, people.points, np.ones_like(seen)) > SHARED[1]
     same = (same | weaker) & (_shared(people.boxes, points, seen) > SHARED[0])
     chosen = _one_of_each((union > OVERLAP) | (same & (smaller > INSIDE)), scores)
-    return Found(people.boxes[chosen], scores[chosen])
+    parts = people.boxes, scores, points, joints
+    return Found(*(part[chosen] for part in parts))
+
+
+@torch.inference_mode()
+def keypoints_in(
+    picture: PictureLike, boxes: Numbers | None = None, device: str | torch.device = "cpu"
+) -> tuple[Floats, Floats]:
+    """COCO's 17 joints of the person in each box, by MoveNet Thunder.
+
+    Args:
+        picture: as `find`.
+        boxes: (N, 4), left, top, right, bottom, pixels; without them, or "whole": one person, who
+            fills the picture.
+
+    Returns:
+        (N, 17, 2), pixels of the picture, and scores (N, 17), 0 to 1. Joints out of sight are
+        guessed, with low scores; joints outside the box are another's, with score 0.
+
+    InputError for a picture that cannot be read, boxes that are none, or a missing network's file.
+    """
+    pixels, device = checked_picture(picture), torch.device(device)
+    corners = checked_corners(boxes, pixels).double().numpy()
+    inside = corners.reshape(-1, 2, 2).clip(0, pixels.shape[1::-1]).reshape(-1, 4)
+    return _joints_in(pixels, inside, 1.0 if means_whole(boxes) else ROOM, device)
 
 
 @dataclass(frozen=True)
@@ -144,12 +171,14 @@ def _multipose(part: Picture, corner: NDArray[Any], side: int, device: torch.dev
     return _People(inside.reshape(-1, 4), scores, points * (whole / size) + corner, joints)
 
 
-def _joints_in(pixels: Picture, boxes: Floats, device: torch.device) -> tuple[Floats, Floats]:
+def _joints_in(
+    pixels: Picture, boxes: Floats, room: float, device: torch.device
+) -> tuple[Floats, Floats]:
     """The joints that Thunder sees in boxes: (N, 17, 2), pixels of the picture, and scores, which
-    are 0 outside."""
+    are 0 outside; a square that it sees has `room` times the box's longer side."""
     points, sure = [np.zeros((0, JOINTS, 2))], [np.zeros((0, JOINTS))]
     for some in np.split(boxes, range(AT_ONCE, len(boxes), AT_ONCE)) if len(boxes) else ():
-        squares = [_square(pixels, box) for box in some]
+        squares = [_square(pixels, box, room) for box in some]
         maps = _network("thunder", device)(_tensor([square for square, *_ in squares], device))
         own, scores = (x.cpu().double().numpy() for x in single_pose(maps))
         corners = np.array([corner for _, corner, _ in squares])[:, None]
@@ -161,10 +190,18 @@ def _joints_in(pixels: Picture, boxes: Floats, device: torch.device) -> tuple[Fl
     return every, np.where(((every >= low) & (every <= high)).all(-1), scores, 0.0)
 
 
-def _square(pixels: Picture, box: Floats) -> tuple[NDArray[Any], NDArray[np.intp], float]:
+def _square(
+    pixels: Picture, box: Floats, room: float = ROOM
+) -> tuple[NDArray[Any], NDArray[np.intp], float]:
     """What Thunder sees of a box: a square, black outside the picture, its corner (x, y) in the
     picture, and how many pixels of that one of its own is."""
-    side = int(np.ceil(ROOM * (box[2:] - box[:2]).max()))
+    side = int(np.ceil(room * (box[2:] - box[:2]).max()))
+    if side > LARGEST:  # of a long picture, the square would not fit into memory
+        fewer = -(-side // LARGEST)
+        size = [-(-edge // fewer) for edge in pixels.shape[1::-1]]
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        square, corner, scale = _square(small.astype(np.uint8), box / fewer, room)
+        return square, corner * fewer, scale * fewer
     corner = np.round((box[:2] + box[2:] - side) / 2).astype(int)
     low, high = corner.clip(0), (corner + side).clip(0, pixels.shape[1::-1])
     part = pixels[low[1] : high[1], low[0] : high[0]]

@@ -6,10 +6,10 @@ from pathlib import Path
 from unihpe.errors import InputError
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inference.results import Results
-from unihpe.inputs.boxes import Corners
 from unihpe.inputs.files import Files, open_pictures
 from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.io.picture import read_picture
+from unihpe.people.find import Found
 
 HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
 
@@ -44,38 +44,49 @@ def predict_files(
         options = _with_samples(options, samples, len(people))
         return _Predicted(predictor.lift_file(people, options), left_out, notes, {})
     pictures = open_pictures(files, files.picture)
+    found = _find_in(pictures.paths, predictor) if files.seeks else {}
     if files.seeks:
-        pictures = replace(pictures, boxes=_find_in(pictures.paths, predictor))
+        boxes = {name: people.boxes.tolist() for name, people in found.items()}
+        pictures = replace(pictures, boxes=boxes)
     options = _with_samples(options, samples, pictures.people)
     parts, skipped, notes, used = [], [*pictures.left_out], [*pictures.notes], {}
     for path in pictures.paths:
         try:
-            given = pictures.given(path, predictor.skeleton, options.focal)
+            given = pictures.given(path, predictor.skeleton)
+            evidence, left_out = predictor.evidence(
+                given.pixels,
+                found.get(path.name, given.boxes),
+                given.people,
+                options.focal,
+                name=path.name,
+                person=given.people.person if given.people else None,
+                min_confidence=files.how.min_confidence,
+            )
         except InputError as error:
             named = str(error).startswith((str(path), path.name))
             skipped.append(str(error) if named else f"{path.name}: {error}")
             continue
-        parts.append(predictor.answer(given.evidence, options))
+        parts.append(predictor.answer(evidence, options))
         used[path.name] = path
-        skipped += given.left_out
+        skipped += given.left_out + left_out
         notes += given.notes
-    if not parts and files.seeks and pictures.boxes and not any(pictures.boxes.values()):
+    if not parts and found and not any(map(len, found.values())):
         return _Predicted(None, skipped, notes, {})
     if not parts:
         raise InputError(f"no picture to predict from: {skipped[-1]}")
     return _Predicted(Results.join(parts), skipped, notes, used)
 
 
-def _find_in(paths: list[Path], predictor: Predictor) -> dict[str, Corners]:
-    """The boxes of the people in each picture that can be read, by its name."""
-    boxes: dict[str, Corners] = {}
+def _find_in(paths: list[Path], predictor: Predictor) -> dict[str, Found]:
+    """The people in each picture that can be read, by its name."""
+    found: dict[str, Found] = {}
     for path in paths:
         try:
             pixels = read_picture(path)
         except InputError:
             continue  # said when the picture's turn comes
-        boxes[path.name] = predictor.find(pixels).boxes.tolist()
-    return boxes
+        found[path.name] = predictor.find(pixels)
+    return found
 
 
 def _with_samples(options: Options, samples: int | None, people: int) -> Options:
