@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+import unihpe.model.unihpe
 from unihpe.body.batch import Modality, chosen
 from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import get_skeleton
@@ -67,8 +68,11 @@ def test_a_missing_joints_place_does_not_matter(batch):
     assert_close(embeddings[0].norm(dim=1), torch.ones(40))
 
 
+@pytest.mark.parametrize("rows", [32_768, 10])
 @pytest.mark.parametrize("name", ["auto", "euler-maruyama"])
-def test_nobodys_hypotheses_depend_on_company(batch, name):
+def test_nobodys_hypotheses_depend_on_company(batch, monkeypatch, name, rows):
+    """Neither where all are drawn at once, nor two at a time."""
+    monkeypatch.setattr(unihpe.model.unihpe, "ROWS", rows)
     model = small()
 
     def drawn(rows):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from unihpe.body.batch import Batch, Modality
 from unihpe.body.rays import into_ray, out_of_ray
+from unihpe.diffusion.parametrisation import Denoiser
 from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
 from unihpe.model.bone_encoder import BonePoseEncoder
 from unihpe.model.error_head import ErrorHead
@@ -20,6 +21,7 @@ from unihpe.model.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
 
 PoseEncoder = TransformerPoseEncoder | MLPPoseEncoder | BonePoseEncoder
 Decoder = DiffusionDecoder | MLPDecoder
+ROWS = 32_768  # poses that are drawn at once, which bounds the memory that drawing takes
 # The weight of each kind of evidence where several are fused: keypoints say where joints are far
 # better than a small network sees it; the picture adds which way limbs point (docs/results.md).
 TRUST = {Modality.IMAGE: 0.05, Modality.POSE_2D: 0.95, Modality.POSE_3D: 1.0}
@@ -208,20 +210,26 @@ class UniHPE(nn.Module):
         decoder, people = self.decoder(target), embedding.shape[0]
         if isinstance(decoder, MLPDecoder):
             raise ValueError("an MLP decoder has one answer, and cannot be sampled")
-        first = 1 if alike else people
+        first, device = 1 if alike else people, embedding.device
         noise = prior_noise(decoder.diffusion.path, (samples, first, *decoder.shape), generator)
-        noise = noise.to(embedding.device).expand(samples, people, *decoder.shape)
-        prepared = decoder.network.prepare(embedding, source, box, drop).repeat(samples, 1)
-        denoise = decoder.denoiser(prepared)
-
-        def denoise_all(x: Tensor, t: Tensor) -> Tensor:
-            return cast(Tensor, denoise(x.flatten(0, 1), t).unflatten(0, (samples, people)))
-
+        noise = noise.to(device).expand(samples, people, *decoder.shape)
+        prepared = decoder.network.prepare(embedding, source, box, drop)
         if not alike:  # flat, so that a sampler's own noise is everybody's own, too
+            denoise = decoder.denoiser(prepared.repeat(samples, 1))
             flat = sampler(denoise, decoder.diffusion, noise.flatten(0, 1))
             return self._outside(flat.unflatten(0, (samples, people)), target, box)
-        poses = sampler(denoise_all, decoder.diffusion, noise)
-        return self._outside(poses, target, box)
+        parts, state = [], generator.get_state()
+        for rows in torch.arange(people, device=device).split(max(1, ROWS // samples)):
+            generator.set_state(state)  # a sampler's own noise is the same for all, too
+            denoise = _of_samples(decoder, prepared[rows].repeat(samples, 1))
+            parts.append(sampler(denoise, decoder.diffusion, noise[:, rows]))
+        return self._outside(torch.cat(parts, dim=1), target, box)
+
+
+def _of_samples(decoder: DiffusionDecoder, prepared: Tensor) -> Denoiser:
+    """x̂₀ of poses (samples, people, J, C), of conditions (samples · people, ·)."""
+    denoise = decoder.denoiser(prepared)
+    return lambda x, t: denoise(x.flatten(0, 1), t).unflatten(0, x.shape[:2])
 
 
 def use_running_statistics(module: nn.Module) -> list[nn.Module]:
