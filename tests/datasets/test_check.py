@@ -1,11 +1,13 @@
 """The check of a data set's folder: what it reports of whole sets, and what it finds wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import write_motion
 from miniatures import (
     write_3dhp_test,
     write_3dhp_train,
@@ -18,10 +20,10 @@ from miniatures import (
 from PIL import Image
 
 from unihpe.body.skeleton import other_side
-from unihpe.datasets import motion
 from unihpe.datasets.check import check
 from unihpe.datasets.human36m.reader import open_human36m
 from unihpe.datasets.human36m.views import pictures as human36m_pictures
+from unihpe.datasets.motion import bvh as bvh_reader
 from unihpe.datasets.motion.source import open_motion
 from unihpe.datasets.proofs import _fit_pinhole, legs_of, unit_of
 from unihpe.datasets.source import Source
@@ -334,7 +336,7 @@ def test_a_sheet_of_stick_figures(unihpe, tmp_path, motion_file):
 def test_motion_is_checked_with_a_rig_of_ones_own(shared_data, tmp_path):
     bvh = next((shared_data / "cmu_mocap" / "bvh").glob("*.bvh"))
     plain = check("motion", bvh)
-    rigs = sorted(Path(motion.__file__).with_name("rigs").iterdir())
+    rigs = sorted(Path(bvh_reader.__file__).with_name("rigs").iterdir())
     fitting = []
     for rig in rigs:
         try:
@@ -344,3 +346,13 @@ def test_motion_is_checked_with_a_rig_of_ones_own(shared_data, tmp_path):
     assert plain in fitting and len(fitting) < len(rigs)
     with pytest.raises(InputError, match="--rig names the joints of BVH files; human36m has none"):
         check("human36m", tmp_path, rig=rigs[0])
+
+
+@pytest.mark.parametrize(
+    ("turned", "said"), [([0, 2, 1], "heads are above ankles along +z"), ([0, 1, 2], "")]
+)
+def test_motion_with_another_axis_up_is_told(motion, tmp_path, turned, said):
+    other = replace(motion, poses=motion.poses[..., turned])
+    report = check("motion", write_motion(tmp_path / "motion.npz", other))
+    found = [problem for problem in report["problems"] if "above ankles" in problem]
+    assert (said in found[0]) if said else not found

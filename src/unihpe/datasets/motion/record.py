@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from unihpe.body.batch import evenly_spaced
-from unihpe.body.skeleton import get_skeleton
+from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.dataset import DataSet
 from unihpe.datasets.motion.source import MotionSource, open_motion, together
 from unihpe.datasets.proofs import CHECKED_POSES, first_leg, legs_of, thigh_length, unit_of
@@ -41,6 +43,9 @@ def _check_motion(root: Path, rig: Path | None = None) -> dict[str, Any]:
         thigh = f"a thigh is {thigh_length(some, skeleton):.4g} mm long"
         remedy = "poses must be in millimetres; of BVH, correct unit_mm of the rig"
         problems.append(f"{thigh}: {remedy}")
+    if (up := _up_of(some, skeleton)) != "+y":
+        remedy = "poses must have y up; of BVH, correct `up` of the rig"
+        problems.append(f"heads are above ankles along {up}: {remedy}")
     return {
         "layout": "motion npz" if root.suffix == ".npz" else "BVH",
         "frames": len(motion),
@@ -54,6 +59,15 @@ def _check_motion(root: Path, rig: Path | None = None) -> dict[str, Any]:
         "notes": [f"{len(motion.names)} motions; splits: {', '.join(sorted(set(motion.splits)))}"],
         "problems": problems,
     }
+
+
+def _up_of(poses: Tensor, skeleton: Skeleton) -> str:
+    """The axis, with its sign, along which heads are above ankles in most poses (N, J, 3)."""
+    ankles = [skeleton.index(f"{side}_ankle") for side in ("left", "right")]
+    rise = poses[:, skeleton.index("head")] - poses[:, ankles].mean(1)
+    axis = rise.abs().argmax(1)
+    signed = 2 * axis + (rise.gather(1, axis[:, None])[:, 0] < 0)
+    return ("+x", "-x", "+y", "-y", "+z", "-z")[int(signed.mode().values)]
 
 
 def _files(root: Path) -> list[Path]:
