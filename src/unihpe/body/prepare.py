@@ -7,7 +7,7 @@ from unihpe.body.batch import FEWEST_JOINTS, Batch, Frames
 from unihpe.body.boxes import box_from_keypoints, box_token, to_box
 from unihpe.body.camera import default_focal
 from unihpe.body.mirror import mirrored
-from unihpe.body.skeleton import Skeleton
+from unihpe.body.skeleton import Skeleton, without_side
 from unihpe.errors import InputError
 
 # What a picture's edge or an obstacle hides together: the side, and the joints' names without it.
@@ -69,7 +69,7 @@ def _hidden_parts(
 
 def is_in(joint: str, side: str, names: frozenset[str]) -> bool:
     """Whether a joint belongs to a part."""
-    name = joint.removeprefix("left_").removeprefix("right_")
+    name = without_side(joint)
     return name in names and (side == "both" or joint.startswith(side))
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from unihpe.body.skeleton import Skeleton, side_of
+from unihpe.body.skeleton import Skeleton, side_of, without_side
 
 # Standard deviations. Of lengths in logarithms: what all bones of a part share, and each bone.
 PART, BONE, ASYMMETRY = 0.06, 0.08, 0.01
@@ -58,7 +58,7 @@ class Bodies:
         def normal(columns: int) -> Tensor:
             return torch.randn(people, columns, generator=generator)
 
-        names = [_without_side(joint) for joint in skeleton.joints]
+        names = [without_side(joint) for joint in skeleton.joints]
         parts = sorted(set(PARTS.values()))
         of_joint = [parts.index(PARTS.get(name, "trunk")) for name in names]
         deviation = torch.tensor([WIDTHS.get(name, BONE) for name in names])
@@ -119,7 +119,3 @@ def _alike(normal: Callable[[int], Tensor], skeleton: Skeleton) -> Tensor:
     drawn = normal(len(skeleton))
     first = [min(n, other) for n, other in enumerate(skeleton.mirror)]
     return drawn[:, first]
-
-
-def _without_side(joint: str) -> str:
-    return joint.removeprefix("left_").removeprefix("right_")

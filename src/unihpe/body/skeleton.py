@@ -1,7 +1,7 @@
 """Joint sets by name: the one place where joints have numbers."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -55,6 +55,10 @@ class Skeleton:
         parents = (self.parent_of.get(joint) for joint in self.joints)
         return tuple((self.index(parent), n) for n, parent in enumerate(parents) if parent)
 
+    def only(self, columns: Sequence[int]) -> "Skeleton":
+        """Some of its joints, by column, as a set of their own."""
+        return skeleton(f"some of {self.name}", " ".join(self.joints[n] for n in columns))
+
     def select_from(self, other: "Skeleton") -> list[int]:
         """Columns of `other` that give this skeleton; InputError naming joints that it lacks."""
         if missing := [joint for joint in self.joints if joint not in other.joints]:
@@ -66,6 +70,11 @@ def other_side(joint: str) -> str:
     """The joint's name on the other side of the body; itself for joints without a side."""
     side, _, name = joint.partition("_")
     return {"left": f"right_{name}", "right": f"left_{name}"}.get(side, joint)
+
+
+def without_side(joint: str) -> str:
+    """The joint's name without left_ or right_."""
+    return joint.removeprefix("left_").removeprefix("right_")
 
 
 def side_of(joint: str) -> str:

@@ -40,13 +40,9 @@ def evaluate(
     from unihpe.model.checkpoint import checkpoint_file
     from unihpe.runs.evaluate import evaluate_checkpoint, write_report
 
-    for option, value, known in (
-        ("two-d", two_d, ("exact", "detected", "coco")),
-        ("cameras", cameras, ("fixed", "free")),
-        ("by", by, ("source", "posture")),
-    ):
-        if value not in known:
-            raise InputError(f"--{option} {value}: it is {' or '.join(known)}")
+    options.one_of(two_d, "--two-d", ("exact", "detected", "coco"))
+    options.one_of(cameras, "--cameras", ("fixed", "free"))
+    options.one_of(by, "--by", ("source", "posture"))
     if protocol is not None and not (split is None and stride is None):
         raise InputError("--protocol says which split and stride: leave --split and --stride out")
     checkpoint_file(checkpoint)  # before the data: whether there is one

@@ -3,8 +3,6 @@
 Each share is of the people of a batch; all are off by default.
 """
 
-from itertools import pairwise
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -15,9 +13,15 @@ from unihpe.body.conversions import convert
 from unihpe.body.postures import KINDS, postures
 from unihpe.body.proportions import trunk_axes
 from unihpe.body.skeleton import Skeleton, side_of
-from unihpe.body.skeleton import skeleton as named
 from unihpe.body.virtual_cameras import uniform
 from unihpe.settings import Settings
+
+# Joints that move together when limbs are exchanged, from the trunk outwards.
+LIMBS = (
+    ("left_elbow", "left_wrist"),
+    ("right_elbow", "right_wrist"),
+    ("left_knee", "left_ankle", "right_knee", "right_ankle"),
+)
 
 
 class Variety(Settings):
@@ -62,8 +66,7 @@ def by_limbs(
     if not share:
         return keypoints, confidence
     limbs = [n for n, joint in enumerate(skeleton.joints) if side_of(joint) != "centre"]
-    own = named("limbs", " ".join(skeleton.joints[n] for n in limbs))
-    made = convert(keypoints[:, limbs], confidence[:, limbs], own, skeleton)
+    made = convert(keypoints[:, limbs], confidence[:, limbs], skeleton.only(limbs), skeleton)
     draws = torch.rand(len(keypoints), 2, generator=rng) < torch.tensor([share, 0.5])
     score = torch.where(draws[:, 1:] & torch.tensor(made.synthesised), 0.0, made.confidence)
     chosen = draws[:, :1] & ((score > 0).sum(1, keepdim=True) >= FEWEST_JOINTS)
@@ -97,32 +100,16 @@ def recombined(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Gener
     root = world[:, [skeleton.index("pelvis")]]
     own = (world - root) @ axes.mT  # in the trunk's axes
     result = own.clone()
-    for limb in _limbs(skeleton):
+    for limb in LIMBS:
         partner = torch.randperm(len(world), generator=rng)
         swap = (torch.rand(len(world), generator=rng) < 0.5)[:, None]
-        for parent, child in limb:
+        for joint in limb:
+            parent, child = skeleton.index(skeleton.parent_of[joint]), skeleton.index(joint)
             bone, other = own[:, child] - own[:, parent], (own[:, child] - own[:, parent])[partner]
             other = other * (bone.norm(dim=-1) / other.norm(dim=-1).clamp_min(1e-6))[:, None]
             result[:, child] = result[:, parent] + torch.where(swap, other, bone)
     chosen = (torch.rand(len(world), generator=rng) < share)[:, None, None]
     return torch.where(chosen, result @ axes + root, world)
-
-
-def _limbs(skeleton: Skeleton) -> list[list[tuple[int, int]]]:
-    """Chains of (parent, child) columns that move together: an arm each, and the legs."""
-    chains = (
-        ("left_shoulder", "left_elbow", "left_wrist"),
-        ("right_shoulder", "right_elbow", "right_wrist"),
-        ("left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle"),
-    )
-    return [
-        [
-            (skeleton.index(a), skeleton.index(b))
-            for a, b in pairwise(chain)
-            if skeleton.parent_of.get(b) == a
-        ]
-        for chain in chains
-    ]
 
 
 def turned(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Generator) -> Tensor:
@@ -132,6 +119,5 @@ def turned(world: Tensor, skeleton: Skeleton, share: float, rng: torch.Generator
     quaternion = torch.randn(len(world), 4, generator=rng)
     root = world[:, [skeleton.index("pelvis")]]
     rotated = (world - root) @ rotation_of(quaternion).mT + root
-    return torch.where(
-        (torch.rand(len(world), generator=rng) < share)[:, None, None], rotated, world
-    )
+    chosen = torch.rand(len(world), generator=rng) < share
+    return torch.where(chosen[:, None, None], rotated, world)

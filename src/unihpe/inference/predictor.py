@@ -20,7 +20,7 @@ from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answe
 from unihpe.inference.results import Results, results_of
 from unihpe.inputs.boxes import checked_corners, require_a_box_each
 from unihpe.inputs.calibration import Lens
-from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture, names_of
+from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture
 from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
@@ -188,9 +188,7 @@ class Predictor:
             if boxes is not None and not isinstance(boxes, Found):
                 corners = checked_corners(boxes, checked_picture(picture))
                 require_a_box_each(len(corners), len(people))
-            names = (name,) * len(people), names_of(len(people), person)
-            people = replace(people, image=names[0], person=names[1])
-            return from_keypoints(people, self.skeleton, focal), []
+            return from_keypoints(people.of_picture(name, person), self.skeleton, focal), []
         seen = people_in(picture, boxes, name, person, min_confidence, self.device)
         people, left_out = self.liftable(seen)
         return from_keypoints(people, self.skeleton, focal), left_out
@@ -274,14 +272,10 @@ class Predictor:
             raise InputError('nobody found in the picture: give boxes, or boxes="whole"')
         return found
 
-    def _require_image_encoder(self) -> None:
-        if self.model.image_encoder is None:
+    def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
+        if IMAGE in given.kinds and self.model.image_encoder is None:
             remedy = "name a checkpoint trained on pictures"
             raise InputError(f"this model has no image encoder: it lifts keypoints; {remedy}")
-
-    def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
-        if IMAGE in given.kinds:
-            self._require_image_encoder()
         ask = partial(answer, self.model, self.skeleton, targets=targets, flip=options.flip)
         parts = []
         for part in given.parts():  # each of the same noise: who is in which part does not matter

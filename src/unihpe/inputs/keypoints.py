@@ -35,6 +35,11 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.keypoints)
 
+    def of_picture(self, name: str, person: Sequence[str] | None) -> Self:
+        """The same people, of one picture by name, with their own names; 0, 1, … without them."""
+        image, persons = (name,) * len(self), names_of(len(self), person)
+        return replace(self, image=image, person=persons)
+
     def select(self, rows: Sequence[int]) -> Self:
         tensors = (self.keypoints, self.confidence, self.image_size)
         points, seen, size = (column[list(rows)] for column in tensors)

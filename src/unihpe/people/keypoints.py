@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from unihpe.inputs.checks import Numbers, PictureLike, checked_picture, names_of
+from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
 from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints
 from unihpe.people.find import Found, keypoints_in
@@ -38,5 +38,4 @@ def people_in(
         points, scores = keypoints_in(pixels, boxes, device)
     seen = np.where(scores < min_confidence, 0.0, scores)
     people = checked_keypoints(points, pixels.shape[1::-1], "coco17", seen)
-    names = (name,) * len(people), names_of(len(people), person)
-    return replace(people, image=names[0], person=names[1], source=THUNDER)
+    return replace(people.of_picture(name, person), source=THUNDER)

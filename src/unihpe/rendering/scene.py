@@ -20,6 +20,7 @@ from torch import Tensor
 from unihpe.body.batch import LabelledCrop
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop_matrix
 from unihpe.body.camera import Camera
+from unihpe.body.skeleton import without_side
 from unihpe.body.virtual_cameras import FIXED_POSITIONS, STAGE_RADIUS, fixed_cameras, random_cameras
 from unihpe.errors import InputError
 from unihpe.io.workers import begin_worker
@@ -252,7 +253,7 @@ def _visible(
         if not (inside[n] and 0 <= x < CROP_WIDTH and 0 <= y < CROP_HEIGHT):
             continue
         surface = float(inverse[int(y * ENLARGE), int(x * ENLARGE)])
-        deep = DEEP.get(joint.removeprefix("left_").removeprefix("right_"), DEEP_LIMB)
+        deep = DEEP.get(without_side(joint), DEEP_LIMB)
         covered = surface > 0 and depth[n] - 1 / surface > deep
         out[n] = HIDDEN if covered or before[int(y), int(x)] > 0.5 else SEEN
     return out

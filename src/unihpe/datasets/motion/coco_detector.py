@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from unihpe.body.boxes import extent
 from unihpe.body.conversions import convert
-from unihpe.body.skeleton import Skeleton, skeleton
+from unihpe.body.skeleton import Skeleton, without_side
 from unihpe.body.virtual_cameras import uniform
 
 Quantiles = tuple[float, float, float, float, float]  # at `AT`
@@ -54,14 +54,14 @@ def coco_detect(
 ) -> tuple[Tensor, Tensor]:
     """Exact 2D (N, J, 2), pixels, with scores (N, J), 0 where nothing is known, as the detector
     would report it, in the same joints; what it does not have and no rule makes is missing."""
-    own = [n for n, joint in enumerate(joints.joints) if _name(joint) in JOINTS]
-    found = skeleton("found", " ".join(joints.joints[n] for n in own))
+    own = [n for n, joint in enumerate(joints.joints) if without_side(joint) in JOINTS]
+    found = joints.only(own)
     known = confidence[:, own] > 0
     least, most = extent(keypoints, confidence > 0)
     unit = (most - least).prod(-1).sqrt()
     places = _exchanged(keypoints[:, own], known, found, generator)
     n, count = known.shape
-    rows = [JOINTS[_name(joint)] for joint in found.joints]
+    rows = [JOINTS[without_side(joint)] for joint in found.joints]
     hidden = torch.rand(n, count, generator=generator) < HIDDEN
     person = torch.randn(n, 1, generator=generator)
     alone, other = torch.randn(2, n, count, generator=generator)
@@ -82,9 +82,8 @@ def _exchanged(places: Tensor, known: Tensor, found: Skeleton, generator: Genera
     """Places (N, J, 2) of which some are the other side's."""
     n = len(places)
     draws = torch.rand(n, 3, generator=generator) < torch.tensor([EXCHANGED, ARMS, LEGS])
-    parts = torch.tensor(
-        [[_name(joint) in LIMBS[limb] for joint in found.joints] for limb in ("arms", "legs")]
-    )
+    names = [without_side(joint) for joint in found.joints]
+    parts = torch.tensor([[name in limb for name in names] for limb in LIMBS.values()])
     swap = draws[:, :1] | (draws[:, 1:, None] & parts).any(1)
     single = torch.rand(n, len(found), generator=generator) < SINGLE
     other = list(found.mirror)
@@ -98,7 +97,3 @@ def _quantile(values: Tensor, odds: Tensor) -> Tensor:
     low, high = (values.gather(-1, (cell + k)[..., None])[..., 0] for k in (-1, 0))
     share = (odds - at[cell - 1]) / (at[cell] - at[cell - 1])
     return (low + share * (high - low)).clamp(0.02, 1.0)
-
-
-def _name(joint: str) -> str:
-    return joint.removeprefix("left_").removeprefix("right_")

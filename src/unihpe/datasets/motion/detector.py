@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import extent
-from unihpe.body.skeleton import Skeleton
+from unihpe.body.skeleton import Skeleton, without_side
 from unihpe.body.virtual_cameras import uniform
 
 
@@ -57,7 +57,7 @@ OUTCOMES = {
 
 
 def _errors_of(joint: str) -> _JointErrors:
-    return ERRORS.get(joint.removeprefix("left_").removeprefix("right_"), OTHER)
+    return ERRORS.get(without_side(joint), OTHER)
 
 
 def detect(

@@ -40,10 +40,16 @@ from unihpe.errors import InputError
 from unihpe.io.pickles import load_npz
 
 NPZ_KEYS = ("poses", "joints", "seq_index", "seq_names", "seq_source", "seq_split")
+# Exact 2D, with scores of 0 where nothing is known, as a detector would report it.
 Detector = Callable[[Tensor, Tensor, Skeleton, Generator], tuple[Tensor, Tensor]]
 FIXED = len(virtual.FIXED_POSITIONS)
-# Each takes exact 2D, with scores of 0 where nothing is known, as a detector would report it.
-DETECTORS: dict[str, Detector] = {"detected": detect, "coco": coco_detect}
+# Whose 2D a detector makes of exact 2D, as a share of the people, by `two_d`.
+SHARES: dict[TwoD, list[tuple[Detector, float]]] = {
+    "exact": [],
+    "detected": [(detect, 1.0)],
+    "both": [(detect, 0.5)],
+    "coco": [(coco_detect, 1.0)],
+}
 UNSPLIT = "any"  # the split of motions that nobody has split: a BVH folder's
 
 
@@ -236,19 +242,16 @@ class MotionSource(Source):
     def seen(self, exact: Tensor, sight: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """2D (N, J, 2) with scores (N, J), of exact 2D of which `sight` (N, J) is in the picture;
         a person of whom a detector would find too little stays exact."""
-        shares = {"detected": {"exact": 0.0, "both": 0.5}.get(self.two_d, 1.0), "coco": 0.0}
-        if self.two_d == "coco":
-            shares = {"coco": 1.0}
-        elif self.view == "random":
-            shares["coco"] = self.variety.coco
+        shares = [*SHARES[self.two_d]]
+        if self.view == "random" and self.variety.coco and self.two_d != "coco":
+            shares.append((coco_detect, self.variety.coco))
         keypoints, confidence = exact, sight
-        for name, share in shares.items():
-            if share:
-                found, score = DETECTORS[name](exact, sight, self.skeleton, generator)
-                chosen = torch.rand(len(exact), generator=generator) < share
-                chosen &= (score > 0).sum(1) >= FEWEST_JOINTS
-                keypoints = torch.where(chosen[:, None, None], found, keypoints)
-                confidence = torch.where(chosen[:, None], score, confidence)
+        for detector, share in shares:
+            found, score = detector(exact, sight, self.skeleton, generator)
+            chosen = torch.rand(len(exact), generator=generator) < share
+            chosen &= (score > 0).sum(1) >= FEWEST_JOINTS
+            keypoints = torch.where(chosen[:, None, None], found, keypoints)
+            confidence = torch.where(chosen[:, None], score, confidence)
         if self.view == "random":
             vary, joints = self.variety, self.skeleton
             keypoints, confidence = by_limbs(keypoints, confidence, joints, vary.limbs, generator)
