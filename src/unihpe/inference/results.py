@@ -20,6 +20,7 @@ VERSION = 1
 AXES = "camera: x right, y down, z forward; relative to the root joint"
 BY_PERSON = (
     "pose", "keypoints", "confidence", "translation", "image_size", "focal", "spread", "radii",
+    "frame", "time", "filled", "boxes",
 )  # fmt: skip
 
 
@@ -44,6 +45,13 @@ class Results:
     # were not trained on: (N, J, 2), mm; None where the model does not say
     radii: Tensor | None = None
     estimate: str = ""  # how `pose` was found, in words
+    # where the people are those of a clip, each row one of them in one frame; `person` is the same
+    # for the same one all along, and rows are in the order of frames
+    frame: Tensor | None = None  # (N,), int64, from 0
+    time: Tensor | None = None  # (N,), float64, seconds from the clip's beginning
+    filled: Tensor | None = None  # (N,), bool: not seen there, but before and after
+    boxes: Tensor | None = None  # (N, 4), left, top, right, bottom, pixels
+    frame_rate: float | None = None  # frames a second, the mean where it varies
     # where a picture and keypoints were given: poses from "image", "2d" and "fused", (N, J, 3)
     paths: Mapping[str, Tensor] = field(default_factory=dict)
 
