@@ -18,10 +18,10 @@ ROOT = PACKAGE.parents[1]
 FLOORS = (
     "errors",
     "settings io body diffusion",
-    "losses model inputs",
+    "losses model inputs export",
     "datasets rendering people",
     "training inference",
-    "export evaluation recipe",
+    "evaluation recipe",
     "show runs",
     "cli",
     "__main__",

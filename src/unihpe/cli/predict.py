@@ -11,7 +11,7 @@ from unihpe.cli.options import console
 from unihpe.errors import InputError, number_of, printable
 
 if TYPE_CHECKING:
-    from unihpe.inference.results import Results
+    from unihpe.export.results import Results
 
 UNITS = "pixels, shares, centred or screen"  # `inputs.detections.Units`: here, torch comes later
 UNSURE = "Joints below are missing; default 0.2."

@@ -8,21 +8,26 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from unihpe.inference.results import AXES, BY_PERSON, VERSION, Results
+from unihpe.export.results import AXES, BY_PERSON, FORMAT, UNITS, VERSION, Results
 from unihpe.io.files import write_text
 
-ROUND = 3  # decimals: micrometres and thousandths of a pixel
-UNITS = dict.fromkeys(("pose", "translation", "spread", "radii"), "mm")
-UNITS |= dict.fromkeys(("keypoints", "focal"), "pixels")
+ROUND = {"time": 6}  # decimals: microseconds; of all else
+OTHERS = 3  # micrometres and thousandths of a pixel
 
 
 def write_json(path: Path, results: Results) -> None:
     """Write results as JSON, whole or not at all."""
+    text = json.dumps(as_dict_of(results), ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def as_dict_of(results: Results) -> dict[str, Any]:
+    """Results as what JSON holds: dicts, lists, numbers and text; NaN is None."""
     skeleton = results.skeleton
-    content = {
-        "format": "unihpe-results",
+    return {
+        "format": FORMAT,
         "version": VERSION,
-        "joints": skeleton.joints,
+        "joints": list(skeleton.joints),
         "skeleton": skeleton.name,
         "bones": [[skeleton.joints[n] for n in bone] for bone in skeleton.bones],
         "units": UNITS,
@@ -30,14 +35,15 @@ def write_json(path: Path, results: Results) -> None:
         "estimate": results.estimate,
         "focal_source": results.focal_source,
         "synthesised": list(compress(skeleton.joints, results.synthesised)),
+        "frame_rate": results.frame_rate,
+        "partial": results.partial,
         "people": [_person(results, n) for n in range(len(results))],
     }
-    write_text(path, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _person(results: Results, n: int) -> dict[str, Any]:
     columns = {name: getattr(results, name) for name in BY_PERSON}
-    row = {name: _numbers(own[n]) for name, own in columns.items() if own is not None}
+    row = {name: _numbers(own[n], name) for name, own in columns.items() if own is not None}
     if results.samples is not None:
         row["samples"] = _numbers(results.samples[:, n])
     if results.paths:
@@ -45,9 +51,11 @@ def _person(results: Results, n: int) -> dict[str, Any]:
     return {"image": results.image[n], "person": results.person[n], **row}
 
 
-def _numbers(values: Tensor) -> Any:
-    """A tensor as rounded nested lists; NaN becomes null."""
-    rounded = np.asarray(np.round(values.double().numpy(), ROUND))
+def _numbers(values: Tensor, name: str = "") -> Any:
+    """A tensor as nested lists, fractions rounded; NaN becomes None."""
+    if not values.is_floating_point():
+        return values.tolist()
+    rounded = np.asarray(np.round(values.double().numpy(), ROUND.get(name, OTHERS)))
     objects = rounded.astype(object)
     objects[np.isnan(rounded)] = None
     return objects.tolist()

@@ -16,8 +16,9 @@ from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError, require_count
+from unihpe.export.results import Results
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
-from unihpe.inference.results import Results, results_of
+from unihpe.inference.results import results_of
 from unihpe.inputs.boxes import checked_corners, require_a_box_each
 from unihpe.inputs.calibration import Lens
 from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unihpe.errors import InputError
+from unihpe.export.results import Results
 from unihpe.inference.predictor import Options, Predictor
-from unihpe.inference.results import Results
 from unihpe.inputs.files import Files, open_pictures
 from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.io.picture import read_picture

@@ -16,8 +16,8 @@ from unihpe.body.prepare import root_relative
 from unihpe.datasets import PACKED
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.errors import number_of
+from unihpe.export.results import Results
 from unihpe.inference.predictor import Options, Predictor
-from unihpe.inference.results import Results
 from unihpe.inputs.keypoint_files import read_keypoints
 from unihpe.io.picture import SUFFIXES, Picture, read_picture
 from unihpe.show.sheets import in_crops, write_files

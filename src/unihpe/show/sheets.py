@@ -18,7 +18,7 @@ from unihpe.body.metrics import mpjpe
 from unihpe.body.skeleton import Skeleton
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
-from unihpe.inference.results import Results
+from unihpe.export.results import Results
 from unihpe.io.files import all_or_none, write_text
 from unihpe.io.picture import Picture
 from unihpe.show import draw
