@@ -17,8 +17,10 @@ from unihpe.body.prepare import root_relative
 from unihpe.datasets.packed import PeopleSource
 from unihpe.inference.predictor import Options
 from unihpe.io.picture import Picture
-from unihpe.show.draw import TRUTH, Figure, blank, draw_2d, draw_3d
+from unihpe.show.colours import TRUTH
+from unihpe.show.draw import blank, draw_2d
 from unihpe.show.sheets import in_crops
+from unihpe.show.space import Figure, draw_3d
 
 PEOPLE = (0, 6, 8, 11)
 WIDTH, HEIGHT, GAP = 600, 800, 24  # of a crop, pixels; halved at the end

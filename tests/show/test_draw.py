@@ -10,16 +10,10 @@ import pytest
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
-from unihpe.show.draw import (
-    COLOURS,
-    Figure,
-    blank,
-    draw_2d,
-    draw_3d,
-    save_png,
-    sheet,
-)
+from unihpe.show.colours import SIDES
+from unihpe.show.draw import blank, draw_2d, save_png, sheet
 from unihpe.show.sheets import _Scene, _write_viewer
+from unihpe.show.space import Figure, draw_3d
 
 SKELETON = get_skeleton("human36m17")
 
@@ -40,8 +34,8 @@ def test_2d_joints_are_drawn_where_they_are_and_missing_ones_are_not():
     confidence = np.zeros(17)
     confidence[left] = 1
     picture = draw_2d(blank(400, 400), points, confidence, SKELETON)
-    assert near(picture[190:210, 90:110], COLOURS["left"]) > 20
-    assert near(picture, COLOURS["right"]) == 0
+    assert near(picture[190:210, 90:110], SIDES.left) > 20
+    assert near(picture, SIDES.right) == 0
     assert (picture[:60, :60] == blank(60, 60)).all()
 
 
@@ -54,7 +48,7 @@ def test_drawing_leaves_the_picture_alone():
 def test_3d_figures_have_both_sides_and_fit():
     picture = draw_3d([Figure(pose())], SKELETON, size=300)
     assert picture.shape == (300, 300, 3)
-    assert near(picture, COLOURS["left"]) > 50 and near(picture, COLOURS["right"]) > 50
+    assert near(picture, SIDES.left) > 50 and near(picture, SIDES.right) > 50
     turned = draw_3d([Figure(pose())], SKELETON, size=300, azimuth=120)
     assert not np.array_equal(picture, turned)
 
@@ -118,7 +112,7 @@ def test_the_page_runs_in_a_browser(tmp_path):
     import cv2
 
     picture = cv2.cvtColor(cv2.imread(str(shot)), cv2.COLOR_BGR2RGB)
-    assert near(picture, COLOURS["left"]) > 100 and near(picture, COLOURS["right"]) > 100
+    assert near(picture, SIDES.left) > 100 and near(picture, SIDES.right) > 100
     text = subprocess.run(
         [CHROMIUM, *flags, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120
     ).stdout

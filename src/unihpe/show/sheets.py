@@ -21,8 +21,10 @@ from unihpe.export.npz import write_npz
 from unihpe.export.results import Results
 from unihpe.io.files import all_or_none, write_text
 from unihpe.io.picture import Picture
-from unihpe.show import draw
-from unihpe.show.draw import Figure, Floats, blank, draw_2d, draw_3d, save_png, sheet
+from unihpe.show.colours import TRUTH
+from unihpe.show.draw import blank, draw_2d, save_png, sheet
+from unihpe.show.space import Figure, Floats, draw_3d
+from unihpe.show.strokes import bone_side
 
 PANEL = 360
 ROWS = 4  # of a sheet: two people each, or one where there are several poses of each
@@ -50,7 +52,7 @@ def row_of(
 
     `truth` are true poses (N, J, 3), mm; the 2D is drawn over `photo`.
     """
-    behind = [] if truth is None else [Figure(truth[n].numpy(), draw.TRUTH, 2.6)]
+    behind = [] if truth is None else [Figure(truth[n].numpy(), TRUTH, 2.6)]
     if results.paths:
         views = []
         for name, poses in results.paths.items():
@@ -163,7 +165,7 @@ def _plain(value: Any) -> Any:
 def _write_viewer(path: Path, scenes: Sequence[_Scene], skeleton: Skeleton, title: str) -> None:
     """Write the page: the 3D turns with mouse, touch or arrow keys; a slider over scenes."""
     shown = [{name: _plain(value) for name, value in asdict(scene).items()} for scene in scenes]
-    bones = [[a, b, draw.bone_side(skeleton, a, b)] for a, b in skeleton.bones]
+    bones = [[a, b, bone_side(skeleton, a, b)] for a, b in skeleton.bones]
     content = {"title": title, "bones": bones, "scenes": shown}
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     data = data.replace("</", "<\\/").replace("<!--", "<\\!--")

@@ -1,0 +1,181 @@
+"""The film of a clip: its frames with everybody's skeleton, and all of them in space beside it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+import cv2
+import numpy as np
+
+from unihpe.errors import InputError
+from unihpe.inference.results import Results
+from unihpe.io.files import replacing
+from unihpe.io.picture import Picture
+from unihpe.show.colours import Palette, colours_of
+from unihpe.show.draw import blank
+from unihpe.show.space import Space
+from unihpe.show.strokes import stick_figure
+from unihpe.show.text import label, write
+
+LONGEST, LEAST = 1280, 640  # of a frame's longer side in the film, pixels: scaled where beyond
+CODECS = ("libx264", "libopenh264", "h264_videotoolbox", "mpeg4")  # the first that is there
+OPTIONS = {"libx264": {"crf": "21", "preset": "veryfast", "g": "60"}}
+TICKS = 90_000  # a second: frames keep their times
+BONE = 1 / 150  # width, in heights of the picture
+LETTERS = 1 / 36  # likewise
+
+
+class _Shown(Protocol):
+    """A frame of a clip."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def time(self) -> float: ...
+    @property
+    def picture(self) -> Picture: ...
+
+
+class _Frames(Protocol):
+    """A clip that can be read more than once (`unihpe.inputs.media.Clip`)."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def frame_rate(self) -> float: ...
+    def frames(self) -> Iterator[_Shown]: ...
+
+
+def write_film(
+    path: Path,
+    results: Results,
+    clip: _Frames,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Write an MP4 film of a clip and the people in it, whole or not at all.
+
+    Args:
+        results: of the clip: `frame` says which rows are in which frame.
+        progress: called with the number of frames done.
+
+    Raises:
+        InputError: for results that are not a clip's, or a film that cannot be written.
+    """
+    scene = _Scene(results, clip.size)
+    with _film(path, scene.size, clip.frame_rate) as film:
+        for done, shown in enumerate(clip.frames(), start=1):
+            film.add(scene.draw(shown), shown.time)
+            if progress is not None:
+                progress(done)
+
+
+class _Scene:
+    """What is the same in all pictures of a film."""
+
+    def __init__(self, results: Results, size: tuple[int, int]) -> None:
+        if results.frame is None:
+            raise InputError("a film needs the results of a clip: these have no frame numbers")
+        longer = min(max(max(size), LEAST), LONGEST)
+        width, height = (max(2, round(side * longer / max(size) / 2) * 2) for side in size)
+        side = (min(width, height), height)  # of the space beside the picture
+        self.results, self.flat, self.size = results, (width, height), (width + side[0], height)
+        self.letters = max(9, round(height * LETTERS))
+        self.scale = np.array([width / size[0], height / size[1]], dtype=np.float32)
+        self.colours = colours_of(results.person)
+        self.poses, self.depth = results.absolute.numpy(), results.translation[:, 2].tolist()
+        self.space = Space.round(self.poses, side) if len(results) else None
+        self.rows: dict[int, list[int]] = {}
+        for row, frame in enumerate(results.frame.tolist()):
+            self.rows.setdefault(frame, []).append(row)
+
+    def draw(self, shown: _Shown) -> Picture:
+        """One picture of the film, RGB."""
+        rows, (width, height) = self.rows.get(shown.index, []), self.flat
+        rows = sorted(rows, key=lambda n: -self.depth[n])
+        film = np.empty((height, self.size[0], 3), dtype=np.uint8)
+        method = cv2.INTER_AREA if width < shown.picture.shape[1] else cv2.INTER_LINEAR
+        flat = np.asarray(cv2.resize(shown.picture, self.flat, interpolation=method), np.uint8)
+        for row in rows:
+            self._draw_flat(flat, row)
+        film[:, :width] = flat
+        film[:, width:] = self._draw_space(rows)
+        letters = self.letters
+        write(film, f"{shown.time:.2f} s", width + letters, height - letters, letters)
+        return film
+
+    def _draw_flat(self, picture: Picture, row: int) -> None:
+        """A person's skeleton and label over the frame."""
+        results, height = self.results, self.flat[1]
+        spots = results.keypoints[row].numpy() * self.scale
+        seen = (results.confidence[row].numpy() > 0) & np.isfinite(spots).all(-1)
+        if not seen.any():
+            return
+        name = results.person[row]
+        colours: Palette = self.colours[name]
+        width = height * BONE * (0.5 if self._is_filled(row) else 1.0)
+        stick_figure(picture, spots, seen, results.skeleton, colours, width, casing=True)
+        x, y = spots[seen][spots[seen, 1].argmin()]
+        letters = self.letters
+        label(picture, name, x, max(y - letters, 1.5 * letters), letters, colours.centre)
+
+    def _draw_space(self, rows: list[int]) -> Picture:
+        """Everybody of a frame in space."""
+        if self.space is None:
+            return blank(self.size[0] - self.flat[0], self.flat[1])
+        picture, skeleton = self.space.ground.copy(), self.results.skeleton
+        width = self.flat[1] * BONE
+        for row in rows:
+            self.space.shadow(picture, self.poses[row], skeleton, width)
+        for row in rows:
+            colours = self.colours[self.results.person[row]]
+            thin = 0.5 if self._is_filled(row) else 1.0
+            self.space.figure(picture, self.poses[row], skeleton, colours, width * thin)
+        return picture
+
+    def _is_filled(self, row: int) -> bool:
+        """Whether the person was not seen there, but before and after."""
+        return self.results.filled is not None and bool(self.results.filled[row])
+
+
+class _Writer:
+    """Adds pictures, each at its time, to an MP4 file that is open."""
+
+    def __init__(self, file: Any, size: tuple[int, int], frame_rate: float) -> None:
+        codec = next(name for name in CODECS if name in av.codecs_available)
+        rate = Fraction(max(frame_rate, 1.0)).limit_denominator(1001)
+        self.file = file
+        self.stream = file.add_stream(codec, rate=rate, options=OPTIONS.get(codec, {}))
+        self.stream.width, self.stream.height, self.stream.pix_fmt = *size, "yuv420p"
+        self.stream.codec_context.time_base = Fraction(1, TICKS)
+        self.begin: float | None = None
+        self.last = -1
+
+    def add(self, picture: Picture, time: float) -> None:
+        """A picture (height, width, 3), RGB, later than the one before by a tick at least."""
+        self.begin = time if self.begin is None else self.begin
+        self.last = max(self.last + 1, round((time - self.begin) * TICKS))
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.time_base, frame.pts = Fraction(1, TICKS), self.last
+        self.file.mux(self.stream.encode(frame))
+
+    def end(self) -> None:
+        """What the encoder still holds."""
+        self.file.mux(self.stream.encode(None))
+
+
+@contextmanager
+def _film(path: Path, size: tuple[int, int], frame_rate: float) -> Iterator[_Writer]:
+    """A film of a size and a mean rate, whole or not at all."""
+    with replacing(path) as temporary:
+        try:
+            with av.open(str(temporary), "w", "mp4", options={"movflags": "+faststart"}) as file:
+                writer = _Writer(file, size, frame_rate)
+                yield writer
+                writer.end()
+        except av.error.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise InputError(f"cannot write {path}: {error}") from error

@@ -1,0 +1,156 @@
+"""Poses in space: figures over a floor, all in one view."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unihpe.body.skeleton import Skeleton
+from unihpe.io.picture import Picture
+from unihpe.show.colours import GRID, SHADOW, SIDES, Palette
+from unihpe.show.draw import FOURFOLD, blank
+from unihpe.show.strokes import line, stick_figure
+
+Floats = NDArray[np.floating[Any]]
+AZIMUTH, ELEVATION = 35.0, 12.0  # degrees; 0, 0 is the camera's own view
+SOLE = 60.0  # mm, from the ankles to the floor
+RARE = 0.005  # share of the joints at each end of each axis that may lie outside the view
+SMALLEST = 700.0  # mm, from the view's centre to its edge
+ROOM = 1.12  # of the view against the figures in it
+SQUARE, MOST_LINES = 500.0, 40  # of the floor's grid, mm; wider squares where there are more
+DISTANCE = 6.0  # of the eye from the centre, in halves of the view: a mild perspective
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """The box that figures are in: corners (3,) and the floor, y, mm, camera axes."""
+
+    low: Floats
+    high: Floats
+    floor: float
+
+    @classmethod
+    def of(cls, poses: Floats) -> Self:
+        """The extent of poses (N, J, 3), without the few joints that are far from all others."""
+        points = poses.reshape(-1, 3)
+        low, high = np.nanquantile(points, [RARE, 1 - RARE], axis=0)
+        feet = np.nanmax(poses[..., 1], axis=-1)
+        return cls(low, high, float(np.nanquantile(feet, 0.95)) + SOLE)
+
+    @property
+    def corners(self) -> Floats:
+        """(8, 3)."""
+        sides = zip(self.low, self.high, strict=True)
+        return np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 3)
+
+
+@dataclass(frozen=True)
+class Space:
+    """How a piece of space is seen: everything is prepared once, for many pictures."""
+
+    extent: _Extent
+    size: tuple[int, int]  # width and height of its pictures, pixels
+    turn: Floats  # camera axes to the view's, (3, 3)
+    centre: Floats  # (3,), mm, shown at the picture's centre
+    scale: float  # pixels a mm, at the centre
+    ground: Picture  # the empty floor
+
+    @classmethod
+    def round(
+        cls,
+        poses: Floats,
+        size: tuple[int, int],
+        azimuth: float = AZIMUTH,
+        elevation: float = ELEVATION,
+    ) -> Self:
+        """The view that poses (N, J, 3), mm, camera axes, fit in, from an azimuth and elevation."""
+        extent, turn = _Extent.of(poses), _turn(azimuth, elevation)
+        seen = poses.reshape(-1, 3) @ turn.T
+        low, high = np.nanquantile(seen, [RARE, 1 - RARE], axis=0)
+        centre = turn.T @ (0.5 * (low + high))
+        halves = np.maximum(SMALLEST, ROOM * 0.5 * (high - low))[:2]
+        scale = float((0.5 * np.array(size) / halves).min())
+        space = cls(extent, size, turn, centre, scale, blank(*size))
+        space._draw_floor()
+        return space
+
+    def place(self, points: Floats) -> tuple[Floats, Floats]:
+        """Points (..., 3), mm → pixels (..., 2) and depth (...), mm."""
+        seen = (points - self.centre) @ self.turn.T
+        far = 1 + seen[..., 2:] * self.scale / (DISTANCE * max(self.size) / 2)
+        spots = seen[..., :2] * self.scale / np.maximum(far, 0.1)
+        return spots + np.array(self.size) / 2, seen[..., 2]
+
+    def _draw_floor(self) -> None:
+        low, high = self.extent.low[[0, 2]], self.extent.high[[0, 2]]
+        square = SQUARE * max(1, math.ceil(float((high - low).max()) / SQUARE / MOST_LINES))
+        first, last = np.floor(low / square) - 1, np.ceil(high / square) + 1
+        xs, zs = (np.arange(a, b + 1) * square for a, b in zip(first, last, strict=True))
+        rows = [((x, zs[0]), (x, zs[-1])) for x in xs] + [((xs[0], z), (xs[-1], z)) for z in zs]
+        ends = np.insert(np.array(rows), 1, self.extent.floor, axis=-1)
+        for spots in self.place(ends)[0]:
+            line(self.ground, spots, GRID, self.size[1] / 420)
+
+    def shadow(self, picture: Picture, pose: Floats, skeleton: Skeleton, width: float) -> None:
+        """A pose's (J, 3) shadow on the floor, where a lamp hangs far above it."""
+        fallen = np.array(pose)
+        fallen[:, 1] = self.extent.floor
+        spots, _ = self.place(fallen)
+        stick_figure(
+            picture, spots, np.isfinite(fallen[:, 0]), skeleton, Palette.plain(SHADOW), width
+        )
+
+    def figure(
+        self, picture: Picture, pose: Floats, skeleton: Skeleton, colours: Palette, width: float
+    ) -> None:
+        """A pose (J, 3), mm, camera axes; joints that are NaN are left out."""
+        spots, depth = self.place(pose)
+        stick_figure(picture, spots, np.isfinite(pose[:, 0]), skeleton, colours, width, depth)
+
+
+@dataclass(frozen=True)
+class Figure:
+    pose: Floats  # (J, 3), camera axes, mm
+    colours: Palette = SIDES
+    width: float = 3.4  # of its lines, in a picture of 420 pixels
+    opacity: float = 1.0
+    shadow: bool = False
+
+
+def draw_3d(
+    figures: Sequence[Figure],
+    skeleton: Skeleton,
+    size: int = 420,
+    azimuth: float = AZIMUTH,
+    elevation: float = ELEVATION,
+) -> Picture:
+    """Stick figures over a floor, (size, size, 3), the first ones behind the last."""
+    large = size * FOURFOLD
+    poses = np.stack([figure.pose for figure in figures])
+    space = Space.round(poses, (large, large), azimuth, elevation)
+    picture = space.ground.copy()
+    for figure in figures:
+        width = figure.width * large / 420
+        if figure.shadow:
+            space.shadow(picture, figure.pose, skeleton, width)
+    for figure in figures:
+        width = figure.width * large / 420
+        above = picture if figure.opacity == 1 else picture.copy()
+        space.figure(above, figure.pose, skeleton, figure.colours, width)
+        if above is not picture:
+            share = figure.opacity
+            cv2.addWeighted(above, share, picture, 1 - share, 0, dst=picture)
+    shrunk = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, dtype=np.uint8)
+
+
+def _turn(azimuth: float, elevation: float) -> Floats:
+    """Camera axes to the view's, (3, 3)."""
+    a, e = math.radians(azimuth), math.radians(elevation)
+    about_y = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, math.cos(e), -math.sin(e)], [0, math.sin(e), math.cos(e)]])
+    return np.asarray(about_x @ about_y)
