@@ -1,6 +1,6 @@
 """Films: every frame at its time, people drawn where they are, whole or not there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import av
 import numpy as np
@@ -8,18 +8,12 @@ import pytest
 from clip_results import SIZE, results_of_a_clip
 
 from unihpe.errors import InputError
+from unihpe.inputs.media import Shown
 from unihpe.show.colours import PEOPLE, SIDES
 from unihpe.show.film import write_film
 from unihpe.show.space import Space
 
 GREY = 120
-
-
-@dataclass
-class Shown:
-    index: int
-    time: float
-    picture: np.ndarray
 
 
 @dataclass
@@ -117,6 +111,12 @@ def test_a_film_is_whole_or_not_there(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         write_film(tmp_path / "file" / "a.mp4", results, Moving([0.0]))
+
+
+def test_a_film_of_partial_results_ends_with_them(tmp_path):
+    results = replace(results_of_a_clip(3, 1), partial=True)
+    write_film(tmp_path / "a.mp4", results, Moving([0.04 * n for n in range(9)]))
+    assert len(read(tmp_path / "a.mp4")[1]) == 3
 
 
 def test_nobody_in_a_whole_clip_is_a_film_too(tmp_path):

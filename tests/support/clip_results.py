@@ -3,7 +3,7 @@
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.inference.results import Results
+from unihpe.export.results import Results
 
 SIZE = (640, 480)
 FOCAL = 600.0

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 
 from unihpe.errors import InputError
-from unihpe.inference.results import Results
+from unihpe.export.results import Results
+from unihpe.inputs.media import Clip, Shown
 from unihpe.io.files import replacing
 from unihpe.io.picture import Picture
 from unihpe.show.colours import Palette, colours_of
@@ -28,37 +29,17 @@ BONE = 1 / 150  # width, in heights of the picture
 LETTERS = 1 / 36  # likewise
 
 
-class _Shown(Protocol):
-    """A frame of a clip."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def time(self) -> float: ...
-    @property
-    def picture(self) -> Picture: ...
-
-
-class _Frames(Protocol):
-    """A clip that can be read more than once (`unihpe.inputs.media.Clip`)."""
-
-    @property
-    def size(self) -> tuple[int, int]: ...
-    @property
-    def frame_rate(self) -> float: ...
-    def frames(self) -> Iterator[_Shown]: ...
-
-
 def write_film(
     path: Path,
     results: Results,
-    clip: _Frames,
+    clip: Clip,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write an MP4 film of a clip and the people in it, whole or not at all.
 
     Args:
-        results: of the clip: `frame` says which rows are in which frame.
+        results: of the clip: `frame` says which rows are in which frame; a film of partial ones
+            ends with them.
         progress: called with the number of frames done.
 
     Raises:
@@ -70,6 +51,8 @@ def write_film(
             film.add(scene.draw(shown), shown.time)
             if progress is not None:
                 progress(done)
+            if results.partial and shown.index >= scene.last:
+                break
 
 
 class _Scene:
@@ -90,8 +73,9 @@ class _Scene:
         self.rows: dict[int, list[int]] = {}
         for row, frame in enumerate(results.frame.tolist()):
             self.rows.setdefault(frame, []).append(row)
+        self.last = max(self.rows, default=0)
 
-    def draw(self, shown: _Shown) -> Picture:
+    def draw(self, shown: Shown) -> Picture:
         """One picture of the film, RGB."""
         rows, (width, height) = self.rows.get(shown.index, []), self.flat
         rows = sorted(rows, key=lambda n: -self.depth[n])

@@ -101,7 +101,7 @@ class Space:
         fallen[:, 1] = self.extent.floor
         spots, _ = self.place(fallen)
         stick_figure(
-            picture, spots, np.isfinite(fallen[:, 0]), skeleton, Palette.plain(SHADOW), width
+            picture, spots, np.isfinite(fallen.sum(-1)), skeleton, Palette.plain(SHADOW), width
         )
 
     def figure(
@@ -109,7 +109,7 @@ class Space:
     ) -> None:
         """A pose (J, 3), mm, camera axes; joints that are NaN are left out."""
         spots, depth = self.place(pose)
-        stick_figure(picture, spots, np.isfinite(pose[:, 0]), skeleton, colours, width, depth)
+        stick_figure(picture, spots, np.isfinite(pose.sum(-1)), skeleton, colours, width, depth)
 
 
 @dataclass(frozen=True)
