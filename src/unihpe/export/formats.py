@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unihpe.errors import InputError
+from unihpe.export.bvh import write_bvh
 from unihpe.export.json import write_json
+from unihpe.export.motion import Motion, motions
 from unihpe.export.npz import write_npz
 from unihpe.export.results import Results
+from unihpe.export.table import write_csv, write_parquet
+from unihpe.export.trc import write_trc
 from unihpe.io.extra import extra
 from unihpe.io.files import all_or_none
 
@@ -18,18 +22,28 @@ UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')  # in names of files, on one 
 
 @dataclass(frozen=True)
 class Format:
-    """A way to write results."""
+    """A way to write results: one of its writers, each of which writes one file.
+
+    Files hold all results; or, where a writer takes motions, everybody of one picture or clip, or
+    one person.
+    """
 
     suffix: str
-    write: Callable[[Path, Results], None]  # one file, whole or not at all
-    of_clips: bool = False  # it holds motion: people of a clip alone
-    one_person: bool = False  # each person gets a file
+    write: Callable[[Path, Results], None] | None = None
+    write_scene: Callable[[Path, Sequence[Motion]], None] | None = None
+    write_person: Callable[[Path, Motion], None] | None = None
+    on_floor: bool = True  # y up from an origin on the floor (`Results.to_floor`), else as given
+    of_clips: bool = False  # it needs times
     needs: str = ""  # the module, of the extra `export`
 
 
 FORMATS: Mapping[str, Format] = {
-    "json": Format(".json", write_json),
-    "npz": Format(".npz", write_npz),
+    "json": Format(".json", write_json, on_floor=False),
+    "npz": Format(".npz", write_npz, on_floor=False),
+    "csv": Format(".csv", write_csv),
+    "parquet": Format(".parquet", write_parquet, needs="pyarrow"),
+    "trc": Format(".trc", write_person=write_trc, of_clips=True),
+    "bvh": Format(".bvh", write_person=write_bvh),
 }
 
 
@@ -59,8 +73,8 @@ def chosen(asked: Sequence[str], clip: bool) -> list[str]:
 def write(results: Results, base: Path, formats: Sequence[str]) -> list[Path]:
     """Write results as `<base>.json` and so on, all the files or none.
 
-    A format whose files hold one person writes one for each: `<base>.trc` for one person alone,
-    `<base>_1.trc`, `<base>_2.trc`, … by the names of several.
+    A format whose files hold one person (or one picture) writes one for each: `<base>.trc` for one
+    alone, `<base>_1.trc`, `<base>_2.trc`, … by the names of several.
 
     Args:
         base: a path without suffix.
@@ -88,21 +102,38 @@ def save(results: Results, path: str | Path) -> list[Path]:
 
 
 def _write_one(results: Results, base: Path, form: Format) -> list[Path]:
-    def named(ending: str) -> Path:
-        return base.with_name(base.name + ending + form.suffix)
+    placed = results.to_floor() if form.on_floor else results
+    whole = base.with_name(base.name + form.suffix)
+    if form.write is not None:
+        form.write(whole, placed)
+        return [whole]
+    scenes = motions(placed)
+    if form.write_scene is not None:
+        paths = _named(base, form.suffix, [Path(name).stem for name in scenes])
+        for path, scene in zip(paths, scenes.values(), strict=True):
+            form.write_scene(path, scene)
+        return paths
+    assert form.write_person is not None
+    everybody = [(name, one) for name, scene in scenes.items() for one in scene]
+    several = len(scenes) > 1
+    labels = [
+        f"{Path(name).stem}_{one.person}" if several else one.person for name, one in everybody
+    ]
+    paths = _named(base, form.suffix, labels)
+    for path, (_, one) in zip(paths, everybody, strict=True):
+        form.write_person(path, one)
+    return paths
 
-    if not form.one_person:
-        form.write(named(""), results)
-        return [named("")]
-    files = dict[Path, str]()
-    for person in results.people:
-        ending = f"_{_safe_name(person)}" if len(results.people) > 1 else ""
-        while named(ending) in files:
+
+def _named(base: Path, suffix: str, labels: Sequence[str]) -> list[Path]:
+    """A path for each label, which it ends in if there are several; no two are the same."""
+    paths = list[Path]()
+    for label in labels:
+        ending = f"_{_safe_name(label)}" if len(labels) > 1 else ""
+        while (path := base.with_name(base.name + ending + suffix)) in paths:
             ending += "_"
-        files[named(ending)] = person
-    for path, person in files.items():
-        form.write(path, results.select(person=person))
-    return [*files]
+        paths.append(path)
+    return paths
 
 
 def _safe_name(text: str) -> str:

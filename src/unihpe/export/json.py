@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from unihpe.export.results import AXES, BY_PERSON, FORMAT, UNITS, VERSION, Results
+from unihpe.export.results import BY_PERSON, FORMAT, UNITS, VERSION, Results
 from unihpe.io.files import write_text
 
 ROUND = {"time": 6}  # decimals: microseconds; of all else
@@ -31,7 +31,8 @@ def as_dict_of(results: Results) -> dict[str, Any]:
         "skeleton": skeleton.name,
         "bones": [[skeleton.joints[n] for n in bone] for bone in skeleton.bones],
         "units": UNITS,
-        "axes": AXES,
+        "axes": results.axes,
+        "up": results.up,
         "estimate": results.estimate,
         "focal_source": results.focal_source,
         "synthesised": list(compress(skeleton.joints, results.synthesised)),

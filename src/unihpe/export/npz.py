@@ -6,10 +6,19 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from unihpe.export.results import AXES, BY_PERSON, FORMAT, VERSION, Results
+from unihpe.export.results import BY_PERSON, FORMAT, VERSION, Results
 from unihpe.io.files import replacing
 
-AS_THEY_ARE = ("estimate", "image", "person", "focal_source", "synthesised", "partial")
+AS_THEY_ARE = (
+    "estimate",
+    "image",
+    "person",
+    "focal_source",
+    "synthesised",
+    "partial",
+    "axes",
+    "up",
+)
 
 
 def write_npz(path: Path, results: Results) -> None:
@@ -23,7 +32,6 @@ def write_npz(path: Path, results: Results) -> None:
         "skeleton": results.skeleton.name,
         "bones": np.array(results.skeleton.bones, dtype=np.int64).reshape(-1, 2),
         "units": "mm, pixels, seconds",
-        "axes": AXES,
         **{name: getattr(results, name) for name in AS_THEY_ARE},
         **{name: _array(x, name) for name, x in tensors.items() if x is not None},
     }

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unihpe.body.skeleton import SKELETONS, Skeleton
 from unihpe.errors import InputError, listing
-from unihpe.export.results import BY_PERSON, FORMAT, VERSION, Results
+from unihpe.export.results import AXES, BY_PERSON, FORMAT, VERSION, Results
 from unihpe.io.arrays import as_dict, as_floats, require_keys
 from unihpe.io.files import input_errors, read_json
 from unihpe.io.pickles import load_npz, npz_keys
@@ -116,6 +116,8 @@ def _results_of(fields: Fields, where: str) -> Results:
         estimate=str(fields.get("estimate", "")),
         frame_rate=None if rate is None else float(rate),
         partial=bool(fields.get("partial", False)),
+        axes=str(fields.get("axes", AXES)),
+        up=str(fields.get("up", "-y")),
         paths={way: tensor(PATH + way, shapes["pose"]) for way in ways},
         **names,  # type: ignore[arg-type]
         **{  # type: ignore[arg-type]

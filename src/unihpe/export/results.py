@@ -7,10 +7,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.skeleton import Skeleton
+from unihpe.body.conversions import convert
+from unihpe.body.skeleton import Skeleton, get_skeleton
+from unihpe.body.turns import UPS, axis, swing, turn_to_y
 from unihpe.errors import InputError, listing, number_of
 
 VERSION = 2  # of the layout of JSON and NPZ; 1 had no clips
@@ -18,6 +21,7 @@ FORMAT = "unihpe-results"
 UNITS = dict.fromkeys(("pose", "translation", "spread", "radii"), "mm")
 UNITS |= dict.fromkeys(("keypoints", "focal", "boxes"), "pixels") | {"time": "seconds"}
 AXES = "camera: x right, y down, z forward; relative to the root joint"
+ANKLE = 70.0  # of a person who stands, above the floor, mm
 BY_PERSON = (
     "pose", "keypoints", "confidence", "translation", "image_size", "focal", "spread", "radii",
     "frame", "time", "filled", "boxes",
@@ -53,6 +57,8 @@ class Results:
     boxes: Tensor | None = None  # (N, 4), left, top, right, bottom, pixels
     frame_rate: float | None = None  # frames a second, the mean where it varies
     partial: bool = False  # stopped before the clip's end
+    axes: str = AXES  # of poses and translations, in words
+    up: str = "-y"  # which of these axes points to the sky; the camera's -y, if it is level
     # where a picture and keypoints were given: poses from "image", "2d" and "fused", (N, J, 3)
     paths: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -127,6 +133,130 @@ class Results:
         paths = {name: pose[index] for name, pose in self.paths.items()}
         return replace(self, **made, samples=samples, paths=paths)
 
+    @property
+    def absolute(self) -> Tensor:
+        """Poses from the origin of the axes (the camera), not from the root: (N, J, 3), mm."""
+        return self.pose + self.translation[:, None]
+
+    def to(self, joint_set: str | Skeleton) -> Self:
+        """The same people in another joint set (names: `unihpe.body.skeleton.SKELETONS`).
+
+        What the set has and these results lack is made from other joints where there is a rule for
+        it (`unihpe.body.conversions`), else it is NaN. What was made has no `radii`.
+        """
+        target = get_skeleton(joint_set) if isinstance(joint_set, str) else joint_set
+        seen = torch.ones(self.pose.shape[:2], dtype=self.pose.dtype)
+
+        def moved(pose: Tensor) -> Tensor:
+            flat = pose.reshape(-1, *self.pose.shape[1:])
+            points = convert(flat, seen[:1].expand(len(flat), -1), self.skeleton, target).points
+            return points.reshape(*pose.shape[:-2], *points.shape[-2:])
+
+        flat = convert(self.keypoints, self.confidence, self.skeleton, target)
+        own = dict(zip(self.skeleton.joints, self.synthesised, strict=True))
+        made = [
+            now or own.get(j, False) for j, now in zip(target.joints, flat.synthesised, strict=True)
+        ]
+        samples = None if self.samples is None else moved(self.samples)
+        return replace(
+            self,
+            skeleton=target,
+            pose=moved(self.pose),
+            keypoints=flat.points,
+            confidence=flat.confidence,
+            synthesised=tuple(made),
+            samples=samples,
+            spread=self._columns(self.spread, target),
+            radii=self._columns(self.radii, target),
+            paths={name: moved(pose) for name, pose in self.paths.items()},
+        )
+
+    def _columns(self, values: Tensor | None, target: Skeleton) -> Tensor | None:
+        """What each joint has, (N, J, ...), in the order of another set; NaN where it has none."""
+        if values is None:
+            return None
+        made = values.new_full((len(self), len(target), *values.shape[2:]), torch.nan)
+        for n, joint in enumerate(target.joints):
+            if joint in self.skeleton.joints:
+                made[:, n] = values[:, self.skeleton.index(joint)]
+        return made
+
+    def to_world(self, rotation: Any, translation: Any = (0, 0, 0), up: str = "z") -> Self:
+        """In the axes of a world: places x become `rotation` @ x + `translation`.
+
+        Args:
+            rotation: from these axes to the world's, (3, 3). That of a camera's extrinsics goes the
+                other way: give its transpose, and the camera's place as the translation.
+            translation: the place of these axes' origin in the world, (3,), mm.
+            up: the axis of the world that points to the sky: x, y, z, -x, -y or -z.
+
+        Raises:
+            InputError: for what is no rotation or no axis.
+        """
+        matrix, shift = (
+            torch.as_tensor(part, dtype=torch.float64) for part in (rotation, translation)
+        )
+        if matrix.shape != (3, 3) or shift.shape != (3,) or up not in UPS:
+            raise InputError(f"to_world takes a (3, 3), a (3,), and one of {', '.join(UPS)} as up")
+        if (
+            not bool(matrix.isfinite().all() & shift.isfinite().all())
+            or not torch.allclose(matrix @ matrix.T, torch.eye(3, dtype=torch.float64), atol=1e-4)
+            or matrix.det() < 0
+        ):
+            raise InputError("rotation must be one: orthonormal, and without a reflection")
+
+        def turned(points: Tensor) -> Tensor:
+            return (points.double() @ matrix.T).to(points.dtype)
+
+        return replace(
+            self,
+            pose=turned(self.pose),
+            translation=(turned(self.translation.double()) + shift).float(),
+            samples=None if self.samples is None else turned(self.samples),
+            paths={name: turned(pose) for name, pose in self.paths.items()},
+            axes=f"world, {up} up; relative to the root joint",
+            up=up,
+        )
+
+    def to_yup(self, up: Any = None) -> Self:
+        """In axes with y up and x to the right, of which people who face a camera face z.
+
+        Args:
+            up: the direction to the sky in these axes, (3,), where it is known, such as from a
+                phone's sensor. None: that of `self.up`. For a camera this is -y, which holds if it
+                was level; poses lean by as much as it did not.
+        """
+        if up is None:
+            return self if self.up == "y" else self.to_world(turn_to_y(self.up), up="y")
+        sky = torch.as_tensor(up, dtype=torch.float64)
+        if sky.shape != (3,) or not 0 < float(sky.norm()) < torch.inf:
+            raise InputError("up must be a direction, (3,)")
+        return self.to_world(turn_to_y(self.up) @ swing(sky, axis(self.up)), up="y")
+
+    def to_floor(self) -> Self:
+        """As `to_yup`, from an origin on the floor, each picture and clip for itself.
+
+        The floor lies so that the lowest ankle is 70 mm above it, in the median over the rows; the
+        origin, below the middle of those in the first frame. Results that are in a world's axes
+        already keep their origin.
+        """
+        level = self.to_yup()
+        if self.up != "-y" or not len(self):
+            return level
+        places, image = level.absolute, np.array(self.image)
+        ankles = [n for n, name in enumerate(self.skeleton.joints) if name.endswith("_ankle")]
+        low = places[:, ankles or slice(None), 1].nan_to_num(torch.inf).amin(1)
+        moved = level.translation.clone()
+        for one in dict.fromkeys(self.image):
+            own = torch.from_numpy(image == one)
+            heights = low[own][low[own].isfinite()]
+            first = own if self.frame is None else own & (self.frame == self.frame[own].min())
+            origin = places[first].nanmean((0, 1))
+            if len(heights):
+                origin[1] = heights.median() - (ANKLE if ankles else 0)
+            moved[own] -= origin.nan_to_num()
+        return replace(level, translation=moved, axes="floor, y up; relative to the root joint")
+
     def to_dict(self) -> dict[str, Any]:
         """What the JSON holds (docs/formats.md): dicts, lists, numbers, text; NaN is None."""
         from unihpe.export.json import as_dict_of
@@ -148,11 +278,6 @@ class Results:
         from unihpe.export.reading import read_results
 
         return read_results(path)
-
-    @property
-    def absolute(self) -> Tensor:
-        """Poses in camera axes, not relative to the root: (N, J, 3), mm."""
-        return self.pose + self.translation[:, None]
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
