@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import c3d
 import numpy as np
 import pandas
 import pybvh
 import pytest
 import torch
 from clip import RATE, SKELETON, clip
+from gltf import Glb
+from pose_format import Pose
 
 from unihpe.datasets.motion.bvh import _read_bvh
 from unihpe.errors import InputError
@@ -137,3 +140,103 @@ def test_joint_sets_without_one_root_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"coco17 has several roots.*to\('human36m17'\)"):
         save(clip().to("coco17"), tmp_path / "a.bvh")
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.filterwarnings("ignore:No analog data")
+def test_c3d_is_what_the_c3d_package_reads(tmp_path):
+    results = clip(missing=AWAY)
+    for path, person in zip(results.save(tmp_path / "ünder way.c3d"), "12", strict=True):
+        with path.open("rb") as file:
+            reader = c3d.Reader(file)
+            frames = [points for _, points, _ in reader.read_frames()]
+            labels = [label.strip() for label in reader.point_labels]
+            assert reader.point_rate == RATE and reader.get("POINT:UNITS").string_value == "mm"
+        points = np.stack(frames)
+        places = expected(results, person)
+        up = np.stack([places[..., 0], -places[..., 2], places[..., 1]], -1)  # z up
+        away = np.isnan(places).any(-1)
+        np.testing.assert_allclose(points[..., :3][~away], up[~away], atol=NEAR)
+        assert labels == list(SKELETON.joints)
+        assert (points[..., 3][away] < 0).all() and (points[..., 3][~away] >= 0).all()
+
+
+def test_c3d_counts_no_more_frames_than_it_can(tmp_path):
+    far = replace(clip(people=1, frames=3), frame=torch.tensor([0, 1, 70_000]))
+    with pytest.raises(InputError, match="C3D holds 65,535 frames, and there are 70,001"):
+        save(far, tmp_path / "a.c3d")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_glb_moves_every_node_to_its_joint(tmp_path):
+    results = clip(missing=AWAY)
+    glb = Glb(save(results, tmp_path / "a.glb")[0])
+    for person in "12":
+        places = expected(results, person)
+        for n in (0, 4, 8, 11):
+            found = glb.places(person, n / RATE)
+            for k, joint in enumerate(SKELETON.joints):
+                near = {"atol": NEAR, "err_msg": f"{person} {n} {joint}"}
+                np.testing.assert_allclose(found[joint] * 1000, places[n, k], **near)
+    hidden = [np.ptp([*glb.places("2", n / RATE).values()], axis=0).max() for n in (4, 5, 6, 7)]
+    assert [size > 1 for size in hidden] == [True, False, False, True]
+
+
+def test_glb_of_bones_that_change_their_length(tmp_path):
+    plain = clip(people=1)
+    results = replace(plain, pose=plain.pose * torch.linspace(1, 1.2, 12)[:, None, None])
+    glb = Glb(save(results, tmp_path / "a.glb")[0])
+    for n in (0, 11):
+        found = glb.places("1", n / RATE)
+        for k, joint in enumerate(SKELETON.joints):
+            wanted = expected(results, "1")[n, k]
+            np.testing.assert_allclose(found[joint] * 1000, wanted, atol=NEAR)
+
+
+def test_glb_shows_bones_that_go_along(tmp_path):
+    """Tips of the spindles lie at joints, at rest and as the person moves; faces look outwards."""
+    results = clip(people=1)
+    glb = Glb(save(results, tmp_path / "a.glb")[0])
+    mesh = next(n for n, node in enumerate(glb.json["nodes"]) if "mesh" in node)
+    for n in (0, 7):
+        corners = glb.corners(mesh, n / RATE)
+        for joint, place in glb.places("1", n / RATE).items():
+            if joint in SKELETON.joints:
+                assert np.linalg.norm(corners - place, axis=1).min() < 1e-3, joint
+    faces = glb.corners(mesh).reshape(-1, 8, 3, 3)
+    normal = np.cross(faces[:, :, 1] - faces[:, :, 0], faces[:, :, 2] - faces[:, :, 0])
+    outwards = faces.mean(2) - faces.mean((1, 2))[:, None]
+    assert ((normal * outwards).sum(-1) > 0).all()
+
+
+def test_glb_of_pictures_is_a_file_each_without_motion(tmp_path):
+    plain = clip(people=1, frames=2)
+    names = ("a.jpg", "b.jpg")
+    pictures = replace(plain, image=names, frame=None, time=None, filled=None)
+    paths = save(pictures, tmp_path / "x.glb")
+    assert [path.name for path in paths] == ["x_a.glb", "x_b.glb"]
+    for n, path in enumerate(paths):
+        glb = Glb(path)
+        assert "animations" not in glb.json or not glb.json["animations"]
+        found = glb.places("1")
+        for k, joint in enumerate(SKELETON.joints):
+            wanted = pictures.to_floor().absolute[n, k]
+            np.testing.assert_allclose(found[joint] * 1000, wanted, atol=NEAR)
+
+
+def test_pose_is_what_pose_format_reads(tmp_path):
+    results = clip(missing=AWAY)
+    pose = Pose.read(save(results, tmp_path / "a.pose")[0].read_bytes())
+    assert [one.name for one in pose.header.components] == ["human36m17", "human36m17_world"]
+    assert pose.header.components[1].points == list(SKELETON.joints)
+    assert len(pose.header.components[0].limbs) == len(SKELETON.bones)
+    assert (pose.header.dimensions.width, pose.header.dimensions.height) == (1280, 720)
+    assert pose.body.fps == RATE and pose.body.data.shape == (12, 2, 34, 3)
+    sure = np.asarray(pose.body.confidence)
+    for column, person in enumerate("12"):
+        own = results.select(person=person)
+        there = own.frame.numpy()
+        data = pose.body.data.data[there, column]
+        np.testing.assert_allclose(data[:, 17:], own.absolute, atol=NEAR)
+        np.testing.assert_allclose(data[:, :17, :2], own.keypoints, atol=1e-3)
+        np.testing.assert_allclose(sure[there, column, :17], own.confidence, atol=1e-6)
+    assert (sure[5:7, 1] == 0).all() and (sure[[4, 7], 1] > 0).all()

@@ -7,9 +7,14 @@ from pathlib import Path
 
 from unihpe.errors import InputError
 from unihpe.export.bvh import write_bvh
+from unihpe.export.c3d import write_c3d
+from unihpe.export.coco import write_coco
+from unihpe.export.glb import write_glb
 from unihpe.export.json import write_json
+from unihpe.export.mmpose import write_mmpose
 from unihpe.export.motion import Motion, motions
 from unihpe.export.npz import write_npz
+from unihpe.export.pose_format import write_pose
 from unihpe.export.results import Results
 from unihpe.export.table import write_csv, write_parquet
 from unihpe.export.trc import write_trc
@@ -42,8 +47,13 @@ FORMATS: Mapping[str, Format] = {
     "npz": Format(".npz", write_npz, on_floor=False),
     "csv": Format(".csv", write_csv),
     "parquet": Format(".parquet", write_parquet, needs="pyarrow"),
+    "coco": Format(".coco.json", write_coco, on_floor=False),
+    "mmpose": Format(".mmpose.json", write_mmpose, on_floor=False),
     "trc": Format(".trc", write_person=write_trc, of_clips=True),
+    "c3d": Format(".c3d", write_person=write_c3d, of_clips=True, needs="ezc3d"),
     "bvh": Format(".bvh", write_person=write_bvh),
+    "glb": Format(".glb", write_scene=write_glb, needs="pygltflib"),
+    "pose": Format(".pose", write_scene=write_pose, on_floor=False, of_clips=True),
 }
 
 
