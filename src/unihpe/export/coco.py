@@ -24,12 +24,12 @@ def write_coco(path: Path, results: Results) -> None:
     if not bool(results.keypoints.isfinite().any()) and len(results):
         raise InputError(f"{path.name}: COCO's results are 2D keypoints, and there are none here")
     flat = results.to("coco17")
-    ids = image_ids(results)
+    ids = _image_ids(results)
     entries = [_entry(flat, n, ids[n]) for n in range(len(flat))]
     write_text(path, json.dumps(entries, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def image_ids(results: Results) -> list[int]:
+def _image_ids(results: Results) -> list[int]:
     """A number for the picture or frame of each row."""
     if results.frame is not None:
         return [int(number) for number in results.frame.tolist()]
