@@ -18,8 +18,8 @@ from unihpe.datasets.packed import PeopleSource
 from unihpe.inference.predictor import Options
 from unihpe.io.picture import Picture
 from unihpe.show.colours import TRUTH
+from unihpe.show.crops import in_crops
 from unihpe.show.draw import blank, draw_2d
-from unihpe.show.sheets import in_crops
 from unihpe.show.space import Figure, draw_3d
 
 PEOPLE = (0, 6, 8, 11)

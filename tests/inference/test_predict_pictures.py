@@ -473,7 +473,7 @@ def test_no_lens_is_one_line(unihpe, tmp_path, checkpoint, photo, focal):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("stage", ["unihpe.show.sheets.sheet", "unihpe.show.sheets._scene_of"])
+@pytest.mark.parametrize("stage", ["unihpe.show.sheets.sheet", "unihpe.show.content._rows"])
 def test_results_that_cannot_be_drawn_leave_nothing_behind(
     unihpe, tmp_path, checkpoint, photo, monkeypatch, stage
 ):

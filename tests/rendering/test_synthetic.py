@@ -44,7 +44,7 @@ from unihpe.rendering.scene import (
     Settings,
     _cut_picture,
 )
-from unihpe.show.sheets import draw_crops
+from unihpe.show.crops import draw_crops
 
 LIMBS = [
     (f"{side}_{a}", f"{side}_{b}")

@@ -1,9 +1,4 @@
-"""Pictures: what is drawn is where it should be; the page holds everything, by itself."""
-
-import json
-import re
-import shutil
-import subprocess
+"""Pictures: what is drawn is where it should be."""
 
 import numpy as np
 import pytest
@@ -12,7 +7,6 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
 from unihpe.show.colours import SIDES
 from unihpe.show.draw import blank, draw_2d, save_png, sheet
-from unihpe.show.sheets import _Scene, _write_viewer
 from unihpe.show.space import Figure, draw_3d
 
 SKELETON = get_skeleton("human36m17")
@@ -69,51 +63,3 @@ def test_png_is_whole_or_absent(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         save_png(tmp_path / "file" / "x.png", blank(2, 2))
-
-
-def scenes():
-    evil = "</script><script>document.title='broken'</script>"
-    flat = pose()[:, :2] + 500
-    flat[3] = np.nan
-    return [
-        _Scene(evil, pose(), flat, samples=np.stack([pose()] * 3), truth=pose() + 20),
-        _Scene("second", pose()),
-    ]
-
-
-def test_the_page_is_self_contained_and_its_data_whole(tmp_path):
-    path = tmp_path / "v.html"
-    _write_viewer(path, scenes(), SKELETON, "a <title>")
-    page = path.read_text()
-    assert not re.search(r"https?://|src=|@import|<link", page)
-    assert page.count("</script>") == 1
-    data = json.loads(re.search(r"const data = (.*);\n", page)[1].replace("<\\/", "</"))
-    assert data["scenes"][0]["keypoints"][3] == [None, None] and len(data["bones"]) == 16
-    assert data["scenes"][1]["keypoints"] is None
-
-
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open the page with")
-def test_the_page_runs_in_a_browser(tmp_path):
-    path = tmp_path / "v.html"
-    _write_viewer(path, scenes(), SKELETON, "turn me")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    flags += ["--disable-quic", f"--user-data-dir={tmp_path / 'profile'}"]
-    shot = tmp_path / "shot.png"
-    more = ["--window-size=1100,760", "--virtual-time-budget=2000", f"--screenshot={shot}"]
-    command = [CHROMIUM, *flags, *more, path.as_uri()]
-    done = subprocess.run(command, capture_output=True, timeout=120)
-    assert shot.exists(), done.stderr[-500:]
-    import cv2
-
-    picture = cv2.cvtColor(cv2.imread(str(shot)), cv2.COLOR_BGR2RGB)
-    assert near(picture, SIDES.left) > 100 and near(picture, SIDES.right) > 100
-    text = subprocess.run(
-        [CHROMIUM, *flags, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120
-    ).stdout
-    assert "<title>turn me</title>" in text

@@ -151,7 +151,7 @@ def _data_render(
     from unihpe.datasets.packed import pack
     from unihpe.rendering.body import SKELETON
     from unihpe.rendering.scene import People, Settings, render
-    from unihpe.show.sheets import draw_crops
+    from unihpe.show.crops import draw_crops
 
     world_poses = get_data_set(DEFAULT).world_poses
     assert world_poses is not None

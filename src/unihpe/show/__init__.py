@@ -2,7 +2,8 @@
 
 from unihpe.show.draw import draw_2d
 from unihpe.show.film import write_film
+from unihpe.show.page import write_page
 from unihpe.show.sheets import write_pictures
 from unihpe.show.space import draw_3d
 
-__all__ = ["draw_2d", "draw_3d", "write_film", "write_pictures"]
+__all__ = ["draw_2d", "draw_3d", "write_film", "write_page", "write_pictures"]

@@ -1,7 +1,6 @@
 """The demo: pictures of people, or 2D keypoints, become 3D poses; measured where truth is known."""
 
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -19,8 +18,10 @@ from unihpe.errors import number_of
 from unihpe.export.results import Results
 from unihpe.inference.predictor import Options, Predictor
 from unihpe.inputs.keypoint_files import read_keypoints
-from unihpe.io.picture import SUFFIXES, Picture, read_picture
-from unihpe.show.sheets import in_crops, write_files
+from unihpe.io.picture import SUFFIXES, read_picture
+from unihpe.show.behind import Photos
+from unihpe.show.crops import in_crops
+from unihpe.show.sheets import write_files
 
 HYPOTHESES = 20
 FROM_PRIOR = 256  # poses drawn where no file is named
@@ -36,7 +37,7 @@ class _Demo:
     what: str  # who they are, in words
     results: Results
     truth: Tensor | None = None  # their poses (N, J, 3), mm, root-relative, where they are known
-    photo: Callable[[str], Picture] | None = None  # a picture by its name in the results
+    photo: Photos | None = None  # a picture by its name in the results
     given: str = "exact 2D"  # what the model was given, in words
     skipped: tuple[str, ...] = ()  # who was left out, in words
     notes: tuple[str, ...] = ()  # how a keypoint file was taken

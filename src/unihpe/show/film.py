@@ -1,30 +1,24 @@
 """The film of a clip: its frames with everybody's skeleton, and all of them in space beside it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import av
 import cv2
 import numpy as np
 
 from unihpe.errors import InputError
 from unihpe.export.results import Results
 from unihpe.inputs.media import Clip, Shown
-from unihpe.io.files import replacing
 from unihpe.io.picture import Picture
 from unihpe.show.colours import Palette, colours_of
 from unihpe.show.draw import blank
-from unihpe.show.space import Space
+from unihpe.show.mp4 import mp4
+from unihpe.show.space import Space, levelled
 from unihpe.show.strokes import stick_figure
 from unihpe.show.text import label, write
 
+QUALITY = 21  # of H.264, its constant rate factor
 LONGEST, LEAST = 1280, 640  # of a frame's longer side in the film, pixels: scaled where beyond
-CODECS = ("libx264", "libopenh264", "h264_videotoolbox", "mpeg4")  # the first that is there
-OPTIONS = {"libx264": {"crf": "21", "preset": "veryfast", "g": "60"}}
-TICKS = 90_000  # a second: frames keep their times
 BONE = 1 / 150  # width, in heights of the picture
 LETTERS = 1 / 36  # likewise
 
@@ -46,7 +40,7 @@ def write_film(
         InputError: for results that are not a clip's, or a film that cannot be written.
     """
     scene = _Scene(results, clip.size)
-    with _film(path, scene.size, clip.frame_rate) as film:
+    with mp4(path, scene.size, clip.frame_rate, QUALITY) as film:
         for done, shown in enumerate(clip.frames(), start=1):
             film.add(scene.draw(shown), shown.time)
             if progress is not None:
@@ -68,7 +62,10 @@ class _Scene:
         self.letters = max(9, round(height * LETTERS))
         self.scale = np.array([width / size[0], height / size[1]], dtype=np.float32)
         self.colours = colours_of(results.person)
-        self.poses, self.depth = results.absolute.numpy(), results.translation[:, 2].tolist()
+        self.poses, self.depth = (
+            levelled(results).absolute.numpy(),
+            results.translation[:, 2].tolist(),
+        )
         self.space = Space.round(self.poses, side) if len(results) else None
         self.rows: dict[int, list[int]] = {}
         for row, frame in enumerate(results.frame.tolist()):
@@ -122,44 +119,3 @@ class _Scene:
     def _is_filled(self, row: int) -> bool:
         """Whether the person was not seen there, but before and after."""
         return self.results.filled is not None and bool(self.results.filled[row])
-
-
-class _Writer:
-    """Adds pictures, each at its time, to an MP4 file that is open."""
-
-    def __init__(self, file: Any, size: tuple[int, int], frame_rate: float) -> None:
-        codec = next(name for name in CODECS if name in av.codecs_available)
-        rate = Fraction(max(frame_rate, 1.0)).limit_denominator(1001)
-        self.file = file
-        self.stream = file.add_stream(codec, rate=rate, options=OPTIONS.get(codec, {}))
-        self.stream.width, self.stream.height, self.stream.pix_fmt = *size, "yuv420p"
-        self.stream.codec_context.time_base = Fraction(1, TICKS)
-        self.begin: float | None = None
-        self.last = -1
-
-    def add(self, picture: Picture, time: float) -> None:
-        """A picture (height, width, 3), RGB, later than the one before by a tick at least."""
-        self.begin = time if self.begin is None else self.begin
-        self.last = max(self.last + 1, round((time - self.begin) * TICKS))
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-        frame.time_base, frame.pts = Fraction(1, TICKS), self.last
-        self.file.mux(self.stream.encode(frame))
-
-    def end(self) -> None:
-        """What the encoder still holds."""
-        self.file.mux(self.stream.encode(None))
-
-
-@contextmanager
-def _film(path: Path, size: tuple[int, int], frame_rate: float) -> Iterator[_Writer]:
-    """A film of a size and a mean rate, whole or not at all."""
-    with replacing(path) as temporary:
-        try:
-            with av.open(str(temporary), "w", "mp4", options={"movflags": "+faststart"}) as file:
-                writer = _Writer(file, size, frame_rate)
-                yield writer
-                writer.end()
-        except av.error.FFmpegError as error:
-            if isinstance(error, OSError):
-                raise
-            raise InputError(f"cannot write {path}: {error}") from error

@@ -18,8 +18,9 @@ from unihpe.io.extra import extra
 from unihpe.io.files import replacing
 from unihpe.io.log import read_log
 from unihpe.model.build import load_model
+from unihpe.show.crops import in_crops
 from unihpe.show.draw import save_png, sheet
-from unihpe.show.sheets import Panel, in_crops, row_of
+from unihpe.show.sheets import Panel, row_of
 
 EXTRA = ("plots", "figures need the extra")
 KINDS = {
@@ -121,6 +122,6 @@ def draw_people(checkpoint: str, file: Path, out: Path, seed: int, device: str) 
     lines: list[list[Panel]] = [[] for _ in cases]
     for line, (name, case) in zip(lines, cases.items(), strict=True):
         for n in case:
-            line += row_of(results, n, truth, f"{name}: MPJPE {errors[n]:.0f} mm", crops[n])[:2]
+            line += row_of(results, [n], truth, f"{name}: MPJPE {errors[n]:.0f} mm", crops[n])[:2]
     title = f"Image to 2D and 3D on {people}; grey is the truth"
     save_png(out, sheet(lines, title))

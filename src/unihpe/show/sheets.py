@@ -1,119 +1,154 @@
-"""Results as pictures: a sheet of 2D beside 3D, and a self-contained HTML page to turn them."""
+"""A sheet of results: each picture with everybody's 2D, and beside it all of them in 3D."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import LabelledCrop, evenly_spaced
-from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_from_keypoints, crop, crop_matrix, to_box
+from unihpe.body.batch import evenly_spaced
+from unihpe.body.boxes import box_from_corners, box_from_keypoints, crop, to_box
 from unihpe.body.metrics import mpjpe
-from unihpe.body.skeleton import Skeleton
+from unihpe.errors import number_of
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.export.results import Results
-from unihpe.io.files import all_or_none, write_text
+from unihpe.io.files import all_or_none
 from unihpe.io.picture import Picture
-from unihpe.show.colours import TRUTH
+from unihpe.show.behind import Photos
+from unihpe.show.colours import TRUTH, colours_of
 from unihpe.show.draw import blank, draw_2d, save_png, sheet
-from unihpe.show.space import Figure, Floats, draw_3d
-from unihpe.show.strokes import bone_side
+from unihpe.show.page import write_page
+from unihpe.show.scenes import Scene, scenes_of, shown_rows
+from unihpe.show.space import Figure, draw_3d, levelled
 
-PANEL = 360
-ROWS = 4  # of a sheet: two people each, or one where there are several poses of each
+PANEL = 360  # height, pixels, and width where it shows one person
+WIDE = 1.5  # of the 2D of several people, width to height
+ROWS = 4  # of a sheet: two pictures each, or one where there are several poses of each person
 SHOWN_SAMPLES = 12  # hypotheses drawn behind a pose
 PATHS = {"image": "3D from the picture", "2d": "3D from the keypoints", "fused": "3D from both"}
-MOST_SCENES = 400  # in the page: beyond, every n-th is taken
+FRONT, SIDE, OBLIQUE = (0.0, 8.0), (70.0, 14.0), (40.0, 12.0)  # azimuth and elevation, degrees
 Panel = tuple[Picture, str]  # with its caption
-Photos = Callable[[str], Picture]  # by the name that results have for a picture
-
-
-@dataclass(frozen=True)
-class _Scene:
-    name: str  # of a person, shown in the page's list
-    pose: Floats  # (J, 3), mm, camera axes
-    keypoints: Floats | None = None  # (J, 2), pixels, NaN where missing; None without 2D
-    size: tuple[float, float] = (1000.0, 1000.0)  # width and height of the picture, pixels
-    samples: Floats | None = None  # hypotheses, (S, J, 3), mm
-    truth: Floats | None = None  # (J, 3), mm
 
 
 def row_of(
-    results: Results, n: int, truth: Tensor | None, caption: str, photo: Picture | None = None
+    results: Results,
+    rows: Sequence[int],
+    truth: Tensor | None,
+    caption: str,
+    photo: Picture | None = None,
 ) -> list[Panel]:
-    """One person: 2D, and the 3D from two sides, or what each piece of evidence gives.
+    """The people of one picture: 2D, and 3D from two sides, or what each piece of evidence gives.
 
     `truth` are true poses (N, J, 3), mm; the 2D is drawn over `photo`.
     """
-    behind = [] if truth is None else [Figure(truth[n].numpy(), TRUTH, 2.6)]
-    if results.paths:
-        views = []
-        for name, poses in results.paths.items():
-            error = "" if truth is None else f"; MPJPE {float(mpjpe(poses[n], truth[n])):.0f} mm"
-            figures = [*behind, Figure(poses[n].numpy())]
-            views.append((PATHS[name] + error, figures, (40.0, 12.0)))
-    else:
-        figures = [*behind, Figure(results.pose[n].numpy())]
-        if results.samples is not None:
-            samples = results.samples[:SHOWN_SAMPLES, n].numpy()
-            figures = [*(Figure(pose, width=1.4, opacity=0.35) for pose in samples), *figures]
-        views = [("3D, from the camera", figures, (0.0, 8.0))]
-        views += [("3D, from the side", figures, (70.0, 14.0))]
-    panels = [(draw_3d(shown, results.skeleton, PANEL, *at), text) for text, shown, at in views]
-    return [(_flat(results, n, photo), caption), *panels]
+    panels = [(_flat(results, rows, photo), caption)]
+    if not results.paths:
+        figures = _figures(results, rows, results.pose, truth)
+        views = (("3D, from the camera", FRONT), ("3D, from the side", SIDE))
+        drawn = ((draw_3d(figures, results.skeleton, PANEL, *at), text) for text, at in views)
+        return [*panels, *drawn]
+    for name, poses in results.paths.items():
+        mean = None if truth is None else float(mpjpe(poses[rows], truth[rows]).mean())
+        figures = _figures(results, rows, poses, truth)
+        text = PATHS[name] + ("" if mean is None else f"; MPJPE {mean:.0f} mm")
+        panels.append((draw_3d(figures, results.skeleton, PANEL, *OBLIQUE), text))
+    return panels
 
 
-def _flat(results: Results, n: int, photo: Picture | None = None) -> Picture:
-    """The 2D joints of one person, filling a panel, over the photograph if it is given."""
-    keypoints, seen = results.keypoints[n : n + 1], results.confidence[n : n + 1] > 0
-    box = box_from_keypoints(keypoints, seen, padding=1.25 if photo is None else 1.35, aspect=1.0)
-    spots = (to_box(keypoints, box)[0] + 1) * PANEL / 2
-    paper = blank(PANEL, PANEL)
+def _figures(
+    results: Results, rows: Sequence[int], poses: Tensor, truth: Tensor | None
+) -> list[Figure]:
+    """Everybody where they stand, their truth and hypotheses behind them."""
+    places = results.translation[:, None]
+    colours = colours_of(results.person[row] for row in rows)
+    behind, figures = [], []
+    for row in rows:
+        own = colours[results.person[row]]
+        if truth is not None:
+            behind.append(Figure((truth[row] + places[row]).numpy(), TRUTH, 2.6))
+        if results.samples is not None and not results.paths:
+            samples = (results.samples[:SHOWN_SAMPLES, row] + places[row]).numpy()
+            behind += [Figure(pose, own, width=1.4, opacity=0.35) for pose in samples]
+        figures.append(Figure((poses[row] + places[row]).numpy(), own, shadow=True))
+    return behind + figures
+
+
+def _flat(results: Results, rows: Sequence[int], photo: Picture | None) -> Picture:
+    """Everybody's 2D joints, filling a panel, over the photograph if it is given."""
+    spots, seen = results.keypoints[rows].flatten(0, 1), results.confidence[rows].flatten() > 0
+    aspect = WIDE if len(rows) > 1 else 1.0
+    padding = 1.25 if photo is None else 1.35
+    box = box_from_keypoints(spots[None], seen[None], padding=padding, aspect=aspect)
+    if photo is not None and len(rows) > 1:
+        box = _inside(box, photo, aspect)
+    width = round(PANEL * aspect)
+    picture = blank(width, PANEL)
     if photo is not None:
-        paper = crop(photo, box[0].double().numpy(), PANEL, PANEL)
-    return draw_2d(paper, spots.numpy(), results.confidence[n].numpy(), results.skeleton)
+        picture = _cut_out(photo, box, width)
+    colours = colours_of(results.person[row] for row in rows)
+    for row in rows:
+        placed = to_box(results.keypoints[row][None], box)[0].numpy() * PANEL / 2
+        placed += np.array([width / 2, PANEL / 2], dtype=placed.dtype)
+        confidence, own = results.confidence[row].numpy(), colours[results.person[row]]
+        picture = draw_2d(picture, placed, confidence, results.skeleton, own)
+    return picture
 
 
-def in_crops(results: Results, box: Tensor) -> Results:
-    """Results whose pictures are crops of boxes (N, 4): their 2D in pixels of the crops."""
-    maps = [crop_matrix(one.double().numpy(), CROP_WIDTH, CROP_HEIGHT) for one in box]
-    matrix = torch.stack([torch.from_numpy(each) for each in maps]).float()
-    keypoints = results.keypoints @ matrix[..., :2].mT + matrix[:, None, :, 2]
-    size = torch.tensor([float(CROP_WIDTH), float(CROP_HEIGHT)]).expand(len(results), 2)
-    image = tuple(f"person {n}" for n in range(len(results)))
-    person = ("0",) * len(results)
-    return replace(results, keypoints=keypoints, image_size=size, image=image, person=person)
+def _inside(box: Tensor, photo: Picture, aspect: float) -> Tensor:
+    """The part of a box (1, 4) that is in a picture, widened to the aspect."""
+    size = torch.tensor([photo.shape[1], photo.shape[0]], dtype=box.dtype)
+    low, high = box[:, :2] - box[:, 2:] / 2, box[:, :2] + box[:, 2:] / 2
+    corners = torch.cat([low.clamp(min=0), torch.minimum(high, size)], dim=-1)
+    whole = bool((corners[:, 2:] > corners[:, :2]).all())
+    return box_from_corners(corners, padding=1.0, aspect=aspect) if whole else box
+
+
+def _cut_out(photo: Picture, box: Tensor, width: int) -> Picture:
+    """A box (1, 4) of a photograph, in a panel's size; paper outside the photograph."""
+    where = box[0].double().numpy()
+    inside = crop(np.full_like(photo, 255), where, width, PANEL) > 127
+    return np.where(inside, crop(photo, where, width, PANEL), blank(width, PANEL))
 
 
 def write_pictures(
     base: Path, title: str, results: Results, truth: Tensor | None, photo: Photos | None
 ) -> tuple[Path, Path]:
-    """Write `<base>.png` (a sheet of some people) and `<base>.html` (all of them, up to a limit).
+    """Write `<base>.png` (a sheet of some pictures) and `<base>.html` (all, up to a limit).
 
     `truth` are true poses (N, J, 3), mm; the 2D is drawn on the photos.
     """
-    across, people = 1 if results.paths else 2, []
-    shown = evenly_spaced(len(results), ROWS * across).tolist()
-    for n in shown:
-        paper = photo(results.image[n]) if photo else None
-        caption = f"{Path(results.image[n]).name[-28:]}, person {results.person[n]}"
-        if truth is not None:
-            caption = f"2D; MPJPE of the 3D {float(mpjpe(results.pose[n], truth[n])):.0f} mm"
-        people.append(row_of(results, n, truth, caption, paper))
-    lines = [list(chain(*people[k : k + across])) for k in range(0, len(people), across)]
-    chosen = evenly_spaced(len(results), MOST_SCENES).tolist()
-    scenes = [_scene_of(results, n, truth) for n in chosen]
     picture, page = base.with_suffix(".png"), base.with_suffix(".html")
-    save_png(picture, sheet(lines, title + _some_of(shown, results)))
-    _write_viewer(page, scenes, results.skeleton, title + _some_of(chosen, results))
+    drawn = _sheet(title, results, truth, photo)
+    write_page(page, results, title, photo=photo, truth=truth)
+    save_png(picture, drawn)
     return picture, page
+
+
+def _sheet(title: str, results: Results, truth: Tensor | None, photo: Photos | None) -> Picture:
+    """Some of the pictures, evenly spaced."""
+    truth = None if truth is None else levelled(replace(results, pose=truth)).pose
+    results = levelled(results)
+    scenes, across = scenes_of(results), 1 if results.paths else 2
+    shown = [scenes[n] for n in evenly_spaced(len(scenes), ROWS * across).tolist()]
+    pictures = [_row(results, scene, truth, photo) for scene in shown]
+    lines = [list(chain(*pictures[k : k + across])) for k in range(0, len(pictures), across)]
+    return sheet(lines, title + _some_of(len(shown_rows(shown)), results))
+
+
+def _row(results: Results, scene: Scene, truth: Tensor | None, photo: Photos | None) -> list[Panel]:
+    """The panels of a picture, with a caption."""
+    rows = list(scene.rows)
+    image, person = results.image[rows[0]], results.person[rows[0]]
+    who = f"person {person}" if len(rows) == 1 else number_of(len(rows), "person", "people")
+    caption = f"{scene.name[-28:]}, {who}"
+    if truth is not None:
+        error = float(mpjpe(results.pose[rows], truth[rows]).mean())
+        caption = f"2D; MPJPE of the 3D {error:.0f} mm"
+    return row_of(results, rows, truth, caption, photo(image) if photo else None)
 
 
 def write_files(
@@ -128,46 +163,7 @@ def write_files(
     return (*pictures, json_file, arrays)
 
 
-def _some_of(shown: Sequence[int], results: Results) -> str:
+def _some_of(shown: int, results: Results) -> str:
     """What a title adds where not everybody is shown."""
-    some = len(shown) < len(results)
-    return f" ({len(shown)} of {len(results)} people are shown)" if some else ""
-
-
-def _scene_of(results: Results, n: int, truth: Tensor | None) -> _Scene:
-    width, height = results.image_size[n].tolist()
-    seen = results.confidence[n].numpy()[:, None] > 0
-    keypoints = np.where(seen, results.keypoints[n].numpy(), np.nan)
-    samples = None if results.samples is None else results.samples[:, n].numpy()
-    true_pose = None if truth is None else truth[n].numpy()
-    name, pose = f"{results.image[n]}, person {results.person[n]}", results.pose[n].numpy()
-    return _Scene(name, pose, keypoints, (width, height), samples, true_pose)
-
-
-def draw_crops(people: Sequence[LabelledCrop], skeleton: Skeleton, out: Path, columns: int) -> None:
-    """People's crops side by side as a PNG, with the 2D joints that are inside drawn over them."""
-    seen = [(one.picture, one.crop_keypoints, one.visibility.astype(float)) for one in people]
-    tiles = [draw_2d(*each, skeleton) for each in seen]
-    tiles += [blank(CROP_WIDTH, CROP_HEIGHT)] * (-len(tiles) % columns)
-    lines = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
-    save_png(out, np.vstack(lines))
-
-
-def _plain(value: Any) -> Any:
-    """What JSON takes: arrays as lists, to one decimal, NaN as null."""
-    if not isinstance(value, np.ndarray):
-        return value
-    rounded = np.round(value.astype(np.float64), 1).astype(object)
-    rounded[~np.isfinite(value)] = None
-    return rounded.tolist()
-
-
-def _write_viewer(path: Path, scenes: Sequence[_Scene], skeleton: Skeleton, title: str) -> None:
-    """Write the page: the 3D turns with mouse, touch or arrow keys; a slider over scenes."""
-    shown = [{name: _plain(value) for name, value in asdict(scene).items()} for scene in scenes]
-    bones = [[a, b, bone_side(skeleton, a, b)] for a, b in skeleton.bones]
-    content = {"title": title, "bones": bones, "scenes": shown}
-    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    data = data.replace("</", "<\\/").replace("<!--", "<\\!--")
-    page = resources.files("unihpe.show").joinpath("viewer.html").read_text(encoding="utf-8")
-    write_text(path, page.replace("/*DATA*/null", data))
+    some = shown < len(results)
+    return f" ({shown} of {len(results)} people are shown)" if some else ""

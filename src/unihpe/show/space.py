@@ -1,4 +1,4 @@
-"""Poses in space: figures over a floor, all in one view."""
+"""Poses in space: figures over a floor, all in one view; y is down."""
 
 import math
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unihpe.body.skeleton import Skeleton
+from unihpe.export.results import Results
 from unihpe.io.picture import Picture
 from unihpe.show.colours import GRID, SHADOW, SIDES, Palette
 from unihpe.show.draw import FOURFOLD, blank
@@ -17,17 +18,25 @@ from unihpe.show.strokes import line, stick_figure
 
 Floats = NDArray[np.floating[Any]]
 AZIMUTH, ELEVATION = 35.0, 12.0  # degrees; 0, 0 is the camera's own view
-SOLE = 60.0  # mm, from the ankles to the floor
+SOLE = 70.0  # mm, from the ankles to the floor
 RARE = 0.005  # share of the joints at each end of each axis that may lie outside the view
+FEET = 0.75  # share of the poses whose lowest joint is not below the floor
 SMALLEST = 700.0  # mm, from the view's centre to its edge
-ROOM = 1.12  # of the view against the figures in it
+ROOM = 1.15  # of the view against the figures in it
 SQUARE, MOST_LINES = 500.0, 40  # of the floor's grid, mm; wider squares where there are more
-DISTANCE = 6.0  # of the eye from the centre, in halves of the view: a mild perspective
+DISTANCE = 10.0  # of the eye from the centre, in halves of the view: a mild perspective
+
+
+def levelled(results: Results) -> Results:
+    """Results in the axes of everything here: x right, y down to the floor, z away."""
+    if results.up == "-y":
+        return results
+    return results.to_yup().to_world([[1, 0, 0], [0, -1, 0], [0, 0, -1]], up="-y")
 
 
 @dataclass(frozen=True)
-class _Extent:
-    """The box that figures are in: corners (3,) and the floor, y, mm, camera axes."""
+class Extent:
+    """The box that figures are in: corners (3,) and the floor, y, mm."""
 
     low: Floats
     high: Floats
@@ -39,20 +48,14 @@ class _Extent:
         points = poses.reshape(-1, 3)
         low, high = np.nanquantile(points, [RARE, 1 - RARE], axis=0)
         feet = np.nanmax(poses[..., 1], axis=-1)
-        return cls(low, high, float(np.nanquantile(feet, 0.95)) + SOLE)
-
-    @property
-    def corners(self) -> Floats:
-        """(8, 3)."""
-        sides = zip(self.low, self.high, strict=True)
-        return np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 3)
+        return cls(low, high, float(np.nanquantile(feet, FEET)) + SOLE)
 
 
 @dataclass(frozen=True)
 class Space:
     """How a piece of space is seen: everything is prepared once, for many pictures."""
 
-    extent: _Extent
+    extent: Extent
     size: tuple[int, int]  # width and height of its pictures, pixels
     turn: Floats  # camera axes to the view's, (3, 3)
     centre: Floats  # (3,), mm, shown at the picture's centre
@@ -67,9 +70,10 @@ class Space:
         azimuth: float = AZIMUTH,
         elevation: float = ELEVATION,
     ) -> Self:
-        """The view that poses (N, J, 3), mm, camera axes, fit in, from an azimuth and elevation."""
-        extent, turn = _Extent.of(poses), _turn(azimuth, elevation)
-        seen = poses.reshape(-1, 3) @ turn.T
+        """The view that poses (N, J, 3), mm, fit in, from an azimuth and elevation."""
+        extent, turn = Extent.of(poses), _turn(azimuth, elevation)
+        fallen = np.where([False, True, False], extent.floor, poses)  # their shadows
+        seen = np.concatenate([poses, fallen]).reshape(-1, 3) @ turn.T
         low, high = np.nanquantile(seen, [RARE, 1 - RARE], axis=0)
         centre = turn.T @ (0.5 * (low + high))
         halves = np.maximum(SMALLEST, ROOM * 0.5 * (high - low))[:2]
@@ -107,14 +111,14 @@ class Space:
     def figure(
         self, picture: Picture, pose: Floats, skeleton: Skeleton, colours: Palette, width: float
     ) -> None:
-        """A pose (J, 3), mm, camera axes; joints that are NaN are left out."""
+        """A pose (J, 3), mm; joints that are NaN are left out."""
         spots, depth = self.place(pose)
         stick_figure(picture, spots, np.isfinite(pose.sum(-1)), skeleton, colours, width, depth)
 
 
 @dataclass(frozen=True)
 class Figure:
-    pose: Floats  # (J, 3), camera axes, mm
+    pose: Floats  # (J, 3), mm
     colours: Palette = SIDES
     width: float = 3.4  # of its lines, in a picture of 420 pixels
     opacity: float = 1.0
