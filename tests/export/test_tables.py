@@ -9,7 +9,7 @@ from clip import SKELETON, clip
 
 from unihpe.export import save
 
-COLUMNS = [f"{joint}_{axis}" for joint in SKELETON.joints for axis in "xyz"]
+COLUMNS = [f"{joint}_{axis}_mm" for joint in SKELETON.joints for axis in "xyz"]
 
 
 def test_csv_and_parquet_hold_a_row_for_each_person_of_each_frame(tmp_path):
@@ -33,7 +33,7 @@ def test_what_is_missing_is_empty(tmp_path):
     for name in ("a.csv", "a.parquet"):
         path = save(results, tmp_path / name)[0]
         table = pandas.read_csv(path) if name == "a.csv" else pandas.read_parquet(path)
-        assert table["left_eye_x"].isna().all() and table["left_knee_x"].notna().all()
+        assert table["left_eye_x_mm"].isna().all() and table["left_knee_x_mm"].notna().all()
     assert "nan" not in (tmp_path / "a.csv").read_text()
 
 
@@ -43,5 +43,5 @@ def test_pictures_have_no_times_and_each_its_own_floor(tmp_path):
     pictures = replace(plain, image=names, frame=None, time=None, filled=None)
     table = pandas.read_csv(save(pictures, tmp_path / "a.csv")[0])
     assert [*table.columns] == ["image", "person", *COLUMNS]
-    ankles = table[["left_ankle_y", "right_ankle_y"]].min(axis=1)
+    ankles = table[["left_ankle_y_mm", "right_ankle_y_mm"]].min(axis=1)
     np.testing.assert_allclose(ankles, 70, atol=0.01)

@@ -8,9 +8,11 @@ from pathlib import Path
 from unihpe.errors import InputError
 from unihpe.export.bvh import write_bvh
 from unihpe.export.c3d import write_c3d
+from unihpe.export.chart import write_angles_chart
 from unihpe.export.coco import write_coco
 from unihpe.export.glb import write_glb
 from unihpe.export.json import write_json
+from unihpe.export.measures import write_angles_csv, write_angles_parquet
 from unihpe.export.mmpose import write_mmpose
 from unihpe.export.motion import Motion, motions
 from unihpe.export.npz import write_npz
@@ -39,7 +41,8 @@ class Format:
     write_person: Callable[[Path, Motion], None] | None = None
     on_floor: bool = True  # y up from an origin on the floor (`Results.to_floor`), else as given
     of_clips: bool = False  # it needs times
-    needs: str = ""  # the module, of the extra `export`
+    needs: str = ""  # a module of the extra
+    extra: str = "export"
 
 
 FORMATS: Mapping[str, Format] = {
@@ -47,6 +50,15 @@ FORMATS: Mapping[str, Format] = {
     "npz": Format(".npz", write_npz, on_floor=False),
     "csv": Format(".csv", write_csv),
     "parquet": Format(".parquet", write_parquet, needs="pyarrow"),
+    "angles": Format(".angles.csv", write_angles_csv),
+    "angles-parquet": Format(".angles.parquet", write_angles_parquet, needs="pyarrow"),
+    "angles-plot": Format(
+        ".angles.png",
+        write_person=write_angles_chart,
+        of_clips=True,
+        needs="matplotlib",
+        extra="plots",
+    ),
     "coco": Format(".coco.json", write_coco, on_floor=False),
     "mmpose": Format(".mmpose.json", write_mmpose, on_floor=False),
     "trc": Format(".trc", write_person=write_trc, of_clips=True),
@@ -76,7 +88,9 @@ def chosen(asked: Sequence[str], clip: bool) -> list[str]:
         if name not in able:
             raise InputError(f"{name} holds motion, and these are pictures; take {', '.join(able)}")
         if FORMATS[name].needs:
-            extra(FORMATS[name].needs, "export", f"{name} files need {FORMATS[name].needs}")
+            extra(
+                FORMATS[name].needs, FORMATS[name].extra, f"{name} files need {FORMATS[name].needs}"
+            )
     return list(dict.fromkeys(names))
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unihpe.body.angles import angles
 from unihpe.body.conversions import convert
+from unihpe.body.measures import centre_of_mass
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.body.turns import UPS, axis, swing, turn_to_y
 from unihpe.errors import InputError, listing, number_of
@@ -80,6 +82,11 @@ class Results:
             where = number_of(len(self.frame.unique()), "frame", "frames")
         who = number_of(len(set(zip(self.image, self.person, strict=True))), "person", "people")
         return f"Results({who} in {where}: pose {tuple(self.pose.shape)}, mm, {self.skeleton.name})"
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Of the J joints, in their order."""
+        return self.skeleton.joints
 
     @property
     def is_clip(self) -> bool:
@@ -256,6 +263,42 @@ class Results:
                 origin[1] = heights.median() - (ANKLE if ankles else 0)
             moved[own] -= origin.nan_to_num()
         return replace(level, translation=moved, axes="floor, y up; relative to the root joint")
+
+    def angles(self) -> dict[str, Tensor]:
+        """Joint angles by name (docs/measures.md), degrees, (N,) each; NaN where not defined."""
+        level = self.to_yup()
+        return angles(level.pose, level.skeleton)
+
+    def centre_of_mass(self) -> Tensor:
+        """From the origin of the axes, (N, 3), mm; see `unihpe.body.measures`."""
+        return centre_of_mass(self.absolute, self.skeleton)
+
+    def speeds(self) -> Tensor:
+        """How fast each joint moves, (N, J), m/s; InputError unless the results have times."""
+        from unihpe.export.measures import row_speeds
+
+        if not self.is_clip:
+            raise InputError("speeds need times, and these are pictures")
+        return row_speeds(self, self.absolute)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each joint: image, person, frame, time, filled, joint, x, y, z
+        (mm, from the origin of the axes), u, v (pixels), confidence.
+
+        InputError without pandas (the extra `export`).
+        """
+        from unihpe.export.frame import as_pandas
+
+        return as_pandas(self)
+
+    def plot(self) -> Any:
+        """A matplotlib figure of everybody in the first frame or picture, in space.
+
+        InputError without matplotlib (the extra `plots`).
+        """
+        from unihpe.export.chart import plot_people
+
+        return plot_people(self)
 
     def to_dict(self) -> dict[str, Any]:
         """What the JSON holds (docs/formats.md): dicts, lists, numbers, text; NaN is None."""

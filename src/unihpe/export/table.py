@@ -24,24 +24,24 @@ OTHERS = 3  # micrometres and the like
 
 def write_csv(path: Path, results: Results) -> None:
     """Write places of joints as CSV: UTF-8, commas, points; what is missing is empty."""
-    _write_csv_table(path, _table_of(results))
+    write_csv_table(path, _table_of(results))
 
 
 def write_parquet(path: Path, results: Results) -> None:
     """Write places of joints as Parquet; what is missing is null."""
-    _write_parquet_table(path, _table_of(results))
+    write_parquet_table(path, _table_of(results))
 
 
 def _table_of(results: Results) -> Table:
-    """Who and when, and three columns for each joint: `left_knee_x`, … in mm, from the origin."""
+    """Who and when, and three columns for each joint: `left_knee_x_mm`, …, from the origin."""
     places = results.absolute
-    columns = dict(_who_and_when(results))
+    columns = dict(who_and_when(results))
     for n, joint in enumerate(results.skeleton.joints):
-        columns |= {f"{joint}_{axis}": places[:, n, k] for k, axis in enumerate("xyz")}
+        columns |= {f"{joint}_{axis}_mm": places[:, n, k] for k, axis in enumerate("xyz")}
     return columns
 
 
-def _who_and_when(results: Results) -> Table:
+def who_and_when(results: Results) -> Table:
     """The first columns of every table; times and frames are those of clips."""
     columns: dict[str, Any] = {"image": list(results.image), "person": list(results.person)}
     for name in ("frame", "time", "filled"):
@@ -50,7 +50,7 @@ def _who_and_when(results: Results) -> Table:
     return columns
 
 
-def _write_csv_table(path: Path, table: Table) -> None:
+def write_csv_table(path: Path, table: Table) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table)
@@ -59,7 +59,7 @@ def _write_csv_table(path: Path, table: Table) -> None:
     write_text(path, text.getvalue())
 
 
-def _write_parquet_table(path: Path, table: Table) -> None:
+def write_parquet_table(path: Path, table: Table) -> None:
     arrow = extra("pyarrow", "export", "Parquet needs pyarrow")
     parquet = extra("pyarrow.parquet", "export", "Parquet needs pyarrow")
     columns = {
