@@ -70,7 +70,7 @@ def test_every_format_is_in_the_documents():
 
 
 def test_all_writes_every_format(tmp_path):
-    paths = write(clip(frames=5), tmp_path / "a", ["all"])
+    paths = write(clip(people=1, frames=5), tmp_path / "a", ["all"])
     for form in FORMATS.values():
         assert any(path.name.endswith(form.suffix) for path in paths)
     assert sorted(tmp_path.iterdir()) == sorted(paths)

@@ -45,6 +45,8 @@ def write_angles_chart(path: Path, motion: Motion) -> None:
     for axis in axes[-1]:
         axis.set_xlabel("time, s")
     figure.suptitle(f"Person {motion.person}")
+    # set by hand: to compute it takes longer than all else
+    figure.subplots_adjust(0.06, 0.05, 0.98, 0.93, wspace=0.12, hspace=0.3)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
@@ -114,4 +116,4 @@ def plot_people(results: Results) -> Any:
 
 def _figure(size: tuple[float, float]) -> Any:
     library = extra("matplotlib.figure", "plots", "drawings need matplotlib")
-    return library.Figure(figsize=size, layout="constrained")
+    return library.Figure(figsize=size)
