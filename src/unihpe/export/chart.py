@@ -110,7 +110,8 @@ def plot_people(results: Results) -> Any:
             axis.set(**{f"{name}lim": (low, high)})
     axis.set_aspect("equal")
     axis.set(xlabel="x, m", ylabel="away from the camera, m", zlabel="height, m")
-    axis.view_init(12, -70)
+    axis.locator_params(nbins=5)
+    axis.view_init(12, -60)
     return figure
 
 
