@@ -5,13 +5,13 @@ import torch
 from clip import SKELETON, standing
 from torch.testing import assert_close
 
-from unihpe.body.measures import HEAD, LIMBS, TRUNK, centre_of_mass, speeds, velocities
+from unihpe.body.measures import HEAD, LIMBS, TRUNK, _velocities, centre_of_mass, speeds
 
 
 def test_velocity_of_a_parabola_is_exact_at_uneven_times():
     time = torch.tensor([0.0, 0.04, 0.05, 0.11, 0.2, 0.21]).double()
     places = torch.stack([5000 * time**2, -300 * time, 0 * time], -1)[:, None]
-    found = velocities(places, time)[:, 0]
+    found = _velocities(places, time)[:, 0]
     assert_close(found[1:-1, 0], 10 * time[1:-1])
     assert_close(found[:, 1], torch.full((6,), -0.3).double())
     assert_close(speeds(places, time)[2, 0], torch.tensor((0.5**2 + 0.3**2) ** 0.5).double())

@@ -21,7 +21,7 @@ LIMBS = {
 TRUNK, HEAD = (0.497, 0.5), (0.081, 0.6)  # from the shoulders' middle: to the hips', to the head
 
 
-def velocities(places: Tensor, time: Tensor) -> Tensor:
+def _velocities(places: Tensor, time: Tensor) -> Tensor:
     """Of places (T, ..., 3), mm, at increasing times (T,), seconds: m/s, (T, ..., 3).
 
     The derivative of the parabola through each row and its neighbours, whatever their distance in
@@ -40,7 +40,7 @@ def velocities(places: Tensor, time: Tensor) -> Tensor:
 
 def speeds(places: Tensor, time: Tensor) -> Tensor:
     """How fast places (T, ..., 3), mm, move at times (T,), seconds: m/s, (T, ...)."""
-    speed: Tensor = velocities(places, time).norm(dim=-1)
+    speed: Tensor = _velocities(places, time).norm(dim=-1)
     return speed
 
 

@@ -14,15 +14,15 @@ from unihpe.export.table import Table, who_and_when, write_csv_table, write_parq
 
 def write_angles_csv(path: Path, results: Results) -> None:
     """Write a row for each person of each picture or frame as CSV."""
-    write_csv_table(path, measures_of(results))
+    write_csv_table(path, _measures_of(results))
 
 
 def write_angles_parquet(path: Path, results: Results) -> None:
     """Write a row for each person of each picture or frame as Parquet."""
-    write_parquet_table(path, measures_of(results))
+    write_parquet_table(path, _measures_of(results))
 
 
-def measures_of(results: Results) -> Table:
+def _measures_of(results: Results) -> Table:
     """Who and when, angles, the centre of mass, and in clips speeds; units end the names."""
     level = results.to_yup()
     columns: dict[str, Any] = dict(who_and_when(results))
