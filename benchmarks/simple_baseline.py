@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from unihpe.body.batch import Batch
 from unihpe.model.device import mixed_precision
-from unihpe.training.loop import step_seed
+from unihpe.training.seeds import step_seed
 from unihpe.training.streams import Stream
 
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)

@@ -19,7 +19,7 @@ from unihpe.recipe import Recipe, build_model, load_recipe, measure_scales, ship
 from unihpe.runs.start import load_start
 from unihpe.settings import parse
 from unihpe.training.stage import Stage
-from unihpe.training.streams import _alternating, stage_stream, training_stream
+from unihpe.training.streams import StageStream, _alternating, training_stream
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -388,7 +388,7 @@ def drawn(share, mix=MIX):
     """The numbers of a batch of 16, in order, with one decoding path on this share of it."""
     path = {"source": "pose_2d", "target": "pose_2d", "share": share}
     stage = Stage(name="s", steps=1, batch_size=16, decode=(path, path | {"share": 1.0}))
-    (batch,) = stage_stream(numbered(0), mix, None)(stage, torch.Generator())
+    (batch,) = StageStream(numbered(0), mix, None)(stage, torch.Generator())
     return batch.keypoints[:, 0, 0].tolist()
 
 

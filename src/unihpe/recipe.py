@@ -29,8 +29,10 @@ RECIPES = resources.files("unihpe").joinpath("recipes")
 Keys = tuple[str, ...]  # the path to a setting, from table to table
 # Settings that older recipes do not have, and what those did.
 ADDED: dict[str, dict[str, Any]] = {
-    "data": {"variety": Variety().model_dump()},
+    "data": {"variety": Variety().model_dump(), "made_joints": False},
     "model": {"frame": "camera", "error_head": False},
+    "image": {"read_out_width": 1024},
+    "stage": {"still": 0, "looks": 0},
     "decode": {"errors": 0.0},
 }
 PLACES = {"root", "also", "description", "licence"}  # of data; they do not change training
@@ -109,7 +111,9 @@ class Recipe(Settings):
             for stage in fields["stage"]:
                 stage["trains"] = [part for part in stage["trains"] if part != "error_head"]
         paths = [path for stage in fields["stage"] for path in stage["decode"]]
-        for kind, tables in (("data", datas), ("model", [fields["model"]]), ("decode", paths)):
+        stages, images = fields["stage"], [fields["model"]["image_encoder"] or {}]
+        kinds = {"data": datas, "model": [fields["model"]], "image": images, "stage": stages}
+        for kind, tables in (kinds | {"decode": paths}).items():
             for table, (key, default) in product(tables, ADDED[kind].items()):
                 if table.get(key) == default:
                     del table[key]

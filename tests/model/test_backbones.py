@@ -14,7 +14,7 @@ from unihpe.errors import InputError
 from unihpe.model.backbones import KINDS, build_backbone
 from unihpe.model.build import ImageEncoderSettings, ModelSettings, build_model, load_model
 from unihpe.model.checkpoint import Card, save_checkpoint
-from unihpe.model.heatmaps import soft_argmax
+from unihpe.model.heatmaps import _soft_argmax
 from unihpe.model.image_encoder import _fitted
 from unihpe.settings import parse
 
@@ -98,9 +98,9 @@ def test_a_backbone_from_outside_makes_embeddings_and_heat_maps(toy, read_out):
     wanted = settings("toy_backbone:Toy", heatmap_head=True, heatmaps_from="all", read_out=read_out)
     model = build_model(wanted, "human36m17", seed=1).eval()
     batch = pictures()
-    embedding, heatmaps = model.encode_image(batch)
+    embedding, shown = model.encode_image(batch)
     torch.testing.assert_close(embedding.norm(dim=-1), torch.ones(2))
-    assert heatmaps.shape == (2, 17, 32, 32)
+    assert shown.heatmaps.shape == (2, 17, 32, 32)
     seen = model.image_encoder.backbone.seen[0]
     assert seen.shape == (2, 3, 128, 128)
     assert (seen[..., :16] == -2).all() and (seen[..., 112:] == -2).all()  # black, by its own norm
@@ -163,11 +163,11 @@ def test_pictures_are_fitted_so_that_box_units_stay():
     """What lies at a place of the crop lies at that place of a square picture's heat map too."""
     crop = torch.zeros(1, 1, 256, 192)
     crop[..., 64:68, 40:44] = 255.0
-    whole = soft_argmax(torch.nn.functional.avg_pool2d(crop, 4))
+    whole = _soft_argmax(torch.nn.functional.avg_pool2d(crop, 4))
     for size in (256, 128):
         square = _fitted(crop, size, size)
         assert square.shape == (1, 1, size, size)
-        small = soft_argmax(torch.nn.functional.avg_pool2d(square, 4 * size // 256))
+        small = _soft_argmax(torch.nn.functional.avg_pool2d(square, 4 * size // 256))
         torch.testing.assert_close(small, whole, atol=0.01, rtol=0)
     assert torch.equal(_fitted(crop, 192, 256), crop)
 

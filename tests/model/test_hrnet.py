@@ -21,15 +21,17 @@ from unihpe.model.backbones.hrnet import (
 )
 from unihpe.model.backbones.hrnet_weights import fill, read_weights
 from unihpe.model.backbones.vitpose import ViTPose, _pretrained_vit
-from unihpe.model.heatmap_embedding import JointReadOut, ShownJoints, _averaged, keypoints_of
+from unihpe.model.heatmap_embedding import JointReadOut, ShownJoints, _averaged, features_at
 from unihpe.model.heatmaps import (
     BranchesHead,
     HeatmapHead,
     _box_to_cells,
-    _cells_to_box,
+    _keypoints_of,
+    _sharpened,
+    _soft_argmax,
+    cells_to_box,
     gaussian_heatmaps,
-    sharpened,
-    soft_argmax,
+    joint_maps,
 )
 from unihpe.model.image_encoder import ImageEncoder
 
@@ -265,14 +267,14 @@ def test_image_encoder_pools_each_branch():
     ]
     pooled = torch.cat([x.flatten(2).mean(-1) for x in maps], dim=1)
     wanted = torch.nn.functional.normalize(encoder.project(pooled), dim=-1)
-    torch.testing.assert_close(encoder.read_out(maps), wanted)
+    torch.testing.assert_close(encoder.read_out(encoder.features(maps)), wanted)
 
 
 def test_features_are_read_where_the_heat_map_points():
     channels, heat = [2, 4], torch.zeros(1, 3, 8, 6)
     heat[0, 0, 2, 4], heat[0, 1, 7, 1] = 2.0, 1.5
     maps = [torch.randn(1, 2, 8, 6, generator=seed()), torch.randn(1, 4, 4, 3, generator=seed())]
-    share = sharpened(heat)
+    share = _sharpened(heat)
     torch.testing.assert_close(_averaged(maps[0], share)[0, 0], maps[0][0, :, 2, 4])
     torch.testing.assert_close(_averaged(maps[1], share)[0, 1], maps[1][0, :, 3, 0])
     torch.testing.assert_close(
@@ -281,24 +283,25 @@ def test_features_are_read_where_the_heat_map_points():
     read_out = JointReadOut(sum(channels), 3, embedding=8, width=16, kept=4).eval()
     torch.nn.init.normal_(read_out.project.weight, generator=seed())
     with torch.no_grad():
-        out = read_out(maps, shown_by(heat))
+        out = read_out(features_at(maps, _sharpened(heat)), shown_by(heat))
         heat[0, 0, 2, 4], heat[0, 0, 5, 1] = 0.0, 2.0
-        assert not torch.allclose(out, read_out(maps, shown_by(heat)))
-        assert not torch.allclose(out, read_out(maps, shown_by(heat, box=1.0)))
+        features = features_at(maps, _sharpened(heat))
+        assert not torch.allclose(out, read_out(features, shown_by(heat)))
+        assert not torch.allclose(out, read_out(features, shown_by(heat, box=1.0)))
 
 
 def shown_by(heat, box=0.0, embedding=8):
     """What heat maps show, with a made-up embedding of their keypoints."""
     vectors = torch.randn(len(heat), embedding, generator=seed())
-    return ShownJoints(heat, *keypoints_of(heat), torch.full((len(heat), 3), box), vectors)
+    return ShownJoints(*_keypoints_of(heat), torch.full((len(heat), 3), box), vectors)
 
 
 def test_faint_heat_maps_show_nothing():
     heat = torch.zeros(1, 3, 8, 6)
     heat[0, 0, 2, 4], heat[0, 1, 7, 1] = 2.0, 0.05
-    keypoints, confidence = keypoints_of(heat)
+    keypoints, confidence = _keypoints_of(heat)
     assert confidence.tolist() == [[1.0, 0.0, 0.0]]
-    torch.testing.assert_close(keypoints[0, 0], _cells_to_box(torch.tensor([4.0, 2.0]), 6, 8))
+    torch.testing.assert_close(keypoints[0, 0], cells_to_box(torch.tensor([4.0, 2.0]), 6, 8))
 
 
 def test_an_encoder_that_reads_at_the_joints_begins_as_the_encoder_of_what_its_heat_maps_show():
@@ -307,12 +310,14 @@ def test_an_encoder_that_reads_at_the_joints_begins_as_the_encoder_of_what_its_h
         backbone, 32, shrink=2, joints=JointReadOut(sum(backbone.channels), 17, embedding=32)
     ).eval()
     picture = torch.randn(2, 3, 128, 64, generator=seed())
-    shown = shown_by(torch.randn(2, 17, 16, 8, generator=seed()), embedding=32)
+    heat = torch.randn(2, 17, 16, 8, generator=seed())
+    shown = shown_by(heat, embedding=32)
     with torch.no_grad():
         maps = encoder.maps(picture)
         assert maps[0].shape == (2, 16, 16, 8)  # half of 64 × 128, over 4
         torch.testing.assert_close(
-            encoder.read_out(maps, shown), torch.nn.functional.normalize(shown.embedding)
+            encoder.read_out(encoder.features(maps, joint_maps(heat)), shown),
+            torch.nn.functional.normalize(shown.embedding),
         )
     with pytest.raises(ValueError, match="pass what the heat maps show"):
         encoder(picture)
@@ -411,10 +416,10 @@ def test_cells_by_hand():
     128 in box units.
     """
     corner = torch.tensor([0.0, 0.0])
-    assert _cells_to_box(corner, 48, 64).tolist() == [(2 - 96) / 128, (2 - 128) / 128]
-    assert _cells_to_box(torch.tensor([23.5, 31.5]), 48, 64).tolist() == [0, 0]
+    assert cells_to_box(corner, 48, 64).tolist() == [(2 - 96) / 128, (2 - 128) / 128]
+    assert cells_to_box(torch.tensor([23.5, 31.5]), 48, 64).tolist() == [0, 0]
     points = torch.rand(5, 2, generator=seed()) - 0.5
-    torch.testing.assert_close(_cells_to_box(_box_to_cells(points, 48, 64), 48, 64), points)
+    torch.testing.assert_close(cells_to_box(_box_to_cells(points, 48, 64), 48, 64), points)
 
 
 def test_box_units_are_those_of_boxes():
@@ -424,7 +429,7 @@ def test_box_units_are_those_of_boxes():
     in_crop = crop_matrix(box, 192, 256) @ pixel
     cell = torch.tensor(in_crop / 4 - 0.5, dtype=torch.float64)
     wanted = to_box(torch.tensor(pixel[None, :2]), torch.tensor(box))[0]
-    torch.testing.assert_close(_cells_to_box(cell, 48, 64), wanted)
+    torch.testing.assert_close(cells_to_box(cell, 48, 64), wanted)
 
 
 def test_decoding_finds_the_joint():
@@ -434,19 +439,19 @@ def test_decoding_finds_the_joint():
     heat = gaussian_heatmaps(points, torch.ones(4, 17))
     assert heat.shape == (4, 17, 64, 48)
     cell = 2 / 64
-    assert (soft_argmax(heat) - points).abs().max() < 0.1 * cell
-    assert (soft_argmax(0.5 * heat) - points).abs().mean() < 0.1 * cell
+    assert (_soft_argmax(heat) - points).abs().max() < 0.1 * cell
+    assert (_soft_argmax(0.5 * heat) - points).abs().mean() < 0.1 * cell
 
 
 def test_soft_argmax_has_a_gradient():
     heat = gaussian_heatmaps(torch.zeros(1, 1, 2), torch.ones(1, 1)).requires_grad_()
-    soft_argmax(heat)[..., 0].sum().backward()
+    _soft_argmax(heat)[..., 0].sum().backward()
     # more heat right of the joint (cell 23.5) moves it to the right, left of it to the left
     assert heat.grad[0, 0, 32, 25] > 0 > heat.grad[0, 0, 32, 22]
 
 
 def test_gaussians_by_hand():
-    points = _cells_to_box(torch.tensor([[[10.0, 20.0], [10.0, 20.0]]]), 48, 64)
+    points = cells_to_box(torch.tensor([[[10.0, 20.0], [10.0, 20.0]]]), 48, 64)
     heat = gaussian_heatmaps(points, torch.tensor([[1.0, 0.0]]), sigma=2.0)
     assert heat[0, 0].max() == heat[0, 0, 20, 10] == pytest.approx(1, abs=1e-6)
     assert heat[0, 0, 20, 12].item() == pytest.approx(np.exp(-0.5), abs=1e-5)

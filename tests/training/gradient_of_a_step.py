@@ -14,7 +14,7 @@ from unihpe.recipe import build_model, load_recipe
 from unihpe.training.freeze import begin_stage
 from unihpe.training.loop import _train_step
 from unihpe.training.state import Progress, Run
-from unihpe.training.streams import stage_stream, training_stream
+from unihpe.training.streams import StageStream, training_stream
 
 
 def main(motion, out):
@@ -28,7 +28,7 @@ def write(motion, out, processes, device):
         "quick", (*TINY, "stage.1.accumulate=2", "stage.1.clip=1e9", f"data.root={motion}")
     )
     source = open_source(recipe.data, Part("train", training=True))
-    draw = stage_stream(training_stream(source, recipe.data), [], None)
+    draw = StageStream(training_stream(source, recipe.data), [], None)
     model, stage = build_model(recipe), recipe.stage[1]
     optimiser = begin_stage(model, stage, fresh=True)
     optimiser.step = lambda: None

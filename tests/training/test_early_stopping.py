@@ -18,7 +18,7 @@ from unihpe.runs.train import train_recipe
 from unihpe.runs.validation import validation
 from unihpe.training.loop import BEST_BY, train
 from unihpe.training.state import Run, Schedule
-from unihpe.training.streams import _at_distance, open_stream, stage_stream, training_stream
+from unihpe.training.streams import StageStream, _at_distance, open_stream, training_stream
 
 TINY = (
     "model.embedding=32",
@@ -58,7 +58,7 @@ def judged(recipe, out, given):
         seen.append(copied(model))
         return {BEST_BY: next(left)}
 
-    draw = stage_stream(open_stream(recipe.data), [], None)
+    draw = StageStream(open_stream(recipe.data), [], None)
     run = Run(out, "x", schedule=Schedule(save_every=1000))
     model, progress = train(build_model(recipe), recipe.stage, draw, run, validate=validate)
     return model, progress, seen

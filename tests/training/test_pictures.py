@@ -20,7 +20,7 @@ from unihpe.datasets.packed import PeopleSource, pack
 from unihpe.diffusion.sampling import build_sampler
 from unihpe.errors import InputError
 from unihpe.io.log import read_log
-from unihpe.model.heatmaps import soft_argmax
+from unihpe.model.heatmaps import _soft_argmax, joint_maps
 from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.runs.start import load_start
@@ -31,7 +31,7 @@ from unihpe.training.freeze import begin_stage, set_modes
 from unihpe.training.objective import _heatmap_losses, _people_with, stage_losses
 from unihpe.training.stage import Stage
 from unihpe.training.state import Schedule
-from unihpe.training.streams import open_stream, stage_stream
+from unihpe.training.streams import StageStream, open_stream
 
 WORDS = {"name": "rendered-people"}
 
@@ -197,17 +197,17 @@ def test_heat_maps_learn_to_point_at_what_lies_in_the_picture(folder):
     batch = replace(batch, keypoints=where[None], confidence=confidence[None])
     heat = torch.randn(1, 17, 32, 24, generator=torch.Generator().manual_seed(0)).requires_grad_()
     stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, integral=1.0)
-    loss = _heatmap_losses(heat, batch, stage)["integral"]
+    loss = _heatmap_losses(joint_maps(heat), batch, stage)["integral"]
     loss.backward()
     assert heat.grad is not None
     assert heat.grad.abs().amax((0, 2, 3)).gt(0).nonzero()[:, 0].tolist() == [
         2
     ]  # the others lie outside, or are not known
     assert_close(
-        loss.detach(), (soft_argmax(heat.detach())[0, 2] - where[2]).norm(), atol=1e-4, rtol=0
+        loss.detach(), (_soft_argmax(heat.detach())[0, 2] - where[2]).norm(), atol=1e-4, rtol=0
     )
     unknown = replace(batch, confidence=torch.zeros(1, 17))
-    assert _heatmap_losses(heat, unknown, stage)["integral"] == 0
+    assert _heatmap_losses(joint_maps(heat), unknown, stage)["integral"] == 0
 
 
 @pytest.mark.parametrize("loss", ["heatmap", "integral"])
@@ -335,7 +335,7 @@ def test_the_heat_map_loss_looks_at_seen_joints(folder):
     stage = Stage(name="x", steps=1, batch_size=2, contrastive=0, heatmap=1.0)
 
     def loss_of(heat):
-        return _heatmap_losses(heat, batch, stage)["heatmap"]
+        return _heatmap_losses(joint_maps(heat), batch, stage)["heatmap"]
 
     heat = torch.zeros(2, 17, 64, 48)
     batch.confidence[0, 3] = 0
@@ -504,14 +504,15 @@ def test_the_flip_test_of_heat_maps_puts_back_what_the_mirror_swapped():
         heat = torch.zeros(1, 17, 64, 48)
         for joint, dot in zip(wrists, columns.argsort(descending=True), strict=True):
             heat[0, joint, rows[dot], columns[dot]] = 1.0
-        return torch.zeros(1, 4), heat
+        return torch.zeros(1, 4), joint_maps(heat)
 
     model = SimpleNamespace(encode_image=look, encode=lambda batch, modality: torch.zeros(1, 4))
     batch = Batch(torch.zeros(1, 17, 2), torch.ones(1, 17), torch.zeros(1, 3), image=image)
     points = answer(model, skeleton, batch, [Modality.IMAGE], targets=[], flip=True).keypoints
     plain, tested = points["heat maps"], points["heat maps, flip test"]
     assert torch.equal(tested, plain)
-    assert torch.equal(plain, soft_argmax(look(batch)[1])) and look(batch)[1][0, wrists[0], 20, 33]
+    heat = look(batch)[1].heatmaps
+    assert torch.equal(plain, _soft_argmax(heat)) and heat[0, wrists[0], 20, 33]
 
 
 def test_fusion_is_mirrored_back(folder, motion_file):
@@ -733,7 +734,7 @@ def test_a_share_of_a_mixed_batch_is_decoded_from_all_of_it(folder, motion_file)
     mixed = parse(
         Recipe, fields | {"data": flat, "mix": [whole], "poses": None, "stage": [joint]}, "test"
     )
-    draw = stage_stream(open_stream(mixed.data), [(0.5, open_stream(mixed.mix[0]))], None)
+    draw = StageStream(open_stream(mixed.data), [(0.5, open_stream(mixed.mix[0]))], None)
     (batch,) = draw(mixed.stage[0], torch.Generator().manual_seed(0))
     terms = stage_losses(
         build_model(mixed), batch, mixed.stage[0], torch.Generator().manual_seed(0)

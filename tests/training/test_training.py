@@ -21,8 +21,9 @@ from unihpe.model.device import mixed_precision
 from unihpe.recipe import build_model, load_recipe
 from unihpe.runs.start import load_start
 from unihpe.runs.train import card_of, train_recipe
-from unihpe.training.loop import _learning_rate, step_seed
+from unihpe.training.loop import _learning_rate
 from unihpe.training.objective import stage_losses
+from unihpe.training.seeds import step_seed
 from unihpe.training.stage import Stage
 from unihpe.training.state import Schedule
 from unihpe.training.streams import training_stream

@@ -77,6 +77,7 @@ class Batch:
     box: Tensor | None = None  # (B, 4), pixels; takes box units back to pixels
     image: Tensor | None = None  # the box's crop, uint8 RGB (B, 3, height, width)
     group: tuple[str, ...] = ()  # the part of the data of each person, length B
+    seen: Tensor | None = None  # what a frozen network saw in the image, in its place (`look`)
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -84,6 +85,11 @@ class Batch:
     def tensors(self) -> dict[str, Tensor]:
         """The tensors it has, by field."""
         return {f.name: x for f in fields(self) if isinstance(x := getattr(self, f.name), Tensor)}
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether there are pictures, or what was seen in them."""
+        return self.image is not None or self.seen is not None
 
     def to(self, device: torch.device | str) -> Self:
         """The same batch on `device`."""

@@ -9,9 +9,20 @@ import typer
 from rich.table import Column, Table
 from typer import Argument, Option
 
-from unihpe.cli.options import Json, OutFile, Rig, Root, Seed, console, named, require_data
+from unihpe.cli.options import (
+    Device,
+    Json,
+    OutFile,
+    Rig,
+    Root,
+    Seed,
+    console,
+    leave_skipped,
+    named,
+    require_data,
+)
 from unihpe.datasets import DATA_SETS, DEFAULT, get_data_set
-from unihpe.errors import InputError
+from unihpe.errors import InputError, number_of
 
 app = typer.Typer(help="Look at data sets, and make packed ones.", no_args_is_help=True)
 
@@ -130,6 +141,28 @@ def _data_pack(
         console.print(f"  {note}")
     kept = f", {packed.kept} of them from an earlier run" if packed.kept else ""
     console.print(f"{packed.people} people in {out}{kept} ({recorded.layout}).")
+
+
+@app.command("label")
+def _data_label(
+    pictures: Annotated[Path, Argument(help="A folder of pictures, or a zip file with images/.")],
+    out: OutFile,
+    boxes: Annotated[
+        Path | None, Option(help="JSON (docs/formats.md); else they are found.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Label people in photographs with 2D keypoints (COCO JSON), to be corrected and trained on.
+
+    A joint is marked where MoveNet Thunder sees it, and in a mirror again.
+    """
+    from unihpe.cli.progress import counted
+    from unihpe.runs.label import label_pictures, pictures_of
+
+    with counted("pictures", len(pictures_of(pictures))) as done:
+        people, skipped = label_pictures(pictures, out, boxes, device, done)
+    console.print(f"{number_of(people, 'person', 'people')} in {out}.")
+    leave_skipped(skipped)
 
 
 @app.command("render")

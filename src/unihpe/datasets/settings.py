@@ -45,6 +45,8 @@ class DataSettings(Settings):
     joint_dropout: float = Field(0.0, ge=0, lt=1)  # chance of each 2D joint to be left out
     part_dropout: float = Field(0.0, ge=0, le=1)  # share of people of whom 2D of a part is left out
     flip: float = Field(0.0, ge=0, le=1)  # share of people mirrored
+    # Of photographs: pelvis, spine, thorax and head, where nobody marked them, are made of others.
+    made_joints: bool = False
     augmentation: Augmentation = Augmentation()  # of pictures
     description: str = ""  # of the data, for the checkpoint's card
     licence: str = ""

@@ -17,13 +17,14 @@ from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion
 from unihpe.diffusion.sampling import Sampler
-from unihpe.model.heatmaps import soft_argmax
 from unihpe.model.unihpe import UniHPE
 
 IMAGE, POSE_2D, POSE_3D = Modality
 PICTURES = 128  # encoded at a time; their feature maps are what takes memory
 FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their modality's label
+BETTER = "better of both"  # 2D of heat maps, and where they are faint, of the embedding
 FLIP_TEST = ", flip test"  # follows the name of an estimate
+FAINT = 0.1  # confidence of heat maps below which the embedding knows a joint's place better
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ class Answer:
 
     embeddings: dict[Modality, Tensor]  # (B, D), unit
     poses: dict[str, Tensor]  # 3D of "image", "2d", "fused": (B, J, 3), mm, root-relative
-    keypoints: dict[str, Tensor]  # 2D of "image", "heat maps": (B, J, 2), box units
+    keypoints: dict[str, Tensor]  # 2D of "image", "heat maps", both: (B, J, 2), box units
     hypotheses: Tensor | None  # (S, B, J, 3), mm, as drawn: roots lie near the origin, not at it
     # within which joints lie of the estimate from 2D, or where there is none from the picture:
     radii: Tensor | None = None  # (B, J, 2), mm, with the odds of `error_head.SHARES`
+    confidence: Tensor | None = None  # of heat maps, (B, J), 0 to 1; None without any
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -61,8 +63,9 @@ class Answer:
 
         hypotheses = stacked([part.hypotheses for part in parts], 1)
         radii = stacked([part.radii for part in parts], 0)
+        confidence = stacked([part.confidence for part in parts], 0)
         tables = joined("embeddings"), joined("poses"), joined("keypoints")
-        return cls(*tables, hypotheses, radii)
+        return cls(*tables, hypotheses, radii, confidence)
 
 
 @torch.no_grad()
@@ -87,7 +90,7 @@ def answer(
     """
     draw = draw or Draw()
     batches = [batch, mirrored_batch(batch, skeleton)] if flip else [batch]
-    encoded, heatmap_keypoints = _encode(model, skeleton, batches, kinds)
+    encoded, shown, confidence = _encode(model, skeleton, batches, kinds)
     sides = zip(encoded, batches, (None, skeleton), strict=False)
     views = [_View(model, own, seen.box_token, draw, mirror) for own, seen, mirror in sides]
     made: dict[Modality, dict[str, Tensor]] = {POSE_2D: {}, POSE_3D: {}}
@@ -111,7 +114,13 @@ def answer(
     if POSE_3D in kinds:
         embeddings[POSE_3D] = model.encode(batch, POSE_3D)
     poses = {name: root_relative(pose, skeleton) for name, pose in made[POSE_3D].items()}
-    return Answer(embeddings, poses, made[POSE_2D] | heatmap_keypoints, hypotheses, radii)
+    keypoints = made[POSE_2D] | shown
+    if confidence is not None and IMAGE.label in keypoints:
+        for name, points in shown.items():
+            embedded = keypoints[name.replace(HEAT_MAPS, IMAGE.label)]
+            sure = confidence[..., None] >= FAINT
+            keypoints[name.replace(HEAT_MAPS, BETTER)] = torch.where(sure, points, embedded)
+    return Answer(embeddings, poses, keypoints, hypotheses, radii, confidence)
 
 
 @dataclass(frozen=True)
@@ -158,27 +167,31 @@ class _View:
 
 def _encode(
     model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch], kinds: Collection[Modality]
-) -> tuple[list[dict[Modality, Tensor]], dict[str, Tensor]]:
-    """Embeddings of each batch's pictures and 2D; and the 2D (B, J, 2) of heat maps, if any.
+) -> tuple[list[dict[Modality, Tensor]], dict[str, Tensor], Tensor | None]:
+    """Embeddings of each batch's pictures and 2D; and the 2D (B, J, 2) of heat maps and how sure
+    they are, (B, J), if there are any.
 
-    The second batch, if there is one, is the first in a mirror; of heat maps, the flip test is the
-    mean of the maps.
+    The second batch, if there is one, is the first in a mirror.
     """
     embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
     keypoints: dict[str, Tensor] = {}
+    confidence = None
     if IMAGE in kinds:
         parts = []
         for rows in torch.arange(len(batches[0])).split(PICTURES):
             encoded = [model.encode_image(chosen(batch, rows)) for batch in batches]
-            maps = [heatmaps for _, heatmaps in encoded if heatmaps is not None]
-            if len(maps) > 1:
-                maps[1] = (maps[0] + maps[1][:, list(skeleton.mirror)].flip(-1)) / 2
-            parts.append([*(embedding for embedding, _ in encoded), *map(soft_argmax, maps)])
+            shown = [maps for _, maps in encoded if maps is not None]
+            if len(shown) > 1:
+                shown[1] = shown[0].with_mirrored(shown[1], skeleton.mirror)
+            known = [x for maps in shown[-1:] for x in (maps.confidence,)]
+            points = [maps.keypoints for maps in shown]
+            parts.append([*(embedding for embedding, _ in encoded), *points, *known])
         whole = [torch.cat(part) for part in zip(*parts, strict=True)]
-        images, points = whole[: len(batches)], whole[len(batches) :]
+        images, points = whole[: len(batches)], whole[len(batches) : 2 * len(batches)]
         embeddings = [{IMAGE: image} for image in images]
         keypoints = dict(zip((HEAT_MAPS, HEAT_MAPS + FLIP_TEST), points, strict=False))
+        confidence = whole[-1] if points else None
     if POSE_2D in kinds:
         for own, batch in zip(embeddings, batches, strict=True):
             own[POSE_2D] = model.encode(batch, POSE_2D)
-    return embeddings, keypoints
+    return embeddings, keypoints, confidence

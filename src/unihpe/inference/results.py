@@ -9,9 +9,10 @@ from unihpe.body.conversions import Converted
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.export.results import Results
-from unihpe.inference.answer import FLIP_TEST, FUSED, Answer
+from unihpe.inference.answer import BETTER, FLIP_TEST, FUSED, IMAGE, Answer
 from unihpe.inputs.evidence import Evidence
 
+OUTSIDE = 1e-3  # weight of joints outside a picture in where a person stands
 
 def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, how: str) -> Results:
     """An answer in people's units, placed before the camera; `how` it was found, in words."""
@@ -20,9 +21,11 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
     paths = {way: made.poses[way + tested].cpu() for way in ways}
     if joints is None:
         assert given.batch.box is not None
-        points = from_box(made.keypoints[ways[0] + tested].cpu(), given.batch.box)
-        joints = Converted(points, torch.ones(points.shape[:2]), (False,) * len(skeleton))
+        joints = _seen_in_pictures(given, made, tested)
     pose, samples = paths[given.kinds[-1].label], made.hypotheses
+    trust = joints.confidence
+    if given.keypoints is None:  # somebody may have no joint in the picture, and stands somewhere
+        trust = trust.clamp_min(OUTSIDE)
     if samples is not None:
         rooted = root_relative(samples.flatten(0, 1), skeleton)
         samples = rooted.unflatten(0, samples.shape[:2]).cpu()
@@ -33,7 +36,7 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
         keypoints=joints.points,
         confidence=joints.confidence,
         synthesised=joints.synthesised,
-        translation=place(pose, joints.points, camera, joints.confidence),
+        translation=place(pose, joints.points, camera, trust),
         image_size=camera.size,
         focal=camera.focal[:, 0],
         focal_source="given" if given.focal_given else "assumed √(W² + H²)",
@@ -45,6 +48,16 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
         estimate="; ".join(filter(None, [estimate, given.source])),
         paths=paths if len(ways) > 1 else {},
     )
+
+
+def _seen_in_pictures(given: Evidence, made: Answer, tested: str) -> Converted:
+    """The 2D of pictures, in their pixels; a joint outside its picture has confidence 0."""
+    assert given.batch.box is not None
+    both = made.keypoints.get(BETTER + tested, made.keypoints[IMAGE.label + tested]).cpu()
+    points = from_box(both, given.batch.box)
+    known = torch.ones(points.shape[:2]) if made.confidence is None else made.confidence.cpu()
+    inside = ((points >= 0) & (points <= given.camera.size[:, None])).all(-1)
+    return Converted(points, known * inside, (False,) * points.shape[1])
 
 
 def spread(samples: Tensor) -> Tensor:

@@ -32,12 +32,13 @@ def read_boxes(path: Path) -> dict[str, Corners]:
     content = read_json(path)
     with input_errors(f"{path}: no boxes as we know them", remedy):
         if "annotations" in content:
-            return _coco_boxes(content)
+            return boxes_in(content)
         boxes = {Path(name).name: np.asarray(own, np.float64) for name, own in content.items()}
         return {name: own.reshape(len(own), 4).tolist() for name, own in boxes.items()}
 
 
-def _coco_boxes(content: Any) -> dict[str, Corners]:
+def boxes_in(content: Any) -> dict[str, Corners]:
+    """The boxes in COCO's annotations, by the picture's file name; crowds are left out."""
     names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
     boxes: dict[str, Corners] = {}
     for note in content["annotations"]:

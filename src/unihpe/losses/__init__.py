@@ -14,7 +14,7 @@ All take tensors, and need torch alone:
 """
 
 from unihpe.losses.eigenvalue import largest_eigenvalue
-from unihpe.losses.heatmaps import heatmap_loss, integral_loss
+from unihpe.losses.heatmaps import heatmap_loss, integral_loss, place_loss
 from unihpe.losses.pair import pair_loss
 from unihpe.losses.score import (
     masked_distance,
@@ -35,6 +35,7 @@ __all__ = [
     "masked_mean_square",
     "multimodal_loss",
     "pair_loss",
+    "place_loss",
     "point_loss",
     "quantile_loss",
     "sample_triplets",

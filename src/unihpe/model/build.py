@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 import torch
 from pydantic import Field, field_validator, model_validator
+from torch import nn
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.diffusion.parametrisation import Diffusion, Prediction
@@ -19,9 +20,10 @@ from unihpe.model.error_head import ErrorHead
 from unihpe.model.heatmap_embedding import JointReadOut
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead
 from unihpe.model.image_encoder import ImageEncoder
+from unihpe.model.person_head import PersonHead
 from unihpe.model.pose_decoder import GROUPS, Condition, DiffusionDecoder, MLPDecoder, ScoreDecoder
 from unihpe.model.pose_encoder import JointInput, MLPPoseEncoder, Shape, TransformerPoseEncoder
-from unihpe.model.unihpe import Decoder, PoseEncoder, UniHPE
+from unihpe.model.unihpe import Decoder, JointHead, PoseEncoder, UniHPE
 from unihpe.settings import Settings, parse
 
 WIDEST, DEEPEST = 1 << 14, 256  # of any part: slips of the hand would fill the memory
@@ -75,10 +77,12 @@ class ImageEncoderSettings(Settings):
     weights: str = ""
     start: Start = "identity"  # of the layers that heat-map checkpoints lack
     heatmap_head: bool = False
-    # the official head, on the finest map, or `BranchesHead`, on all maps, for small networks
-    heatmaps_from: Literal["finest", "all"] = "finest"
+    # the official head, on the finest map; `BranchesHead`, on all maps, for small networks; or
+    # MoveNet's own (`PersonHead`), which begin as they were published
+    heatmaps_from: Literal["finest", "all", "person"] = "finest"
     # the paper's, or one that begins at the keypoints that the heat maps show (`JointReadOut`)
     read_out: Literal["pooled", "joints"] = "pooled"
+    read_out_width: int = Field(1024, gt=0, le=WIDEST)  # of the latter
     shrink: Literal[1, 2] = 1  # 2 halves the picture's sides before the backbone, for CPUs
 
     @field_validator("kind")
@@ -94,6 +98,8 @@ class ImageEncoderSettings(Settings):
             _check_parts(self, KINDS[self.kind][0])
         if self.read_out == "joints" and not self.heatmap_head:
             raise ValueError("reading at the joints needs heat maps: set heatmap_head = true")
+        if self.heatmaps_from == "person" and not self.kind.startswith("movenet"):
+            raise ValueError('heatmaps_from = "person" are MoveNet\'s heads: choose a movenet')
         return self
 
 
@@ -147,19 +153,25 @@ def build_model(
 
 def _build_image_parts(
     settings: ImageEncoderSettings | None, joints: int, embedding: int
-) -> tuple[ImageEncoder | None, HeatmapHead | BranchesHead | None]:
+) -> tuple[ImageEncoder | None, JointHead | None]:
     """The image encoder and the heat-map head, where the settings ask for them; random weights."""
     if settings is None:
         return None, None
     backbone = build_backbone(settings.kind)
     _check_parts(settings, backbone)
     channels, at_joints = backbone.channels, settings.read_out == "joints"
-    read_out = JointReadOut(sum(channels), joints, embedding) if at_joints else None
+    sizes = sum(channels), joints, embedding, settings.read_out_width
+    read_out = JointReadOut(*sizes) if at_joints else None
     encoder = ImageEncoder(backbone, embedding, settings.shrink, read_out)
     if not settings.heatmap_head:
         return encoder, None
-    finest = settings.heatmaps_from == "finest"
-    return encoder, HeatmapHead(channels[0], joints) if finest else BranchesHead(channels, joints)
+    match settings.heatmaps_from:
+        case "finest":
+            return encoder, HeatmapHead(channels[0], joints)
+        case "all":
+            return encoder, BranchesHead(channels, joints)
+        case "person":
+            return encoder, PersonHead(joints)
 
 
 def _build_encoder(
@@ -194,7 +206,11 @@ def load_public_weights(model: UniHPE, image: ImageEncoderSettings | None, skele
         return
     public = public_files().get(image.weights)
     file = Path(image.weights) if public is None else download(public, offline=True)
-    head = model.heatmap_head if isinstance(model.heatmap_head, HeatmapHead) else None
+    head: nn.Module | None = model.heatmap_head
+    if isinstance(head, PersonHead):
+        head = head.published
+    elif not isinstance(head, HeatmapHead):
+        head = None
     model.image_encoder.backbone.load_public(file, head, skeleton, image.start)
 
 

@@ -1,14 +1,46 @@
 """Heat maps: the heads that make them, where their cells lie in a box, and what they point at."""
 
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Self, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SHARPNESS = 25.0  # of heat maps, see `soft_argmax`
+SHARPNESS = 25.0  # of heat maps, see `_soft_argmax`
 CELL_CENTRE = 0.5  # cell i covers a stride of pixels from i on: its middle is at i + .5
+FAINTEST = 0.1  # height of a heat map, of 1, that shows a joint
+
+
+@dataclass(frozen=True)
+class JointMaps:
+    """Where a head sees the joints of B people."""
+
+    heatmaps: Tensor  # (B, J, h, w)
+    keypoints: Tensor  # (B, J, 2), box units
+    confidence: Tensor  # (B, J), 0 to 1, 0 where the map shows nothing
+
+    @property
+    def shares(self) -> Tensor:
+        """How much each cell has to do with a joint, (B, J, h, w); they add up to 1."""
+        return _sharpened(self.heatmaps)
+
+    def with_mirrored(self, other: Self, mirror: Sequence[int]) -> "JointMaps":
+        """The flip test with what is seen of the mirrored people: the mean of the maps."""
+        return joint_maps((self.heatmaps + other.heatmaps[:, list(mirror)].flip(-1)) / 2)
+
+
+def joint_maps(heatmaps: Tensor) -> JointMaps:
+    """What heat maps (B, J, h, w) show: soft-argmax, and the map's height as confidence."""
+    return JointMaps(heatmaps, *_keypoints_of(heatmaps))
+
+
+def _keypoints_of(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """Heat maps (B, J, h, w) as keypoints (B, J, 2), box units, and their confidence (B, J): the
+    map's height, at most 1, and 0 up to `FAINTEST`, as for a missing joint."""
+    height = heatmaps.float().amax((2, 3))
+    return _soft_argmax(heatmaps), torch.where(height > FAINTEST, height.clamp(max=1.0), 0.0)
 
 
 class HeatmapHead(nn.Module):
@@ -46,7 +78,7 @@ class BranchesHead(nn.Module):
         return cast(Tensor, self.heatmaps([F.relu(self.norm(torch.stack(mixed).sum(0)))]))
 
 
-def _cells_to_box(cells: Tensor, width: int, height: int) -> Tensor:
+def cells_to_box(cells: Tensor, width: int, height: int) -> Tensor:
     """Positions (..., 2) in a heat map of so many cells, cell i at i → box units (..., 2), see
     `boxes`: 0 is the middle. The map shows a box of the crop's own aspect, as `boxes.pad` makes."""
     size = cells.new_tensor([width, height])
@@ -54,7 +86,7 @@ def _cells_to_box(cells: Tensor, width: int, height: int) -> Tensor:
 
 
 def _box_to_cells(points: Tensor, width: int, height: int) -> Tensor:
-    """The inverse of `_cells_to_box`."""
+    """The inverse of `cells_to_box`."""
     size = points.new_tensor([width, height])
     return points * (max(width, height) / 2) + size / 2 - CELL_CENTRE
 
@@ -78,12 +110,12 @@ def gaussian_heatmaps(
     return torch.where(confidence[..., None, None] > 0, bells, 0.0)
 
 
-def sharpened(heatmaps: Tensor) -> Tensor:
+def _sharpened(heatmaps: Tensor) -> Tensor:
     """softmax(sharpness × heat) over each map, (B, J, h, w), float32."""
     return (heatmaps.float().flatten(2) * SHARPNESS).softmax(-1).view(heatmaps.shape)
 
 
-def soft_argmax(heatmaps: Tensor) -> Tensor:
+def _soft_argmax(heatmaps: Tensor) -> Tensor:
     """The expected position under softmax(sharpness × heat): (B, J, h, w) → (B, J, 2), box units.
 
     The sharpness is a balance, measured on 48 × 64 bells with sigma 2. Too low, and the flat rest
@@ -91,7 +123,7 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
     on average for bells of height 1, by .06 for height .5; 15 by .01, but by 3.3 for height .5.
     """
     height, width = heatmaps.shape[-2:]
-    share = sharpened(heatmaps)
+    share = _sharpened(heatmaps)
     x = (share.sum(-2) * torch.arange(width, device=heatmaps.device)).sum(-1)
     y = (share.sum(-1) * torch.arange(height, device=heatmaps.device)).sum(-1)
-    return _cells_to_box(torch.stack([x, y], dim=-1), width, height)
+    return cells_to_box(torch.stack([x, y], dim=-1), width, height)

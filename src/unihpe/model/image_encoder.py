@@ -12,7 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unihpe.model.backbones import Backbone
-from unihpe.model.heatmap_embedding import JointReadOut, ShownJoints, start_at_nothing
+from unihpe.model.heatmap_embedding import (
+    JointReadOut,
+    ShownJoints,
+    features_at,
+    start_at_nothing,
+)
+from unihpe.model.heatmaps import JointMaps
 from unihpe.model.pose_encoder import unit
 
 
@@ -41,7 +47,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """RGB (B, 3, H, W), 0 to 255 → unit embedding (B, D), float32; pooled read-out only."""
-        return self.read_out(self.maps(image))
+        return self.read_out(self.features(self.maps(image)))
 
     def maps(self, image: Tensor) -> list[Tensor]:
         """The backbone's maps of RGB (B, 3, H, W), 0 to 255, finest first."""
@@ -56,15 +62,23 @@ class ImageEncoder(nn.Module):
         picture = ((picture / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
         return F.avg_pool2d(picture, self.shrink) if self.shrink > 1 else picture
 
-    def read_out(self, maps: list[Tensor], shown: ShownJoints | None = None) -> Tensor:
-        """The backbone's maps → unit embedding (B, D); at the joints with what heat maps show."""
+    def features(self, maps: list[Tensor], shown: JointMaps | None = None) -> Tensor:
+        """What is read of the backbone's maps, (B, 1, ΣC): their means; and where it reads at the
+        joints, before those the features there, (B, J + 1, ΣC)."""
         pooled = [x.mean(dim=(2, 3), dtype=torch.float32) for x in maps]
-        read = self.project(torch.cat(pooled, dim=1))  # of (B, ΣC)
+        whole = torch.cat(pooled, dim=1)[:, None]
         if self.joints is None:
-            return unit(read)
+            return whole
         if shown is None:
             raise ValueError("this image encoder reads at the joints: pass what the heat maps show")
-        return unit(shown.embedding + read + self.joints(maps, shown))
+        return torch.cat([features_at(maps, shown.shares), whole], dim=1)
+
+    def read_out(self, features: Tensor, shown: ShownJoints | None = None) -> Tensor:
+        """`features` → unit embedding (B, D); at the joints with what heat maps show."""
+        read = self.project(features[:, -1])
+        if self.joints is None or shown is None:
+            return unit(read)
+        return unit(shown.embedding + read + self.joints(features[:, :-1], shown))
 
 
 def _fitted(picture: Tensor, width: int, height: int) -> Tensor:

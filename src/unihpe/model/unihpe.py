@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unihpe.body.batch import Batch, Modality
@@ -13,14 +14,16 @@ from unihpe.diffusion.parametrisation import Denoiser
 from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
 from unihpe.model.bone_encoder import BonePoseEncoder
 from unihpe.model.error_head import ErrorHead
-from unihpe.model.heatmap_embedding import ShownJoints, keypoints_of
-from unihpe.model.heatmaps import BranchesHead, HeatmapHead
+from unihpe.model.heatmap_embedding import ShownJoints
+from unihpe.model.heatmaps import BranchesHead, HeatmapHead, JointMaps, joint_maps
 from unihpe.model.image_encoder import ImageEncoder
+from unihpe.model.person_head import PersonHead
 from unihpe.model.pose_decoder import DiffusionDecoder, MLPDecoder
 from unihpe.model.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
 
 PoseEncoder = TransformerPoseEncoder | MLPPoseEncoder | BonePoseEncoder
 Decoder = DiffusionDecoder | MLPDecoder
+JointHead = HeatmapHead | BranchesHead | PersonHead
 ROWS = 32_768  # poses that are drawn at once, which bounds the memory that drawing takes
 # The weight of each kind of evidence where several are fused: keypoints say where joints are far
 # better than a small network sees it; the picture adds which way limbs point (docs/results.md).
@@ -55,7 +58,7 @@ class UniHPE(nn.Module):
         decoder_2d: Decoder,
         decoder_3d: Decoder,
         image_encoder: ImageEncoder | None = None,
-        heatmap_head: HeatmapHead | BranchesHead | None = None,
+        heatmap_head: JointHead | None = None,
         scales: tuple[float, float] = (1.0, 1.0),
         temperature: float = 1 / 14,
         ray: bool = False,
@@ -87,11 +90,22 @@ class UniHPE(nn.Module):
                 x = self.encode_image(batch)[0]
         return cast(Tensor, x)
 
-    def encode_image(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """The batch's pictures as unit embeddings (B, D), and heat maps where there is a head."""
+    def encode_image(self, batch: Batch) -> tuple[Tensor, JointMaps | None]:
+        """The batch's pictures as unit embeddings (B, D), and heat maps where there is a head.
+
+        Where the batch has what was seen of its pictures (`look`), that stands for them.
+        """
+        if batch.seen is not None:
+            return self.encode_seen(batch.seen, batch.box_token), None
         maps = self.image_maps(batch)
-        heatmaps = None if self.heatmap_head is None else self.heatmaps(maps)
-        return self.encode_maps(maps, batch.box_token, heatmaps), heatmaps
+        shown = None if self.heatmap_head is None else self.heatmaps(maps)
+        return self.encode_seen(self.seen(maps, shown), batch.box_token), shown
+
+    def look(self, batch: Batch) -> Tensor:
+        """What backbone and heat-map head see of the batch's pictures, and all that the embedding
+        rests on: (B, J + 1, ΣC + 3), see `seen`."""
+        maps = self.image_maps(batch)
+        return self.seen(maps, None if self.heatmap_head is None else self.heatmaps(maps))
 
     def image_maps(self, batch: Batch) -> list[Tensor]:
         """The image backbone's maps of the batch's pictures, finest first."""
@@ -101,25 +115,37 @@ class UniHPE(nn.Module):
             raise ValueError("this batch has no pictures to encode")
         return self.image_encoder.maps(batch.image)
 
-    def heatmaps(self, maps: list[Tensor]) -> Tensor:
-        """Heat maps (B, J, h, w), of the finest map's size, of the backbone's maps."""
+    def heatmaps(self, maps: list[Tensor]) -> JointMaps:
+        """Heat maps, of the finest map's size, of the backbone's maps, and what they show."""
         if self.heatmap_head is None:
             raise ValueError("this model has no heat-map head")
-        return cast(Tensor, self.heatmap_head(maps))
+        made = self.heatmap_head(maps)
+        return made if isinstance(made, JointMaps) else joint_maps(made)
 
-    def encode_maps(self, maps: list[Tensor], box: Tensor, heatmaps: Tensor | None) -> Tensor:
-        """The backbone's maps, and what heat maps were made of them → unit embeddings (B, D)."""
+    def seen(self, maps: list[Tensor], shown: JointMaps | None) -> Tensor:
+        """What an embedding rests on, (B, 1, ΣC + 3) or (B, J + 1, ΣC + 3): `features` of the maps,
+        and beside those at a joint its place, box units, and confidence."""
         assert self.image_encoder is not None
-        if self.image_encoder.joints is None or heatmaps is None:
-            return self.image_encoder.read_out(maps)
-        keypoints, confidence = keypoints_of(heatmaps)
+        features = self.image_encoder.features(maps, shown)
+        if shown is None or self.image_encoder.joints is None:
+            return F.pad(features, (0, 3))
+        beside = torch.cat([shown.keypoints, shown.confidence[..., None]], dim=-1)
+        return torch.cat([features, F.pad(beside, (0, 0, 0, 1))], dim=-1)
+
+    def encode_seen(self, seen: Tensor, box: Tensor) -> Tensor:
+        """What was seen of pictures (see `seen`), and box tokens (B, 3) → embeddings (B, D)."""
+        assert self.image_encoder is not None
+        features, keypoints, confidence = seen.float().split((seen.shape[-1] - 3, 2, 1), dim=-1)
+        if self.image_encoder.joints is None:
+            return self.image_encoder.read_out(features)
+        keypoints, confidence = keypoints[:, :-1], confidence[:, :-1, 0]
         # heat maps are not distributed as keypoints are: their statistics would spoil lifting
         norms = use_running_statistics(self.encoder_2d)
         embedding = self.encoder_2d(keypoints, confidence, box)
         for norm in norms:
             norm.train()
-        shown = ShownJoints(heatmaps, keypoints, confidence, box, embedding)
-        return self.image_encoder.read_out(maps, shown)
+        shown = ShownJoints(keypoints, confidence, box, embedding)
+        return self.image_encoder.read_out(features, shown)
 
     def decoder(self, target: Modality) -> Decoder:
         """The decoder that makes poses of this kind."""

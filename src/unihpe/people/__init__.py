@@ -2,5 +2,6 @@
 
 from unihpe.people.find import Found, find, keypoints_in
 from unihpe.people.keypoints import people_in
+from unihpe.people.label import agreed_keypoints
 
-__all__ = ["Found", "find", "keypoints_in", "people_in"]
+__all__ = ["Found", "agreed_keypoints", "find", "keypoints_in", "people_in"]

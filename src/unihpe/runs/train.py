@@ -18,7 +18,7 @@ from unihpe.runs.validation import validation
 from unihpe.training.loop import train
 from unihpe.training.processes import ALONE, Processes
 from unihpe.training.state import STATE_FILE, Progress, Run, Schedule, alone_in
-from unihpe.training.streams import open_stream, stage_stream, training_stream
+from unihpe.training.streams import StageStream, open_stream, training_stream
 
 
 def train_recipe(
@@ -58,7 +58,7 @@ def train_recipe(
         load_into(model, begun.tensors, begun.file, may_lack=(*PICTURE_PARTS, ERROR_HEAD))
     mix = [(table.share, open_stream(table)) for table in recipe.mix]
     poses = None if recipe.poses is None else open_stream(recipe.poses)
-    draw = stage_stream(training_stream(source, recipe.data), mix, poses)
+    draw = StageStream(training_stream(source, recipe.data), mix, poses)
     run = Run(out, recipe.fingerprint(), recipe.seed, device, schedule, processes, origin)
     validate = validation(recipe, device)
     how: dict[str, Any] = {"resume": resume, "validate": validate, "report": report}

@@ -5,6 +5,7 @@ import math
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
+from unihpe.errors import InputError
 from unihpe.model.unihpe import UniHPE, use_running_statistics
 from unihpe.training.stage import PARTS, Part, Stage
 
@@ -13,6 +14,8 @@ def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> Optimizer:
     """Freeze what the stage does not train, set τ₀ where it starts afresh, and make its AdamW."""
     for part, module in _parts_of(model).items():
         module.requires_grad_(part in stage.trains)
+    for layer in _still_layers(model, stage):
+        layer.requires_grad_(False)
     model.log_scale.requires_grad_(stage.contrastive > 0)
     if fresh and stage.temperature is not None:
         nn.init.constant_(model.log_scale, -math.log(stage.temperature))
@@ -30,6 +33,21 @@ def set_modes(model: UniHPE, stage: Stage) -> None:
         module.train(part in stage.trains)
         if stage.settled:
             use_running_statistics(module)
+    for layer in _still_layers(model, stage):
+        layer.eval()
+
+
+def _still_layers(model: UniHPE, stage: Stage) -> list[nn.Module]:
+    """What of the image backbone does not learn: some layers, or all where it has looked before."""
+    if model.image_encoder is None:
+        return []
+    backbone = model.image_encoder.backbone
+    if stage.looks:
+        return [backbone]
+    if stage.still > len(backbone.layers()):
+        what = f"stage {stage.name} holds {stage.still} layers still"
+        raise InputError(f"{what}, the backbone has {len(backbone.layers())}: lower still")
+    return [*backbone.layers()[: stage.still]]
 
 
 def _parts_of(model: UniHPE) -> dict[Part, nn.Module]:

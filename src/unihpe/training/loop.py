@@ -6,7 +6,6 @@ of one that never stopped.
 """
 
 import copy
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 
@@ -21,14 +20,15 @@ from unihpe.losses import clamp_log_scale_
 from unihpe.model.device import mixed_precision
 from unihpe.model.unihpe import UniHPE
 from unihpe.training.freeze import begin_stage, set_modes
+from unihpe.training.looking import look_once
 from unihpe.training.objective import Terms, stage_losses
-from unihpe.training.stage import Stage
+from unihpe.training.seeds import step_seed
+from unihpe.training.stage import Draw, Stage
 from unihpe.training.state import LOG_FILE, Progress, Run, begin_run, save_state
 
 LARGEST_TEMPERATURE = 1e4  # upper end of τ's range (§4.2)
 BEST_BY = "validation mpjpe"  # the score by which a stage's best weights are chosen
 Scores = dict[str, float]
-Draw = Callable[[Stage, Generator], list[Batch]]  # the batches of a step; losses are added up
 
 
 def train(
@@ -53,8 +53,10 @@ def train(
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
     progress, saved_optimiser = begin_run(run, resume, model, averaged)
     log = Log(run.out / LOG_FILE, progress.samples, report) if run.processes.writes else None
+    drawn = draw
     while progress.stage < len(stages):
         stage = stages[progress.stage]
+        draw = look_once(model, stage, drawn, run, progress.stage) if stage.looks else drawn
         optimiser = begin_stage(model, stage, fresh=progress.step == 0)
         if saved_optimiser is not None:
             optimiser.load_state_dict(saved_optimiser)
@@ -176,9 +178,3 @@ def _average(averaged: UniHPE, model: UniHPE, decay: float, updates: int) -> Non
             old.lerp_(new, 1 - decay)
         else:
             old.copy_(new)
-
-
-def step_seed(seed: int, stage: int, step: int, place: int = 0) -> int:
-    """A seed for one batch of a step, unlike its neighbours': any two numbers may be close."""
-    words = "/".join(map(str, (seed, stage, step, *([place] if place else []))))
-    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big") >> 1

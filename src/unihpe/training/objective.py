@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 from unihpe import losses
 from unihpe.body.batch import Batch, Modality, chosen
 from unihpe.model.error_head import SHARES
-from unihpe.model.heatmaps import gaussian_heatmaps, soft_argmax
+from unihpe.model.heatmaps import JointMaps, gaussian_heatmaps
+from unihpe.model.person_head import NEARBY, SIGMA, PersonMaps
 from unihpe.model.pose_decoder import MLPDecoder
 from unihpe.model.unihpe import UniHPE
 from unihpe.training.stage import Decoding, Stage
@@ -24,10 +25,11 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator
     embeddings: Embeddings = {}
     if stage.needs_heatmaps and batch.image is not None:
         maps = model.image_maps(batch)
-        heatmaps = model.heatmaps(maps)
-        terms |= _heatmap_losses(heatmaps, batch, stage)
+        shown = model.heatmaps(maps)
+        terms |= _heatmap_losses(shown, batch, stage)
         if Modality.IMAGE in stage.embedded:
-            embeddings[Modality.IMAGE] = model.encode_maps(maps, batch.box_token, heatmaps)
+            seen = model.seen(maps, shown)
+            embeddings[Modality.IMAGE] = model.encode_seen(seen, batch.box_token)
     for modality in sorted(stage.embedded - embeddings.keys()):
         if (embedding := _encode_people(model, batch, modality)) is not None:
             embeddings[modality] = embedding
@@ -43,18 +45,28 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator
     return terms
 
 
-def _heatmap_losses(heatmaps: Tensor, batch: Batch, stage: Stage) -> Terms:
-    """The terms of heat maps (B, J, h, w), weighted."""
-    height, width = heatmaps.shape[-2:]
-    joints, confidence = batch.keypoints, batch.confidence
+def _heatmap_losses(shown: JointMaps, batch: Batch, stage: Stage) -> Terms:
+    """The terms of heat maps, weighted."""
+    height, width = shown.heatmaps.shape[-2:]
+    joints, confidence, of_one = batch.keypoints, batch.confidence, isinstance(shown, PersonMaps)
+    bells = gaussian_heatmaps(joints, confidence, width, height, SIGMA if of_one else 0.0)
     terms = {}
     if stage.heatmap:
-        bells = gaussian_heatmaps(joints, confidence, width, height)
-        terms["heatmap"] = stage.heatmap * losses.heatmap_loss(heatmaps, bells, confidence)
-    if stage.integral:
+        loss = losses.heatmap_loss(shown.heatmaps, bells, confidence)
+        terms["heatmap"] = stage.heatmap * loss
+    if stage.integral and isinstance(shown, PersonMaps):
+        apart = (shown.keypoints - joints).detach().norm(dim=-1)
+        near = (confidence > 0) & (apart < NEARBY)  # elsewhere it is not the offset that is wrong
+        parts = {
+            "place": losses.place_loss(shown.heatmaps, bells, confidence),
+            "expected": losses.masked_distance(shown.expected, joints, confidence > 0),
+            "offset": losses.masked_distance(shown.keypoints, joints, near),
+        }
+        terms |= {name: stage.integral * loss for name, loss in parts.items()}
+    elif stage.integral:
         assert batch.image is not None
         high, wide = batch.image.shape[-2:]  # the crop, which may be padded for the backbone
-        loss = losses.integral_loss(soft_argmax(heatmaps), joints, confidence, wide / high)
+        loss = losses.integral_loss(shown.keypoints, joints, confidence, wide / high)
         terms["integral"] = stage.integral * loss
     return terms
 
@@ -75,7 +87,7 @@ def _people_with(batch: Batch, modalities: Collection[Modality]) -> Tensor:
     """The people who have all of this evidence, as row numbers: masks, not fake labels."""
     rows = torch.ones(len(batch), dtype=torch.bool, device=batch.keypoints.device)
     if Modality.IMAGE in modalities:
-        rows &= batch.image is not None
+        rows &= batch.has_pictures
     if Modality.POSE_2D in modalities:
         rows &= (batch.confidence > 0).any(1)
     if Modality.POSE_3D in modalities:

@@ -1,11 +1,12 @@
 """A training stage: what learns, from which losses, for how long (§3.2, §3.3, §4.2, fig. 2)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
+from torch import Generator
 
-from unihpe.body.batch import Modality
+from unihpe.body.batch import Batch, Modality
 from unihpe.settings import Settings
 
 Part = Literal[
@@ -65,9 +66,16 @@ class Stage(Settings):
     directions: Literal["both", "one"] = "both"  # of L_pair; "one" is eq. 1 as printed
     heatmap: float = Field(0.0, ge=0)  # weight of the heat-map loss, which trains the backbone
     # Weight of the distance, in half sides of the box, from where heat maps point to the joints
-    # within the crop, seen or not (Sun et al., Integral Human Pose Regression, ECCV 2018).
+    # within the crop, seen or not (Sun et al., Integral Human Pose Regression, ECCV 2018). Of heat
+    # maps of one person (`PersonHead`): the cross entropy of the joint's cell, and the distances
+    # from where the person's centre expects it and where the offset puts it.
     integral: float = Field(0.0, ge=0)
     decode: tuple[Decoding, ...] = ()  # the decoding paths (eq. 5)
+
+    still: int = Field(0, ge=0)  # layers of the image backbone, from the picture on, that stay
+    # So many batches are looked at once, before the first step, by a backbone and heat maps that
+    # stay as they are; steps learn from what was seen there, at a hundredth of the cost. 0: never.
+    looks: int = Field(0, ge=0)
 
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=1)
@@ -132,5 +140,12 @@ class Stage(Settings):
             yield "patience counts validations: set check_every to the steps between them"
         if self.contrastive and not 2 <= len(set(self.align)) == len(self.align):
             yield "align names two or three different modalities"
+        if self.looks and (self.needs_heatmaps or "heatmap_head" in self.trains):
+            yield "what was seen once has no heat maps: leave out looks, or heatmap and integral"
+        if self.looks and Modality.IMAGE not in self.embedded:
+            yield "looks are of pictures, which it does not embed: leave them out"
         if self.triplet and len(self.align) != 3:
             yield "the triplet loss aligns all three modalities"
+
+
+Draw = Callable[[Stage, Generator], list[Batch]]  # the batches of a step; losses are added up

@@ -1,6 +1,7 @@
 """Training batches drawn from sources."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -11,7 +12,6 @@ from unihpe.body.prepare import prepare
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
-from unihpe.training.loop import Draw
 from unihpe.training.stage import Stage
 
 Pick = Callable[[int, Generator], Tensor]  # so many indices, drawn
@@ -23,23 +23,34 @@ class Stream(Protocol):
     def __call__(self, size: int, generator: Generator, pictures: bool = True) -> Batch: ...
 
 
-def stage_stream(data: Stream, mix: Sequence[tuple[float, Stream]], poses: Stream | None) -> Draw:
+@dataclass(frozen=True)
+class StageStream:
     """What a step of a stage draws: one batch of `data` and its shares of `mix`; one of `poses`."""
 
-    def draw(stage: Stage, generator: Generator) -> list[Batch]:
-        counts = [round(share * stage.batch_size) for share, _ in mix]
+    data: Stream
+    mix: Sequence[tuple[float, Stream]] = ()
+    poses: Stream | None = None
+
+    def __call__(self, stage: Stage, generator: Generator) -> list[Batch]:
+        return [self.people(stage, generator), *self.more(stage, generator)]
+
+    def people(self, stage: Stage, generator: Generator) -> Batch:
+        """The batch of `data` and `mix`."""
+        counts = [round(share * stage.batch_size) for share, _ in self.mix]
         rest = stage.batch_size - sum(counts)
-        people = data(rest, generator, stage.needs_pictures)
-        for count, (_, stream) in zip(counts, mix, strict=True):
+        people = self.data(rest, generator, stage.needs_pictures)
+        for count, (_, stream) in zip(counts, self.mix, strict=True):
             if count:
                 people = joined(people, stream(count, generator, stage.needs_pictures))
         if any(counts) and any(decoding.share < 1 for decoding in stage.decode):
             # such a path takes the first people of the batch, who would all be of `data`
             people = chosen(people, _alternating([rest, *counts]))
-        more = [poses(stage.pose_batch, generator)] if poses and stage.pose_batch else []
-        return [people, *more]
+        return people
 
-    return draw
+    def more(self, stage: Stage, generator: Generator) -> list[Batch]:
+        """The batch of `poses`, if the stage has one."""
+        poses = self.poses if stage.pose_batch else None
+        return [] if poses is None else [poses(stage.pose_batch, generator)]
 
 
 def _alternating(counts: Sequence[int]) -> Tensor:

@@ -12,8 +12,7 @@ from unihpe.datasets.protocol import Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
-from unihpe.io.files import in_order
-from unihpe.io.picture import read_picture
+from unihpe.io.zipped import Place, annotations_in, is_zip, read_place
 
 INSIDE_BOX = 0.95  # of the joints: annotators' boxes cut hands and feet now and then
 OPENED = 50  # pictures that are opened
@@ -24,7 +23,8 @@ def _open_set(data: DataSettings, part: Part) -> Source:
     root = Path(data.root)
     several = coco.annotation_files(root) if part.split is None and root.is_dir() else []
     people = coco.read_annotations(several[0] if several else root, part.split)
-    return coco.CocoSource(people, data.augmentation if part.training else None)
+    made = coco.MADE if data.made_joints else ()
+    return coco.CocoSource(people, data.augmentation if part.training else None, made)
 
 
 def _has_own_files(root: Path, split: str) -> bool:
@@ -37,7 +37,8 @@ def _has_own_files(root: Path, split: str) -> bool:
 def _files(root: Path) -> list[Path]:
     """The annotation files of a folder, or one."""
     if root.is_file():
-        return [root] if root.name.startswith("person_keypoints") else []
+        labelled = is_zip(root) and annotations_in(root).is_file()
+        return [root] if labelled or root.name.startswith("person_keypoints") else []
     return coco.annotation_files(root)
 
 
@@ -50,7 +51,7 @@ def _check_coco(root: Path, rig: Path | None = None) -> dict[str, Any]:
         nothing = f"{root}: no person_keypoints*.json (nor in annotations/)"
         raise InputError(f"{nothing}; name COCO's folder, or the file itself")
     parts = {file: coco.read_annotations(file, with_pictures=False) for file in files}
-    pictures = dict[Path, bool]()
+    pictures = dict[Place, bool]()
     notes, partial, problems = list[str](), list[str](), list[str]()
     for file, part in parts.items():
         there = {picture: picture.is_file() for picture in part.pictures}
@@ -90,10 +91,10 @@ def _coco_problems(file: Path, people: coco.Annotations) -> list[str]:
         odd = f"{file.name}: only {share:.0%} of the joints lie in their boxes"
         problems.append(f"{odd}; boxes or joints are of another picture")
     sizes = dict(zip(people.pictures, people.size.int().tolist(), strict=True))
-    there = [path for path in in_order(sizes) if path.is_file()]
+    there = [path for path in sizes if path.is_file()]
     for path in there[:: max(1, len(there) // OPENED)]:
         try:
-            height, width = read_picture(path).shape[:2]
+            height, width = read_place(path).shape[:2]
             if [width, height] != sizes[path]:
                 stated = " × ".join(map(str, sizes[path]))
                 odd = f"{path.name} is {width} × {height}, its annotation says {stated}"

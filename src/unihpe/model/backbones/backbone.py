@@ -25,6 +25,10 @@ class Backbone(nn.Module):
         """Normalised RGB (B, 3, H, W) → maps (B, C, H / stride, W / stride), finest first."""
         raise NotImplementedError
 
+    def layers(self) -> Sequence[nn.Module]:
+        """What a stage can hold still from the picture's end on (`Stage.still`), in that order."""
+        return ()
+
     def load_public(
         self, path: Path, head: nn.Module | None, skeleton: str, start: Start = "identity"
     ) -> None:

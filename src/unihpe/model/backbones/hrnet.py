@@ -130,6 +130,13 @@ class HRNet(Backbone):
         maps = self.stage3(_widen(self.transition2, maps))
         return cast(list[Tensor], self.stage4(_widen(self.transition3, maps)))
 
+    def layers(self) -> list[nn.Module]:
+        """The stem, layer1 and the stages, the picture's end first."""
+        stem = nn.ModuleList([self.conv1, self.bn1, self.conv2, self.bn2])
+        rest = [[self.transition1, self.stage2], [self.transition2, self.stage3]]
+        rest += [[self.transition3, self.stage4]]
+        return [stem, self.layer1, *map(nn.ModuleList, rest)]
+
     def load_public(
         self, path: Path, head: nn.Module | None, skeleton: str, start: Start = "identity"
     ) -> None:

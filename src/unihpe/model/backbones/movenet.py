@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unihpe.body.conversions import convert
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
 from unihpe.io.downloads import download
@@ -33,7 +34,7 @@ LAST = 1280  # channels of the trunk's last map
 PYRAMID = (64, 32, 24, 24)  # channels that meet at strides 32 and 16, 8, 4, and that leave
 STRIDE = 4  # pixels a cell of what the heads say
 HEAD = 96  # inner channels of a head
-OWN = "backbone."  # how the backbone's names begin in a file
+OWN, HEADS = "backbone.", "heads.heads."  # how names begin in a file
 HEADER = "movenet"  # of a file: what it holds and where it comes from
 REMEDY = "make it with tools/convert_movenet.py (docs/weights.md)"
 JOINTS = len(get_skeleton("coco17"))
@@ -140,10 +141,17 @@ class MoveNet(Backbone):
     def load_public(
         self, path: Path, head: nn.Module | None, skeleton: str, start: Start = "identity"
     ) -> None:
-        """Fill it from a file that `tools/convert_movenet.py` made; its heads are left out."""
+        """Fill it from a file that `tools/convert_movenet.py` made, and `Heads` from its heads."""
         weights = _read_weights(path, self.variant)
         own = {n.removeprefix(OWN): t for n, t in weights.items() if n.startswith(OWN)}
         self.load_state_dict(whole_state(self, own, path, what=f"MoveNet {self.variant}"))
+        if isinstance(head, Heads):
+            heads = {n.removeprefix(HEADS): t for n, t in weights.items() if n.startswith(HEADS)}
+            head.start_from(heads, skeleton)
+
+    def layers(self) -> list[nn.Module]:
+        """The stem and the groups of blocks, the picture's end first."""
+        return [self.stem, *self.groups]
 
     def _climb(self, last: Tensor, taps: list[Tensor]) -> list[Tensor]:
         """The pyramid's maps at strides 16, 8 and 4, from the trunk's."""
@@ -182,25 +190,51 @@ class HeadMaps:
     box: Tensor | None = None  # (B, 4, h, w): from a centre's cell to the box's, its size
 
 
-class _Heads(nn.Module):
-    """The heads on the finest map."""
+class Heads(nn.Module):
+    """The heads on the finest map, for COCO's joints or other ones."""
 
-    def __init__(self, boxes: bool = False) -> None:
+    def __init__(self, joints: int = JOINTS, boxes: bool = False) -> None:
         super().__init__()
-        sizes = {"center": 1, "kpt_heatmap": JOINTS, "kpt_regress": 2 * JOINTS}
-        sizes |= {"kpt_offset": 2 * JOINTS} | ({"box_offset": 2, "box_scale": 2} if boxes else {})
+        self.joints = joints
+        sizes = {"center": 1, "kpt_heatmap": joints, "kpt_regress": 2 * joints}
+        sizes |= {"kpt_offset": 2 * joints} | ({"box_offset": 2, "box_scale": 2} if boxes else {})
         self.heads = nn.ModuleDict({name: _head(outputs) for name, outputs in sizes.items()})
 
     def forward(self, finest: Tensor) -> HeadMaps:
         """The backbone's finest map (B, 24, h, w) → what the heads say."""
         said = {name: head(finest) for name, head in self.heads.items()}
         regress, offset = (
-            said[f"kpt_{n}"].unflatten(1, (JOINTS, 2)) for n in ("regress", "offset")
+            said[f"kpt_{n}"].unflatten(1, (self.joints, 2)) for n in ("regress", "offset")
         )
         boxed = "box_scale" in said
         box = torch.cat([said["box_offset"], said["box_scale"]], dim=1) if boxed else None
         centre, heatmaps = said["center"].sigmoid(), said["kpt_heatmap"].sigmoid()
         return HeadMaps(centre, heatmaps, regress, offset, box)
+
+    def start_from(self, published: dict[str, Tensor], skeleton: str) -> None:
+        """Begin as the published heads (their tensors by name) for the joints of a skeleton.
+
+        Joints that COCO has are its own. The others are expected where the rules of `conversions`
+        put them, and look like the joints that they are made from until they are learned.
+        """
+        made = _made_of(skeleton)  # (J, 17)
+        alike = made.clamp(min=0) / made.clamp(min=0).sum(1, keepdim=True)
+        mixed = dict(published)
+        for head, rows in {"kpt_heatmap": alike, "kpt_regress": made, "kpt_offset": alike}.items():
+            for part in ("weight", "bias"):
+                own = published[f"{head}.1.{part}"]  # of COCO's joints, one or two rows each
+                by_joint = own.reshape(JOINTS, -1)
+                mixed[f"{head}.1.{part}"] = (rows @ by_joint).reshape(-1, *own.shape[1:])
+        self.heads.load_state_dict(mixed)
+
+
+def _made_of(skeleton: str) -> Tensor:
+    """Each joint of a skeleton as a sum of COCO's: (J, 17). InputError where one cannot be made."""
+    coco, other = get_skeleton("coco17"), get_skeleton(skeleton)
+    made = convert(torch.eye(JOINTS), torch.ones(JOINTS), coco, other)
+    if lacking := [j for j, c in zip(other.joints, made.confidence, strict=True) if not c]:
+        raise InputError(f"MoveNet's heads cannot begin with {', '.join(lacking)} of {skeleton}")
+    return made.points
 
 
 def _head(outputs: int) -> nn.Sequential:
@@ -213,7 +247,7 @@ class PoseNetwork(nn.Module):
     def __init__(self, variant: str) -> None:
         super().__init__()
         self.backbone = MoveNet(variant)
-        self.heads = _Heads(boxes=variant == "multipose")
+        self.heads = Heads(boxes=variant == "multipose")
 
     def forward(self, picture: Tensor) -> HeadMaps:
         """RGB (B, 3, H, W) from -1 to 1 → what the heads say at stride 4."""

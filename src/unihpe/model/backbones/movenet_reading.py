@@ -12,7 +12,7 @@ from torch import Tensor
 from unihpe.model.backbones.movenet import JOINTS, STRIDE, HeadMaps
 
 AROUND = 5  # cells
-BLUNT = 1.8  # cells: a map is weighed by 1 / (distance + this)
+BLUNT = 1.8  # cells: a map is weighed by this / (distance + this)
 
 
 def single_pose(maps: HeadMaps) -> tuple[Tensor, Tensor]:
@@ -22,14 +22,27 @@ def single_pose(maps: HeadMaps) -> tuple[Tensor, Tensor]:
     A heat map shows everybody, so each is weighed by the distance to where the person's centre says
     that the joint should be.
     """
-    batch, _, height, width = maps.heatmaps.shape
+    points, score = read_peaks(maps, sought(maps)[0])
+    return points * STRIDE, score
+
+
+def sought(maps: HeadMaps) -> tuple[Tensor, Tensor]:
+    """Heat maps (B, J, h, w), 0 to 1, weighed by how near a cell lies to where the centre of the
+    person in the middle says that the joint is; and these places, (B, J, 2), y and x in cells."""
+    batch, joints, height, width = maps.heatmaps.shape
     middle = maps.centre.new_tensor([height // 2, width // 2]).expand(batch, 1, 2)
     centre = _peak(maps.centre * _nearness(middle, height, width))  # (B, 1)
-    said = maps.regress.flatten(3).gather(3, centre[:, :, None, None].expand(-1, JOINTS, 2, 1))
-    expected = _cell(centre, width) + said[..., 0]  # (B, 17, 2)
-    peaks = _peak(maps.heatmaps * _nearness(expected, height, width))  # (B, 17)
+    said = maps.regress.flatten(3).gather(3, centre[:, :, None, None].expand(-1, joints, 2, 1))
+    expected = _cell(centre, width) + said[..., 0]
+    return maps.heatmaps * _nearness(expected, height, width), expected
+
+
+def read_peaks(maps: HeadMaps, weighed: Tensor) -> tuple[Tensor, Tensor]:
+    """Where weighed heat maps are highest: (B, J, 2), x and y in cells, the offset there added; and
+    how high the heat maps are, (B, J)."""
+    peaks = _peak(weighed)  # (B, J)
     offset = maps.offset.flatten(3).gather(3, peaks[:, :, None, None].expand(-1, -1, 2, 1))
-    points = (_cell(peaks, width) + offset[..., 0]) * STRIDE
+    points = _cell(peaks, weighed.shape[-1]) + offset[..., 0]
     score = maps.heatmaps.flatten(2).gather(2, peaks[..., None])[..., 0]
     return points.flip(-1), score
 
@@ -76,9 +89,10 @@ def _cell(numbers: Tensor, width: int) -> Tensor:
 
 
 def _nearness(points: Tensor, height: int, width: int) -> Tensor:
-    """A weight for each cell, larger the nearer it lies to points (B, K, 2), y and x in cells:
+    """A weight for each cell, 1 at points (B, K, 2), y and x in cells, and less away from them:
     (B, K, height, width)."""
     down = torch.arange(height, device=points.device) - points[..., :1]
     across = torch.arange(width, device=points.device) - points[..., 1:]
-    distance = torch.hypot(down[..., :, None], across[..., None, :])
-    return 1 / (distance + BLUNT)
+    square = down.square()[..., :, None] + across.square()[..., None, :]
+    distance = square.clamp_min(1e-12).sqrt()  # a root has no gradient at 0
+    return BLUNT / (distance + BLUNT)

@@ -1,0 +1,100 @@
+"""What a frozen backbone sees of many pictures, once, for stages that learn from it alone.
+
+A backbone costs most of a step. Where it stays as it is, it looks at pictures (as augmented) once,
+and steps draw people from what it saw there. Features are kept as float16.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Generator
+
+from unihpe.body.batch import Batch, chosen
+from unihpe.errors import InputError
+from unihpe.io.files import replacing
+from unihpe.model.checkpoint import read_safetensors
+from unihpe.model.device import mixed_precision
+from unihpe.model.unihpe import UniHPE
+from unihpe.training.seeds import step_seed
+from unihpe.training.stage import Draw, Stage
+from unihpe.training.state import Run
+from unihpe.training.streams import StageStream
+
+LOOKING = -1  # place of these batches in a step, where steps have places from 0 on
+PIECE = 40  # batches in a file: what an interrupted look loses at most
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """Draws people of whom the network has seen a picture, and the stage's other poses."""
+
+    seen: Batch
+    stream: StageStream
+
+    def __call__(self, stage: Stage, generator: Generator) -> list[Batch]:
+        rows = torch.randint(len(self.seen), (stage.batch_size,), generator=generator)
+        return [chosen(self.seen, rows), *self.stream.more(stage, generator)]
+
+
+def look_once(model: UniHPE, stage: Stage, draw: Draw, run: Run, number: int) -> Draw:
+    """What a stage draws after the model has looked at `stage.looks` batches of it.
+
+    What it saw is kept in the run's folder, a file for every `PIECE` batches, for a run that is
+    resumed. InputError for data that `StageStream` does not draw.
+    """
+    if not isinstance(draw, StageStream):
+        raise InputError(f"stage {stage.name} looks at pictures of a data set: give it one")
+    edges = [*range(0, stage.looks, PIECE), stage.looks]
+    parts = []
+    for piece, (first, end) in enumerate(pairwise(edges)):
+        path = run.out / f"looked-{number}-{piece:04d}.safetensors"
+        if (part := _kept(path, run)) is None:
+            part = _look(model, stage, draw, run, (number, first, end))
+            if run.processes.writes:
+                _keep(path, part, run)
+        parts.append(part)
+    return _Looked(_together(parts), draw)
+
+
+@torch.no_grad()
+def _look(
+    model: UniHPE, stage: Stage, stream: StageStream, run: Run, which: tuple[int, int, int]
+) -> Batch:
+    """What the model sees in a stage's batches from `first` to `end`."""
+    number, first, end = which
+    model.eval()
+    parts = []
+    for n in range(first, end):
+        generator = Generator().manual_seed(step_seed(run.seed, number, n, LOOKING))
+        batch = stream.people(stage, generator)
+        with mixed_precision(run.device, stage.bfloat16):
+            features = model.look(batch.to(run.device))
+        parts.append(replace(batch, image=None, seen=features.half().cpu(), group=()))
+    return _together(parts)
+
+
+def _together(parts: list[Batch]) -> Batch:
+    """The people of several batches that have the same evidence."""
+    tables = [part.tensors() for part in parts]
+    whole: dict[str, Any] = {n: torch.cat([table[n] for table in tables]) for n in tables[0]}
+    return Batch(**whole)
+
+
+def _keep(path: Path, part: Batch, run: Run) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(part.tensors(), {"fingerprint": run.fingerprint}))
+
+
+def _kept(path: Path, run: Run) -> Batch | None:
+    """A piece that an earlier start of this run has kept; InputError for another run's."""
+    if not path.exists():
+        return None
+    tensors, said = read_safetensors(path, "remove it")
+    if said.get("fingerprint") != run.fingerprint:
+        raise InputError(f"{path} was written by another recipe: remove it, or choose a folder")
+    fields: dict[str, Any] = tensors
+    return Batch(**fields)
