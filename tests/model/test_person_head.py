@@ -89,9 +89,9 @@ def test_the_place_loss_is_least_where_the_joint_is():
     bells = gaussian_heatmaps(where, seen, 24, 32, SIGMA)
     moved = gaussian_heatmaps(where + 0.2, seen, 24, 32, SIGMA)
     right, wrong = (place_loss(maps, bells, seen) for maps in (bells, moved))
-    entropy = -(p := bells.flatten(2) / bells.flatten(2).sum(-1, keepdim=True)) * p.clamp_min(
-        1e-30
-    ).log()
+    entropy = (
+        -(p := bells.flatten(2) / bells.flatten(2).sum(-1, keepdim=True)) * p.clamp_min(1e-30).log()
+    )
     assert float(right) == pytest.approx(float(entropy.sum(-1).mean()), abs=0.01) and wrong > right
     outside = gaussian_heatmaps(torch.full((1, 2, 2), 3.0), seen, 24, 32, SIGMA)
     assert place_loss(bells, outside, seen) == 0

@@ -38,12 +38,12 @@ def set_modes(model: UniHPE, stage: Stage) -> None:
 
 
 def _still_layers(model: UniHPE, stage: Stage) -> list[nn.Module]:
-    """What of the image backbone does not learn: some layers, or all where it has looked before."""
+    """What of the image network does not learn: some layers, or all where it has looked before."""
     if model.image_encoder is None:
         return []
     backbone = model.image_encoder.backbone
     if stage.looks:
-        return [backbone]
+        return [part for part in (backbone, model.heatmap_head) if part is not None]
     if stage.still > len(backbone.layers()):
         what = f"stage {stage.name} holds {stage.still} layers still"
         raise InputError(f"{what}, the backbone has {len(backbone.layers())}: lower still")

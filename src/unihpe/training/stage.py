@@ -140,7 +140,7 @@ class Stage(Settings):
             yield "patience counts validations: set check_every to the steps between them"
         if self.contrastive and not 2 <= len(set(self.align)) == len(self.align):
             yield "align names two or three different modalities"
-        if self.looks and (self.needs_heatmaps or "heatmap_head" in self.trains):
+        if self.looks and self.needs_heatmaps:
             yield "what was seen once has no heat maps: leave out looks, or heatmap and integral"
         if self.looks and Modality.IMAGE not in self.embedded:
             yield "looks are of pictures, which it does not embed: leave them out"

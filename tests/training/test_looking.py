@@ -1,0 +1,102 @@
+"""Stages whose backbone looks at pictures once, and layers that stay as they are."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from test_pictures import batch_of, folder, recipe  # noqa: F401 (a fixture)
+
+from unihpe.body.batch import Modality
+from unihpe.errors import InputError
+from unihpe.model.checkpoint import load_checkpoint
+from unihpe.recipe import build_model
+from unihpe.runs.train import train_recipe
+from unihpe.training.freeze import begin_stage
+from unihpe.training.looking import PIECE
+from unihpe.training.state import Schedule
+
+
+def looking(folder, motion_file, **changes):  # noqa: F811
+    whole = recipe(folder, motion_file)
+    own = {"looks": 3, "steps": 6, "accumulate": 1, "pose_batch": 4}
+    stage = whole.stage[2].model_copy(update=own | changes)
+    return whole.model_copy(update={"stage": (stage,)})
+
+
+def test_what_was_seen_stands_for_the_picture(folder, motion_file):  # noqa: F811
+    model = build_model(recipe(folder, motion_file)).eval()
+    batch = batch_of(folder)
+    with torch.no_grad():
+        torch.nn.init.normal_(model.image_encoder.joints.project.weight)
+        wanted = model.encode(batch, Modality.IMAGE)
+        seen = model.look(batch)
+        blind = replace(batch, image=None, seen=seen)
+        torch.testing.assert_close(model.encode(blind, Modality.IMAGE), wanted)
+        none = replace(blind, seen=torch.zeros_like(seen))
+        assert not torch.allclose(model.encode(none, Modality.IMAGE), wanted)
+    assert seen.shape == (6, 18, sum(model.image_encoder.backbone.channels) + 3)
+
+
+def test_the_backbone_looks_once_and_the_rest_learns(folder, motion_file, tmp_path, monkeypatch):  # noqa: F811
+    whole, calls = looking(folder, motion_file), []
+    model = type(build_model(whole))
+    look = model.look
+    monkeypatch.setattr(model, "look", lambda *args: (calls.append(1), look(*args))[1])
+    before = build_model(whole).state_dict()
+    train_recipe(whole, tmp_path / "a")
+    after, _ = load_checkpoint(tmp_path / "a" / "model.safetensors")
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    parts = "image_encoder.joints.", "image_encoder.project.", "log_scale"
+    assert changed and all(name.startswith(parts) for name in changed)
+    assert any(name.startswith("image_encoder.joints.reduce") for name in changed)
+    assert len(calls) == 3 and (tmp_path / "a" / "looked-0-0000.safetensors").exists()
+
+
+def test_a_resumed_run_takes_what_it_saw_before(folder, motion_file, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("unihpe.training.looking.PIECE", 2)
+    assert PIECE > 2
+    whole, saving = looking(folder, motion_file), Schedule(save_every=2)
+    straight, _ = train_recipe(whole, tmp_path / "straight", schedule=saving)
+
+    def stop(row):
+        if row["step"] == 4:
+            raise KeyboardInterrupt
+
+    eager = Schedule(save_every=2, log_every=1)
+    with pytest.raises(KeyboardInterrupt):
+        train_recipe(whole, tmp_path / "broken", schedule=eager, report=stop)
+    kept = sorted((tmp_path / "broken").glob("looked-*"))
+    assert len(kept) == 2
+    kept[1].unlink()  # it looks again for what is lost, and for no more
+    written = kept[0].stat().st_mtime_ns
+    again, _ = train_recipe(whole, tmp_path / "broken", schedule=saving, resume=True)
+    assert kept[1].exists() and kept[0].stat().st_mtime_ns == written
+    both = zip(straight.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in both)
+    other = looking(folder, motion_file, learning_rate=0.5)
+    (tmp_path / "other").mkdir()
+    kept[0].rename(tmp_path / "other" / kept[0].name)
+    with pytest.raises(InputError, match="was written by another recipe"):
+        train_recipe(other, tmp_path / "other")
+
+
+@pytest.mark.parametrize("still", [0, 3])
+def test_still_layers_stay(folder, motion_file, still):  # noqa: F811
+    whole = recipe(folder, motion_file)
+    stage = whole.stage[0].model_copy(update={"still": still})
+    model = build_model(whole)
+    begin_stage(model, stage, fresh=True)
+    layers = model.image_encoder.backbone.layers()
+    learns = [any(p.requires_grad for p in layer.parameters()) for layer in layers]
+    assert learns == [n >= still for n in range(5)]
+    with pytest.raises(InputError, match="holds 6 layers still, the backbone has 5: lower still"):
+        begin_stage(model, stage.model_copy(update={"still": 6}), fresh=True)
+
+
+def test_looks_that_make_no_sense_are_refused(folder, motion_file):  # noqa: F811
+    stage = recipe(folder, motion_file).stage[0]
+    fields = stage.model_dump() | {"looks": 3, "trains": ("image_encoder",)}
+    with pytest.raises(ValueError, match="what was seen once has no heat maps"):
+        type(stage)(**fields)
+    with pytest.raises(ValueError, match="looks are of pictures, which it does not embed"):
+        type(stage)(name="x", steps=1, batch_size=2, looks=3)
