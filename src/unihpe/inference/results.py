@@ -12,16 +12,19 @@ from unihpe.export.results import Results
 from unihpe.inference.answer import BETTER, FLIP_TEST, FUSED, IMAGE, Answer
 from unihpe.inputs.evidence import Evidence
 
+HEAT_MAPS_2D = "2D by heat maps, of faint joints by the embedding"
 OUTSIDE = 1e-3  # weight of joints outside a picture in where a person stands
+
 
 def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, how: str) -> Results:
     """An answer in people's units, placed before the camera; `how` it was found, in words."""
     tested, camera, joints = FLIP_TEST if flip else "", given.camera, given.keypoints
     ways = [*(kind.label for kind in given.kinds), *([FUSED] if FUSED in made.poses else [])]
     paths = {way: made.poses[way + tested].cpu() for way in ways}
+    source = given.source
     if joints is None:
-        assert given.batch.box is not None
         joints = _seen_in_pictures(given, made, tested)
+        source = HEAT_MAPS_2D if BETTER in made.keypoints else ""
     pose, samples = paths[given.kinds[-1].label], made.hypotheses
     trust = joints.confidence
     if given.keypoints is None:  # somebody may have no joint in the picture, and stands somewhere
@@ -45,7 +48,7 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
         samples=samples,
         spread=None if samples is None else spread(samples),
         radii=None if made.radii is None else made.radii.cpu(),
-        estimate="; ".join(filter(None, [estimate, given.source])),
+        estimate="; ".join(filter(None, [estimate, source])),
         paths=paths if len(ways) > 1 else {},
     )
 
