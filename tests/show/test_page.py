@@ -171,12 +171,14 @@ def test_a_clip_plays_in_a_browser(tmp_path, monkeypatch, most):
       const fewer = inked($("space"));
       choose("2");
       const faint = inked($("space"));
+      const elbow = [...$("angles").children].find(one => one.textContent.startsWith("elbow"));
+      const bent = elbow.textContent.trim().replaceAll("°", "").split(" ").slice(2).map(Number);
       $("picture").click();
       $("speed").value = "2"; setPlaying(true);
       await until(() => state.at > 12);  // it was in the eighth frame
       const played = video.currentTime;
       setPlaying(false);
-      return { grounds, drawn, fewer, faint, played, works: videoWorks, title: document.title,
+      return { grounds, drawn, fewer, faint, bent, played, works: videoWorks, title: document.title,
                when: $("when").textContent, chips: $("people").textContent };
     """
     # a video from another file may be shown, but its pixels may not be read
@@ -189,6 +191,9 @@ def test_a_clip_plays_in_a_browser(tmp_path, monkeypatch, most):
         assert [int(time * 25) for _, time in seen["grounds"]] == [3, 17, 8]
     assert seen["works"] and seen["drawn"] > seen["fewer"] > seen["faint"] > 100
     assert seen["title"] == "a clip" and seen["when"].endswith(" / 0.76 s")
+    angles = results.select(person="2", frame=8).angles()
+    elbows = [float(angles[f"{side}_elbow_flexion"]) for side in ("left", "right")]
+    assert seen["bent"] == pytest.approx(elbows, abs=0.6) and min(elbows) > 10
     assert 0.4 < seen["played"] < 0.81
     assert seen["chips"] == "person 1person 2"
 

@@ -16,6 +16,7 @@ from unihpe.show.space import Extent, Floats
 from unihpe.show.strokes import bone_side
 
 STEPS = 16_000  # of the 2D, along the picture's longer side
+DEGREE = 0.1  # steps of angles
 SHOWN_SAMPLES = 12  # hypotheses of each person
 PALETTES = (SIDES, *PEOPLE)
 
@@ -25,6 +26,7 @@ def content_of(
 ) -> dict[str, Any]:
     """People, and the scenes that they are in; `size` is that of a clip's frames."""
     made = {"facts": _facts(results, scenes), "how": _how(results)} | _bodies(results)
+    made |= {"angles": _angles(results, shown_rows(scenes))}
     scenery, rows = _scenes(results, scenes, size), _rows(results, scenes, truth)
     return made | {"scenes": scenery, "rows": rows}
 
@@ -119,6 +121,13 @@ def _rows(results: Results, scenes: Sequence[Scene], truth: Tensor | None) -> di
     if truth is not None:
         made["truth"] = whole(truth[rows].numpy())
     return made
+
+
+def _angles(results: Results, rows: Sequence[int]) -> dict[str, Any]:
+    """Joint angles of the rows by name, in steps of a tenth of a degree; without empty ones."""
+    known = {name: of for name, of in results.angles().items() if bool(of.isfinite().any())}
+    table = np.stack([of[rows] for of in known.values()], axis=-1) if known else np.zeros(0)
+    return {"names": [*known], "values": whole(table / DEGREE)}
 
 
 def _flat(results: Results) -> Tensor:

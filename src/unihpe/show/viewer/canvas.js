@@ -7,10 +7,8 @@ function lightened(hex, share) {
 }
 // On a dark ground the deep colours would be lost.
 const LIGHTER = { left: 0.12, centre: 0.3, right: 0.42, joint: 0.3 };
-const paletteOf = row => {
-  const own = data.palettes[rows.palette[row]];
-  return darkness.matches ? Object.fromEntries(Object.entries(own).map(([part, hex]) => [part, lightened(hex, LIGHTER[part])])) : own;
-};
+const adapted = own => darkness.matches ? Object.fromEntries(Object.entries(own).map(([part, hex]) => [part, lightened(hex, LIGHTER[part])])) : own;
+const paletteOf = row => adapted(data.palettes[rows.palette[row]]);
 function surface(canvas) {
   const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];

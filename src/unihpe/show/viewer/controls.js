@@ -16,8 +16,8 @@ function drawPeople() {
     $("people").replaceChildren();
     for (const name of shown) {
       const chip = button("", () => choose(name), $("people")), mark = document.createElement("i");
-      mark.style.background = data.palettes[paletteNumber(name)].centre;
-      chip.append(mark, times || /^\d+$/.test(name) ? `person ${name}` : name);
+      mark.style.background = paletteNamed(name).centre;
+      chip.append(mark, called(name));
       chip.dataset.name = name;
     }
     $("people").hidden = shown.length < 2;
@@ -25,10 +25,9 @@ function drawPeople() {
   }
   for (const chip of $("people").children) chip.setAttribute("aria-pressed", chip.dataset.name === state.chosen);
 }
-function paletteNumber(name) {
-  const among = times ? Array.from(rows.person.keys()) : rowsOf(state.at);
-  const row = among.find(n => nameOf(n) === name);
-  return row === undefined ? 0 : rows.palette[row];
+function paletteNamed(name) {
+  const row = (times ? rows.person : rows.person.subarray(first[state.at], first[state.at + 1])).indexOf(data.people.indexOf(name));
+  return row < 0 ? adapted(data.palettes[0]) : paletteOf(times ? row : first[state.at] + row);
 }
 function drawAll() {
   if (!times && !rowsOf(state.at).some(row => nameOf(row) === state.chosen)) state.chosen = null;

@@ -46,4 +46,5 @@ function spotsOf(row) {
   });
 }
 const nameOf = row => data.people[rows.person[row]];
+const called = name => times || /^\d+$/.test(name) ? `person ${name}` : name;
 const isFaint = row => state.chosen !== null && nameOf(row) !== state.chosen;
