@@ -13,6 +13,7 @@ from unihpe.datasets.coco.source import read_annotations
 from unihpe.datasets.motion.bvh import load_folder
 from unihpe.datasets.packed import PeopleSource
 from unihpe.datasets.settings import DataSettings, Part, open_source
+from unihpe.export import FORMATS, read_results, write
 from unihpe.export.json import write_json
 from unihpe.export.npz import write_npz
 from unihpe.inference.predictor import Predictor
@@ -26,6 +27,7 @@ from unihpe.recipe import build_model, load_recipe
 from unihpe.training.state import Run, begin_run
 
 SIZE = (640.0, 480.0)
+CHEAP = [name for name, form in FORMATS.items() if form.extra != "plots"]
 
 
 @cache
@@ -115,6 +117,14 @@ def annotations(path, out):
     finite(part.confidence, part.keypoints[part.confidence > 0])
 
 
+def results(path, out):
+    """What is read can be written again in every format, or is refused."""
+    people = read_results(path)
+    paths = write(people, out / "again", CHEAP)
+    again = read_results(paths[0])
+    assert len(again) == len(people) and again.person == people.person
+
+
 def readers(folder: Path):
     """By name: the seeds (file name → bytes), the kind of their mutations, and what reads them."""
     return {
@@ -132,5 +142,7 @@ def readers(folder: Path):
         "pack's description": (seeds.packs(folder), "footer", packed),
         "checkpoint": (seeds.checkpoints(folder), "bytes", checkpoint),
         "checkpoint's header": (seeds.checkpoints(folder), "header", checkpoint),
+        "results": (seeds.results(folder, ".json"), "json", results),
+        "results' arrays": (seeds.results(folder, ".npz"), "arrays", results),
         "state": (seeds.states(folder), "bytes", state),
     }

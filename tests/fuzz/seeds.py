@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from tests.support.clip import clip
 from tests.support.figure import figure
 
 JOINTS = np.stack([figure("coco17", left) * 0.8 for left in (0, 100)]).round(1)
@@ -270,3 +271,9 @@ def states(folder):
     model = nn.Linear(3, 2)
     save_state(Run(folder, "a recipe's"), model, model, None, Progress(1, 2, 3))
     return {STATE_FILE: (folder / STATE_FILE).read_bytes()}
+
+
+def results(folder, suffix):
+    whole = clip(people=2, frames=3, missing={(2, 1)})
+    (path,) = whole.save(folder / f"seed-results{suffix}")
+    return {f"results{suffix}": path.read_bytes()}

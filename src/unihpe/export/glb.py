@@ -17,6 +17,7 @@ from unihpe.io.files import replacing
 
 METRE = 1e-3  # in mm
 FLOAT, SHORT = 5126, 5123  # glTF's names of numbers
+CORNERS = 34962  # and of what vertices read
 THICK = 0.1  # a bone's half width, in lengths of it, and where it is widest
 PEOPLE = ((0.15, 0.39, 0.92), (0.93, 0.55, 0.15), (0.25, 0.56, 0.32), (0.6, 0.3, 0.7))
 SIDES = {"left": 1.0, "right": 0.55, "centre": 0.8}  # how light bones are
@@ -53,7 +54,9 @@ class _Glb:
         rows.append(getattr(self.library, kind)(**fields))
         return len(rows) - 1
 
-    def numbers(self, values: Any, kind: str, component: int = FLOAT) -> int:
+    def numbers(
+        self, values: Any, kind: str, component: int = FLOAT, target: int | None = None
+    ) -> int:
         """An accessor of values (N,) or (N, C)."""
         array = np.ascontiguousarray(values, "<f4" if component == FLOAT else "<u2")
         self.data.extend(b"\0" * (-len(self.data) % 4))
@@ -63,6 +66,7 @@ class _Glb:
             buffer=0,
             byteOffset=len(self.data),
             byteLength=array.nbytes,
+            target=target,
         )
         self.data.extend(array.tobytes())
         rows = array.reshape(len(array), -1)
@@ -128,12 +132,17 @@ class _Glb:
             skeleton=holder,
         )
         places, normals, nodes, light = _bones(rig, rest)
+        own, all_of_it = np.pad(nodes[:, None], ((0, 0), (0, 3))), [1.0, 0, 0, 0]
+
+        def corners(values: Array, kind: str, component: int = FLOAT) -> int:
+            return self.numbers(values, kind, component, CORNERS)
+
         shown = self.library.Attributes(
-            POSITION=self.numbers(places, "VEC3"),
-            NORMAL=self.numbers(normals, "VEC3"),
-            JOINTS_0=self.numbers(np.pad(nodes[:, None], ((0, 0), (0, 3))), "VEC4", SHORT),
-            WEIGHTS_0=self.numbers(np.tile([1.0, 0, 0, 0], (len(nodes), 1)), "VEC4"),
-            COLOR_0=self.numbers(np.repeat(light[:, None], 3, 1), "VEC3"),
+            POSITION=corners(places, "VEC3"),
+            NORMAL=corners(normals, "VEC3"),
+            JOINTS_0=corners(own, "VEC4", SHORT),
+            WEIGHTS_0=corners(np.tile(all_of_it, (len(nodes), 1)), "VEC4"),
+            COLOR_0=corners(np.repeat(light[:, None], 3, 1), "VEC3"),
         )
         paint = self.library.PbrMetallicRoughness(
             baseColorFactor=[*colour, 1.0], metallicFactor=0.0, roughnessFactor=0.7

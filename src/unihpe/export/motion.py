@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from unihpe.body.skeleton import Skeleton
+from unihpe.errors import InputError
 from unihpe.export.results import Results
 
+MOST_FRAMES = 1_000_000  # 9 hours of 30 a second
 RATE = 30.0  # frames a second, of a single frame
 
 
@@ -110,8 +112,14 @@ def _motion(
 
 
 def _timeline(frame: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-    """Numbers of a clip's frames, also of those where nobody is, and their times (T,)."""
+    """Numbers of a clip's frames, also of those where nobody is, and their times (T,).
+
+    InputError for numbers so far apart that they are no clip's.
+    """
     numbers = frame.unique()
+    if int(numbers[-1] - numbers[0]) >= MOST_FRAMES:
+        far = f"frames {int(numbers[0])} to {int(numbers[-1])}"
+        raise InputError(f"{far} are no one clip: motion files hold {MOST_FRAMES:,} at most")
     step = int(np.gcd.reduce(numbers.diff().numpy())) if len(numbers) > 1 else 1
     every = torch.arange(int(numbers[0]), int(numbers[-1]) + 1, step)
     known = {number: at for number, at in zip(frame.tolist(), time.tolist(), strict=True)}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unihpe.body.skeleton import SKELETONS, Skeleton
+from unihpe.body.turns import UPS
 from unihpe.errors import InputError, listing
 from unihpe.export.results import AXES, BY_PERSON, FORMAT, VERSION, Results
 from unihpe.io.arrays import as_dict, as_floats, require_keys
@@ -25,6 +26,8 @@ PATH = "pose_"  # begins the names of `paths` in an NPZ
 KINDS: Mapping[str, torch.dtype] = {  # of what is not float32
     "frame": torch.int64, "time": torch.float64, "filled": torch.bool,
 }  # fmt: skip
+MOST = 1e12  # of any number: a million kilometres in mm
+WHOLE = ("image_size", "focal", "frame", "time", "filled")  # of which none may be missing
 Fields = Mapping[str, Any]
 
 
@@ -51,7 +54,7 @@ def _from_npz(path: Path) -> Fields:
     fields |= {name: fields[name].tolist() for name in ("image", "person", "joints")}
     if "bones" in fields:
         joints = fields["joints"]
-        with input_errors(f"{path}: broken bones", "write it again", (LookupError, TypeError)):
+        with input_errors(f"{path}: broken bones", "write it again"):
             fields["bones"] = [(joints[a], joints[b]) for a, b in fields["bones"].tolist()]
     return fields
 
@@ -102,22 +105,31 @@ def _results_of(fields: Fields, where: str) -> Results:
         if n == 0:  # nested lists lose their shape
             values = values.reshape([size or 0 for size in shape])
         checked = torch.from_numpy(as_floats(values, shape, where, name))
-        return checked.to(KINDS.get(name, torch.float32))
+        kind = KINDS.get(name, torch.float32)
+        most = torch.where(checked.isnan(), 0, checked).abs().amax() if checked.numel() else 0
+        if most > MOST or (name in WHOLE and not bool(checked.isfinite().all())):
+            raise InputError(f"{where}: {name} has numbers that cannot be; write it again")
+        return checked.to(kind)
 
     names = {name: tuple(map(str, fields[name])) for name in ("image", "person")}
-    if odd := [name for name, own in names.items() if len(own) != n]:
-        raise InputError(f"{where}: {listing(odd)} of another length than pose; write it again")
+    made = tuple(np.asarray(fields["synthesised"], bool).tolist())
+    rate, up = fields.get("frame_rate"), str(fields.get("up", "-y"))
+    odd = [name for name, own in names.items() if len(own) != n]
+    odd += ["synthesised"] if len(made) != joints else []
+    odd += ["up"] if up not in UPS else []
+    odd += ["frame_rate"] if rate is not None and not 0 < float(rate) < MOST else []
+    if odd:
+        raise InputError(f"{where}: {listing(odd)} cannot be; write it again")
     ways = [key.removeprefix(PATH) for key in fields if key.startswith(PATH)]
-    rate = fields.get("frame_rate")
     return Results(
         skeleton=skeleton,
-        synthesised=tuple(np.asarray(fields["synthesised"], bool).tolist()),
+        synthesised=made,
         focal_source=str(fields["focal_source"]),
         estimate=str(fields.get("estimate", "")),
         frame_rate=None if rate is None else float(rate),
         partial=bool(fields.get("partial", False)),
         axes=str(fields.get("axes", AXES)),
-        up=str(fields.get("up", "-y")),
+        up=up,
         paths={way: tensor(PATH + way, shapes["pose"]) for way in ways},
         **names,  # type: ignore[arg-type]
         **{  # type: ignore[arg-type]

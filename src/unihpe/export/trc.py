@@ -9,9 +9,10 @@ from unihpe.io.files import write_text
 
 
 def write_trc(path: Path, motion: Motion) -> None:
-    """Write one person's joints as markers: mm, y up; blank where the person is away.
+    """Write one person's joints as markers: mm, y up; NaN where the person is away.
 
-    The time of each frame is its own in the clip; the rate in the head is the mean.
+    Blanks would be as common, but OpenSim 4.6 refuses a line that ends in one. The time of each
+    frame is its own in the clip; the rate in the head is the mean.
     """
     joints, rate = motion.skeleton.joints, motion.rate
     count = len(motion.time)
@@ -27,6 +28,6 @@ def write_trc(path: Path, motion: Motion) -> None:
     places = motion.places.flatten(1).numpy()
     rows = []
     for n, (time, own) in enumerate(zip(motion.time.tolist(), places, strict=True), 1):
-        cells = ["" if np.isnan(value) else f"{value:.4f}" for value in own]
+        cells = ["NaN" if np.isnan(value) else f"{value:.4f}" for value in own]
         rows.append("\t".join([str(n), f"{time:.6f}", *cells]))
     write_text(path, "\n".join([*head, *rows]) + "\n")
