@@ -70,6 +70,21 @@ def test_people_of_several_pictures_are_not_one():
     assert [*pictures().people] == ["a.jpg 1", "b.jpg 1"] and not pictures().frames
 
 
+def test_pictures_of_a_video_become_a_clip(tmp_path):
+    plain = clip(people=2, frames=5)
+    names = tuple(f"frame_{n}.png" for n in plain.frame.tolist())
+    pictures = replace(plain, image=names, frame=None, time=None, filled=None, frame_rate=None)
+    again = pictures.as_clip(RATE, "walk.mp4")
+    assert_close(again.frame, plain.frame)
+    assert_close(again.time, plain.time)
+    assert again.is_clip and len(again.people) == 2 and not again.filled.any()
+    assert len(again.save(tmp_path / "walk.trc")) == 2
+    with pytest.raises(InputError, match="some in one picture share one"):
+        replace(pictures, person=("0",) * 10).as_clip(RATE)
+    with pytest.raises(InputError, match="frame_rate must be a finite number above 0"):
+        pictures.as_clip(0)
+
+
 def test_other_joint_sets_have_nan_where_nothing_is_known():
     results = replace(clip(), radii=torch.rand(24, 17, 2), spread=torch.rand(24, 17))
     coco = results.to("coco17")

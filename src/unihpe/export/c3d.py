@@ -16,8 +16,8 @@ MOST = 65_535  # frames: the head counts them in 16 bits
 def write_c3d(path: Path, motion: Motion) -> None:
     """Write one person's joints as points: mm, z up, y away from the camera, at an even rate.
 
-    Where the person is away, points have the residual −1, which C3D calls invalid. InputError for
-    more frames than the format counts.
+    Where the person is away, points are NaN, to which ezc3d gives the residual −1: C3D's invalid.
+    InputError for more frames than the format counts.
     """
     ezc3d = extra("ezc3d", "export", "C3D files need ezc3d")
     even = motion.evenly()
@@ -29,7 +29,6 @@ def write_c3d(path: Path, motion: Motion) -> None:
     # y up to z up: x stays, what points to the viewer (z) points back (−y)
     for row, values in enumerate((places[..., 0], -places[..., 2], places[..., 1])):
         points[row] = values.T
-    away = ~np.isfinite(points[:3]).all(0)
     file = ezc3d.c3d()
     point = file["parameters"]["POINT"]
     point["UNITS"]["value"], point["RATE"]["value"] = ["mm"], [even.rate]
@@ -39,7 +38,6 @@ def write_c3d(path: Path, motion: Motion) -> None:
     file.add_parameter("POINT", "Y_SCREEN", "+Z")
     file.add_parameter("SUBJECTS", "NAMES", [even.person.encode("ascii", "replace").decode()])
     file["data"]["points"] = points
-    file["data"]["meta_points"]["residuals"] = np.where(away, -1.0, 0.0)[None]
     with replacing(path) as temporary, TemporaryDirectory() as folder:
         written = Path(folder) / "motion.c3d"  # it writes to no other suffix
         file.write(str(written))

@@ -16,7 +16,7 @@ from unihpe.body.conversions import convert
 from unihpe.body.measures import centre_of_mass
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.body.turns import UPS, axis, swing, turn_to_y
-from unihpe.errors import InputError, listing, number_of
+from unihpe.errors import InputError, listing, number_of, require_positive
 
 VERSION = 2  # of the layout of JSON and NPZ; 1 had no clips
 FORMAT = "unihpe-results"
@@ -111,6 +111,36 @@ class Results:
         for n, frame in enumerate([] if self.frame is None else self.frame.tolist()):
             rows.setdefault(frame, []).append(n)
         return {frame: self.rows(own) for frame, own in rows.items()}
+
+    def as_clip(self, frame_rate: float, name: str = "clip") -> Self:
+        """Pictures as the frames of a clip, in their order: what was lifted of a video's keypoints.
+
+        `person` must name the same one in each. Then results have frames and times, and what needs
+        them (motion files, speeds) works.
+
+        Args:
+            frame_rate: pictures a second.
+            name: of the clip.
+
+        Raises:
+            InputError: for a rate that is not above 0, and where two people of a picture have one
+                name.
+        """
+        require_positive("frame_rate", frame_rate)
+        numbers = {image: n for n, image in enumerate(dict.fromkeys(self.image))}
+        if len({*zip(self.image, self.person, strict=True)}) < len(self):
+            raise InputError(
+                "a clip's people have names of their own; some in one picture share one"
+            )
+        frame = torch.tensor([numbers[image] for image in self.image], dtype=torch.int64)
+        return replace(
+            self,
+            image=(name,) * len(self),
+            frame=frame,
+            time=frame.double() / frame_rate,
+            filled=torch.zeros(len(self), dtype=torch.bool),
+            frame_rate=float(frame_rate),
+        )
 
     def select(self, person: str | None = None, frame: int | None = None) -> Self:
         """The rows of a person (by name, as in `people`), of a frame, or of one in the other.
