@@ -1,6 +1,7 @@
 """Results as files: what comes back, several formats at once, and what is refused."""
 
 import json
+import sys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -128,6 +129,15 @@ def test_formats_are_chosen_by_name():
     assert chosen(["all"], clip=True) == list(FORMATS)
     with pytest.raises(InputError, match="no format 'xls'; there are json"):
         chosen(["xls"], clip=True)
+
+
+@pytest.mark.parametrize("name", ["c3d", "glb", "parquet", "angles-plot"])
+def test_what_is_not_installed_is_said_before_anything_is_written(name, monkeypatch, tmp_path):
+    form = FORMATS[name]
+    monkeypatch.setitem(sys.modules, form.needs, None)
+    with pytest.raises(InputError, match=rf"{name} files need .*unihpe\[{form.extra}\]"):
+        write(clip(), tmp_path / "a", ["json", name])
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path):
