@@ -1,9 +1,12 @@
-"""What `unihpe predict photo.jpg` makes of people whose boxes are known: 2D, and 3D by lifting it.
+"""What `unihpe predict photo.jpg` makes of people whose boxes are known: 2D, and 3D.
 
-    python benchmarks/photographs.py --photos FOLDER --people PACK --json photographs.json
+    python benchmarks/photographs.py --photos FOLDER --sports LSPET.zip --people PACK \\
+        --json photographs.json
 
-2D: FOLDER holds person_keypoints.json in COCO's layout and images/. PCK of MoveNet Thunder's joints
-in the annotated boxes, 12 limb joints, visible ones, by the box's longer side.
+2D: FOLDER holds person_keypoints.json in COCO's layout and images/; LSPET.zip people in sports, of
+whom the split `test` counts. PCK of the picture model's joints, and of MoveNet Thunder's, in the
+annotated boxes, 12 limb joints, visible ones, by the box's longer side; and how often joints lie
+within a tenth of it, by their confidence.
 3D: PACK holds rendered people (docs/results.md). Thunder sees their crops, and `shipped:lifting`
 lifts its joints; beside it what the picture model makes of the same crops. True focal lengths.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +29,18 @@ from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, PADDING
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import root_relative
-from unihpe.body.skeleton import get_skeleton
+from unihpe.body.skeleton import get_skeleton, without_side
 from unihpe.datasets.packed import PackedPeople, PeopleSource
+from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.io.files import write_text
 from unihpe.people import people_in
+from unihpe.runs.evaluate import evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"
+SPORTS = DATA.parents[1] / "people_photos" / "lspet.zip"
 SHARES = (0.05, 0.1, 0.2)  # of the box's longer side
+CONFIDENCES = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.01)  # edges
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 VISIBLE = 2  # COCO's flag
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe}
@@ -75,17 +83,42 @@ def on_photographs(folder: Path) -> dict[str, Any]:
     }
 
 
+def of_model(checkpoint: str, root: Path) -> dict[str, Any]:
+    """The picture model's 2D of the annotated people of a set's split `test`."""
+    report = evaluate_checkpoint(checkpoint, "coco", root, flip=True)
+    return {"people": report["people"], "visible": report["visible"]}
+
+
+def reliability(checkpoint: str, root: Path) -> list[dict[str, float]]:
+    """How often a joint lies within a tenth of its box's side, by its confidence; marked joints,
+    hidden or not."""
+    source = open_source(DataSettings(name="coco", root=str(root)), Part("test"))
+    frames = source.read(torch.arange(len(source)), torch.Generator())
+    results = unihpe.load(checkpoint).predict_crops(frames)
+    columns = [n for n, j in enumerate(source.skeleton.joints) if without_side(j) in PARTS]
+    apart = (results.keypoints - frames.keypoints).norm(dim=-1) / source.sizes()[:, None]
+    marked = frames.confidence[:, columns] > 0
+    right = (apart[:, columns] < SHARES[1])[marked]
+    said = results.confidence[:, columns][marked]
+    rows = []
+    for low, high in pairwise(CONFIDENCES):
+        inside = (said >= low) & (said < high)
+        share = round(float(right[inside].float().mean()), 3)
+        rows.append({"from": low, "to": high, "joints": int(inside.sum()), "PCK@0.1": share})
+    return rows
+
+
 def pck(errors: np.ndarray) -> dict[str, float]:
     return {f"PCK@{share}": round(float((errors < share).mean()), 3) for share in SHARES}
 
 
-def on_rendered(file: Path) -> dict[str, Any]:
+def on_rendered(file: Path, checkpoint: str) -> dict[str, Any]:
     """The 3D of rendered people, mm."""
     packed, source = PackedPeople(file), PeopleSource(file)
     frames = source.read(torch.arange(len(source)), torch.Generator())
     assert frames.pose is not None
     truth, name = root_relative(frames.pose, source.skeleton), source.skeleton.name
-    lifter, pictures = unihpe.load("shipped:lifting"), unihpe.load("shipped")
+    lifter, pictures = unihpe.load("shipped:lifting"), unihpe.load(checkpoint)
     poses = {"picture model": pictures.predict_crops(frames).pose}
     seen = [thunder(packed[n]) for n in range(len(packed))]
     sizes, focals = frames.camera.size, frames.camera.focal[:, 0].tolist()
@@ -126,12 +159,28 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, default=PHOTOS)
+    parser.add_argument("--sports", type=Path, default=SPORTS)
+    parser.add_argument("--checkpoint", default="shipped", help="the picture model")
     parser.add_argument("--people", type=Path, help="a pack of rendered people, for 3D")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    result = {**where(), "photographs": on_photographs(options.photos)}
+    model, photos, sports = options.checkpoint, options.photos, options.sports
+    seen = {"photographs": of_model(model, photos), "sports": of_model(model, sports)}
+    rows = {name: own["visible"] for name, own in seen.items()}
+    result = {
+        **where(),
+        "photo_pck_0_1": rows["photographs"]["better of both"]["PCK@0.1"],
+        "photo_pck_0_1_embedding": rows["photographs"]["image → 2D"]["PCK@0.1"],
+        "lspet_pck_0_1": rows["sports"]["better of both"]["PCK@0.1"],
+        "picture model": seen,
+        "reliability": {
+            "photographs": reliability(model, photos),
+            "sports": reliability(model, sports),
+        },
+        "Thunder": on_photographs(photos),
+    }
     if options.people is not None:
-        result["rendered"] = on_rendered(options.people)
+        result["rendered"] = on_rendered(options.people, model)
     print(json.dumps(result, indent=2))
     if options.json is not None:
         write_text(options.json, json.dumps(result, indent=2) + "\n")

@@ -59,7 +59,7 @@ def predict(
     asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    own = "shipped" if picture and keypoints else "shipped:lifting"
+    own = "shipped" if picture else "shipped:lifting"
     predicted = predict_files(load(checkpoint or own, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
     if results is None:
@@ -79,10 +79,13 @@ def predict(
 
 def _say_how(results: "Results") -> None:
     """Print what the poses rest on."""
+    from unihpe.inference.results import HEAT_MAPS_2D
     from unihpe.people.keypoints import THUNDER
 
     if THUNDER in results.estimate:
         console.print(f"{THUNDER}, lifted.")
+    elif HEAT_MAPS_2D in results.estimate:
+        console.print(f"3D from the picture; {HEAT_MAPS_2D}.")
     console.print(f"Focal length {results.focal_source}.")
     if made := list(compress(results.skeleton.joints, results.synthesised)):
         console.print(f"Joints made from others: {', '.join(made)}.")

@@ -5,7 +5,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality
+from unihpe.body.batch import Batch, Modality, chosen
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.settings import DataSettings, Part, TwoD, open_source
@@ -17,37 +17,50 @@ from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe
 
 PEOPLE = 16_384  # at most, of each kind of 2D
+AT_ONCE = 128  # people whose pictures are encoded
 
 
 @torch.no_grad()
 def calibrate(model: UniHPE, recipe: Recipe) -> bool:
-    """Fit the error head's calibration of 2D on the data's split "val", or what is held out: motion
-    seen by free cameras, with each kind of 2D that was trained on, focal lengths known and assumed.
-    Says whether there was anybody; if not, nothing is stated any more.
+    """Fit the error head's calibration on the data's split "val", or what is held out.
+
+    2D: motion seen by free cameras ([poses], where pictures are trained with), with each kind of 2D
+    that was trained on, focal lengths known and assumed. Pictures: those of [data]. Says whether
+    there was anybody; where not, nothing is stated any more.
 
     A factor is the quantile of error over radius, so that on those people as many joints lie within
     the radii as the radii say (split conformal prediction).
     """
-    head, source = model.error_head, Modality.POSE_2D
-    if head is None:
+    if model.error_head is None:
         return False
-    head.calibration.zero_()
+    model.error_head.calibration.zero_()
+    found = [_fit(model, recipe.poses or recipe.data, Modality.POSE_2D, recipe.seed)]
+    if model.image_encoder is not None:
+        found.append(_fit(model, recipe.data, Modality.IMAGE, recipe.seed))
+    return any(found)
+
+
+def _fit(model: UniHPE, data: DataSettings, source: Modality, seed: int) -> bool:
+    """Calibrate one kind of evidence; False where nobody is held out."""
+    assert model.error_head is not None
     try:
-        sources = _not_trained_on(recipe.data)
+        sources = _not_trained_on(data)
     except InputError:  # no such split
         return False
-    generator, device = torch.Generator().manual_seed(recipe.seed), str(model.pose_scale.device)
-    skeleton = get_skeleton(recipe.data.skeleton)
-    ratios = torch.cat(
-        [
-            _ratios(model, skeleton, batch, source)
-            for people, known in product(sources, (True, False))
-            for batch in prepared(people, generator, device, known, PEOPLE)
-        ]
-    )  # (N, J, 2)
-    odds = torch.tensor(SHARES, device=device)
-    factors = [own.nanquantile(q, dim=0) for q, own in zip(odds, ratios.unbind(2), strict=True)]
-    head.calibration[source] = torch.stack(factors, dim=1)
+    if source is Modality.IMAGE:
+        sources = [people for people in sources if people.has_pictures]
+    generator, device = torch.Generator().manual_seed(seed), str(model.pose_scale.device)
+    skeleton = get_skeleton(data.skeleton)
+    ratios = [
+        _ratios(model, skeleton, batch, source)
+        for people, known in product(sources, (True, False))
+        for batch in prepared(people, generator, device, known, PEOPLE)
+    ]  # (N, J, 2) each
+    if not ratios:
+        return False
+    odds, whole = torch.tensor(SHARES, device=device), torch.cat(ratios)
+    factors = [own.nanquantile(q, dim=0) for q, own in zip(odds, whole.unbind(2), strict=True)]
+    model.error_head.calibration[source] = torch.stack(factors, dim=1)
     return True
 
 
@@ -63,7 +76,8 @@ def _not_trained_on(data: DataSettings) -> list[Source]:
 def _ratios(model: UniHPE, skeleton: Skeleton, batch: Batch, source: Modality) -> Tensor:
     """Errors of point estimates over the head's radii as learned, (B, J, 2); NaN without 3D."""
     assert model.error_head is not None and batch.pose is not None
-    embedding = model.encode(batch, source)
+    parts = [chosen(batch, rows) for rows in torch.arange(len(batch)).split(AT_ONCE)]
+    embedding = torch.cat([model.encode(part, source) for part in parts])
     pose = model.estimate(embedding, source, Modality.POSE_3D, batch.box_token)
     error = (root_relative(pose, skeleton) - batch.pose).norm(dim=-1)
     return torch.div(error[..., None], model.error_head(embedding, source) * model.pose_scale)

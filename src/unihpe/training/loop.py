@@ -20,6 +20,7 @@ from unihpe.losses import clamp_log_scale_
 from unihpe.model.device import mixed_precision
 from unihpe.model.unihpe import UniHPE
 from unihpe.training.freeze import begin_stage, set_modes
+from unihpe.training.keeping import begun_with, keep_share
 from unihpe.training.looking import look_once
 from unihpe.training.objective import Terms, stage_losses
 from unihpe.training.seeds import step_seed
@@ -57,6 +58,7 @@ def train(
     while progress.stage < len(stages):
         stage = stages[progress.stage]
         draw = look_once(model, stage, drawn, run, progress.stage) if stage.looks else drawn
+        begun = begun_with(model, run, progress.stage) if stage.kept else {}
         optimiser = begin_stage(model, stage, fresh=progress.step == 0)
         if saved_optimiser is not None:
             optimiser.load_state_dict(saved_optimiser)
@@ -78,6 +80,9 @@ def train(
         if progress.best is not None:  # the stage chose some
             for module in (model, averaged):
                 module.load_state_dict(progress.best)
+        if stage.kept:
+            for module in (model, averaged):
+                keep_share(module, begun, stage.kept)
         progress = Progress(progress.stage + 1, samples=progress.samples)
         if log:
             save_state(run, model, averaged, None, progress)
