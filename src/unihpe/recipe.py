@@ -32,7 +32,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "data": {"variety": Variety().model_dump(), "made_joints": False},
     "model": {"frame": "camera", "error_head": False},
     "image": {"read_out_width": 1024},
-    "stage": {"still": 0, "looks": 0, "kept": 0.0},
+    "stage": {"still": 0, "looks": 0, "kept": 0.0, "joints": []},
     "decode": {"errors": 0.0},
 }
 PLACES = {"root", "also", "description", "licence"}  # of data; they do not change training

@@ -25,7 +25,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def head(network):
-    head = PersonHead(17)
+    head = PersonHead("human36m17")
     published = {n.removeprefix("heads."): t for n, t in network.heads.state_dict().items()}
     head.published.start_from(published, "human36m17")
     return head

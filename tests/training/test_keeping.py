@@ -1,11 +1,14 @@
-"""A stage can keep a share of the weights that it began with."""
+"""A stage can keep a share of the weights that it began with, or most joints as they are."""
 
 import pytest
 import torch
 from test_pictures import folder, recipe  # noqa: F401 (a fixture)
 
+from unihpe.body.skeleton import get_skeleton
+from unihpe.errors import InputError
 from unihpe.recipe import build_model
 from unihpe.runs.train import train_recipe
+from unihpe.training.freeze import begin_stage
 from unihpe.training.state import Schedule
 
 
@@ -44,3 +47,37 @@ def test_a_resumed_run_knows_what_it_began_with(folder, motion_file, tmp_path): 
     again, _ = train_recipe(whole, tmp_path / "broken", schedule=eager, resume=True)
     both = zip(straight.state_dict().values(), again.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in both)
+
+
+def test_some_joints_learn_and_the_others_stay_as_they_are(folder, motion_file, tmp_path):  # noqa: F811
+    whole = recipe(folder, motion_file)
+    encoder = whole.model.image_encoder.model_copy(
+        update={"kind": "movenet_lightning", "heatmaps_from": "person", "shrink": 1}
+    )
+    model = whole.model.model_copy(update={"image_encoder": encoder})
+    own = {"trains": ("heatmap_head",), "joints": ("spine", "head"), "integral": 1.0, "ema": 0.0}
+    stage = whole.stage[0].model_copy(update=own)
+    whole = whole.model_copy(update={"model": model, "stage": (stage,)})
+    before = build_model(whole).state_dict()
+    after = train_recipe(whole, tmp_path / "run")[0].state_dict()
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    heads = {"kpt_heatmap": 1, "kpt_regress": 2, "kpt_offset": 2}
+    learned = {name.split(".")[3] for name in changed}
+    assert {"kpt_heatmap", "kpt_regress"} <= learned <= heads.keys()  # offsets where it is near
+    skeleton = get_skeleton("human36m17")
+    for name in changed:
+        head, part = name.split(".")[3], name.split(".")[4]
+        assert part == "1"  # the last layer
+        rows = (after[name] != before[name]).reshape(17, -1).any(1)
+        assert {skeleton.joints[n] for n in rows.nonzero()[:, 0].tolist()} <= {"spine", "head"}
+        assert heads[head] * 17 == len(after[name])
+
+
+def test_joints_are_of_heat_maps_alone(folder, motion_file):  # noqa: F811
+    whole = recipe(folder, motion_file)
+    fields = whole.stage[0].model_dump() | {"joints": ["spine"]}
+    with pytest.raises(ValueError, match="joints are of a stage that trains heat maps alone"):
+        type(whole.stage[0])(**fields)
+    stage = whole.stage[0].model_copy(update={"joints": ("spine",), "trains": ("heatmap_head",)})
+    with pytest.raises(InputError, match="names joints, and the head is not MoveNet's"):
+        begin_stage(build_model(whole), stage, fresh=True)

@@ -143,7 +143,7 @@ def build_model(
             build_decoder(settings.decoder_2d, flat, embedding),
             build_decoder(settings.decoder_3d, solid, embedding),
         )
-        encoder, head = _build_image_parts(settings.image_encoder, joints, embedding)
+        encoder, head = _build_image_parts(settings.image_encoder, skeleton, embedding)
         for part in filter(None, (encoder, head)):  # channels last, as pictures come, is faster
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         errors = ErrorHead(embedding, joints) if settings.error_head else None
@@ -152,12 +152,12 @@ def build_model(
 
 
 def _build_image_parts(
-    settings: ImageEncoderSettings | None, joints: int, embedding: int
+    settings: ImageEncoderSettings | None, skeleton: str, embedding: int
 ) -> tuple[ImageEncoder | None, JointHead | None]:
     """The image encoder and the heat-map head, where the settings ask for them; random weights."""
     if settings is None:
         return None, None
-    backbone = build_backbone(settings.kind)
+    backbone, joints = build_backbone(settings.kind), len(get_skeleton(skeleton))
     _check_parts(settings, backbone)
     channels, at_joints = backbone.channels, settings.read_out == "joints"
     sizes = sum(channels), joints, embedding, settings.read_out_width
@@ -171,7 +171,7 @@ def _build_image_parts(
         case "all":
             return encoder, BranchesHead(channels, joints)
         case "person":
-            return encoder, PersonHead(joints)
+            return encoder, PersonHead(skeleton)
 
 
 def _build_encoder(

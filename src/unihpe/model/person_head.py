@@ -11,6 +11,7 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
+from unihpe.body.skeleton import get_skeleton
 from unihpe.model.backbones.movenet import HeadMaps, Heads
 from unihpe.model.backbones.movenet_reading import read_peaks, sought
 from unihpe.model.heatmaps import (
@@ -54,11 +55,18 @@ class PersonMaps(JointMaps):
 
 
 class PersonHead(nn.Module):
-    """MoveNet's heads, for the joints of any skeleton that COCO's can begin."""
+    """MoveNet's heads, for the joints of any skeleton, by name, that COCO's can begin."""
 
-    def __init__(self, joints: int) -> None:
+    def __init__(self, skeleton: str) -> None:
         super().__init__()
-        self.published = Heads(joints)
+        self.skeleton = get_skeleton(skeleton)
+        self.published = Heads(len(self.skeleton))
+
+    def among(self, joints: Sequence[str]) -> Tensor:
+        """1 for these joints, 0 for the others, (J,); InputError for one that it lacks."""
+        chosen = torch.zeros(len(self.skeleton))
+        chosen[[self.skeleton.index(joint) for joint in joints]] = 1.0
+        return chosen
 
     def forward(self, maps: list[Tensor]) -> PersonMaps:
         """MoveNet's maps, finest first → where the joints of the person in the middle are."""

@@ -6,6 +6,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from unihpe.errors import InputError
+from unihpe.model.person_head import PersonHead
 from unihpe.model.unihpe import UniHPE, use_running_statistics
 from unihpe.training.stage import PARTS, Part, Stage
 
@@ -16,6 +17,8 @@ def begin_stage(model: UniHPE, stage: Stage, *, fresh: bool) -> Optimizer:
         module.requires_grad_(part in stage.trains)
     for layer in _still_layers(model, stage):
         layer.requires_grad_(False)
+    if stage.joints:
+        _hold_all_but_last_layers(model, stage)
     model.log_scale.requires_grad_(stage.contrastive > 0)
     if fresh and stage.temperature is not None:
         nn.init.constant_(model.log_scale, -math.log(stage.temperature))
@@ -48,6 +51,18 @@ def _still_layers(model: UniHPE, stage: Stage) -> list[nn.Module]:
         what = f"stage {stage.name} holds {stage.still} layers still"
         raise InputError(f"{what}, the backbone has {len(backbone.layers())}: lower still")
     return [*backbone.layers()[: stage.still]]
+
+
+def _hold_all_but_last_layers(model: UniHPE, stage: Stage) -> None:
+    """Leave the heat-map head its last layers, in which each row is one joint's own."""
+    if not isinstance(model.heatmap_head, PersonHead):
+        remedy = 'leave joints out, or set heatmaps_from = "person"'
+        raise InputError(
+            f"stage {stage.name} names joints, and the head is not MoveNet's: {remedy}"
+        )
+    model.heatmap_head.requires_grad_(False)
+    for head in model.heatmap_head.published.last_layers():
+        head.requires_grad_(True)
 
 
 def _parts_of(model: UniHPE) -> dict[Part, nn.Module]:

@@ -10,7 +10,7 @@ from unihpe import losses
 from unihpe.body.batch import Batch, Modality, chosen
 from unihpe.model.error_head import SHARES
 from unihpe.model.heatmaps import JointMaps, gaussian_heatmaps
-from unihpe.model.person_head import NEARBY, SIGMA, PersonMaps
+from unihpe.model.person_head import NEARBY, SIGMA, PersonHead, PersonMaps
 from unihpe.model.pose_decoder import MLPDecoder
 from unihpe.model.unihpe import UniHPE
 from unihpe.training.stage import Decoding, Stage
@@ -26,7 +26,10 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator
     if stage.needs_heatmaps and batch.image is not None:
         maps = model.image_maps(batch)
         shown = model.heatmaps(maps)
-        terms |= _heatmap_losses(shown, batch, stage)
+        head, learning = model.heatmap_head, None
+        if stage.joints and isinstance(head, PersonHead):
+            learning = head.among(stage.joints).to(batch.confidence)
+        terms |= _heatmap_losses(shown, batch, stage, learning)
         if Modality.IMAGE in stage.embedded:
             seen = model.seen(maps, shown)
             embeddings[Modality.IMAGE] = model.encode_seen(seen, batch.box_token)
@@ -45,10 +48,14 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator
     return terms
 
 
-def _heatmap_losses(shown: JointMaps, batch: Batch, stage: Stage) -> Terms:
-    """The terms of heat maps, weighted."""
+def _heatmap_losses(
+    shown: JointMaps, batch: Batch, stage: Stage, learning: Tensor | None = None
+) -> Terms:
+    """The terms of heat maps, weighted; `learning` (J,) is 0 for joints that are left out."""
     height, width = shown.heatmaps.shape[-2:]
     joints, confidence, of_one = batch.keypoints, batch.confidence, isinstance(shown, PersonMaps)
+    if learning is not None:
+        confidence = confidence * learning
     bells = gaussian_heatmaps(joints, confidence, width, height, SIGMA if of_one else 0.0)
     terms = {}
     if stage.heatmap:

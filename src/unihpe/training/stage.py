@@ -70,6 +70,9 @@ class Stage(Settings):
     # maps of one person (`PersonHead`): the cross entropy of the joint's cell, and the distances
     # from where the person's centre expects it and where the offset puts it.
     integral: float = Field(0.0, ge=0)
+    # The joints whose heat maps learn; the others' stay as they are, and with them all but the last
+    # layers of the heads (`PersonHead`). Empty: all.
+    joints: tuple[str, ...] = ()
     decode: tuple[Decoding, ...] = ()  # the decoding paths (eq. 5)
 
     kept: float = Field(0.0, ge=0, lt=1)  # share of the weights that it began with, in its result
@@ -141,6 +144,8 @@ class Stage(Settings):
             yield "patience counts validations: set check_every to the steps between them"
         if self.contrastive and not 2 <= len(set(self.align)) == len(self.align):
             yield "align names two or three different modalities"
+        if self.joints and (self.trains != ("heatmap_head",) or not self.needs_heatmaps):
+            yield 'joints are of a stage that trains heat maps alone: trains = ["heatmap_head"]'
         if self.looks and self.needs_heatmaps:
             yield "what was seen once has no heat maps: leave out looks, or heatmap and integral"
         if self.looks and Modality.IMAGE not in self.embedded:

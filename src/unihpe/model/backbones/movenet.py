@@ -211,6 +211,11 @@ class Heads(nn.Module):
         centre, heatmaps = said["center"].sigmoid(), said["kpt_heatmap"].sigmoid()
         return HeadMaps(centre, heatmaps, regress, offset, box)
 
+    def last_layers(self) -> list[nn.Module]:
+        """The last layers of the heads that speak of joints."""
+        heads = (head for name, head in self.heads.items() if name.startswith("kpt"))
+        return [cast(nn.Sequential, head)[-1] for head in heads]
+
     def start_from(self, published: dict[str, Tensor], skeleton: str) -> None:
         """Begin as the published heads (their tensors by name) for the joints of a skeleton.
 
