@@ -59,7 +59,7 @@ def predict(
     asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     if files.source is None:
         raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    own = "shipped" if picture else "shipped:lifting"
+    own = "shipped" if picture and keypoints else "shipped:lifting"
     predicted = predict_files(load(checkpoint or own, device), files, asked, samples)
     name, results, pictures = files.source.name, predicted.results, predicted.pictures
     if results is None:
