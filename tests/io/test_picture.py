@@ -1,6 +1,7 @@
 """People's pictures: every kind comes out as RGB and upright, and what is no picture says so."""
 
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -37,6 +38,28 @@ def test_exif_turns_it_upright(colours, tmp_path):
         tmp_path / "a.jpg", exif=exif, quality=95
     )
     assert near(read_picture(tmp_path / "a.jpg"), colours)
+
+
+def test_pictures_of_phones(colours, tmp_path):
+    """HEIC, by what the file holds, whatever its name; turned once."""
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra 'heic'")
+    exif = Image.Exif()
+    exif[274] = 6
+    lying = Image.fromarray(np.ascontiguousarray(np.rot90(colours)))
+    for name in ("a.heic", "a.jpg"):
+        heif.from_pillow(lying).save(tmp_path / name, quality=95, exif=exif.tobytes())
+        assert near(read_picture(tmp_path / name), colours)
+    assert near(read_picture((tmp_path / "a.heic").read_bytes()), colours)
+    with (tmp_path / "a.heic").open("rb") as file:
+        assert near(read_picture(file), colours)
+    assert pictures_in(tmp_path)[0].name == "a.heic"
+
+
+def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x1cftypheic" + bytes(40))
+    with pytest.raises(InputError, match=r"pip install 'unihpe\[heic\]'"):
+        read_picture(tmp_path / "a.heic")
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])

@@ -4,6 +4,7 @@ Camera axes: x right, y down, z forward; millimetres. Pixels: the origin is the 
 first pixel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -51,6 +52,15 @@ class Camera:
         """Some of C cameras, by row: (n,) → n cameras."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return type(self)(**{name: x[rows] for name, x in values.items() if x is not None})
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Several (N,) cameras, one after the other; all have a distorting lens, or none has."""
+        first, made = parts[0], dict[str, Any]()
+        for field in fields(first):
+            if getattr(first, field.name) is not None:
+                made[field.name] = torch.cat([getattr(part, field.name) for part in parts])
+        return cls(**made)
 
     def where(self, chosen: Tensor, other: Self) -> Self:
         """The cameras that are `chosen`, (N,) bool, and in the place of the rest those of `other`;

@@ -1,27 +1,30 @@
-"""`unihpe predict`: keypoints and pictures become 3D poses."""
+"""`unihpe predict`: pictures, videos and keypoints become 3D poses."""
 
-from itertools import compress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 from typer import Argument, Option
 
 from unihpe.cli import options
-from unihpe.cli.options import console
-from unihpe.errors import InputError, number_of, printable
+from unihpe.cli.clips import USUAL, ClipsOut, Part
+from unihpe.cli.pictures import pictures_to_files
+from unihpe.errors import InputError
 
 if TYPE_CHECKING:
-    from unihpe.export.results import Results
+    from unihpe.inputs.detections import Hints
 
 UNITS = "pixels, shares, centred or screen"  # `inputs.detections.Units`: here, torch comes later
 UNSURE = "Joints below are missing; default 0.2."
+FORMATS = "More files, see docs/formats.md: csv, trc, bvh, c3d, glb, … or all."
+SOURCES = "Pictures, videos, folders of them, patterns, addresses, a webcam's number, or -."
 
 
 def predict(
     out: options.OutFolder,
-    picture: Annotated[Path | None, Argument(help="A picture, or a folder of pictures.")] = None,
+    source: Annotated[list[str] | None, Argument(help=SOURCES)] = None,
     keypoints: Annotated[Path | None, Option(help="Keypoint file, or OpenPose's folder.")] = None,
-    boxes: Annotated[Path | None, Option(help="JSON (docs/formats.md), or: whole.")] = None,
+    boxes: Annotated[Path | None, Option(help="JSON or MOT (docs/formats.md), or: whole.")] = None,
     image_size: options.ImageSize = None,
     skeleton: options.SkeletonName = None,
     units: Annotated[str | None, Option(help=f"Of x and y: {UNITS}.")] = None,
@@ -37,55 +40,59 @@ def predict(
     flip: options.Flip = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    formats: Annotated[list[str], Option("-f", "--format", help=FORMATS)] = [],
+    start: Annotated[float | None, Option(min=0, help="Of a clip: from this second on.")] = None,
+    end: Annotated[float | None, Option(min=0, help="Of a clip: up to this second.")] = None,
+    every: Annotated[int, Option(min=1, help="Of a clip: 2 for every second frame.")] = 1,
+    people: Annotated[str, Option(help="Of a clip: all, largest, first, or a number.")] = "all",
+    smooth: Annotated[str, Option(help="Of a clip: savgol, one-euro or off.")] = "savgol",
+    bones: Annotated[bool, Option(help="Of a clip: of one length for each person.")] = True,
+    film: Annotated[bool, Option(help="Of a clip: write the film.")] = True,
+    allow_private: Annotated[bool, Option(help="Addresses in private networks, too.")] = False,
 ) -> None:
-    """Estimate 3D poses from 2D keypoints, from pictures, or from both.
+    """Estimate 3D poses from pictures, from videos, from 2D keypoints, or from both.
 
-    Finds the people in pictures. Writes JSON, NPZ, a picture and a page."""
+    Finds the people. Writes JSON, NPZ, a picture and a page; of a video a film, tables and motion
+    files."""
     from unihpe import load
+    from unihpe.export import chosen
+    from unihpe.inference.clips import Motion
     from unihpe.inference.predictor import Options
-    from unihpe.inputs.detections import MIN_CONFIDENCE, Hints, Sides, Units
     from unihpe.inputs.files import Files
-    from unihpe.io.picture import read_picture
-    from unihpe.runs.predict import predict_files
-    from unihpe.show.sheets import write_files
+    from unihpe.inputs.sources import find_sources
+
+    how = _hints(image_size, skeleton, units, sides, min_confidence)
+    lens = options.parse_camera(focal, centre, camera)
+    asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
+    motion = Motion(people, smooth, bones, how.min_confidence)
+    with TemporaryDirectory() as folder:
+        found = find_sources(source or [], Path(folder), allow_private)
+        files = Files(found.place, boxes, keypoints, how, found.pictures)
+        if files.source is None and not found.clips:
+            raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
+        more, part = chosen(formats, clip=bool(found.clips)), Part(start, end, every)
+        clips = ClipsOut(found.clips, part, out, more if formats else USUAL, film, boxes)
+        clips.check(keypoints)
+        own = "shipped" if found.place and keypoints else "shipped:lifting"
+        predictor, skipped = load(checkpoint or own, device), list[str]()
+        if found.place is not None or not found.clips:
+            skipped += pictures_to_files(predictor, files, asked, samples, out, more)
+        skipped += clips.write(predictor, asked, motion)
+    options.leave_skipped(skipped)
+
+
+def _hints(
+    image_size: str | None,
+    skeleton: str | None,
+    units: str | None,
+    sides: str | None,
+    min_confidence: float | None,
+) -> "Hints":
+    """What the options say of keypoints."""
+    from unihpe.inputs.detections import MIN_CONFIDENCE, Hints, Sides, Units
 
     options.one_of(units, "--units", get_args(Units))
     options.one_of(sides, "--sides", get_args(Sides))
-    size = options.parse_size(image_size)
     least = MIN_CONFIDENCE if min_confidence is None else min_confidence
-    how = Hints(skeleton, size, cast(Any, units), cast(Any, sides), least)
-    files = Files(picture, boxes, keypoints, how)
-    lens = options.parse_camera(focal, centre, camera)
-    asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
-    if files.source is None:
-        raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-    own = "shipped" if picture and keypoints else "shipped:lifting"
-    predicted = predict_files(load(checkpoint or own, device), files, asked, samples)
-    name, results, pictures = files.source.name, predicted.results, predicted.pictures
-    if results is None:
-        console.print(f"Nobody found in {printable(name)}.")
-        return options.leave_skipped(predicted.skipped)
-    where = f" in {number_of(len(pictures), 'picture', 'pictures')}" if pictures else ""
-    console.print(f"{number_of(len(results), 'person', 'people')}{where} of {printable(name)}.")
-    for note in predicted.notes:
-        console.print(f"Note: {printable(note)}.")
-    photo = (lambda image: read_picture(pictures[image])) if pictures else None
-    written = write_files(out / "poses", f"unihpe: {name}", results, None, photo)
-    _say_how(results)
-    console.print(f"Poses: {written[2]}, {written[3]}.")
-    console.print(f"Pictures: {written[0]}, {written[1]}.")
-    options.leave_skipped(predicted.skipped)
-
-
-def _say_how(results: "Results") -> None:
-    """Print what the poses rest on."""
-    from unihpe.inference.results import HEAT_MAPS_2D
-    from unihpe.people.keypoints import THUNDER
-
-    if THUNDER in results.estimate:
-        console.print(f"{THUNDER}, lifted.")
-    elif HEAT_MAPS_2D in results.estimate:
-        console.print(f"3D from the picture; {HEAT_MAPS_2D}.")
-    console.print(f"Focal length {results.focal_source}.")
-    if made := list(compress(results.skeleton.joints, results.synthesised)):
-        console.print(f"Joints made from others: {', '.join(made)}.")
+    size = options.parse_size(image_size)
+    return Hints(skeleton, size, cast(Any, units), cast(Any, sides), least)

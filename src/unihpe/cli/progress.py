@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich import progress as columns
-from rich.progress import Progress, ProgressColumn
+from rich.progress import Progress, ProgressColumn, Task
+from rich.text import Text
 
 from unihpe.cli.options import console
 from unihpe.io.extra import extra
@@ -67,9 +68,16 @@ def download_report(name: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda have, whole: bar.update(task, completed=have, total=whole)
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
+
+
 @contextmanager
-def counted(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function to say how many of `total` are done."""
-    with _progress(columns.MofNCompleteColumn(), columns.TimeElapsedColumn()) as bar:
+def counted(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A function to say how many of `total`, if that is known, are done."""
+    with _progress(columns.MofNCompleteColumn(), _Rate(), columns.TimeElapsedColumn()) as bar:
         task = bar.add_task(name, total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -25,7 +25,9 @@ from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture
 from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
 from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
+from unihpe.inputs.media import Clip, open_clip
 from unihpe.io.picture import Picture
+from unihpe.io.video import VideoFile
 from unihpe.model.checkpoint import Card
 from unihpe.model.unihpe import UniHPE
 from unihpe.people.find import Found, find
@@ -164,6 +166,46 @@ class Predictor:
             where = self._found(pixels)
         given, _ = self.evidence(pixels, where, people, focal, name=name, person=person)
         return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
+
+    def predict_clip(
+        self,
+        clip: Clip | VideoFile | Sequence[Picture],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        every: int = 1,
+        frame_rate: float | None = None,
+        people: str = "all",
+        smooth: str = "savgol",
+        bones: bool = True,
+        **changes: Any,
+    ) -> Results:
+        """The people of a video, followed from frame to frame, as a motion.
+
+        Args:
+            clip: a video file's path or bytes, its frames as RGB (H, W, 3) uint8, or what
+                `unihpe.inputs.open_clip` opened.
+            start, end: seconds; every: 2 for each second frame, and so on.
+            frame_rate: frames a second, of frames that are handed in.
+            people: "all", "largest", "first", or somebody's number.
+            smooth: "savgol", "one-euro" or "off".
+            bones: whether each person's bones are as long in all frames.
+            changes: options by keyword, as `Options` says.
+
+        Returns:
+            Rows in the order of frames, with `frame`, `time`, `filled` and `boxes`.
+
+        Raises:
+            InputError: for a clip that cannot be read, or in which nobody is found.
+        """
+        from unihpe.inference.clips import Motion, made_steady, poses_in
+
+        opened = clip if isinstance(clip, Clip) else open_clip(clip, start, end, every, frame_rate)
+        motion, options = Motion(people, smooth, bones), replace(PLAIN, **changes)
+        parts = [part for _, part in poses_in(self, opened, options) if part is not None]
+        if not parts:
+            raise InputError(f"{opened.name}: nobody found in it")
+        return made_steady(Results.join(parts), opened, motion)
 
     def evidence(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unihpe.body.boxes import box_from_corners, extent
@@ -15,6 +16,7 @@ from unihpe.io.files import input_errors, read_json
 from unihpe.io.picture import Picture
 
 SMALLEST_BOX = 0.99  # pixels a side: one, less what float32 rounds away
+BEYOND = 0.05  # of the picture: boxes that reach farther out of it may be meant otherwise
 WHOLE = "whole"  # in place of boxes: the picture as it is
 Corners = list[list[float]]  # left, top, right, bottom of each box, pixels
 
@@ -39,13 +41,34 @@ def read_boxes(path: Path) -> dict[str, Corners]:
 
 def boxes_in(content: Any) -> dict[str, Corners]:
     """The boxes in COCO's annotations, by the picture's file name; crowds are left out."""
-    names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
+    images = {image["id"]: image for image in content["images"]}
+    rows = [note for note in content["annotations"] if not note.get("iscrowd")]
+    given = np.array([note["bbox"] for note in rows], np.float64).reshape(-1, 4)
+    own = [images[note["image_id"]] for note in rows]
+    sides = [(image.get("width") or np.inf, image.get("height") or np.inf) for image in own]
+    refuse_corners(given, np.array(sides, np.float64).reshape(-1, 2))
     boxes: dict[str, Corners] = {}
-    for note in content["annotations"]:
-        if not note.get("iscrowd"):
-            x, y, width, height = (float(value) for value in note["bbox"])
-            boxes.setdefault(names[note["image_id"]], []).append([x, y, x + width, y + height])
+    for image, (x, y, width, height) in zip(own, given.tolist(), strict=True):
+        name = Path(str(image["file_name"])).name
+        boxes.setdefault(name, []).append([x, y, x + width, y + height])
     return boxes
+
+
+def refuse_corners(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> None:
+    """InputError for boxes (N, 4), said to be x, y, width, height in pictures of `sizes` (N, 2),
+    that are plainly left, top, right, bottom: all fit as these, and not as those."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    outside = (low + high > sizes * (1 + BEYOND)).any()
+    if outside and (high > low).all() and (high <= sizes * (1 + BEYOND)).all():
+        remedy = "its boxes are x, y, width, height: write them so"
+        raise InputError(f"boxes look like left, top, right, bottom; {remedy}")
+
+
+def look_like_sides(corners: NDArray[np.float64], width: float, height: float) -> bool:
+    """Whether boxes (N, 4) that are no corners all fit a picture as x, y, width, height."""
+    low, high = corners[:, :2], corners[:, 2:]
+    within = low + high <= np.array([width, height]) * (1 + BEYOND)
+    return bool((high <= low).any() and (high > 0).all() and (low >= 0).all() and within.all())
 
 
 def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
@@ -64,7 +87,12 @@ def checked_corners(boxes: Numbers | None, pixels: Picture) -> Tensor:
     corners = corners[None] if corners.shape == (4,) else corners
     if (shape := tuple(corners.shape))[1:] != (4,) or not len(corners):
         raise InputError(f"boxes must be (N, 4), left, top, right, bottom; not {shape}")
-    box_from_corners(corners)  # raises where they are none
+    try:
+        box_from_corners(corners)
+    except InputError as error:
+        if look_like_sides(corners.double().numpy(), width, height):
+            raise InputError(f"{error}; these look like x, y, width, height") from error
+        raise
     for n, (left, top, right, bottom) in enumerate(corners.tolist()):
         if right <= 0 or bottom <= 0 or left >= width or top >= height:
             raise InputError(f"box {n} lies outside the {width:g} × {height:g} picture")

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Frames, Modality, chosen
+from unihpe.body.batch import Batch, Frames, Modality, chosen, joined
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, box_token, crop, to_box
 from unihpe.body.camera import Camera
 from unihpe.body.conversions import Converted
@@ -38,16 +41,44 @@ class Evidence:
     source: str = ""  # of keypoints, as they say
     pixels: Picture | None = None  # the picture, of which `parts` cuts out the boxes
 
+    def __len__(self) -> int:
+        return len(self.batch)
+
     def parts(self) -> Iterator[Batch]:
         """Some people at a time, with their crops."""
         for rows in torch.arange(len(self.batch)).split(CHUNK if self.pixels is None else CROPS):
-            part = chosen(self.batch, rows)
-            if self.pixels is not None and part.box is not None:
-                boxes = part.box.double().numpy()
-                crops = [crop(self.pixels, box, CROP_WIDTH, CROP_HEIGHT) for box in boxes]
-                image = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
-                part = replace(part, image=image)
-            yield part
+            yield self._with_crops(chosen(self.batch, rows))
+
+    def _with_crops(self, part: Batch) -> Batch:
+        """Some people of the picture, with what their boxes cut out of it."""
+        if self.pixels is None or part.box is None:
+            return part
+        boxes = part.box.double().numpy()
+        crops = [crop(self.pixels, box, CROP_WIDTH, CROP_HEIGHT) for box in boxes]
+        image = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
+        return replace(part, image=image)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """The people of several pictures that are handed in alike, one after the other; what their
+        boxes cut out of the pictures takes the pictures' place."""
+        first, keypoints = parts[0], None
+        if first.keypoints is not None:
+            joints = [part.keypoints for part in parts if part.keypoints is not None]
+            points, seen = (
+                torch.cat([getattr(own, name) for own in joints])
+                for name in ("points", "confidence")
+            )
+            keypoints = replace(joints[0], points=points, confidence=seen)
+        return replace(
+            first,
+            batch=reduce(joined, [part._with_crops(part.batch) for part in parts]),
+            camera=Camera.join([part.camera for part in parts]),
+            image=tuple(chain.from_iterable(part.image for part in parts)),
+            person=tuple(chain.from_iterable(part.person for part in parts)),
+            keypoints=keypoints,
+            pixels=None,
+        )
 
 
 def from_keypoints(people: Keypoints, skeleton: Skeleton, focal: Focal) -> Evidence:

@@ -22,6 +22,7 @@ class Files:
     boxes: Path | None  # a file, or `WHOLE`
     keypoints: Path | None
     how: Hints = field(default_factory=Hints)  # the keypoints are to be read
+    several: tuple[Path, ...] = ()  # the pictures, where they are not all those of `picture`
 
     @property
     def seeks(self) -> bool:
@@ -70,8 +71,6 @@ class _Pictures:
             InputError: for a picture that cannot be used, or that the files say nothing of.
         """
         boxes, marked = self.boxes.get(path.name), self.detections.get(path.name)
-        if boxes == [] and self.files.seeks:
-            raise InputError(f"nobody found in it; `--boxes {WHOLE}` takes the picture")
         if _holds_boxes(self.files.boxes) and not boxes:  # a detector that saw nobody writes []
             raise InputError(f"no box for it in {self.files.boxes}")
         if self.files.keypoints is not None and marked is None:
@@ -112,7 +111,7 @@ def _holds_boxes(path: Path | None) -> TypeGuard[Path]:
 
 def open_pictures(files: Files, path: Path) -> _Pictures:
     """The pictures at a path, with what the other files say of them."""
-    paths = pictures_in(path)
+    paths = [*files.several] or pictures_in(path)
     boxes = read_boxes(files.boxes) if _holds_boxes(files.boxes) else {}
     if files.keypoints is None:
         return _Pictures(files, paths, boxes, {})

@@ -117,6 +117,11 @@ def _lifting_reasons(people: Keypoints, skeleton: Skeleton) -> tuple[Converted, 
     return converted, reasons
 
 
+def unliftable_rows(people: Keypoints, skeleton: Skeleton) -> dict[int, str]:
+    """Who cannot be lifted, by row, and why."""
+    return _lifting_reasons(people, skeleton)[1]
+
+
 def liftable_rows(people: Keypoints, skeleton: Skeleton) -> tuple[Sequence[int], list[str]]:
     """Who can be lifted, by row; and who cannot, in words. It is refused if nobody can."""
     _, reasons = _lifting_reasons(people, skeleton)

@@ -3,19 +3,21 @@
 import warnings
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from unihpe.errors import InputError
+from unihpe.io.extra import extra
 from unihpe.io.files import BROKEN, in_order, input_errors
 
 Picture = NDArray[np.uint8]  # RGB, (H, W, 3)
 PictureFile = str | Path | bytes | BinaryIO
 LARGEST = 100_000_000  # pixels; more is refused before anything is unpacked
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif")
+HEIF = (b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1")  # from byte 4
 PAPER = (255, 255, 255)  # shows through what is transparent
 ORIENTATION = 0x0112  # EXIF's tag for how the camera was held
 TURNS = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90"
@@ -32,7 +34,7 @@ def read_picture(source: PictureFile) -> Picture:
     with input_errors(f"{name}: cannot be read"), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
         try:
-            with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
+            with _open(source) as image:
                 if image.width * image.height > LARGEST:
                     raise InputError(f"{name}: {image.width} × {image.height} {too_large}")
                 image.load()
@@ -40,8 +42,45 @@ def read_picture(source: PictureFile) -> Picture:
         except Image.DecompressionBombError as error:
             raise InputError(f"{name}: {too_large}") from error
         except UnidentifiedImageError as error:
-            known = "known are JPEG, PNG, WebP, BMP and TIFF"
+            known = "known are JPEG, PNG, WebP, BMP, TIFF and HEIC"
             raise InputError(f"{name}: not a picture, or an unknown kind; {known}") from error
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture, whatever its name; those that move are none."""
+    try:
+        with _open(path) as image:
+            return getattr(image, "n_frames", 1) == 1
+    except InputError:
+        return True  # of a kind that needs an extra
+    except BROKEN:
+        return False
+
+
+def _open(source: PictureFile) -> Image.Image:
+    """A picture file of any kind that Pillow or its HEIC plug-in knows."""
+    try:
+        return Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+    except UnidentifiedImageError:
+        if not _head(source)[4:].startswith(HEIF):
+            raise
+    kind: Any = extra("pillow_heif", "heic", "pictures of phones (HEIC) need pillow-heif")
+    whole = BytesIO(source) if isinstance(source, bytes) else source
+    opened: Image.Image = kind.HeifImageFile(whole)
+    return opened
+
+
+def _head(source: PictureFile) -> bytes:
+    """The first bytes."""
+    if isinstance(source, bytes):
+        return source[:12]
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as file:
+            return file.read(12)
+    source.seek(0)
+    head = source.read(12)
+    source.seek(0)
+    return head
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -35,7 +35,7 @@ VideoFile = str | Path | bytes
 
 
 @dataclass(frozen=True)
-class Video:
+class _Video:
     """An open video file."""
 
     name: str
@@ -75,7 +75,7 @@ class _Timed:
 
 
 @contextmanager
-def opened_video(source: VideoFile) -> Iterator[Video]:
+def opened_video(source: VideoFile) -> Iterator[_Video]:
     """A video file by its path or its bytes; InputError if there is none in it."""
     name = "the video" if isinstance(source, bytes) else Path(source).name
     if not isinstance(source, bytes) and not Path(source).is_file():
@@ -91,7 +91,7 @@ def opened_video(source: VideoFile) -> Iterator[Video]:
             size = f"{stream.width} × {stream.height}"
             raise InputError(f"{name}: {size} is above {LARGEST // 10**6} megapixels a frame")
         stream.thread_type = "AUTO"
-        yield Video(name, container, stream)
+        yield _Video(name, container, stream)
 
 
 def _pictures_of(container: InputContainer, name: str) -> VideoStream:
@@ -104,7 +104,7 @@ def _pictures_of(container: InputContainer, name: str) -> VideoStream:
     return next((one for one in moving if one is best), moving[0])
 
 
-def timed_frames(video: Video, faults: list[str], start: float = 0.0) -> Iterator[_Timed]:
+def timed_frames(video: _Video, faults: list[str], start: float = 0.0) -> Iterator[_Timed]:
     """The frames in order; of those before `start` (seconds), as few as must be decoded.
 
     What cannot be decoded is passed over and said in `faults`, as is a file that ends too early.
@@ -128,7 +128,7 @@ def timed_frames(video: Video, faults: list[str], start: float = 0.0) -> Iterato
         faults.append(f"its frames end at {last:.1f} s of {expected:.1f} s")
 
 
-def _from(video: Video, wanted: int, faults: list[str]) -> tuple[int, Iterator[VideoFrame]]:
+def _from(video: _Video, wanted: int, faults: list[str]) -> tuple[int, Iterator[VideoFrame]]:
     """The frames from the last key frame up to a time on, and the number of the first; all, where
     that cannot be told. Times are in the stream's units."""
     times, key = _times_up_to(video, wanted)
@@ -142,7 +142,7 @@ def _from(video: Video, wanted: int, faults: list[str]) -> tuple[int, Iterator[V
     return 0, frames if head is None else chain([head], frames)
 
 
-def _times_up_to(video: Video, wanted: int) -> tuple[list[int], int | None]:
+def _times_up_to(video: _Video, wanted: int) -> tuple[list[int], int | None]:
     """When the frames up to `wanted` are shown, sorted, and the last key frame of them.
 
     Nothing is decoded for it: each packet holds a frame.
@@ -159,7 +159,7 @@ def _times_up_to(video: Video, wanted: int) -> tuple[list[int], int | None]:
     return sorted(times), keys[-1] if keys else None
 
 
-def _decoded(video: Video, faults: list[str]) -> Iterator[VideoFrame]:
+def _decoded(video: _Video, faults: list[str]) -> Iterator[VideoFrame]:
     """All frames from where the file stands."""
     broken, packets = 0, video.container.demux(video.stream)
     while True:

@@ -70,7 +70,7 @@ def find(picture: PictureLike, device: str | torch.device = "cpu") -> Found:
     """
     pixels, device = checked_picture(picture), torch.device(device)
     people = _proposed(pixels, device)
-    points, joints = _joints_in(pixels, people.boxes, ROOM, device)
+    points, joints = _joints_in([pixels] * len(people.boxes), people.boxes, ROOM, device)
     scores = np.sqrt(people.scores * np.sqrt(people.joints * joints).mean(1))
     sure = scores > SURE
     people, scores, points, joints = people[sure], scores[sure], points[sure], joints[sure]
@@ -103,7 +103,18 @@ def keypoints_in(
     pixels, device = checked_picture(picture), torch.device(device)
     corners = checked_corners(boxes, pixels).double().numpy()
     inside = corners.reshape(-1, 2, 2).clip(0, pixels.shape[1::-1]).reshape(-1, 4)
-    return _joints_in(pixels, inside, 1.0 if means_whole(boxes) else ROOM, device)
+    room = 1.0 if means_whole(boxes) else ROOM
+    return _joints_in([pixels] * len(inside), inside, room, device)
+
+
+@torch.inference_mode()
+def keypoints_in_each(
+    pictures: Sequence[Picture], boxes: Floats, device: torch.device
+) -> tuple[Floats, Floats]:
+    """`keypoints_in` for boxes (N, 4) of N pictures, as checked already; they may be one again."""
+    sizes = np.array([picture.shape[1::-1] for picture in pictures]).reshape(-1, 1, 2)
+    inside = boxes.reshape(-1, 2, 2).clip(0, sizes).reshape(-1, 4)
+    return _joints_in(pictures, inside, ROOM, device)
 
 
 @dataclass(frozen=True)
@@ -172,13 +183,15 @@ def _multipose(part: Picture, corner: NDArray[Any], side: int, device: torch.dev
 
 
 def _joints_in(
-    pixels: Picture, boxes: Floats, room: float, device: torch.device
+    pictures: Sequence[Picture], boxes: Floats, room: float, device: torch.device
 ) -> tuple[Floats, Floats]:
-    """The joints that Thunder sees in boxes: (N, 17, 2), pixels of the picture, and scores, which
-    are 0 outside; a square that it sees has `room` times the box's longer side."""
+    """The joints that Thunder sees in a box of each picture: (N, 17, 2), pixels of the picture, and
+    scores, which are 0 outside; a square that it sees has `room` times the box's longer side."""
     points, sure = [np.zeros((0, JOINTS, 2))], [np.zeros((0, JOINTS))]
-    for some in np.split(boxes, range(AT_ONCE, len(boxes), AT_ONCE)) if len(boxes) else ():
-        squares = [_square(pixels, box, room) for box in some]
+    for first in range(0, len(boxes), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        views = zip(pictures[some], boxes[some], strict=True)
+        squares = [_square(pixels, box, room) for pixels, box in views]
         maps = _network("thunder", device)(_tensor([square for square, *_ in squares], device))
         own, scores = (x.cpu().double().numpy() for x in single_pose(maps))
         corners = np.array([corner for _, corner, _ in squares])[:, None]

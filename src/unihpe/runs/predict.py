@@ -1,16 +1,20 @@
 """Keypoint files, pictures and folders of them to results, as the command does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unihpe.errors import InputError
 from unihpe.export.results import Results
 from unihpe.inference.predictor import Options, Predictor
+from unihpe.inputs.boxes import WHOLE, Corners
+from unihpe.inputs.evidence import Evidence
 from unihpe.inputs.files import Files, open_pictures
 from unihpe.inputs.keypoint_files import read_keypoints
-from unihpe.io.picture import read_picture
+from unihpe.inputs.keypoints import Keypoints
 from unihpe.people.find import Found
 
+AT_ONCE = 64  # people of several pictures, of whom the model is asked at a time
 HYPOTHESES, FEW = 20, 8  # drawn where nobody says how many, for at most so many people
 
 
@@ -25,12 +29,17 @@ class _Predicted:
 
 
 def predict_files(
-    predictor: Predictor, files: Files, options: Options, samples: int | None = None
+    predictor: Predictor,
+    files: Files,
+    options: Options,
+    samples: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> _Predicted:
     """Everybody in the pictures, or in the keypoint file, who can be lifted.
 
     Args:
         samples: hypotheses for each person; None: 20, and none above 8 people.
+        progress: called with the number of pictures done.
 
     Raises:
         InputError: for a file that cannot be read, or if nobody is left; of several pictures, each
@@ -38,24 +47,23 @@ def predict_files(
     """
     if files.picture is None:
         assert files.keypoints is not None
-        people = read_keypoints(files.keypoints, how=files.how)
-        notes = [*people.notes]
-        people, left_out = predictor.liftable(people)
-        options = _with_samples(options, samples, len(people))
-        return _Predicted(predictor.lift_file(people, options), left_out, notes, {})
+        return _lift(predictor, read_keypoints(files.keypoints, how=files.how), options, samples)
     pictures = open_pictures(files, files.picture)
-    found = _find_in(pictures.paths, predictor) if files.seeks else {}
-    if files.seeks:
-        boxes = {name: people.boxes.tolist() for name, people in found.items()}
-        pictures = replace(pictures, boxes=boxes)
-    options = _with_samples(options, samples, pictures.people)
-    parts, skipped, notes, used = [], [*pictures.left_out], [*pictures.notes], {}
-    for path in pictures.paths:
+    asked = _Asked(predictor, options, samples, None if files.seeks else pictures.people)
+    skipped, notes, used = [*pictures.left_out], [*pictures.notes], dict[str, Path]()
+    sought = met = 0  # pictures that were searched, and those that show somebody
+    for done, path in enumerate(pictures.paths, 1):
         try:
             given = pictures.given(path, predictor.skeleton)
+            where: Corners | Found | None = given.boxes
+            if files.seeks:
+                where = predictor.find(given.pixels)
+                sought, met = sought + 1, met + bool(len(where))
+                if not len(where):
+                    raise InputError(f"nobody found in it; `--boxes {WHOLE}` takes the picture")
             evidence, left_out = predictor.evidence(
                 given.pixels,
-                found.get(path.name, given.boxes),
+                where,
                 given.people,
                 options.focal,
                 name=path.name,
@@ -65,28 +73,63 @@ def predict_files(
         except InputError as error:
             named = str(error).startswith((str(path), path.name))
             skipped.append(str(error) if named else f"{path.name}: {error}")
-            continue
-        parts.append(predictor.answer(evidence, options))
-        used[path.name] = path
-        skipped += given.left_out + left_out
-        notes += given.notes
-    if not parts and found and not any(map(len, found.values())):
+        else:
+            asked.add(evidence)
+            used[path.name] = path
+            skipped += given.left_out + left_out
+            notes += given.notes
+        progress(done)
+    results = asked.results()
+    if results is None and sought and not met:
         return _Predicted(None, skipped, notes, {})
-    if not parts:
+    if results is None:
         raise InputError(f"no picture to predict from: {skipped[-1]}")
-    return _Predicted(Results.join(parts), skipped, notes, used)
+    return _Predicted(results, skipped, notes, used)
 
 
-def _find_in(paths: list[Path], predictor: Predictor) -> dict[str, Found]:
-    """The people in each picture that can be read, by its name."""
-    found: dict[str, Found] = {}
-    for path in paths:
-        try:
-            pixels = read_picture(path)
-        except InputError:
-            continue  # said when the picture's turn comes
-        found[path.name] = predictor.find(pixels)
-    return found
+def _lift(
+    predictor: Predictor, file: Keypoints, options: Options, samples: int | None
+) -> _Predicted:
+    """The people of a keypoint file alone."""
+    people, left_out = predictor.liftable(file)
+    options = _with_samples(options, samples, len(people))
+    return _Predicted(predictor.lift_file(people, options), left_out, [*file.notes], {})
+
+
+class _Asked:
+    """People of one picture after the other, of whom the model is asked many at a time."""
+
+    def __init__(
+        self, predictor: Predictor, options: Options, samples: int | None, people: int | None
+    ) -> None:
+        self.predictor, self.options, self.samples, self.people = (
+            predictor,
+            options,
+            samples,
+            people,
+        )
+        self.waiting, self.parts, self.count = list[Evidence](), list[Results](), 0
+
+    def add(self, evidence: Evidence) -> None:
+        """The people of another picture."""
+        self.waiting.append(evidence)
+        self.count += len(evidence)
+        known = self.people is not None or self.samples is not None or self.count > FEW
+        if known and sum(map(len, self.waiting)) >= AT_ONCE:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self.waiting:
+            whole = self.waiting[0] if len(self.waiting) == 1 else Evidence.join(self.waiting)
+            people = self.count if self.people is None else self.people
+            options = _with_samples(self.options, self.samples, people)
+            self.parts.append(self.predictor.answer(whole, options))
+            self.waiting = []
+
+    def results(self) -> Results | None:
+        """All people's; None where nobody was added."""
+        self._ask()
+        return Results.join(self.parts) if self.parts else None
 
 
 def _with_samples(options: Options, samples: int | None, people: int) -> Options:

@@ -1,0 +1,149 @@
+"""`unihpe predict clip.mp4`: a clip's motion, film, page and tables."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from unihpe.cli.options import console
+from unihpe.cli.pictures import ALWAYS, say_how
+from unihpe.cli.progress import counted
+from unihpe.errors import InputError, number_of, printable
+
+if TYPE_CHECKING:
+    from unihpe.export import Results
+    from unihpe.inference.clips import Motion
+    from unihpe.inference.predictor import Options, Predictor
+    from unihpe.inputs.media import Clip
+
+USUAL = ("csv", "angles", "trc", "bvh")  # besides JSON and NPZ, where nobody says which
+
+
+class Part(NamedTuple):
+    """What is taken of clips: see `open_clip`."""
+
+    start: float | None
+    end: float | None
+    every: int
+
+
+@dataclass(frozen=True)
+class ClipsOut:
+    """Clips, and what is written of them."""
+
+    paths: Sequence[Path]
+    part: Part
+    folder: Path
+    formats: Sequence[str]  # besides JSON and NPZ
+    film: bool
+    boxes: Path | None = None  # of the people in each frame
+
+    def check(self, keypoints: Path | None) -> None:
+        """InputError, before a model is opened, for one clip alone that cannot be used, and for
+        keypoints of clips."""
+        from unihpe.inputs.media import open_clip
+
+        if self.paths and keypoints:
+            raise InputError("--keypoints go with pictures: a clip's people are found in it")
+        bases = self._bases()
+        if len(self.paths) == 1:
+            _require_another_place(bases[0], open_clip(self.paths[0], *self.part), self.film)
+
+    def write(self, predictor: "Predictor", asked: "Options", motion: "Motion") -> list[str]:
+        """Write the files of each clip, and say so; of several, those left out, in words."""
+        from unihpe.inputs.media import open_clip
+
+        skipped: list[str] = []
+        for path, base in zip(self.paths, self._bases(), strict=True):
+            try:
+                self._predict(predictor, open_clip(path, *self.part), asked, motion, base)
+            except InputError as error:
+                if len(self.paths) == 1:
+                    raise
+                skipped.append(str(error))
+        return skipped
+
+    def _bases(self) -> list[Path]:
+        """The path of each clip's files, without suffix: clips of one name keep theirs."""
+        names = [path.stem for path in self.paths]
+        bases = [path.stem if names.count(path.stem) == 1 else path.name for path in self.paths]
+        if twice := [base for base in bases if bases.count(base) > 1]:
+            raise InputError(f"several clips are called {twice[0]}: predict them one by one")
+        return [self.folder / base for base in bases]
+
+    def _predict(
+        self,
+        predictor: "Predictor",
+        clip: "Clip",
+        asked: "Options",
+        motion: "Motion",
+        base: Path,
+    ) -> None:
+        """Write `<base>.json` and so on; where the run is stopped, `<base>.partial.json` of what
+        is done, and then go on with what stopped it."""
+        from unihpe.inputs.clip_boxes import read_clip_boxes
+        from unihpe.runs.clip import predict_clip
+
+        _require_another_place(base, clip, self.film)
+        folder, name = _named(base, ".parts"), printable(clip.name)
+        boxes = None if self.boxes is None else read_clip_boxes(self.boxes, clip.size)
+        _save_what_is_left(folder, base, clip, motion)
+        with counted(name, clip.count) as progress:
+            filmed = predict_clip(predictor, clip, asked, motion, folder, progress, boxes)
+        for note in filmed.notes:
+            console.print(f"Note: {printable(note)}.")
+        frames = number_of(filmed.frames, "frame", "frames")
+        if filmed.results is None:
+            console.print(f"Nobody found in {frames} of {name}.")
+        else:
+            people = number_of(len(filmed.results.people), "person", "people")
+            so_far = "the first " if filmed.stopped else ""
+            console.print(f"{people} in {so_far}{frames} of {name}.")
+            say_how(filmed.results)
+            self._write(filmed.results, clip, _named(base, ".partial" * bool(filmed.stopped)))
+        if filmed.stopped is not None:
+            raise filmed.stopped
+
+    def _write(self, results: "Results", clip: "Clip", base: Path) -> None:
+        """Tables first, then what takes longer."""
+        from unihpe.export import write
+        from unihpe.show.film import write_film
+        from unihpe.show.page import write_page
+
+        files = write(results, base, [*ALWAYS, *self.formats])
+        console.print(f"Poses: {', '.join(printable(str(path)) for path in files)}.")
+        page, film = _named(base, ".html"), _named(base, ".mp4")
+        with counted("page", clip.count) as progress:
+            write_page(page, results, f"unihpe: {clip.name}", clip=clip, progress=progress)
+        console.print(f"Page: {printable(str(page))}.")
+        if self.film:
+            with counted("film", clip.count) as progress:
+                write_film(film, results, clip, progress)
+            console.print(f"Film: {printable(str(film))}.")
+
+
+def _named(base: Path, ending: str) -> Path:
+    return base.with_name(base.name + ending)
+
+
+def _require_another_place(base: Path, clip: "Clip", film: bool) -> None:
+    """InputError where the film would take the place of the clip."""
+    path = _named(base, ".mp4")
+    own = clip.source
+    if film and path.exists() and isinstance(own, str | Path) and path.samefile(own):
+        raise InputError(f"the film would replace {path}: choose another folder with -o")
+
+
+def _save_what_is_left(folder: Path, base: Path, clip: "Clip", motion: "Motion") -> None:
+    """Write what an earlier run, which was killed, has left."""
+    from unihpe.export import write
+    from unihpe.inference.clips import made_steady
+    from unihpe.runs.parts import left_in
+
+    left = left_in(folder)
+    if left is not None:
+        results = made_steady(replace(left, partial=True), clip, replace(motion, people="all"))
+        files = write(results, _named(base, ".partial"), ALWAYS)
+        console.print(f"Note: an earlier run was killed; what it had done is in {files[0]}.")
+    shutil.rmtree(folder, ignore_errors=True)

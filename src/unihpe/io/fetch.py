@@ -1,0 +1,131 @@
+"""Files from addresses that people name: http and https, not from private networks, not endless."""
+
+import ipaddress
+import re
+import socket
+import time
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    Request,
+    UnknownHandler,
+)
+
+from unihpe.errors import InputError, one_line
+
+LARGEST, LONGEST = 2 * 2**30, 900.0  # bytes, and seconds, of one file
+SILENCE = 30.0  # seconds without a byte
+CHUNK = 1 << 18
+UNSAFE = re.compile(r"[^\w.\- ]+")  # in names of files
+AGENT = {"User-Agent": "unihpe"}  # some hosts refuse urllib's own name
+
+
+def is_address(name: str) -> bool:
+    """Whether a source is an address on the web."""
+    return name.lower().startswith(("http://", "https://"))
+
+
+def fetch(
+    address: str,
+    folder: Path,
+    private: bool = False,
+    largest: int = LARGEST,
+    longest: float = LONGEST,
+) -> Path:
+    """The file at an http or https address, in a folder, under its own name.
+
+    Args:
+        private: whether hosts of private networks and this machine may be asked, too; without it,
+            no redirect leads there either.
+        largest, longest: bytes and seconds; what takes more is given up.
+
+    Raises:
+        InputError: for an address that cannot be read, leads to a private one, or is too large.
+    """
+    try:
+        path = folder / _name_of(address)
+        with _opener(private).open(Request(address, headers=AGENT), timeout=SILENCE) as answer:
+            _save(answer, path, largest, longest)
+    except InputError as error:
+        raise InputError(f"{address}: {error}") from error
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()
+        reason = one_line(getattr(error, "reason", None) or error, 160)
+        raise InputError(f"{address}: {reason}; check it in a browser") from error
+    return path
+
+
+def _name_of(address: str) -> str:
+    """The last part of an address, as a file's name."""
+    last = unquote(urlsplit(address).path.rpartition("/")[2])
+    return UNSAFE.sub("_", last).strip(" .")[-80:] or "file"
+
+
+def _save(answer: HTTPResponse, path: Path, largest: int, longest: float) -> None:
+    """Write what a server sends."""
+    begin, length = time.monotonic(), int(answer.headers.get("Content-Length") or 0)
+    too_large = f"larger than {largest / 2**20:,.0f} MB; download it yourself"
+    if length > largest:
+        raise InputError(too_large)
+    with path.open("wb") as file:
+        while chunk := answer.read1(CHUNK):
+            file.write(chunk)
+            if file.tell() > largest:
+                raise InputError(too_large)
+            if time.monotonic() - begin > longest:
+                raise InputError(f"not there after {longest:g} s; download it yourself")
+        if file.tell() < length:
+            raise ConnectionError(f"the connection ended after {file.tell()} of {length} bytes")
+
+
+def _opener(private: bool) -> OpenerDirector:
+    """What opens http and https alone, without proxies, and follows redirects to them."""
+    opener = OpenerDirector()
+    web: list[Any] = [HTTPHandler(), HTTPSHandler()] if private else [_Http(), _Https()]
+    rules = [HTTPRedirectHandler(), HTTPDefaultErrorHandler(), HTTPErrorProcessor()]
+    for handler in (*web, *rules, UnknownHandler()):
+        opener.add_handler(handler)
+    return opener
+
+
+def _connect(
+    place: tuple[str, int], timeout: float | None = None, source: Any = None
+) -> socket.socket:
+    """A connection to a public host; the number that was checked is the one that is asked."""
+    host, port = place
+    for *_, number in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not ipaddress.ip_address(str(number[0]).partition("%")[0]).is_global:
+            raise InputError(f"{host} lies in a private network; --allow-private permits it")
+    return socket.create_connection((str(number[0]), port), timeout, source)
+
+
+class _HttpConnection(HTTPConnection):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._create_connection = _connect
+
+
+class _HttpsConnection(HTTPSConnection):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._create_connection = _connect
+
+
+class _Http(HTTPHandler):
+    def http_open(self, req: Request) -> Any:
+        return self.do_open(_HttpConnection, req)
+
+
+class _Https(HTTPSHandler):
+    def https_open(self, req: Request) -> Any:
+        return self.do_open(_HttpsConnection, req)

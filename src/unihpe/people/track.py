@@ -1,0 +1,193 @@
+"""Who is who from one frame to the next: people keep their numbers while they move, meet and hide.
+
+Pure geometry and colours; which pixels are looked at is `follow`'s concern. A person is expected
+where their speed takes them. Two who are seen at the same place are one, seen twice: the place is
+the one's whose way and colours lead there, and the other is hidden.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unihpe.body.skeleton import get_skeleton
+from unihpe.io.picture import Picture
+
+Floats = NDArray[np.float64]
+
+SEEN = 0.2  # score of a joint from which on it counts
+ROOM = 0.12  # round the joints, on each side: share of the longer one (scalp, soles, hands)
+FEWEST = 5  # joints that tell a box
+HIDDEN = 1.0  # seconds for which somebody hidden is looked for where their way leads
+FORGOTTEN = 3.0  # and for which they keep their number, if they come back near there
+SLOWING = 0.5  # seconds in which a hidden person's speed halves
+SAME = 0.1  # of a box's size: joints so near are the same
+SHARE = 0.6  # of the joints seen in both, at the same place: one person seen twice
+NEAR = 0.6  # of a box's size, more with time: who comes back lies so near to where they could be
+GROWTH = 0.8  # by which that grows in a second
+COLOURS = 40.0  # grey levels: other clothes differ by so much
+MEMORY = 0.9  # of colours, from one sight to the next
+PATCH = 2  # pixels round a place whose colour is taken
+# Places on clothes: how far from one joint to another.
+PLACES = (
+    (0.3, "left_shoulder", "left_hip"), (0.3, "right_shoulder", "right_hip"),
+    (0.5, "left_shoulder", "right_hip"), (0.5, "left_hip", "left_knee"),
+    (0.5, "right_hip", "right_knee"), (0.5, "left_knee", "left_ankle"),
+    (0.5, "right_knee", "right_ankle"),
+)  # fmt: skip
+
+
+COCO = get_skeleton("coco17")
+BEGIN = [COCO.index(joint) for _, joint, _ in PLACES]
+END = [COCO.index(joint) for *_, joint in PLACES]
+ALONG = np.array([share for share, *_ in PLACES])[:, None]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A person in one frame."""
+
+    time: float  # seconds
+    box: Floats  # (4,), left, top, right, bottom, pixels
+    points: Floats  # (17, 2), COCO's joints, pixels
+    scores: Floats  # (17,), 0 to 1
+    colours: Floats  # (P, 3) of `PLACES`, NaN where a place is not seen
+
+    @property
+    def middle(self) -> Floats:
+        return np.asarray((self.box[:2] + self.box[2:]) / 2)
+
+    @property
+    def size(self) -> float:
+        """The box's longer side."""
+        return float((self.box[2:] - self.box[:2]).max())
+
+
+def box_round(points: Floats, scores: Floats) -> Floats | None:
+    """The box (4,) of a person whose joints are seen; None where too few are."""
+    seen = points[scores > SEEN]
+    if len(seen) < FEWEST:
+        return None
+    low, high = seen.min(0), seen.max(0)
+    room = ROOM * (high - low).max()
+    return np.concatenate([low - room, high + room])
+
+
+def colours_of(picture: Picture, points: Floats, scores: Floats) -> Floats:
+    """The colours of a person's clothes, (P, 3), 0 to 255; NaN where they are not seen."""
+    places = points[BEGIN] + ALONG * (points[END] - points[BEGIN])
+    seen = np.minimum(scores[BEGIN], scores[END]) > SEEN
+    colours = np.full((len(PLACES), 3), np.nan)
+    height, width = picture.shape[:2]
+    for n, (x, y) in enumerate(places.astype(int).tolist()):
+        if seen[n] and 0 <= x < width and 0 <= y < height:
+            part = picture[max(y - PATCH, 0) : y + PATCH + 1, max(x - PATCH, 0) : x + PATCH + 1]
+            colours[n] = part.mean((0, 1))
+    return colours
+
+
+@dataclass(frozen=True)
+class Track:
+    """A person, as known so far."""
+
+    number: int
+    last: Sight  # when they were seen
+    speed: Floats  # (2,), pixels a second
+    colours: Floats  # (P, 3), remembered
+    hidden: bool = False  # not seen where they were looked for last
+
+    def expected(self, time: float) -> Floats:
+        """Their box (4,) at a time, where their speed takes it, which fades."""
+        away = time - self.last.time
+        far = SLOWING / np.log(2) * (1 - 0.5 ** (away / SLOWING))  # it halves every SLOWING seconds
+        return np.asarray(self.last.box + np.tile(self.speed * far, 2))
+
+    def seen(self, sight: Sight) -> "Track":
+        """With one more sight."""
+        apart, speed = sight.time - self.last.time, self.speed
+        if apart > 0:
+            speed = (sight.middle - self.last.middle) / apart
+        known = np.where(np.isnan(self.colours), sight.colours, self.colours)
+        mixed = MEMORY * known + (1 - MEMORY) * sight.colours
+        colours = np.where(np.isnan(sight.colours), known, mixed)
+        return replace(self, last=sight, speed=speed, colours=colours, hidden=False)
+
+    def away(self, sight: Sight) -> float:
+        """How far a sight is from where they are expected, in sizes."""
+        box = self.expected(sight.time)
+        return float(np.linalg.norm(sight.middle - (box[:2] + box[2:]) / 2) / sight.size)
+
+    def unlike(self, sight: Sight) -> float:
+        """How little a sight agrees with them, by place and by clothes; 0 is best."""
+        apart = np.abs(self.colours - sight.colours)
+        clothes = float(np.nanmean(apart)) / COLOURS if not np.isnan(apart).all() else 0.0
+        return self.away(sight) + clothes
+
+
+def _same_person(one: Sight, other: Sight) -> bool:
+    """Whether two sights in one frame are of one person: most joints lie at the same places."""
+    seen = (one.scores > SEEN) & (other.scores > SEEN)
+    if seen.sum() < FEWEST:
+        return False
+    apart = np.linalg.norm(one.points - other.points, axis=1)[seen]
+    return bool((apart < SAME * min(one.size, other.size)).mean() > SHARE)
+
+
+def told_apart(tracks: Mapping[int, Track], sights: Mapping[int, Sight]) -> dict[int, Sight]:
+    """The sights of one frame, by the track for which they were looked for, without those of
+    somebody else: of two of one person, the one whose track agrees less is left out."""
+    kept = dict(sights)
+    for a, b in combinations(sights, 2):
+        if a in kept and b in kept and _same_person(kept[a], kept[b]):
+            del kept[a if tracks[a].unlike(kept[a]) > tracks[b].unlike(kept[b]) else b]
+    return kept
+
+
+@dataclass
+class Crowd:
+    """Everybody in a clip, up to the newest frame."""
+
+    tracks: dict[int, Track] = field(default_factory=dict)  # by number, the first is 1
+    _count: int = 0
+
+    def sought(self, time: float) -> list[Track]:
+        """Who is looked for at a time, where they are expected."""
+        return [one for one in self.tracks.values() if time - one.last.time <= HIDDEN]
+
+    def see(self, time: float, sights: Mapping[int, Sight]) -> dict[int, Sight]:
+        """Take note of who was seen, by number, of those who were sought; those who were."""
+        kept = told_apart(self.tracks, sights)
+        for track in self.sought(time):
+            own = kept.get(track.number)
+            new = replace(track, hidden=True) if own is None else track.seen(own)
+            self.tracks[track.number] = new
+        over = [n for n, one in self.tracks.items() if time - one.last.time > FORGOTTEN]
+        for number in over:
+            del self.tracks[number]
+        return kept
+
+    def meet(self, found: Sequence[Sight], present: Mapping[int, Sight]) -> dict[int, Sight]:
+        """Numbers for those whom a finder found, but for those who are `present` already: of
+        somebody who was hidden and may have come back, else new ones."""
+        strangers = [
+            one for one in found if not any(_same_person(one, own) for own in present.values())
+        ]
+        known: dict[int, Sight] = {}
+        lost = [one for number, one in self.tracks.items() if number not in present]
+        pairs = [(one.unlike(own), one, n) for one in lost for n, own in enumerate(strangers)]
+        taken: set[int] = set()
+        for _, track, n in sorted(pairs, key=lambda pair: pair[0]):
+            own = strangers[n]
+            reach = NEAR + GROWTH * (own.time - track.last.time)
+            if n not in taken and track.number not in known and track.away(own) < reach:
+                known[track.number] = own
+                taken.add(n)
+                self.tracks[track.number] = track.seen(own)
+        for n, own in enumerate(strangers):
+            if n not in taken:
+                self._count += 1
+                self.tracks[self._count] = Track(self._count, own, np.zeros(2), own.colours)
+                known[self._count] = own
+        return known
