@@ -94,6 +94,17 @@ def test_missing_joints_are_not_drawn(tmp_path):
     assert (np.abs(picture[int(hips) + 30 :, : SIZE[0]].astype(int) - GREY) < 12).all()
 
 
+def test_people_in_a_gap_are_drawn_thin_where_they_would_be(tmp_path):
+    """Their keypoints have no confidence: nobody saw them."""
+    results = results_of_a_clip(2, 1)
+    results.confidence[1], results.filled[1] = 0, True
+    write_film(tmp_path / "a.mp4", results, Moving([0.0, 0.04]))
+    seen, filled = (
+        near(frame[:, : SIZE[0]], SIDES.left) for _, frame in read(tmp_path / "a.mp4")[1]
+    )
+    assert 0.2 * seen < filled < 0.8 * seen
+
+
 @pytest.mark.parametrize("size", [(321, 243), (33, 17), (3840, 2161), (1080, 1920)])
 def test_sizes_are_even_and_no_larger_than_screens(tmp_path, size):
     write_film(tmp_path / "a.mp4", results_of_a_clip(1, 1), Moving([0.0], size))

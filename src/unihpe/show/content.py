@@ -131,10 +131,16 @@ def _angles(results: Results, rows: Sequence[int]) -> dict[str, Any]:
 
 
 def _flat(results: Results) -> Tensor:
-    """The 2D in steps along the picture's longer side, (N, J, 2); NaN where it is missing."""
+    """The 2D in steps along the picture's longer side, (N, J, 2); NaN where it is missing.
+
+    Where somebody was not seen but before and after, it is where they would be.
+    """
     longer = results.image_size.amax(-1)[:, None, None]
     spots = results.keypoints * STEPS / longer
-    return spots.masked_fill((results.confidence <= 0)[..., None], torch.nan)
+    missing = results.confidence <= 0
+    if results.filled is not None:
+        missing &= ~results.filled[:, None]
+    return spots.masked_fill(missing[..., None], torch.nan)
 
 
 def _palettes(results: Results, scenes: Sequence[Scene]) -> list[int]:

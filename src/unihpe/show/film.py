@@ -24,7 +24,7 @@ LETTERS = 1 / 36  # likewise
 
 
 def write_film(
-    path: Path,
+    path: str | Path,
     results: Results,
     clip: Clip,
     progress: Callable[[int], None] | None = None,
@@ -40,7 +40,7 @@ def write_film(
         InputError: for results that are not a clip's, or a film that cannot be written.
     """
     scene = _Scene(results, clip.size)
-    with mp4(path, scene.size, clip.frame_rate, QUALITY) as film:
+    with mp4(Path(path), scene.size, clip.frame_rate, QUALITY) as film:
         for done, shown in enumerate(clip.frames(), start=1):
             film.add(scene.draw(shown), shown.time)
             if progress is not None:
@@ -91,7 +91,8 @@ class _Scene:
         """A person's skeleton and label over the frame."""
         results, height = self.results, self.flat[1]
         spots = results.keypoints[row].numpy() * self.scale
-        seen = (results.confidence[row].numpy() > 0) & np.isfinite(spots).all(-1)
+        seen = (results.confidence[row].numpy() > 0) | self._is_filled(row)
+        seen &= np.isfinite(spots).all(-1)
         if not seen.any():
             return
         name = results.person[row]

@@ -22,7 +22,7 @@ STYLE, SCRIPTS = "style.css", ("data", "canvas", "flat", "space", "angles", "pla
 
 
 def write_page(
-    path: Path,
+    path: str | Path,
     results: Results,
     title: str,
     *,
@@ -44,6 +44,7 @@ def write_page(
         InputError: for a clip with results that are not a clip's; for pictures that cannot be read
             and places that cannot be written.
     """
+    path = Path(path)
     truth = None if truth is None else levelled(replace(results, pose=truth)).pose
     results, content = levelled(results), dict[str, Any]()
     if clip is None:
