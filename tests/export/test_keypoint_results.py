@@ -42,6 +42,8 @@ def test_coco_is_what_pycocotools_loads(tmp_path):
             assert joints[joint][2] == pytest.approx(float(results.confidence[n, k]), abs=1e-4)
         assert joints["left_eye"].tolist() == [0, 0, 0]
         assert 0.3 < row["score"] < 0.9
+        left, top, right, bottom = results.boxes[n].tolist()
+        assert row["bbox"] == pytest.approx([left, top, right - left, bottom - top], abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +84,9 @@ def test_mmpose_is_read_by_the_reader_of_its_files(tmp_path):
     np.testing.assert_allclose(people.keypoints[seen], results.keypoints[seen], atol=0.01)
     assert (~seen).nonzero().tolist() == [[3, 4]]
     content = json.loads(path.read_text())
-    places = [
-        one["keypoints_3d"] for frame in content["instance_info"] for one in frame["instances"]
-    ]
-    np.testing.assert_allclose(places, results.absolute, atol=0.1)
+    found = [one for frame in content["instance_info"] for one in frame["instances"]]
+    np.testing.assert_allclose([one["keypoints_3d"] for one in found], results.absolute, atol=0.1)
+    np.testing.assert_allclose([one["bbox"][0] for one in found], results.boxes, atol=0.01)
 
 
 def test_mmpose_has_no_other_joint_sets(tmp_path):

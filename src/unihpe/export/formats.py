@@ -87,14 +87,13 @@ def chosen(asked: Sequence[str], clip: bool) -> list[str]:
             raise InputError(f"no format '{name}'; there are {', '.join(FORMATS)}, and all")
         if name not in able:
             raise InputError(f"{name} holds motion, and these are pictures; take {', '.join(able)}")
-        if FORMATS[name].needs:
-            extra(
-                FORMATS[name].needs, FORMATS[name].extra, f"{name} files need {FORMATS[name].needs}"
-            )
+        form = FORMATS[name]
+        if form.needs:
+            extra(form.needs, form.extra, f"{name} files need {form.needs}")
     return list(dict.fromkeys(names))
 
 
-def write(results: Results, base: Path, formats: Sequence[str]) -> list[Path]:
+def write(results: Results, base: str | Path, formats: Sequence[str]) -> list[Path]:
     """Write results as `<base>.json` and so on, all the files or none.
 
     A format whose files hold one person (or one picture) writes one for each: `<base>.trc` for one
@@ -110,7 +109,7 @@ def write(results: Results, base: Path, formats: Sequence[str]) -> list[Path]:
     """
     names = chosen(formats, clip=results.is_clip)
     with all_or_none():
-        return [path for name in names for path in _write_one(results, base, FORMATS[name])]
+        return [p for name in names for p in _write_one(results, Path(base), FORMATS[name])]
 
 
 def save(results: Results, path: str | Path) -> list[Path]:
@@ -150,14 +149,17 @@ def _write_one(results: Results, base: Path, form: Format) -> list[Path]:
 
 
 def _named(base: Path, suffix: str, labels: Sequence[str]) -> list[Path]:
-    """A path for each label, which it ends in if there are several; no two are the same."""
-    paths = list[Path]()
+    """A path for each label, which it ends in if there are several; no two are the same.
+
+    Nor are they on systems for which `A` and `a` are one file.
+    """
+    endings = list[str]()
     for label in labels:
         ending = f"_{_safe_name(label)}" if len(labels) > 1 else ""
-        while (path := base.with_name(base.name + ending + suffix)) in paths:
+        while ending.lower() in map(str.lower, endings):
             ending += "_"
-        paths.append(path)
-    return paths
+        endings.append(ending)
+    return [base.with_name(base.name + ending + suffix) for ending in endings]
 
 
 def _safe_name(text: str) -> str:
