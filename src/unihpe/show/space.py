@@ -20,6 +20,7 @@ Floats = NDArray[np.floating[Any]]
 AZIMUTH, ELEVATION = 35.0, 12.0  # degrees; 0, 0 is the camera's own view
 SOLE = 70.0  # mm, from the ankles to the floor
 RARE = 0.005  # share of the joints at each end of each axis that may lie outside the view
+MANY = 50  # poses; of fewer, all are shown whole
 FEET = 0.75  # share of the poses whose lowest joint is not below the floor
 SMALLEST = 700.0  # mm, from the view's centre to its edge
 ROOM = 1.15  # of the view against the figures in it
@@ -46,7 +47,7 @@ class Extent:
     def of(cls, poses: Floats) -> Self:
         """The extent of poses (N, J, 3), without the few joints that are far from all others."""
         points = poses.reshape(-1, 3)
-        low, high = np.nanquantile(points, [RARE, 1 - RARE], axis=0)
+        low, high = _range(points, len(poses))
         feet = np.nanmax(poses[..., 1], axis=-1)
         return cls(low, high, float(np.nanquantile(feet, FEET)) + SOLE)
 
@@ -74,7 +75,7 @@ class Space:
         extent, turn = Extent.of(poses), _turn(azimuth, elevation)
         fallen = np.where([False, True, False], extent.floor, poses)  # their shadows
         seen = np.concatenate([poses, fallen]).reshape(-1, 3) @ turn.T
-        low, high = np.nanquantile(seen, [RARE, 1 - RARE], axis=0)
+        low, high = _range(seen, len(poses))
         centre = turn.T @ (0.5 * (low + high))
         halves = np.maximum(SMALLEST, ROOM * 0.5 * (high - low))[:2]
         scale = float((0.5 * np.array(size) / halves).min())
@@ -150,6 +151,12 @@ def draw_3d(
             cv2.addWeighted(above, share, picture, 1 - share, 0, dst=picture)
     shrunk = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk, dtype=np.uint8)
+
+
+def _range(points: Floats, poses: int) -> Floats:
+    """The least and the largest (2, 3) of points (M, 3): of many poses, of all but a few joints."""
+    rare = RARE if poses >= MANY else 0.0
+    return np.asarray(np.nanquantile(points, [rare, 1 - rare], axis=0))
 
 
 def _turn(azimuth: float, elevation: float) -> Floats:

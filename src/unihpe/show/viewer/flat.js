@@ -7,17 +7,17 @@ const pictures = (data.pictures || []).map(address => {
   return image;
 });
 const withVideo = Boolean(data.video);
-let videoWorks = withVideo, flatHits = [];
+let videoWorks = withVideo, videoShown = false, flatHits = [];
 
 function behind() {
   if (!$("picture").checked) return null;
-  if (videoWorks && video.readyState >= 2) return video;
+  if (videoWorks && video.readyState >= 2) { videoShown = true; return video; }
   const image = pictures[state.at];
   return image && image.complete && image.naturalWidth ? image : null;
 }
 function drawFlat() {
   // while the video looks for a frame, the one before stays with its own skeletons
-  if ($("flatbox").hidden || (videoWorks && video.seeking && video.readyState >= 1)) return;
+  if ($("flatbox").hidden || (videoWorks && videoShown && video.seeking)) return;
   const [pen, width, height] = surface($("flat"));
   const [w, h] = each(data.scenes.sizes), scale = Math.min(width / w, height / h);
   const left = (width - w * scale) / 2, top = (height - h * scale) / 2, longer = Math.max(w, h) * scale;

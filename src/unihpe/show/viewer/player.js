@@ -28,9 +28,11 @@ function setPlaying(on) {
   clock = null;
   if (!playing) { if (videoWorks) { video.pause(); seek(state.at); } return; }
   if (state.at === count - 1) seek(0);
-  if (videoWorks) { video.playbackRate = speed(); video.play().catch(() => { videoWorks = false; }); }
+  if (videoWorks) { video.playbackRate = speed(); start(); }
   requestAnimationFrame(step);
 }
+// Where the browser will not play the video, a clock goes on without it.
+function start() { video.play().catch(error => { if (error.name !== "AbortError") videoWorks = false; }); }
 function step(now) {
   if (!playing) return;
   if (!videoWorks) {
@@ -50,11 +52,13 @@ function openVideo() {
   video.src = data.video.name || URL.createObjectURL(new Blob([buffer(data.video.data)], { type: "video/mp4" }));
   data.video.data = null;
   video.addEventListener("error", () => { videoWorks = false; drawFlat(); });
-  video.addEventListener("ended", () => { if (playing) { seek(0); video.play(); } });
+  video.addEventListener("ended", () => { if (playing) { seek(0); start(); } });
   for (const event of ["seeked", "loadeddata"]) video.addEventListener(event, () => drawFlat());
   if (video.requestVideoFrameCallback) {
     const next = (now, frame) => { heard = now; onVideoFrame(frame.mediaTime); video.requestVideoFrameCallback(next); };
     video.requestVideoFrameCallback(next);
   }
   seek(0);
+  // phones load no frame before the video has played
+  setTimeout(() => { if (video.readyState < 2 && !playing) video.play().then(() => { if (!playing) { video.pause(); seek(state.at); } }, () => {}); }, 1500);
 }

@@ -9,7 +9,7 @@ function drawSpace() {
   const [x0, y0, z0, x1, y1, z1, floor] = each(data.scenes.extents);
   const centre = [(x0 + x1) / 2, (y0 + Math.max(y1, floor)) / 2, (z0 + z1) / 2];
   const round = Math.max(500, Math.hypot(x1 - x0, z1 - z0) / 2), tall = Math.max(800, (Math.max(y1, floor) - y0) / 2 + 0.25 * round);
-  const unit = 1.05 * Math.min(width / 2 / round, height / 2 / tall) * view.zoom;
+  const unit = Math.min(width / 2 / round, height / 2 / tall) * view.zoom;
   const ca = Math.cos(view.azimuth), sa = Math.sin(view.azimuth), ce = Math.cos(view.elevation), se = Math.sin(view.elevation);
   const eye = 3 * Math.max(width, height);
   const place = p => {
