@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import cv2
@@ -59,8 +59,9 @@ class Space:
     extent: Extent
     size: tuple[int, int]  # width and height of its pictures, pixels
     turn: Floats  # camera axes to the view's, (3, 3)
-    centre: Floats  # (3,), mm, shown at the picture's centre
+    centre: Floats  # (3,), mm
     scale: float  # pixels a mm, at the centre
+    middle: Floats  # where the centre is shown, (2,), pixels
     ground: Picture  # the empty floor
 
     @classmethod
@@ -74,12 +75,18 @@ class Space:
         """The view that poses (N, J, 3), mm, fit in, from an azimuth and elevation."""
         extent, turn = Extent.of(poses), _turn(azimuth, elevation)
         fallen = np.where([False, True, False], extent.floor, poses)  # their shadows
-        seen = np.concatenate([poses, fallen]).reshape(-1, 3) @ turn.T
-        low, high = _range(seen, len(poses))
+        points = np.concatenate([poses, fallen]).reshape(-1, 3)
+        low, high = _range(points @ turn.T, len(poses))
         centre = turn.T @ (0.5 * (low + high))
         halves = np.maximum(SMALLEST, ROOM * 0.5 * (high - low))[:2]
         scale = float((0.5 * np.array(size) / halves).min())
-        space = cls(extent, size, turn, centre, scale, blank(*size))
+        middle = 0.5 * np.array(size)
+        space = cls(extent, size, turn, centre, scale, middle, blank(*size))
+        # who is near is drawn larger: fit what is seen
+        low, high = _range(space.place(points)[0], len(poses))
+        fitting = min(1.0, float((np.array(size) / ROOM / np.maximum(high - low, 1.0)).min()))
+        middle = middle + fitting * (middle - 0.5 * (low + high))
+        space = replace(space, scale=scale * fitting, middle=middle)
         space._draw_floor()
         return space
 
@@ -88,7 +95,7 @@ class Space:
         seen = (points - self.centre) @ self.turn.T
         far = 1 + seen[..., 2:] * self.scale / (DISTANCE * max(self.size) / 2)
         spots = seen[..., :2] * self.scale / np.maximum(far, 0.1)
-        return spots + np.array(self.size) / 2, seen[..., 2]
+        return spots + self.middle, seen[..., 2]
 
     def _draw_floor(self) -> None:
         low, high = self.extent.low[[0, 2]], self.extent.high[[0, 2]]
@@ -154,7 +161,7 @@ def draw_3d(
 
 
 def _range(points: Floats, poses: int) -> Floats:
-    """The least and the largest (2, 3) of points (M, 3): of many poses, of all but a few joints."""
+    """The least and the largest (2, C) of points (M, C): of many poses, of all but a few joints."""
     rare = RARE if poses >= MANY else 0.0
     return np.asarray(np.nanquantile(points, [rare, 1 - rare], axis=0))
 
