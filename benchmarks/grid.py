@@ -68,7 +68,7 @@ def sampled(model: UniHPE, test: Batch) -> dict[str, float]:
         sampler = build_sampler(name, 0, generator)
         embedding = model.encode(batch, Modality.POSE_2D)
         path = (Modality.POSE_2D, Modality.POSE_3D)
-        drawn = model.sample(embedding, *path, batch.box_token, sampler, samples, generator)
+        drawn = model.sample(embedding, *path, batch, sampler, samples, generator)
         scored = {f"one {name} sample": drawn[0]} | (
             {f"mean of {samples}": drawn.mean(0)} if samples > 1 else {}
         )

@@ -123,7 +123,7 @@ def point_of(model: UniHPE) -> Estimator:
 
     def estimate(batch: Batch) -> Tensor:
         embedding = model.encode(batch, Modality.POSE_2D)
-        return model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
+        return model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch)
 
     return estimate
 
@@ -143,7 +143,7 @@ def against_samplers(model: UniHPE, batch: Batch) -> dict[str, Any]:
         generator = torch.Generator().manual_seed(0)
         sampler = build_sampler(name, 0, generator)
         path = (Modality.POSE_2D, Modality.POSE_3D)
-        return model.sample(embedding, *path, part.box_token, sampler, samples, generator)
+        return model.sample(embedding, *path, part, sampler, samples, generator)
 
     found = {"point": score(point_of(model)(part))}
     for name, samples in (
@@ -173,7 +173,7 @@ def hypotheses(model: UniHPE, tests: Tests) -> dict[str, Any]:
         generator = torch.Generator().manual_seed(0)
         sampler = build_sampler("auto", 0, generator)
         embedding, path = model.encode(part, Modality.POSE_2D), (Modality.POSE_2D, Modality.POSE_3D)
-        drawn = model.sample(embedding, *path, part.box_token, sampler, HYPOTHESES, generator)
+        drawn = model.sample(embedding, *path, part, sampler, HYPOTHESES, generator)
         drawn = root_relative(drawn.flatten(0, 1), SKELETON).unflatten(0, drawn.shape[:2])
         assert part.pose is not None
         error, width = mpjpe(drawn.mean(0), part.pose), spread(drawn).mean(1)

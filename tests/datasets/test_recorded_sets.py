@@ -105,10 +105,10 @@ def test_the_flip_test_undoes_its_mirror(tmp_path):
         prepare(f, source.skeleton) for f in (frames, mirrored(frames, source.skeleton, everybody))
     )
     embedding = model.encode(other, Modality.POSE_2D)
-    pose = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, other.box_token)
+    pose = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, other)
     expected = pose[:, list(source.skeleton.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
     path = Modality.POSE_2D, Modality.POSE_3D
-    plain = model.estimate(model.encode(batch, path[0]), *path, batch.box_token)
+    plain = model.estimate(model.encode(batch, path[0]), *path, batch)
     poses = answer(
         model, source.skeleton, batch, path[:1], targets=[Modality.POSE_3D], flip=True
     ).poses

@@ -104,7 +104,7 @@ def test_a_backbone_from_outside_makes_embeddings_and_heat_maps(toy, read_out):
     seen = model.image_encoder.backbone.seen[0]
     assert seen.shape == (2, 3, 128, 128)
     assert (seen[..., :16] == -2).all() and (seen[..., 112:] == -2).all()  # black, by its own norm
-    pose = model.estimate(embedding, Modality.IMAGE, Modality.POSE_3D, batch.box_token)
+    pose = model.estimate(embedding, Modality.IMAGE, Modality.POSE_3D, batch)
     assert pose.shape == (2, 17, 3)
 
 

@@ -24,7 +24,7 @@ PATH = Modality.POSE_2D, Modality.POSE_3D
 def small(**changes):
     settings = {
         "embedding": 64,
-        "frame": "ray",
+        "frame": "person",
         "encoder_2d": BONES,
         "encoder_3d": BONES,
         "decoder_2d": {**DECODER, "box_token": True},
@@ -47,7 +47,7 @@ def test_the_ray_frame_is_inside_alone(batch):
     model = small()
     inside, seen = model.target(batch, Modality.POSE_3D)
     assert not torch.allclose(inside * 300, batch.pose, atol=5.0)
-    outside = model._outside(inside, Modality.POSE_3D, batch.box_token)
+    outside = model._outside(inside, Modality.POSE_3D, batch)
     assert_close(outside, batch.pose, atol=0.01, rtol=1e-4)
     assert seen.all()
     plain = small(frame="camera").target(batch, Modality.POSE_3D)[0]
@@ -136,7 +136,7 @@ def test_an_error_head_can_learn_quantiles():
 def test_root_stays_where_it_is(batch):
     model = small()
     embedding = model.encode(batch, Modality.POSE_2D)
-    pose = model.estimate(embedding, *PATH, batch.box_token)
+    pose = model.estimate(embedding, *PATH, batch)
     assert root_relative(pose, SKELETON)[:, 0].abs().max() < 1e-3
 
 

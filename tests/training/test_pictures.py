@@ -623,18 +623,16 @@ def test_pictures_leave_the_statistics_of_keypoints_alone(folder, motion_file):
 def test_fusing_one_kind_of_evidence_is_that_path(folder, motion_file):
     model, batch = build_model(recipe(folder, motion_file)).eval(), batch_of(folder)
     embedding = model.encode(batch, Modality.POSE_2D)
-    alone = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch.box_token)
+    alone = model.estimate(embedding, Modality.POSE_2D, Modality.POSE_3D, batch)
     torch.testing.assert_close(
-        model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch.box_token), alone
+        model.fuse({Modality.POSE_2D: embedding}, Modality.POSE_3D, batch), alone
     )
     both = {Modality.POSE_2D: embedding, Modality.IMAGE: model.encode(batch, Modality.IMAGE)}
-    fused = model.fuse(both, Modality.POSE_3D, batch.box_token)
+    fused = model.fuse(both, Modality.POSE_3D, batch)
     assert not torch.equal(fused, alone)
     trust = {Modality.IMAGE: 0.0, Modality.POSE_2D: 3.0}
-    torch.testing.assert_close(model.fuse(both, Modality.POSE_3D, batch.box_token, trust), alone)
-    even = model.fuse(
-        both, Modality.POSE_3D, batch.box_token, {Modality.IMAGE: 1.0, Modality.POSE_2D: 1.0}
-    )
+    torch.testing.assert_close(model.fuse(both, Modality.POSE_3D, batch, trust), alone)
+    even = model.fuse(both, Modality.POSE_3D, batch, {Modality.IMAGE: 1.0, Modality.POSE_2D: 1.0})
     assert (fused - alone).norm() < (even - alone).norm()
 
 

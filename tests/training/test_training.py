@@ -367,7 +367,7 @@ def test_other_skeletons_train_too(motion_file, tmp_path):
     terms = stage_losses(model, batch, recipe.stage[1], torch.Generator().manual_seed(0))
     assert all(torch.isfinite(term) for term in terms.values())
     assert model.estimate(
-        model.encode(batch, Modality.POSE_2D), Modality.POSE_2D, Modality.POSE_3D, batch.box_token
+        model.encode(batch, Modality.POSE_2D), Modality.POSE_2D, Modality.POSE_3D, batch
     ).shape == (16, 15, 3)
     _, progress = train_recipe(recipe, tmp_path / "a", schedule=Schedule(save_every=1000))
     assert (

@@ -5,7 +5,8 @@ that for the mirrored person, mirrored back.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -25,6 +26,8 @@ FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their moda
 BETTER = "better of both"  # 2D of heat maps, and where they are faint, of the embedding
 FLIP_TEST = ", flip test"  # follows the name of an estimate
 FAINT = 0.1  # confidence of heat maps below which the embedding knows a joint's place better
+# By kind, the unit embedding (B, D), and the batch with what this kind says of where people are.
+Evidence = dict[Modality, tuple[Tensor, Batch]]
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def answer(
     draw = draw or Draw()
     batches = [batch, mirrored_batch(batch, skeleton)] if flip else [batch]
     encoded, shown, confidence = _encode(model, skeleton, batches, kinds)
-    sides = zip(encoded, batches, (None, skeleton), strict=False)
-    views = [_View(model, own, seen.box_token, draw, mirror) for own, seen, mirror in sides]
+    sides = zip(encoded, (None, skeleton), strict=False)
+    views = [_View(model, own, draw, mirror) for own, mirror in sides]
     made: dict[Modality, dict[str, Tensor]] = {POSE_2D: {}, POSE_3D: {}}
     for target in targets:
         # Of the same noise: two independent draws would err less in the mean without any mirror.
@@ -105,7 +108,7 @@ def answer(
             made[target][name] = pose
             if flip:
                 made[target][name + FLIP_TEST] = (pose + answers[1][name]) / 2
-    embeddings, hypotheses, radii = encoded[0], None, None
+    embeddings, hypotheses, radii = views[0].embeddings, None, None
     if POSE_3D in targets and embeddings:
         radii = model.radii(embeddings[max(embeddings)], max(embeddings))
     if POSE_3D in targets and draw.samples and draw.sampler and model.can_be_sampled(POSE_3D):
@@ -128,10 +131,14 @@ class _View:
     """People as they stand or as a mirror shows them; it answers for people as they stand."""
 
     model: UniHPE
-    embeddings: dict[Modality, Tensor]
-    box_token: Tensor
+    evidence: Evidence
     draw: Draw
     mirror: Skeleton | None  # None: as they stand
+
+    @property
+    def embeddings(self) -> dict[Modality, Tensor]:
+        """Of each kind of evidence, (B, D)."""
+        return {kind: embedding for kind, (embedding, _) in self.evidence.items()}
 
     def estimates(self, target: Modality) -> dict[str, Tensor]:
         """Point estimates (B, J, C) of each source and of all fused; or a sample of each source."""
@@ -142,7 +149,10 @@ class _View:
         ways = {source.label: {source: x} for source, x in embeddings.items()}
         if len(ways) > 1:
             ways[FUSED] = embeddings
-        made = {way: self.model.fuse(own, target, self.box_token) for way, own in ways.items()}
+        made = {
+            way: self.model.fuse(own, target, self.evidence[max(own)][1])
+            for way, own in ways.items()
+        }
         return {way: self.turned(pose) for way, pose in made.items()}
 
     def sample(self, source: Modality, target: Modality, count: int) -> Tensor:
@@ -153,12 +163,11 @@ class _View:
             assert draw.sampler is not None
             return turn(draw.sampler(lambda x, t: turn(denoise(turn(x), t)), diffusion, noise))
 
-        embedding, box = self.embeddings[source], self.box_token
-        noise, alike = draw.generator, draw.alike
+        (embedding, batch), noise, alike = self.evidence[source], draw.generator, draw.alike
         drawn = self.model.sample(
-            embedding, source, target, box, sampler, count, noise, alike=alike
+            embedding, source, target, batch, sampler, count, noise, alike=alike
         )
-        return turn(drawn)  # once the mirrored boxes have turned it out of the ray frame
+        return turn(drawn)  # once the mirrored batch has turned it out of the people's frames
 
     def turned(self, pose: Tensor) -> Tensor:
         """A pose as the mirror shows it, if there is one."""
@@ -167,13 +176,13 @@ class _View:
 
 def _encode(
     model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch], kinds: Collection[Modality]
-) -> tuple[list[dict[Modality, Tensor]], dict[str, Tensor], Tensor | None]:
-    """Embeddings of each batch's pictures and 2D; and the 2D (B, J, 2) of heat maps and how sure
-    they are, (B, J), if there are any.
+) -> tuple[list[Evidence], dict[str, Tensor], Tensor | None]:
+    """Each batch's pictures and 2D, encoded; and the 2D (B, J, 2) of heat maps and how sure they
+    are, (B, J), if there are any.
 
     The second batch, if there is one, is the first in a mirror.
     """
-    embeddings: list[dict[Modality, Tensor]] = [{} for _ in batches]
+    evidence: list[Evidence] = [{} for _ in batches]
     keypoints: dict[str, Tensor] = {}
     confidence = None
     if IMAGE in kinds:
@@ -182,16 +191,24 @@ def _encode(
             encoded = [model.encode_image(chosen(batch, rows)) for batch in batches]
             shown = [maps for _, maps in encoded if maps is not None]
             if len(shown) > 1:
-                shown[1] = shown[0].with_mirrored(shown[1], skeleton.mirror)
-            known = [x for maps in shown[-1:] for x in (maps.confidence,)]
-            points = [maps.keypoints for maps in shown]
-            parts.append([*(embedding for embedding, _ in encoded), *points, *known])
+                shown.append(shown[0].with_mirrored(shown[1], skeleton.mirror))
+            points = chain.from_iterable((maps.keypoints, maps.confidence) for maps in shown)
+            parts.append([*(embedding for embedding, _ in encoded), *points])
         whole = [torch.cat(part) for part in zip(*parts, strict=True)]
-        images, points = whole[: len(batches)], whole[len(batches) : 2 * len(batches)]
-        embeddings = [{IMAGE: image} for image in images]
-        keypoints = dict(zip((HEAT_MAPS, HEAT_MAPS + FLIP_TEST), points, strict=False))
-        confidence = whole[-1] if points else None
+        images, points = whole[: len(batches)], whole[len(batches) :]
+        for n, (own, batch, image) in enumerate(zip(evidence, batches, images, strict=True)):
+            own[IMAGE] = image, _by_picture(batch, points[2 * n : 2 * n + 2])
+        if points:  # of the batch, of its mirrored one, and of both
+            keypoints = dict(zip((HEAT_MAPS, HEAT_MAPS + FLIP_TEST), points[::4], strict=False))
+            confidence = points[-1]
     if POSE_2D in kinds:
-        for own, batch in zip(embeddings, batches, strict=True):
-            own[POSE_2D] = model.encode(batch, POSE_2D)
-    return embeddings, keypoints, confidence
+        for own, batch in zip(evidence, batches, strict=True):
+            own[POSE_2D] = model.encode(batch, POSE_2D), batch
+    return evidence, keypoints, confidence
+
+
+def _by_picture(batch: Batch, shown: Sequence[Tensor]) -> Batch:
+    """What a picture tells of where its people are: the keypoints and scores that its heat maps
+    show, if there are any, and no truth."""
+    points, scores = shown or (0 * batch.keypoints, 0 * batch.confidence)
+    return replace(batch, keypoints=points, confidence=scores, pose=None)

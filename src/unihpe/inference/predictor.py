@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Frames, Modality
+from unihpe.body.batch import Batch, Frames, Modality
 from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.diffusion.sampling import build_sampler
@@ -298,11 +298,12 @@ class Predictor:
         require_count("seed", seed)
         generator, scale = torch.Generator().manual_seed(seed), self.model.pose_scale
         embedding = scale.new_zeros(1, int(self.card.recipe["model"]["embedding"]))
-        box = scale.new_tensor([[0.0, 0.0, 1 / LIKELY_FOCAL]])
+        flat = scale.new_zeros(1, len(self.skeleton), 2)
+        nobody = Batch(flat, flat[..., 0], scale.new_tensor([[0.0, 0.0, 1 / LIKELY_FOCAL]]))
         drop = torch.ones(1, dtype=torch.bool, device=self.device)
         chosen = build_sampler(sampler, steps, generator)
         path = POSE_2D, POSE_3D
-        drawn = self.model.sample(embedding, *path, box, chosen, samples, generator, drop)
+        drawn = self.model.sample(embedding, *path, nobody, chosen, samples, generator, drop)
         return root_relative(drawn[:, 0], self.skeleton).cpu()
 
     def find(self, picture: PictureLike) -> Found:

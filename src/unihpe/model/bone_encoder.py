@@ -7,19 +7,21 @@ length and direction come in beside the joints (docs/notebook/lifting.md has wha
 import torch
 from torch import Tensor, nn
 
-from unihpe.body.rays import centred
-from unihpe.model.pose_encoder import BOX_NUMBERS, JointInput, require_box, unit
+from unihpe.body.rays import Trunk, centred
+from unihpe.body.skeleton import Skeleton
+from unihpe.model.pose_encoder import JointInput, require_box, unit
 
 SHORTEST = 1e-3  # of a bone, keeps its direction finite
+PLACE = 5  # numbers that say where somebody is, see `rays.centred`
 
 
 class BonePoseEncoder(nn.Module):
-    """Residual layers, normalised first, over joints and bones; 2D in the ray frame."""
+    """Residual layers, normalised first, over joints and bones; 2D in the person's frame."""
 
     def __init__(
         self,
         joint_input: JointInput,
-        bones: tuple[tuple[int, int], ...],
+        skeleton: Skeleton,
         embedding: int,
         width: int,
         blocks: int,
@@ -27,10 +29,11 @@ class BonePoseEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.joint_input, self.box_token = joint_input, joint_input.box_token
+        bones, self.trunk = skeleton.bones, Trunk.of(skeleton)
         self.upper, self.lower = (list(column) for column in zip(*bones, strict=True))
         of_bone = 2 * (joint_input.channels - 1) + 1  # vector, direction and length
         numbers = joint_input.joints * joint_input.channels + len(bones) * of_bone
-        self.stem = nn.Linear(numbers + BOX_NUMBERS * self.box_token, width)
+        self.stem = nn.Linear(numbers + PLACE * self.box_token, width)
         self.blocks = nn.ModuleList(_residual(width, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, embedding)
@@ -38,7 +41,7 @@ class BonePoseEncoder(nn.Module):
     def forward(self, pose: Tensor, confidence: Tensor, box: Tensor | None = None) -> Tensor:
         """pose (B, J, C), confidence (B, J), box token (B, 3) → unit embedding (B, D)."""
         if self.box_token:
-            pose, box = centred(pose, confidence, require_box(box))
+            pose, box = centred(pose, confidence, require_box(box), self.trunk)
         parts = [self.joint_input(pose, confidence), self._bones(pose, confidence)]
         numbers = [part.flatten(1) for part in parts]
         x = self.stem(torch.cat(numbers if box is None else [*numbers, box], dim=1))  # (B, W)

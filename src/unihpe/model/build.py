@@ -8,6 +8,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import nn
 
+from unihpe.body.rays import Trunk
 from unihpe.body.skeleton import get_skeleton
 from unihpe.diffusion.parametrisation import Diffusion, Prediction
 from unihpe.diffusion.sde import PathKind, build_path
@@ -33,7 +34,7 @@ COARSEST_HEAT = 8  # pixels a cell of heat maps may cover
 class EncoderSettings(Settings):
     """A pose encoder."""
 
-    # the paper's, or "bones": residual layers that see bones, too, and 2D in the ray frame
+    # the paper's, or "bones": residual layers that see bones, too, and 2D in the person's frame
     kind: Literal["transformer", "mlp", "bones"] = "transformer"
     width: int = Field(256, gt=0, le=WIDEST)
     depth: int = Field(3, gt=0, le=DEEPEST)  # the transformer's layers or the others' blocks
@@ -107,9 +108,9 @@ class ModelSettings(Settings):
     """The model's parts; without an image encoder it is a lifting model."""
 
     embedding: int = Field(1024, gt=0, le=WIDEST)
-    # The axes of 3D poses inside the model: the camera's, or those of the ray through the box, in
-    # which the same pose looks the same all over the picture (`body.rays`).
-    frame: Literal["camera", "ray"] = "camera"
+    # The axes of poses inside the model: the camera's, or those of the ray to the person, upright,
+    # in which the same pose looks the same to all cameras (`body.rays`).
+    frame: Literal["camera", "person"] = "camera"
     image_encoder: ImageEncoderSettings | None = None
     encoder_2d: EncoderSettings = EncoderSettings()
     encoder_3d: EncoderSettings = EncoderSettings()
@@ -147,8 +148,8 @@ def build_model(
         for part in filter(None, (encoder, head)):  # channels last, as pictures come, is faster
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         errors = ErrorHead(embedding, joints) if settings.error_head else None
-        ray = settings.frame == "ray"
-        return UniHPE(*parts, encoder, head, scales, ray=ray, error_head=errors)
+        trunk = Trunk.of(get_skeleton(skeleton)) if settings.frame == "person" else None
+        return UniHPE(*parts, encoder, head, scales, trunk=trunk, error_head=errors)
 
 
 def _build_image_parts(
@@ -183,8 +184,8 @@ def _build_encoder(
     if settings.kind == "mlp":
         return MLPPoseEncoder(joint_input, embedding, width, depth, dropout)
     if settings.kind == "bones":
-        bones = get_skeleton(skeleton).bones
-        return BonePoseEncoder(joint_input, bones, embedding, width, depth, dropout)
+        joints = get_skeleton(skeleton)
+        return BonePoseEncoder(joint_input, joints, embedding, width, depth, dropout)
     inner = settings.heads, settings.feedforward
     return TransformerPoseEncoder(joint_input, embedding, width, depth, *inner, dropout)
 

@@ -44,6 +44,17 @@ class Condition(nn.Module):
         return x
 
 
+class VectorGroupNorm(nn.GroupNorm):
+    """Group norm of vectors, by the kernel of layer norm: the same numbers, and on CPUs forward and
+    backward in a tenth of the time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, W) → (B, W)."""
+        groups = x.unflatten(1, (self.num_groups, -1))
+        alike = nn.functional.layer_norm(groups, groups.shape[2:], eps=self.eps)
+        return alike.flatten(1) * self.weight + self.bias
+
+
 class ScoreDecoder(nn.Module):
     """GFPose's score network: residual blocks, condition and time added in each layer.
 
@@ -61,7 +72,7 @@ class ScoreDecoder(nn.Module):
         self.stem = nn.Linear(numbers, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
         self.project = nn.Linear(embedding, (2 * blocks + 1) * width)  # slices for stem and layers
-        self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
+        self.norms = nn.ModuleList(VectorGroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
         self.activate = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
         self.head = nn.Linear(width, numbers)
 

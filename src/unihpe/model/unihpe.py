@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unihpe.body.batch import Batch, Modality
-from unihpe.body.rays import into_ray, out_of_ray
+from unihpe.body.rays import PersonFrame, Trunk, person_frame
 from unihpe.diffusion.parametrisation import Denoiser
 from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
 from unihpe.model.bone_encoder import BonePoseEncoder
@@ -43,8 +43,8 @@ class UniHPE(nn.Module):
             3's HRNet rows, and for an image encoder that reads at the joints.
         scales: one standard deviation of the training poses, mm, and keypoints, box units.
         temperature: τ₀; log(1/τ) is learned, and shared by the contrastive losses (appendix A).
-        ray: whether 3D inside the model is in the box's ray frame (`body.rays`); what comes in and
-            goes out is in camera axes either way.
+        trunk: of the skeleton, where poses inside the model are in the person's frame
+            (`body.rays`); what comes in and goes out is in camera axes either way.
         error_head: how far 3D answers may be off; None for a model that does not say.
     """
 
@@ -61,14 +61,14 @@ class UniHPE(nn.Module):
         heatmap_head: JointHead | None = None,
         scales: tuple[float, float] = (1.0, 1.0),
         temperature: float = 1 / 14,
-        ray: bool = False,
+        trunk: Trunk | None = None,
         error_head: ErrorHead | None = None,
     ) -> None:
         super().__init__()
         self.encoder_2d, self.encoder_3d = encoder_2d, encoder_3d
         self.decoder_2d, self.decoder_3d = decoder_2d, decoder_3d
         self.image_encoder, self.heatmap_head = image_encoder, heatmap_head
-        self.error_head, self.ray = error_head, ray
+        self.error_head, self.trunk = error_head, trunk
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.register_buffer("pose_scale", torch.tensor(float(scales[0])))
         self.register_buffer("keypoint_scale", torch.tensor(float(scales[1])))
@@ -158,18 +158,29 @@ class UniHPE(nn.Module):
     def target(self, batch: Batch, target: Modality) -> tuple[Tensor, Tensor]:
         """What a decoder should make of the batch, in its own unit (B, J, C), and which joints of
         it are known, (B, J) bool."""
+        frame = self._frame(batch)
         if target is Modality.POSE_2D:
-            return batch.keypoints / self.keypoint_scale, batch.confidence > 0
+            flat = batch.keypoints / self.keypoint_scale
+            return (flat if frame is None else frame.upright(flat)), batch.confidence > 0
         if batch.pose is None:
             raise ValueError("this batch has no 3D poses")
         seen = torch.isfinite(batch.pose).all(-1)
         pose = torch.where(seen[..., None], batch.pose / self.pose_scale, 0.0)
-        return (into_ray(pose, batch.box_token) if self.ray else pose), seen
+        return (pose if frame is None else frame.into(pose)), seen
 
-    def _outside(self, pose: Tensor, target: Modality, box: Tensor) -> Tensor:
+    def _frame(self, batch: Batch) -> PersonFrame | None:
+        """The people's own frames; None for a model that knows the camera's axes alone."""
+        if self.trunk is None:
+            return None
+        seen = batch.keypoints, batch.confidence, batch.box_token
+        return person_frame(*seen, self.trunk, batch.pose)
+
+    def _outside(self, pose: Tensor, target: Modality, batch: Batch) -> Tensor:
         """A decoder's answer (..., B, J, C) in box units, or mm in camera axes."""
-        pose = pose.float() * self.scale(target)
-        return out_of_ray(pose, box) if self.ray and target is Modality.POSE_3D else pose
+        pose, frame = pose.float() * self.scale(target), self._frame(batch)
+        if frame is None:
+            return pose
+        return frame.as_seen(pose) if target is Modality.POSE_2D else frame.out_of(pose)
 
     def radii(self, embedding: Tensor, source: Modality) -> Tensor | None:
         """Radii (B, J, 2) in mm within which the true joints lie about the 3D point estimate with
@@ -187,21 +198,22 @@ class UniHPE(nn.Module):
         return isinstance(self.decoder(target), DiffusionDecoder)
 
     def estimate(
-        self, embedding: Tensor, source: Modality, target: Modality, box: Tensor
+        self, embedding: Tensor, source: Modality, target: Modality, batch: Batch
     ) -> Tensor:
-        """The point estimate, one network evaluation: (B, D) → (B, J, C), box units or mm.
+        """The point estimate, one network evaluation: (B, D) → (B, J, C), box units or mm; of the
+        batch, boxes and where people are seen count.
 
         A diffusion decoder is asked at t = 1, at the centre of its noise, where the answer can rest
         on the embedding alone; InputError with ε-prediction, which has none there: use `sample`.
         """
-        return self.fuse({source: embedding}, target, box)
+        return self.fuse({source: embedding}, target, batch)
 
     @torch.no_grad()
     def fuse(
         self,
         embeddings: Mapping[Modality, Tensor],
         target: Modality,
-        box: Tensor,
+        batch: Batch,
         trust: Mapping[Modality, float] = TRUST,
     ) -> Tensor:
         """The point estimate from embeddings (B, D) of several kinds, weighted by `trust` up to a
@@ -210,12 +222,12 @@ class UniHPE(nn.Module):
         decoder = self.decoder(target)
         ask = decoder if isinstance(decoder, MLPDecoder) else decoder.network.prepare
         total = sum(trust[source] for source in embeddings)
-        answers = [trust[s] / total * ask(x, s, box) for s, x in embeddings.items()]
+        answers = [trust[s] / total * ask(x, s, batch.box_token) for s, x in embeddings.items()]
         answer = torch.stack(answers).sum(0)
         if isinstance(decoder, DiffusionDecoder):
             noise = answer.new_zeros(answer.shape[0], *decoder.shape)
             answer = posterior_mean(decoder.denoiser(answer), decoder.diffusion, noise)
-        return self._outside(answer, target, box)
+        return self._outside(answer, target, batch)
 
     @torch.no_grad()
     def sample(
@@ -223,7 +235,7 @@ class UniHPE(nn.Module):
         embedding: Tensor,
         source: Modality,
         target: Modality,
-        box: Tensor,
+        batch: Batch,
         sampler: Sampler,
         samples: int,
         generator: torch.Generator,
@@ -239,17 +251,17 @@ class UniHPE(nn.Module):
         first, device = 1 if alike else people, embedding.device
         noise = prior_noise(decoder.diffusion.path, (samples, first, *decoder.shape), generator)
         noise = noise.to(device).expand(samples, people, *decoder.shape)
-        prepared = decoder.network.prepare(embedding, source, box, drop)
+        prepared = decoder.network.prepare(embedding, source, batch.box_token, drop)
         if not alike:  # flat, so that a sampler's own noise is everybody's own, too
             denoise = decoder.denoiser(prepared.repeat(samples, 1))
             flat = sampler(denoise, decoder.diffusion, noise.flatten(0, 1))
-            return self._outside(flat.unflatten(0, (samples, people)), target, box)
+            return self._outside(flat.unflatten(0, (samples, people)), target, batch)
         parts, state = [], generator.get_state()
         for rows in torch.arange(people, device=device).split(max(1, ROWS // samples)):
             generator.set_state(state)  # a sampler's own noise is the same for all, too
             denoise = _of_samples(decoder, prepared[rows].repeat(samples, 1))
             parts.append(sampler(denoise, decoder.diffusion, noise[:, rows]))
-        return self._outside(torch.cat(parts, dim=1), target, box)
+        return self._outside(torch.cat(parts, dim=1), target, batch)
 
 
 def _of_samples(decoder: DiffusionDecoder, prepared: Tensor) -> Denoiser:

@@ -5,19 +5,18 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality, chosen
-from unihpe.body.prepare import root_relative
+from unihpe.body.batch import Batch, Modality
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.datasets.settings import DataSettings, Part, TwoD, open_source
 from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import prepared
+from unihpe.inference.answer import answer
 from unihpe.model.error_head import SHARES
 from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe
 
 PEOPLE = 16_384  # at most, of each kind of 2D
-AT_ONCE = 128  # people whose pictures are encoded
 
 
 @torch.no_grad()
@@ -76,8 +75,7 @@ def _not_trained_on(data: DataSettings) -> list[Source]:
 def _ratios(model: UniHPE, skeleton: Skeleton, batch: Batch, source: Modality) -> Tensor:
     """Errors of point estimates over the head's radii as learned, (B, J, 2); NaN without 3D."""
     assert model.error_head is not None and batch.pose is not None
-    parts = [chosen(batch, rows) for rows in torch.arange(len(batch)).split(AT_ONCE)]
-    embedding = torch.cat([model.encode(part, source) for part in parts])
-    pose = model.estimate(embedding, source, Modality.POSE_3D, batch.box_token)
-    error = (root_relative(pose, skeleton) - batch.pose).norm(dim=-1)
+    made = answer(model, skeleton, batch, [source], targets=[Modality.POSE_3D])
+    embedding, pose = made.embeddings[source], made.poses[source.label]
+    error = (pose - batch.pose).norm(dim=-1)
     return torch.div(error[..., None], model.error_head(embedding, source) * model.pose_scale)
