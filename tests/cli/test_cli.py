@@ -240,6 +240,7 @@ def test_samples_do_not_change_the_noise_of_the_data(unihpe, motion_file, traine
         (("train", "quick", "-o", "x", "--device", "foo"), "--device foo"),
         (("train", "quick", "-o", "x", "--set", "model.embedding=0"), "greater than 0"),
         (("train", "quick", "-o", "x", "--set", "model.decoder_3d.width=100"), "multiple of 32"),
+        (("train", "quick", "-o", "x", "--set", "model.decoder_3d.width=32"), "from 64"),
         (("train", "quick", "-o", "x", "--set", "model.encoder_2d.dropout=5"), "less than 1"),
         (("train", "quick", "-o", "x", "--set", "stage.0.contrastive=0"), "has no loss"),
         (("train", "quick", "-o", "x", "--set", "stage.0.trains=[]"), "trains names nothing"),

@@ -347,7 +347,7 @@ def test_the_papers_recipe_trains_on_packed_sets(mmpose, tmp_path):
     small |= {
         f"model.encoder_{d}.{key}": 32 for d in ("2d", "3d") for key in ("width", "feedforward")
     }
-    small |= {f"model.decoder_{d}.width": 32 for d in ("2d", "3d")}
+    small |= {f"model.decoder_{d}.width": 64 for d in ("2d", "3d")}
     sets = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
     said = CliRunner().invoke(
         app, ["train", "paper-w32", "-o", str(tmp_path / "run"), *sets], catch_exceptions=False

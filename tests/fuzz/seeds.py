@@ -31,8 +31,8 @@ apart = 2
 embedding = 16
 encoder_2d = { kind = "mlp", width = 16, depth = 1, dropout = 0.0 }
 encoder_3d = { kind = "mlp", width = 16, depth = 1, dropout = 0.0 }
-decoder_2d = { width = 32, box_token = true, path = "linear", prediction = "x0" }
-decoder_3d = { width = 32, path = "linear", prediction = "x0" }
+decoder_2d = { width = 64, box_token = true, path = "linear", prediction = "x0" }
+decoder_3d = { width = 64, path = "linear", prediction = "x0" }
 [[stage]]
 name = "align"
 trains = ["encoder_2d", "encoder_3d"]

@@ -60,7 +60,7 @@ def toy(tmp_path, monkeypatch):
 
 def settings(kind, **image):
     small = {"width": 32, "depth": 1, "heads": 2}
-    decoder = {"width": 32, "path": "linear", "prediction": "x0"}
+    decoder = {"width": 64, "path": "linear", "prediction": "x0"}
     parts = {"encoder_2d": small, "encoder_3d": small, "decoder_2d": decoder, "decoder_3d": decoder}
     return parse(
         ModelSettings, {"embedding": 16, "image_encoder": {"kind": kind, **image}} | parts, "test"

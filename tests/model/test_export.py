@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unihpe.body.batch import Modality
+from unihpe.body.batch import Batch, Modality
 from unihpe.model.build import build_model
 from unihpe.recipe import load_recipe
 
@@ -19,7 +19,8 @@ class Lift(nn.Module):
     def forward(self, keypoints, confidence, box):
         embedding = self.model.encoder_2d(keypoints, confidence, box)
         path = Modality.POSE_2D, Modality.POSE_3D
-        return embedding, self.model.estimate(embedding, *path, box)
+        seen = Batch(keypoints, confidence, box)
+        return embedding, self.model.estimate(embedding, *path, seen)
 
 
 def inputs(people):

@@ -1,4 +1,6 @@
-"""Encoders of bones, 3D in the ray frame, and radii of stated odds."""
+"""Encoders of bones, poses in the person's frame, and radii of stated odds."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -42,16 +44,35 @@ def batch(motion):
     return prepare(frames, SKELETON)
 
 
-def test_the_ray_frame_is_inside_alone(batch):
-    """What goes in as camera axes comes out as camera axes."""
+def test_the_persons_frame_is_inside_alone(batch):
+    """What goes in as camera axes comes out as camera axes, and 2D as it was seen."""
+    model, plain = small(), small(frame="camera")
+    scales = {Modality.POSE_3D: 300.0, Modality.POSE_2D: 0.4}
+    truths = {Modality.POSE_3D: batch.pose, Modality.POSE_2D: batch.keypoints}
+    for kind, truth in truths.items():
+        inside, seen = model.target(batch, kind)
+        assert not torch.allclose(inside * scales[kind], truth, atol=0.01 * scales[kind])
+        assert_close(model._outside(inside, kind, batch), truth, atol=0.01, rtol=1e-4)
+        assert seen.float().mean() > 0.9
+        assert_close(plain.target(batch, kind)[0] * scales[kind], truth, atol=0.01, rtol=1e-4)
+
+
+def test_a_rolled_camera_rolls_the_answer(batch):
+    """But for the numbers that say where people are and which way up, held still here."""
     model = small()
-    inside, seen = model.target(batch, Modality.POSE_3D)
-    assert not torch.allclose(inside * 300, batch.pose, atol=5.0)
-    outside = model._outside(inside, Modality.POSE_3D, batch)
-    assert_close(outside, batch.pose, atol=0.01, rtol=1e-4)
-    assert seen.all()
-    plain = small(frame="camera").target(batch, Modality.POSE_3D)[0]
-    assert_close(plain * 300, batch.pose, atol=0.01, rtol=1e-4)
+    with torch.no_grad():
+        model.encoder_2d.stem.weight[:, -5:-3] = 0  # the ray
+        model.encoder_2d.stem.weight[:, -2:] = 0
+    turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    batch = chosen(batch, (batch.confidence > 0).all(1).nonzero()[:, 0])
+    token = torch.cat([0 * batch.box_token[:, :2], batch.box_token[:, 2:]], dim=1)
+    middle = replace(batch, box_token=token)
+    poses = [
+        model.estimate(model.encode(seen, Modality.POSE_2D), *PATH, seen)
+        for seen in (middle, replace(middle, keypoints=batch.keypoints @ turn.mT))
+    ]
+    flat = poses[0][..., :2] @ turn.mT
+    assert_close(poses[1], torch.cat([flat, poses[0][..., 2:]], dim=-1), atol=0.5, rtol=1e-3)
 
 
 def test_a_missing_joints_place_does_not_matter(batch):

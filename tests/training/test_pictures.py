@@ -83,7 +83,7 @@ DECODE = [
 
 def recipe(folder, motion_file, **changes):
     small = {"kind": "mlp", "width": 32, "depth": 1, "dropout": 0.0}
-    decoder = {"width": 32, "path": "linear", "prediction": "x0"}
+    decoder = {"width": 64, "path": "linear", "prediction": "x0"}
     three = ["image", "pose_2d", "pose_3d"]
     fields = {
         "about": "pictures",

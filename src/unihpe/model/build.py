@@ -63,8 +63,10 @@ class DecoderSettings(Settings):
 
     @model_validator(mode="after")
     def groups_divide(self) -> Self:
-        if self.kind == "diffusion" and self.width % GROUPS:
-            raise ValueError(f"a score network's width must be a multiple of {GROUPS}")
+        # a group of one number would be normed to 0, whatever it was
+        if self.kind == "diffusion" and (self.width % GROUPS or self.width == GROUPS):
+            least = f"a multiple of {GROUPS}, from {2 * GROUPS}"
+            raise ValueError(f"a score network's width must be {least}")
         return self
 
 
