@@ -46,6 +46,9 @@ def test_humaneva_trains_and_is_scored_by_subject_and_action(unihpe, tmp_path):
         found["errors_mm"]["MPJPE point, flip test"].keys() == {"S2 Box", "mean over groups"}
         and found["poses"] == 24
     )
+    for wrong in (("--cameras", "free"), ("--two-d", "coco"), ("--by", "posture")):
+        code, _, error = unihpe("eval", tmp_path / "run", *options, *wrong)
+        assert code == 2 and "leave them out for humaneva" in error
 
 
 def test_check_tells_what_it_found(unihpe, tmp_path, motion_file):

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from figure import figure, flat
 
+import unihpe
 from unihpe.body.skeleton import SKELETONS, get_skeleton
 from unihpe.errors import InputError
 from unihpe.inputs.detections import MIN_CONFIDENCE, Hints
@@ -302,3 +304,25 @@ def test_an_entry_that_is_none_is_left_out(tmp_path, content, odd):
     (tmp_path / "k.json").write_text(json.dumps(content(odd)))
     file = read_keypoints(tmp_path / "k.json", image_size=SIZE)
     assert len(file) == 1 and len(file.left_out) == 1
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "what"),
+    [
+        (1 / 1000, 0.0, "shares of the picture"),
+        (2 / 1000, -1.0, "-1 to 1"),
+    ],
+)
+def test_arrays_that_are_no_pixels_are_refused(scale, shift, what):
+    """Arrays say no units, and a person of half a pixel is lifted to nonsense without a word."""
+    predictor = unihpe.load("shipped:lifting")
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(2, 17, 2, generator=generator) * 600 + 100
+    predictor.lift(pixels, (1000, 1000))
+    pixels[1] = pixels[1] * scale + shift
+    for ask in (
+        predictor.lift,
+        lambda points, size: predictor.embed(keypoints=points, image_size=size),
+    ):
+        with pytest.raises(InputError, match=f"person 1: .*{what}.* convert them first"):
+            ask(pixels, (1000, 1000))

@@ -24,7 +24,7 @@ from unihpe.inputs.calibration import Lens
 from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture
 from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
-from unihpe.inputs.keypoints import Keypoints, checked_keypoints, checked_people, liftable_rows
+from unihpe.inputs.keypoints import Keypoints, checked_people, keypoints_in_pixels, liftable_rows
 from unihpe.inputs.media import Clip, open_clip
 from unihpe.io.picture import Picture
 from unihpe.io.video import VideoFile
@@ -101,10 +101,10 @@ class Predictor:
             Poses in mm, camera axes, relative to the root; in the model's own joints.
 
         Raises:
-            InputError: for shapes that do not fit the skeleton, infinite coordinates, an empty
-                picture, or a person with fewer than four joints seen.
+            InputError: for shapes that do not fit the skeleton, infinite coordinates or such as
+                look like other units, an empty picture, or a person with fewer than four joints.
         """
-        people = checked_keypoints(keypoints, image_size, skeleton, confidence)
+        people = keypoints_in_pixels(keypoints, image_size, skeleton, confidence)
         return self.lift_file(people, Options(focal, samples, sampler, steps, flip, seed))
 
     def lift_file(self, file: Keypoints, options: Options = PLAIN, **changes: Any) -> Results:
@@ -161,7 +161,7 @@ class Predictor:
         pixels, people = checked_picture(picture), None
         where: Numbers | Found | None = boxes
         if keypoints is not None:
-            people = checked_keypoints(keypoints, pixels.shape[1::-1], skeleton, confidence)
+            people = keypoints_in_pixels(keypoints, pixels.shape[1::-1], skeleton, confidence)
         elif where is None:
             where = self._found(pixels)
         given, _ = self.evidence(pixels, where, people, focal, name=name, person=person)
@@ -279,7 +279,7 @@ class Predictor:
         elif keypoints is None or image_size is None:
             raise InputError("keypoints need their picture's size: image_size=(width, height)")
         else:
-            people = checked_keypoints(keypoints, image_size, skeleton, confidence)
+            people = keypoints_in_pixels(keypoints, image_size, skeleton, confidence)
             given = from_keypoints(people, self.skeleton, focal)
         return self._ask(given, [], PLAIN).embeddings[given.kinds[0]].cpu()
 

@@ -13,6 +13,7 @@ from unihpe.body.conversions import Converted, convert
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.errors import InputError
 from unihpe.inputs.checks import FARTHEST, Numbers, floats, names_of
+from unihpe.inputs.plausible import require_pixels
 
 SMALLEST_EXTENT = 1e-4  # of the picture's larger side; keypoints as near as that lie on one spot
 
@@ -87,6 +88,15 @@ def checked_keypoints(
         raise InputError(f"image_size must be {what}")
     size, person = size.expand(people, 2), ("0",) * people
     return Keypoints(skeleton, points, seen, names_of(people), person, size)
+
+
+def keypoints_in_pixels(
+    keypoints: Numbers, image_size: Numbers, joint_set: Skeleton | str, confidence: Numbers | None
+) -> Keypoints:
+    """`checked_keypoints` of somebody's arrays, which say no units: they must look like pixels."""
+    people = checked_keypoints(keypoints, image_size, joint_set, confidence)
+    require_pixels(people.keypoints.numpy(), people.skeleton)
+    return people
 
 
 def checked_people(people: Keypoints) -> Keypoints:

@@ -7,6 +7,7 @@ The limits were measured on 3,000 projected motion-capture poses and on COCO's p
 import numpy as np
 
 from unihpe.body.skeleton import SKELETONS, Skeleton, get_skeleton
+from unihpe.errors import InputError
 from unihpe.inputs.detections import Units
 from unihpe.io.arrays import Array
 
@@ -37,6 +38,14 @@ def units_reasons(people: Array, units: Units, skeleton: Skeleton) -> list[str |
     wrong = metres | (tiny if units == "pixels" else large)
     rows = zip(low, high, metres, wrong & np.isfinite(largest), strict=True)
     return [_units_reason(a, b, units, at) if bad else None for a, b, at, bad in rows]
+
+
+def require_pixels(people: Array, skeleton: Skeleton) -> None:
+    """InputError where somebody's coordinates, of people (N, J, 2), are no pixels."""
+    for person, reason in enumerate(units_reasons(people, "pixels", skeleton)):
+        if reason is not None:
+            what = reason.partition(":")[0]
+            raise InputError(f"person {person}: {what}; arrays hold pixels, so convert them first")
 
 
 def _units_reason(low: float, high: float, units: Units, metres: bool) -> str:

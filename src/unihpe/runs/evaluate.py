@@ -59,6 +59,9 @@ def evaluate_checkpoint(
     model, card = load_model(checkpoint, device)
     recipe, data_set = parse(Recipe, card.recipe, f"{checkpoint} (its recipe)"), get_data_set(data)
     place = {"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
+    if data_set.world_poses is None and (two_d, cameras, by) != ("exact", "fixed", "source"):
+        only = "--two-d, --cameras and --by are for motion, which has no 2D, cameras or groups"
+        raise InputError(f"{only} of its own; leave them out for {data_set.name}")
     # 3D may have been withheld in training; errors need it
     settings = recipe.data.model_copy(update=place | {"with_pose": True})
     if protocol is None:
