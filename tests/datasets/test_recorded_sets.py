@@ -15,7 +15,7 @@ from unihpe.recipe import build_model, load_recipe
 
 SMALL = (
     "stage.0.steps=2", "stage.0.batch_size=16", "stage.1.steps=2", "stage.1.batch_size=16",
-    *(f"model.{part}_{d}d.width=32" for part in ("encoder", "decoder") for d in (2, 3)),
+    *(f"model.{part}_{d}d.width=64" for part in ("encoder", "decoder") for d in (2, 3)),
 )  # fmt: skip
 
 

@@ -204,7 +204,7 @@ def test_a_checkpoint_is_scored_by_name(unihpe, tmp_path):
     (tmp_path / "data").mkdir()
     write_humaneva(tmp_path / "data")
     small = tuple(
-        f"model.{part}.width=32"
+        f"model.{part}.width=64"
         for part in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")
     )
     checkpoint = tmp_path / "model.safetensors"
