@@ -32,6 +32,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "data": {"variety": Variety().model_dump(), "made_joints": False},
     "model": {"frame": "camera", "error_head": False},
     "image": {"read_out_width": 1024},
+    "decoder": {"about_estimate": False},
     "stage": {"still": 0, "looks": 0, "kept": 0.0, "joints": []},
     "decode": {"errors": 0.0},
 }
@@ -111,10 +112,17 @@ class Recipe(Settings):
             for stage in fields["stage"]:
                 stage["trains"] = [part for part in stage["trains"] if part != "error_head"]
         paths = [path for stage in fields["stage"] for path in stage["decode"]]
-        stages, images = fields["stage"], [fields["model"]["image_encoder"] or {}]
-        kinds = {"data": datas, "model": [fields["model"]], "image": images, "stage": stages}
-        for kind, tables in (kinds | {"decode": paths}).items():
-            for table, (key, default) in product(tables, ADDED[kind].items()):
+        model = fields["model"]
+        tables = {
+            "data": datas,
+            "model": [model],
+            "image": [model["image_encoder"] or {}],
+            "decoder": [model["decoder_2d"], model["decoder_3d"]],
+            "stage": fields["stage"],
+            "decode": paths,
+        }
+        for kind, added in ADDED.items():
+            for table, (key, default) in product(tables[kind], added.items()):
                 if table.get(key) == default:
                     del table[key]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

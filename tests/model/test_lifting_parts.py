@@ -182,3 +182,26 @@ def test_geometry_keeps_its_digits_under_autocast(batch):
     plain = model.target(batch, Modality.POSE_3D)[0]
     with torch.autocast("cpu", torch.bfloat16):
         assert_close(model.target(batch, Modality.POSE_3D)[0], plain)
+
+
+def test_samples_lie_about_the_estimate_where_the_recipe_says_so(batch):
+    """Their spread is that of samples as drawn; one sample, and samples of the prior, stay."""
+    drawn = {}
+    embedding = small().encode(batch, Modality.POSE_2D)
+    for about in (False, True):
+        model = small(decoder_3d={**DECODER, "about_estimate": about})
+        for count in (1, 6):
+            generator = torch.Generator().manual_seed(0)
+            sampler = build_sampler("auto", 8, generator)
+            drawn[about, count] = model.sample(embedding, *PATH, batch, sampler, count, generator)
+    estimate = model.estimate(embedding, *PATH, batch)
+    assert_close(drawn[True, 6].mean(0), estimate, atol=0.01, rtol=1e-3)
+    assert (drawn[False, 6].mean(0) - estimate).abs().max() > 1
+    own = [x - x.mean(0) for x in (drawn[False, 6], drawn[True, 6])]
+    assert_close(own[0] * (6 / 5) ** 0.5, own[1], atol=0.01, rtol=1e-3)
+    assert_close(drawn[False, 1], drawn[True, 1])
+    drop = torch.ones(len(batch), dtype=torch.bool)
+    generator = torch.Generator().manual_seed(0)
+    sampler = build_sampler("auto", 8, generator)
+    prior = model.sample(embedding, *PATH, batch, sampler, 6, generator, drop)
+    assert (prior.mean(0) - estimate).abs().max() > 1

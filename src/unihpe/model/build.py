@@ -60,6 +60,9 @@ class DecoderSettings(Settings):
     box_token: bool = False
     path: PathKind = "sub_vp"  # of the diffusion, like `prediction`
     prediction: Prediction = "epsilon"
+    # Whether several samples are moved until their mean is the point estimate: for decoders that
+    # are trained to give one, which errs less than the mean of samples.
+    about_estimate: bool = False
 
     @model_validator(mode="after")
     def groups_divide(self) -> Self:
@@ -199,7 +202,10 @@ def build_decoder(settings: DecoderSettings, shape: Shape, embedding: int) -> De
     if settings.kind == "mlp":
         return MLPDecoder(condition, shape, *sizes)
     diffusion = Diffusion(build_path(settings.path), settings.prediction)
-    return DiffusionDecoder(ScoreDecoder(condition, shape, *sizes), diffusion)
+    if settings.about_estimate:
+        diffusion.require_posterior_mean()
+    network = ScoreDecoder(condition, shape, *sizes)
+    return DiffusionDecoder(network, diffusion, settings.about_estimate)
 
 
 def load_public_weights(model: UniHPE, image: ImageEncoderSettings | None, skeleton: str) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from unihpe.body.batch import Modality
 from unihpe.diffusion.parametrisation import Denoiser, Diffusion
+from unihpe.diffusion.sampling import posterior_mean
 from unihpe.model.pose_encoder import BOX_NUMBERS, Shape, require_box
 
 TIME = 512  # channels of its embedding
@@ -98,9 +99,29 @@ class ScoreDecoder(nn.Module):
 class DiffusionDecoder(nn.Module):
     """A score network and the meaning of its output (path and prediction)."""
 
-    def __init__(self, network: ScoreDecoder, diffusion: Diffusion) -> None:
+    def __init__(
+        self, network: ScoreDecoder, diffusion: Diffusion, about_estimate: bool = False
+    ) -> None:
         super().__init__()
         self.network, self.diffusion, self.shape = network, diffusion, network.shape
+        self.about_estimate = about_estimate  # whether samples lie about the point estimate
+
+    def estimate(self, prepared: Tensor) -> Tensor:
+        """x̂₀ at t = 1 and at the centre of the noise: (B, ·) → (B, J, C). InputError with
+        ε-prediction, which has no answer there."""
+        noise = prepared.new_zeros(prepared.shape[0], *self.shape)
+        return posterior_mean(self.denoiser(prepared), self.diffusion, noise)
+
+    def moved(self, samples: Tensor, prepared: Tensor) -> Tensor:
+        """Samples (S, B, J, C) of the conditions (B, ·), moved until their mean is the estimate.
+
+        Their own mean is known from S of them alone, so they lie √((S − 1) / S) too near to it.
+        """
+        count = samples.shape[0]
+        if not self.about_estimate or count < 2:
+            return samples
+        own = (samples - samples.mean(0)) * math.sqrt(count / (count - 1))
+        return self.estimate(prepared) + own
 
     def conditioned(self, prepared: Tensor) -> Denoiser:
         """The network's output at (scaled x_t, t), float32, with its condition held fixed."""

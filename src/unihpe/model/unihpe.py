@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unihpe.body.batch import Batch, Modality
 from unihpe.body.rays import PersonFrame, Trunk, person_frame
 from unihpe.diffusion.parametrisation import Denoiser
-from unihpe.diffusion.sampling import Sampler, posterior_mean, prior_noise
+from unihpe.diffusion.sampling import Sampler, prior_noise
 from unihpe.model.bone_encoder import BonePoseEncoder
 from unihpe.model.error_head import ErrorHead
 from unihpe.model.heatmap_embedding import ShownJoints
@@ -225,8 +225,7 @@ class UniHPE(nn.Module):
         answers = [trust[s] / total * ask(x, s, batch.box_token) for s, x in embeddings.items()]
         answer = torch.stack(answers).sum(0)
         if isinstance(decoder, DiffusionDecoder):
-            noise = answer.new_zeros(answer.shape[0], *decoder.shape)
-            answer = posterior_mean(decoder.denoiser(answer), decoder.diffusion, noise)
+            answer = decoder.estimate(answer)
         return self._outside(answer, target, batch)
 
     @torch.no_grad()
@@ -255,13 +254,22 @@ class UniHPE(nn.Module):
         if not alike:  # flat, so that a sampler's own noise is everybody's own, too
             denoise = decoder.denoiser(prepared.repeat(samples, 1))
             flat = sampler(denoise, decoder.diffusion, noise.flatten(0, 1))
-            return self._outside(flat.unflatten(0, (samples, people)), target, batch)
+            drawn = flat.unflatten(0, (samples, people))
+            return self._outside(_about_estimate(decoder, drawn, prepared, drop), target, batch)
         parts, state = [], generator.get_state()
         for rows in torch.arange(people, device=device).split(max(1, ROWS // samples)):
             generator.set_state(state)  # a sampler's own noise is the same for all, too
             denoise = _of_samples(decoder, prepared[rows].repeat(samples, 1))
             parts.append(sampler(denoise, decoder.diffusion, noise[:, rows]))
-        return self._outside(torch.cat(parts, dim=1), target, batch)
+        drawn = _about_estimate(decoder, torch.cat(parts, dim=1), prepared, drop)
+        return self._outside(drawn, target, batch)
+
+
+def _about_estimate(
+    decoder: DiffusionDecoder, samples: Tensor, prepared: Tensor, drop: Tensor | None
+) -> Tensor:
+    """Samples (S, B, J, C) as the decoder places them, unless they are the prior's."""
+    return samples if drop is not None else decoder.moved(samples, prepared)
 
 
 def _of_samples(decoder: DiffusionDecoder, prepared: Tensor) -> Denoiser:

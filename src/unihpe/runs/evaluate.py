@@ -59,9 +59,8 @@ def evaluate_checkpoint(
     model, card = load_model(checkpoint, device)
     recipe, data_set = parse(Recipe, card.recipe, f"{checkpoint} (its recipe)"), get_data_set(data)
     place = {"name": data, "root": str(root), "rig": str(rig or ""), "keypoints": keypoints}
-    if data_set.world_poses is None and (two_d, cameras, by) != ("exact", "fixed", "source"):
-        only = "--two-d, --cameras and --by are for motion, which has no 2D, cameras or groups"
-        raise InputError(f"{only} of its own; leave them out for {data_set.name}")
+    if data_set.world_poses is None:
+        _require_plain(data_set.name, two_d, cameras, by)
     # 3D may have been withheld in training; errors need it
     settings = recipe.data.model_copy(update=place | {"with_pose": True})
     if protocol is None:
@@ -90,6 +89,13 @@ def evaluate_checkpoint(
         report = evaluate_lifting(*what, protocol=rules, samples=samples, gallery=gallery, **how)
     about = {"checkpoint": str(checkpoint), "trained_on": card.data}
     return {**about, "training_samples": card.samples, "seed": seed, **report}
+
+
+def _require_plain(name: str, two_d: TwoD, cameras: str, by: str) -> None:
+    """InputError where something is asked of a set that has its own."""
+    if (two_d, cameras, by) != ("exact", "fixed", "source"):
+        only = "--two-d, --cameras and --by are for motion, which has no 2D, cameras or groups"
+        raise InputError(f"{only} of its own; leave them out for {name}")
 
 
 def open_by_protocol(settings: DataSettings, protocol: Protocol) -> tuple[Source, Scored]:
