@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from unihpe.export.results import BY_PERSON, FORMAT, UNITS, VERSION, Results
-from unihpe.io.files import write_text
+from unihpe.io.files import writing_text
 
 ROUND = {"time": 6}  # decimals: microseconds; of all else
 OTHERS = 3  # micrometres and thousandths of a pixel
@@ -17,12 +17,25 @@ OTHERS = 3  # micrometres and thousandths of a pixel
 
 def write_json(path: Path, results: Results) -> None:
     """Write results as JSON, whole or not at all."""
-    text = json.dumps(as_dict_of(results), ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    with writing_text(path) as file:  # a person at a time: hypotheses may be many
+        file.write(_in_json(_about(results)).removesuffix("}") + ', "people": [')
+        for n in range(len(results)):
+            file.write((", " if n else "") + _in_json(_person(results, n)))
+        file.write("]}\n")
+
+
+def _in_json(content: dict[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 
 def as_dict_of(results: Results) -> dict[str, Any]:
     """Results as what JSON holds: dicts, lists, numbers and text; NaN is None."""
+    people = [_person(results, n) for n in range(len(results))]
+    return _about(results) | {"people": people}
+
+
+def _about(results: Results) -> dict[str, Any]:
+    """What holds for all of the people."""
     skeleton = results.skeleton
     return {
         "format": FORMAT,
@@ -38,7 +51,6 @@ def as_dict_of(results: Results) -> dict[str, Any]:
         "synthesised": list(compress(skeleton.joints, results.synthesised)),
         "frame_rate": results.frame_rate,
         "partial": results.partial,
-        "people": [_person(results, n) for n in range(len(results))],
     }
 
 

@@ -44,4 +44,4 @@ def write_npz(path: Path, results: Results) -> None:
 def _array(values: Tensor, name: str) -> Any:
     """Single precision is enough for all but times."""
     exact = name == "time" or not values.is_floating_point()
-    return values.numpy() if exact else values.numpy().astype(np.float32)
+    return values.numpy() if exact else values.numpy().astype(np.float32, copy=False)

@@ -26,6 +26,7 @@ from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.inputs.evidence import Evidence, from_crops, from_keypoints, from_picture, from_poses
 from unihpe.inputs.keypoints import Keypoints, checked_people, keypoints_in_pixels, liftable_rows
 from unihpe.inputs.media import Clip, open_clip
+from unihpe.io import large
 from unihpe.io.picture import Picture
 from unihpe.io.video import VideoFile
 from unihpe.model.checkpoint import Card
@@ -33,6 +34,7 @@ from unihpe.model.unihpe import UniHPE
 from unihpe.people.find import Found, find
 from unihpe.people.keypoints import people_in
 
+MOST_DRAWN = 1 << 18  # poses at a time, which bounds memory
 LIKELY_FOCAL = 1.2  # of the larger side: a common lens; only for the prior's virtual camera
 
 
@@ -317,14 +319,23 @@ class Predictor:
         return found
 
     def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:
+        """The answer, some people at a time; hypotheses are root-relative, and may lie on disk."""
         if IMAGE in given.kinds and self.model.image_encoder is None:
             remedy = "name a checkpoint trained on pictures"
             raise InputError(f"this model has no image encoder: it lifts keypoints; {remedy}")
         ask = partial(answer, self.model, self.skeleton, targets=targets, flip=options.flip)
-        parts = []
-        for part in given.parts():  # each of the same noise: who is in which part does not matter
+        parts, drawn, at = [], None, 0
+        # each part of the same noise: who is in which does not matter
+        for part in given.parts(MOST_DRAWN // max(1, options.samples)):
             generator = torch.Generator().manual_seed(options.seed)
             sampler = build_sampler(options.sampler, options.steps, generator)
             draw = Draw(sampler, generator, options.samples)
-            parts.append(ask(part.to(self.device), given.kinds, draw))
-        return Answer.join(parts)
+            made = ask(part.to(self.device), given.kinds, draw)
+            if (own := made.hypotheses) is not None:
+                if drawn is None:
+                    drawn = large.empty((options.samples, len(given.batch), *own.shape[2:]))
+                rooted = root_relative(own.flatten(0, 1), self.skeleton).view_as(own)
+                drawn[:, at : at + len(part)] = rooted
+            parts.append(replace(made, hypotheses=None))
+            at += len(part)
+        return replace(Answer.join(parts), hypotheses=drawn)

@@ -6,7 +6,6 @@ from torch import Tensor
 from unihpe.body.boxes import from_box
 from unihpe.body.camera import place
 from unihpe.body.conversions import Converted
-from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.export.results import Results
 from unihpe.inference.answer import BETTER, FLIP_TEST, FUSED, IMAGE, Answer
@@ -14,10 +13,14 @@ from unihpe.inputs.evidence import Evidence
 
 HEAT_MAPS_2D = "2D by heat maps, of faint joints by the embedding"
 OUTSIDE = 1e-3  # weight of joints outside a picture in where a person stands
+SOME = 1024  # people at a time
 
 
 def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, how: str) -> Results:
-    """An answer in people's units, placed before the camera; `how` it was found, in words."""
+    """An answer in people's units, placed before the camera; `how` it was found, in words.
+
+    The answer's hypotheses are root-relative here.
+    """
     tested, camera, joints = FLIP_TEST if flip else "", given.camera, given.keypoints
     ways = [*(kind.label for kind in given.kinds), *([FUSED] if FUSED in made.poses else [])]
     paths = {way: made.poses[way + tested].cpu() for way in ways}
@@ -29,9 +32,6 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
     trust = joints.confidence
     if given.keypoints is None:  # somebody may have no joint in the picture, and stands somewhere
         trust = trust.clamp_min(OUTSIDE)
-    if samples is not None:
-        rooted = root_relative(samples.flatten(0, 1), skeleton)
-        samples = rooted.unflatten(0, samples.shape[:2]).cpu()
     estimate = f"{how}, mean with the mirrored one" if flip else how
     return Results(
         skeleton=skeleton,
@@ -46,7 +46,7 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
         image=given.image,
         person=given.person,
         samples=samples,
-        spread=None if samples is None else spread(samples),
+        spread=None if samples is None else _spread_of(samples),
         radii=None if made.radii is None else made.radii.cpu(),
         estimate="; ".join(filter(None, [estimate, source])),
         paths=paths if len(ways) > 1 else {},
@@ -66,3 +66,8 @@ def _seen_in_pictures(given: Evidence, made: Answer, tested: str) -> Converted:
 def spread(samples: Tensor) -> Tensor:
     """Root-mean-square distance of samples (S, ..., C) from their mean, for each joint: (...)."""
     return (samples - samples.mean(0)).square().sum(-1).mean(0).sqrt()
+
+
+def _spread_of(samples: Tensor) -> Tensor:
+    """The `spread` of samples (S, N, J, 3) that may lie on disk: (N, J)."""
+    return torch.cat([spread(some) for some in samples.split(SOME, dim=1)])

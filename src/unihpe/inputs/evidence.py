@@ -44,9 +44,10 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.batch)
 
-    def parts(self) -> Iterator[Batch]:
-        """Some people at a time, with their crops."""
-        for rows in torch.arange(len(self.batch)).split(CHUNK if self.pixels is None else CROPS):
+    def parts(self, most: int = CHUNK) -> Iterator[Batch]:
+        """Some people at a time, `most` of them or fewer, with their crops."""
+        usual = CHUNK if self.pixels is None else CROPS
+        for rows in torch.arange(len(self.batch)).split(max(1, min(usual, most))):
             yield self._with_crops(chosen(self.batch, rows))
 
     def _with_crops(self, part: Batch) -> Batch:

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from unihpe.errors import InputError, one_line
 from unihpe.io.locks import lock
@@ -113,8 +113,16 @@ def _remove_remnants(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Text as UTF-8; what is no text (in names of files) is escaped, as JSON does."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    with writing_text(path) as file:
+        file.write(text)
+
+
+@contextlib.contextmanager
+def writing_text(path: Path) -> Iterator[TextIO]:
+    """`write_text` piece by piece."""
+    text: Any = {"encoding": "utf-8", "errors": "backslashreplace"}
+    with replacing(path) as temporary, temporary.open("w", **text) as file:
+        yield file
 
 
 def read_text(path: Path, remedy: str) -> str:
