@@ -192,8 +192,8 @@ def _encode(
             shown = [maps for _, maps in encoded if maps is not None]
             if len(shown) > 1:
                 shown.append(shown[0].with_mirrored(shown[1], skeleton.mirror))
-            points = chain.from_iterable((maps.keypoints, maps.confidence) for maps in shown)
-            parts.append([*(embedding for embedding, _ in encoded), *points])
+            places = ((maps.keypoints, maps.confidence) for maps in shown)
+            parts.append([*(embedding for embedding, _ in encoded), *chain.from_iterable(places)])
         whole = [torch.cat(part) for part in zip(*parts, strict=True)]
         images, points = whole[: len(batches)], whole[len(batches) :]
         for n, (own, batch, image) in enumerate(zip(evidence, batches, images, strict=True)):
