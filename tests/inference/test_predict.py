@@ -28,7 +28,7 @@ from unihpe.inference.predictor import Options
 from unihpe.inference.results import spread
 from unihpe.inputs.keypoints import Keypoints
 
-SOMEBODY = np.random.default_rng(0).random((1, 17, 2))
+SOMEBODY = np.random.default_rng(0).random((1, 17, 2)) * 60 + 20
 
 
 @pytest.fixture(scope="module")

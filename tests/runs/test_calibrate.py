@@ -32,7 +32,7 @@ def test_radii_hold_as_often_as_they_say(motion, tmp_path):
         model, batches, {}, generator=generator, gallery=0, skeleton=motion.skeleton
     )
     stated = [report["within_stated"][f"{share:.0%}"]["mean over groups"] for share in SHARES]
-    assert_close(torch.tensor(stated), torch.tensor(SHARES), atol=0.02, rtol=0)
+    assert_close(torch.tensor(stated), torch.tensor(SHARES), atol=0.03, rtol=0)
 
 
 def test_without_a_head_or_people_nothing_is_stated(motion, tmp_path):

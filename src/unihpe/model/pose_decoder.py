@@ -45,7 +45,7 @@ class Condition(nn.Module):
         return x
 
 
-class VectorGroupNorm(nn.GroupNorm):
+class _VectorGroupNorm(nn.GroupNorm):
     """Group norm of vectors, by the kernel of layer norm: the same numbers, and on CPUs forward and
     backward in a tenth of the time."""
 
@@ -73,7 +73,7 @@ class ScoreDecoder(nn.Module):
         self.stem = nn.Linear(numbers, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2 * blocks))
         self.project = nn.Linear(embedding, (2 * blocks + 1) * width)  # slices for stem and layers
-        self.norms = nn.ModuleList(VectorGroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
+        self.norms = nn.ModuleList(_VectorGroupNorm(GROUPS, width) for _ in range(2 * blocks + 1))
         self.activate = nn.Sequential(nn.SiLU(), nn.Dropout(dropout))
         self.head = nn.Linear(width, numbers)
 
