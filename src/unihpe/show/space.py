@@ -21,7 +21,6 @@ AZIMUTH, ELEVATION = 35.0, 12.0  # degrees; 0, 0 is the camera's own view
 SOLE = 70.0  # mm, from the ankles to the floor
 RARE = 0.005  # share of the joints at each end of each axis that may lie outside the view
 MANY = 50  # poses; of fewer, all are shown whole
-FEET = 0.75  # share of the poses whose lowest joint is not below the floor
 SMALLEST = 700.0  # mm, from the view's centre to its edge
 ROOM = 1.15  # of the view against the figures in it
 SQUARE, MOST_LINES = 500.0, 40  # of the floor's grid, mm; wider squares where there are more
@@ -37,7 +36,7 @@ def levelled(results: Results) -> Results:
 
 @dataclass(frozen=True)
 class Extent:
-    """The box that figures are in: corners (3,) and the floor, y, mm."""
+    """The box that figures are in: corners (3,); and the floor, y, on which half of them stand."""
 
     low: Floats
     high: Floats
@@ -49,7 +48,7 @@ class Extent:
         points = poses.reshape(-1, 3)
         low, high = _range(points, len(poses))
         feet = np.nanmax(poses[..., 1], axis=-1)
-        return cls(low, high, float(np.nanquantile(feet, FEET)) + SOLE)
+        return cls(low, high, float(np.nanmedian(feet)) + SOLE)
 
 
 @dataclass(frozen=True)
