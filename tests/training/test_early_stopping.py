@@ -23,7 +23,7 @@ from unihpe.training.streams import StageStream, _at_distance, open_stream, trai
 TINY = (
     "model.embedding=32",
     *(
-        f"model.{part}.width=32"
+        f"model.{part}.width=64"
         for part in ("encoder_2d", "encoder_3d", "decoder_2d", "decoder_3d")
     ),
     "stage.0.steps=4",

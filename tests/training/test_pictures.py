@@ -462,7 +462,7 @@ def test_pictures_are_scored_on_every_path(folder, motion_file):
     )
 
     paper = {
-        "width": 32,
+        "width": 64,
         "path": "sub_vp",
         "prediction": "epsilon",
     }  # has no point estimate: it is sampled
