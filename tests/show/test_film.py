@@ -135,6 +135,14 @@ def test_nobody_in_a_whole_clip_is_a_film_too(tmp_path):
     assert len(read(tmp_path / "a.mp4")[1]) == 2
 
 
+def test_people_without_a_joint_in_space_are_left_out(tmp_path):
+    results = results_of_a_clip(2, 1)
+    results.pose[1] = float("nan")
+    write_film(tmp_path / "a.mp4", results, Moving([0.0, 0.04]))
+    first, second = (picture[:, SIZE[0] :] for _, picture in read(tmp_path / "a.mp4")[1])
+    assert near(first, SIDES.left) > 50 and near(second, SIDES.left) == 0
+
+
 def test_results_of_pictures_are_no_film(tmp_path):
     results = results_of_a_clip(1, 1, frames=False)
     with pytest.raises(InputError, match="no frame numbers"):

@@ -230,3 +230,18 @@ def test_pictures_in_a_browser_as_wide_as_a_phone(tmp_path):
     assert seen["before"] > 500 and seen["path"] == "image"
     assert seen["ground"][:3] == pytest.approx([200] * 3, abs=3)
     assert seen["start"] == 0 and seen["wide"] <= seen["window"]
+
+
+@needs_chromium
+def test_nobody_in_a_clip_is_a_page_that_plays_too(tmp_path):
+    write_page(tmp_path / "a.html", results_of_a_clip(0, 1), "a", clip=Greys(5))
+    script = """
+      await until(() => video.readyState >= 2);
+      setPlaying(true); await until(() => state.at > 2);
+      return [$("facts").textContent, $("people").hidden, $("anglebox").hidden];
+    """
+    assert seen_in(tmp_path / "a.html", script, tmp_path) == [
+        "5 frames, 0.2 s; 0 people",
+        True,
+        True,
+    ]

@@ -92,8 +92,6 @@ def _size(results: Results, scene: Scene, size: tuple[int, int] | None) -> list[
 
 def _extent(poses: Floats) -> list[float]:
     """The corners of what poses (N, J, 3) take up, and the floor, mm."""
-    if not len(poses):
-        return [-500, -900, 3500, 500, 900, 4500, 900]
     extent = Extent.of(poses)
     return [round(float(value)) for value in (*extent.low, *extent.high, extent.floor)]
 

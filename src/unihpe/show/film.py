@@ -11,7 +11,6 @@ from unihpe.export.results import Results
 from unihpe.inputs.media import Clip, Shown
 from unihpe.io.picture import Picture
 from unihpe.show.colours import Palette, colours_of
-from unihpe.show.draw import blank
 from unihpe.show.mp4 import mp4
 from unihpe.show.space import Space, levelled
 from unihpe.show.strokes import stick_figure
@@ -66,7 +65,7 @@ class _Scene:
             levelled(results).absolute.numpy(),
             results.translation[:, 2].tolist(),
         )
-        self.space = Space.round(self.poses, side) if len(results) else None
+        self.space = Space.round(self.poses, side)
         self.rows: dict[int, list[int]] = {}
         for row, frame in enumerate(results.frame.tolist()):
             self.rows.setdefault(frame, []).append(row)
@@ -105,8 +104,6 @@ class _Scene:
 
     def _draw_space(self, rows: list[int]) -> Picture:
         """Everybody of a frame in space."""
-        if self.space is None:
-            return blank(self.size[0] - self.flat[0], self.flat[1])
         picture, skeleton = self.space.ground.copy(), self.results.skeleton
         width = self.flat[1] * BONE
         for row in rows:

@@ -19,6 +19,7 @@ from unihpe.show.strokes import line, stick_figure
 Floats = NDArray[np.floating[Any]]
 AZIMUTH, ELEVATION = 35.0, 12.0  # degrees; 0, 0 is the camera's own view
 SOLE = 70.0  # mm, from the ankles to the floor
+NOBODY = np.array([[[-900.0, -900.0, 3500.0], [900.0, 850.0, 5000.0]]])  # mm
 RARE = 0.005  # share of the joints at each end of each axis that may lie outside the view
 MANY = 50  # poses; of fewer, all are shown whole
 SMALLEST = 700.0  # mm, from the view's centre to its edge
@@ -45,6 +46,7 @@ class Extent:
     @classmethod
     def of(cls, poses: Floats) -> Self:
         """The extent of poses (N, J, 3), without the few joints that are far from all others."""
+        poses = _known(poses)
         points = poses.reshape(-1, 3)
         low, high = _range(points, len(poses))
         feet = np.nanmax(poses[..., 1], axis=-1)
@@ -72,7 +74,8 @@ class Space:
         elevation: float = ELEVATION,
     ) -> Self:
         """The view that poses (N, J, 3), mm, fit in, from an azimuth and elevation."""
-        extent, turn = Extent.of(poses), _turn(azimuth, elevation)
+        poses, turn = _known(poses), _turn(azimuth, elevation)
+        extent = Extent.of(poses)
         fallen = np.where([False, True, False], extent.floor, poses)  # their shadows
         points = np.concatenate([poses, fallen]).reshape(-1, 3)
         low, high = _range(points @ turn.T, len(poses))
@@ -157,6 +160,12 @@ def draw_3d(
             cv2.addWeighted(above, share, picture, 1 - share, 0, dst=picture)
     shrunk = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk, dtype=np.uint8)
+
+
+def _known(poses: Floats) -> Floats:
+    """The poses (N, J, 3) with a joint that is not NaN; where there are none, room for one."""
+    known = poses[np.isfinite(poses).all(-1).any(-1)]
+    return known if len(known) else NOBODY
 
 
 def _range(points: Floats, poses: int) -> Floats:

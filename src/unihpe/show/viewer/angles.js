@@ -1,5 +1,5 @@
 // Joint angles of the chosen person, in this scene and over the clip.
-const angles = data.angles && { names: data.angles.names, values: shorts(data.angles.values) };
+const angles = data.angles.names.length > 0 && { names: data.angles.names, values: shorts(data.angles.values) };
 const sideOf = name => name.startsWith("left_") ? "left" : name.startsWith("right_") ? "right" : "centre";
 const familyOf = name => name.replace(/^(left|right)_/, "");
 const sided = name => sideOf(name) === "centre" ? 1 : 0;  // limbs come first

@@ -93,7 +93,7 @@ $("player").hidden = count < 2;
 $("speed").hidden = !times;
 const several = new Set(rows.palette).size > 1 || rows.palette[0] > 0;
 $("legend").textContent = several ? "Each person has a colour; the left side of the body is light, the right one dark." : "Blue is the left side of the body, orange the right one.";
-const flatKnown = rows.flat.some(value => value !== MISSING) || withVideo;
+const flatKnown = withVideo || Boolean(rows.flat && rows.flat.some(value => value !== MISSING));
 $("flatbox").hidden = !flatKnown;
 const ratios = data.scenes.sizes.map(([w, h]) => w / h), ratio = Math.max(0.5, Math.min(2.2, Math.max(...ratios)));
 document.documentElement.style.setProperty("--flat", ratio);
