@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent
 FOLDER = ROOT / ".venv"
 PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 COMMANDS = {"demo": ["-m", "unihpe", "demo"], "test": ["-m", "pytest"]}
-EXTRAS = {"demo": "", "test": "[dev,data,export,heic,synthetic]"}
+EXTRAS = {"demo": "", "test": "[dev,data,export,heic,plots,synthetic]"}
 OLDEST = (3, 11)
 
 

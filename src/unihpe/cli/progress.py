@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import progress as columns
 from rich.progress import Progress, ProgressColumn, Task
@@ -11,7 +12,9 @@ from rich.text import Text
 from unihpe.cli.options import console
 from unihpe.io.extra import extra
 from unihpe.io.log import Row
-from unihpe.training.stage import Stage
+
+if TYPE_CHECKING:
+    from unihpe.training.stage import Stage
 
 
 def _progress(*more: ProgressColumn) -> Progress:
@@ -22,7 +25,7 @@ def _progress(*more: ProgressColumn) -> Progress:
 
 @contextmanager
 def training_report(
-    stages: tuple[Stage, ...], tensorboard: Path | None
+    stages: tuple["Stage", ...], tensorboard: Path | None
 ) -> Iterator[Callable[[Row], None]]:
     """A function for the training loop to hand its log rows to."""
     count, time = columns.MofNCompleteColumn(), columns.TimeElapsedColumn()

@@ -80,6 +80,8 @@ def _figures(
 def _flat(results: Results, rows: Sequence[int], photo: Picture | None) -> Picture:
     """Everybody's 2D joints, filling a panel, over the photograph if it is given."""
     spots, seen = results.keypoints[rows].flatten(0, 1), results.confidence[rows].flatten() > 0
+    if not seen.any():  # a picture in which heat maps show nobody: where they are guessed to be
+        seen = spots.isfinite().all(-1)
     aspect = WIDE if len(rows) > 1 else 1.0
     padding = 1.25 if photo is None else 1.35
     box = box_from_keypoints(spots[None], seen[None], padding=padding, aspect=aspect)
