@@ -95,12 +95,11 @@ class _Follower:
                     sought.append((shown, start or track, box))
         sights = self._look(sought)
         for shown in between:
-            own = {
-                track.number: sight
-                for (place, track, _), sight in zip(sought, sights, strict=True)
-                if place is shown and sight is not None
-            }
-            yield _people(shown, told_apart(now, own))
+            own, boxes = dict[int, Sight](), dict[int, Floats]()
+            for (place, track, box), sight in zip(sought, sights, strict=True):
+                if place is shown and sight is not None:
+                    own[track.number], boxes[track.number] = sight, box
+            yield _people(shown, told_apart(now, own, boxes))
         yield _people(key, seen)
 
     def _at_key(self, key: Shown) -> dict[int, Sight]:

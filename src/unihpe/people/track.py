@@ -7,7 +7,6 @@ the one's whose way and colours lead there, and the other is hidden.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ FORGOTTEN = 3.0  # and for which they keep their number, if they come back near 
 SLOWING = 0.5  # seconds in which a hidden person's speed halves
 SAME = 0.1  # of a box's size: joints so near are the same
 SHARE = 0.6  # of the joints seen in both, at the same place: one person seen twice
+CLOSE = 0.5  # of a box's size: middles of the same person lie nearer
 NEAR = 0.6  # of a box's size, more with time: who comes back lies so near to where they could be
 GROWTH = 0.8  # by which that grows in a second
 COLOURS = 40.0  # grey levels: other clothes differ by so much
@@ -114,16 +114,26 @@ class Track:
         colours = np.where(np.isnan(sight.colours), known, mixed)
         return replace(self, last=sight, speed=speed, colours=colours, hidden=False)
 
-    def away(self, sight: Sight) -> float:
-        """How far a sight is from where they are expected, in sizes."""
-        box = self.expected(sight.time)
-        return float(np.linalg.norm(sight.middle - (box[:2] + box[2:]) / 2) / sight.size)
+    def unlike(self, sight: Sight, box: Floats | None = None) -> float:
+        """How little a sight agrees with them, by place and by clothes; 0 is best.
 
-    def unlike(self, sight: Sight) -> float:
-        """How little a sight agrees with them, by place and by clothes; 0 is best."""
+        `box` (4,) is where they are expected, if that is known better than by their speed.
+        """
         apart = np.abs(self.colours - sight.colours)
         clothes = float(np.nanmean(apart)) / COLOURS if not np.isnan(apart).all() else 0.0
-        return self.away(sight) + clothes
+        return _away(sight, self.expected(sight.time) if box is None else box) + clothes
+
+
+def _away(sight: Sight, box: Floats) -> float:
+    """How far a sight is from a box, in sizes."""
+    return float(np.linalg.norm(sight.middle - (box[:2] + box[2:]) / 2) / sight.size)
+
+
+def _apart(some: Sequence[Sight], others: Sequence[Sight]) -> Floats:
+    """How far each of A sights is from each of B, middle to middle, in sizes of the A: (A, B)."""
+    a, b = (np.array([one.middle for one in part]).reshape(-1, 1, 2) for part in (some, others))
+    sizes = np.array([one.size for one in some])
+    return np.asarray(np.linalg.norm(a - b[:, 0], axis=-1) / sizes[:, None])
 
 
 def _same_person(one: Sight, other: Sight) -> bool:
@@ -135,13 +145,22 @@ def _same_person(one: Sight, other: Sight) -> bool:
     return bool((apart < SAME * min(one.size, other.size)).mean() > SHARE)
 
 
-def told_apart(tracks: Mapping[int, Track], sights: Mapping[int, Sight]) -> dict[int, Sight]:
+def told_apart(
+    tracks: Mapping[int, Track],
+    sights: Mapping[int, Sight],
+    boxes: Mapping[int, Floats] | None = None,
+) -> dict[int, Sight]:
     """The sights of one frame, by the track for which they were looked for, without those of
-    somebody else: of two of one person, the one whose track agrees less is left out."""
-    kept = dict(sights)
-    for a, b in combinations(sights, 2):
-        if a in kept and b in kept and _same_person(kept[a], kept[b]):
-            del kept[a if tracks[a].unlike(kept[a]) > tracks[b].unlike(kept[b]) else b]
+    somebody else: of two of one person, the one whose track agrees less is left out.
+
+    `boxes` (4,) are those in which they were looked for, by track.
+    """
+    kept, boxes, numbers = dict(sights), boxes or {}, list(sights)
+    near = _apart([*sights.values()], [*sights.values()]) < CLOSE
+    for a, b in np.argwhere(np.triu(near, 1)).tolist():
+        pair = numbers[a], numbers[b]
+        if all(n in kept for n in pair) and _same_person(kept[pair[0]], kept[pair[1]]):
+            del kept[max(pair, key=lambda n: tracks[n].unlike(kept[n], boxes.get(n)))]
     return kept
 
 
@@ -171,23 +190,36 @@ class Crowd:
     def meet(self, found: Sequence[Sight], present: Mapping[int, Sight]) -> dict[int, Sight]:
         """Numbers for those whom a finder found, but for those who are `present` already: of
         somebody who was hidden and may have come back, else new ones."""
+        others = list(present.values())
         strangers = [
-            one for one in found if not any(_same_person(one, own) for own in present.values())
+            one
+            for one, row in zip(found, _apart(found, others) < CLOSE, strict=True)
+            if not any(_same_person(one, others[n]) for n in np.flatnonzero(row))
         ]
         known: dict[int, Sight] = {}
-        lost = [one for number, one in self.tracks.items() if number not in present]
-        pairs = [(one.unlike(own), one, n) for one in lost for n, own in enumerate(strangers)]
         taken: set[int] = set()
-        for _, track, n in sorted(pairs, key=lambda pair: pair[0]):
-            own = strangers[n]
-            reach = NEAR + GROWTH * (own.time - track.last.time)
-            if n not in taken and track.number not in known and track.away(own) < reach:
-                known[track.number] = own
+        for track, n in self._likely([n for n in self.tracks if n not in present], strangers):
+            if n not in taken and track.number not in known:
+                known[track.number] = strangers[n]
                 taken.add(n)
-                self.tracks[track.number] = track.seen(own)
+                self.tracks[track.number] = track.seen(strangers[n])
         for n, own in enumerate(strangers):
             if n not in taken:
                 self._count += 1
                 self.tracks[self._count] = Track(self._count, own, np.zeros(2), own.colours)
                 known[self._count] = own
         return known
+
+    def _likely(self, lost: Sequence[int], found: Sequence[Sight]) -> list[tuple[Track, int]]:
+        """Who of some hidden ones may be which of those found, the best pairs first."""
+        if not (lost and found):
+            return []
+        time, tracks = found[0].time, [self.tracks[number] for number in lost]
+        boxes = np.array([track.expected(time) for track in tracks])
+        away = np.array([time - track.last.time for track in tracks])
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        places = np.array([one.middle for one in found])
+        apart = np.linalg.norm(middles[:, None] - places, axis=-1)
+        reach = (NEAR + GROWTH * away)[:, None] * [one.size for one in found]
+        pairs = [(tracks[a], b) for a, b in np.argwhere(apart < reach).tolist()]
+        return sorted(pairs, key=lambda pair: pair[0].unlike(found[pair[1]]))
