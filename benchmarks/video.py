@@ -153,12 +153,18 @@ def seen_only(results: Results, like: Results) -> Results:
     return results.rows([number[key] for key in keys[1]])
 
 
+def resident() -> float:
+    """This process's memory now, MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
 def measure_clip(predictor: Predictor, folder: Path, data: Path, frames: int) -> dict[str, Any]:
     path, poses, keypoints = render(folder, data, frames)
     clip, memory = open_clip(path), list[float]()
 
     def progress(done: int) -> None:
-        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        memory.append(resident())
 
     off = Motion(smooth="off", bones=False)
     with networks() as watch:
@@ -173,13 +179,14 @@ def measure_clip(predictor: Predictor, folder: Path, data: Path, frames: int) ->
     written["one-euro"] = made_steady(raw, clip, Motion(smooth="one-euro"))
     true = whose(raw, keypoints)
     after = {way: errors(seen_only(own, raw), true, poses) for way, own in written.items()}
-    quarter = memory[max(0, len(memory) // 4 - 1)]
+    half = len(memory) // 2
     return {
         "frames": filmed.frames,
         "people_seen": len(raw),
         "seconds_of_networks": round(watch.seconds, 1),
         "share_of_networks": round(watch.seconds / (whole + steady_seconds), 3),
-        "memory_growth_mb": round(memory[-1] - quarter, 1),
+        "memory_mb": round(max(memory), 0),
+        "growth_in_second_half_mb": round(max(memory[half:]) - max(memory[:half]), 1),
         "identities": identities(raw, true),
         "before": errors(raw, true, poses),
         "after": after,

@@ -58,6 +58,13 @@ def test_several_and_patterns(folder, find):
     assert find(folder / "odd[1].jpg") == _Sources(folder / "odd[1].jpg")
 
 
+def test_numbers_are_webcams_unless_files_are_called_so(folder, find, monkeypatch):
+    assert find("0", "2", folder / "b.mp4") == _Sources(None, (), (folder / "b.mp4",), (0, 2))
+    monkeypatch.chdir(folder)
+    (folder / "0").touch()
+    assert find("0") == _Sources(Path("0"))
+
+
 def test_what_is_not_there_or_twice(folder, find):
     with pytest.raises(InputError, match=r"\*.tif: no file is called so"):
         find(folder / "*.tif")

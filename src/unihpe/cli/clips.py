@@ -38,13 +38,14 @@ class ClipsOut:
     formats: Sequence[str]  # besides JSON and NPZ
     film: bool
     boxes: Path | None = None  # of the people in each frame
+    cameras: Sequence[int] = ()  # webcams, whose numbers are their clips' names
 
     def check(self, keypoints: Path | None) -> None:
         """InputError, before a model is opened, for one clip alone that cannot be used, and for
         keypoints of clips."""
         from unihpe.inputs.media import open_clip
 
-        if self.paths and keypoints:
+        if (self.paths or self.cameras) and keypoints:
             raise InputError("--keypoints go with pictures: a clip's people are found in it")
         bases = self._bases()
         if len(self.paths) == 1:
@@ -55,6 +56,8 @@ class ClipsOut:
         from unihpe.inputs.media import open_clip
 
         skipped: list[str] = []
+        for number in self.cameras:
+            self._film(predictor, number, asked, motion)
         for path, base in zip(self.paths, self._bases(), strict=True):
             try:
                 self._predict(predictor, open_clip(path, *self.part), asked, motion, base)
@@ -63,6 +66,28 @@ class ClipsOut:
                     raise
                 skipped.append(str(error))
         return skipped
+
+    def _film(
+        self, predictor: "Predictor", number: int, asked: "Options", motion: "Motion"
+    ) -> None:
+        """Write the files of what a webcam sees until Ctrl-C, or the part's end."""
+        from unihpe.inputs.camera import open_camera
+        from unihpe.inputs.media import open_clip
+        from unihpe.runs.clip import predict_clip
+
+        base = self.folder / f"camera{number}"
+        recording = _named(base, ".recording.mkv")
+        camera = open_camera(number, recording, self.part.end, self.part.every)
+        console.print(f"Camera {number} is on; Ctrl-C ends the recording.")
+        with counted(camera.name, camera.count) as progress:
+            filmed = predict_clip(
+                predictor, camera, asked, motion, _named(base, ".parts"), progress
+            )
+        if filmed.results is None:
+            console.print(f"Nobody seen by camera {number}.")
+            return
+        say_how(filmed.results)
+        self._write(replace(filmed.results, partial=False), open_clip(recording), base)
 
     def _bases(self) -> list[Path]:
         """The path of each clip's files, without suffix: clips of one name keep theirs."""

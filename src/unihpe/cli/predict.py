@@ -68,14 +68,16 @@ def predict(
     with TemporaryDirectory() as folder:
         found = find_sources(source or [], Path(folder), allow_private)
         files = Files(found.place, boxes, keypoints, how, found.pictures)
-        if files.source is None and not found.clips:
+        motions = bool(found.clips or found.cameras)
+        if files.source is None and not motions:
             raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
-        more, part = chosen(formats, clip=bool(found.clips)), Part(start, end, every)
-        clips = ClipsOut(found.clips, part, out, more if formats else USUAL, film, boxes)
+        more, part = chosen(formats, clip=motions), Part(start, end, every)
+        kinds = more if formats else USUAL
+        clips = ClipsOut(found.clips, part, out, kinds, film, boxes, found.cameras)
         clips.check(keypoints)
         own = "shipped" if found.place and keypoints else "shipped:lifting"
         predictor, skipped = load(checkpoint or own, device), list[str]()
-        if found.place is not None or not found.clips:
+        if found.place is not None or not motions:
             skipped += pictures_to_files(predictor, files, asked, samples, out, more)
         skipped += clips.write(predictor, asked, motion)
     options.leave_skipped(skipped)

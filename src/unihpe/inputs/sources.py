@@ -3,7 +3,7 @@
 import glob
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import commonpath
 from pathlib import Path
 
@@ -21,11 +21,12 @@ class _Sources:
     place: Path | None  # of the pictures: one, a folder of them, or where several lie; None: none
     pictures: tuple[Path, ...] = ()  # where they are not all those of `place`
     clips: tuple[Path, ...] = ()
+    cameras: tuple[int, ...] = ()  # webcams
 
 
 def find_sources(named: Sequence[str], fetched: Path, private: bool = False) -> _Sources:
     """The pictures and clips that people name: files, folders, patterns such as `*.jpg`, http and
-    https addresses, and `-`, standard input.
+    https addresses, numbers of webcams, and `-`, standard input.
 
     Args:
         fetched: an empty folder for what is not in a file yet.
@@ -35,6 +36,10 @@ def find_sources(named: Sequence[str], fetched: Path, private: bool = False) -> 
         InputError: for a pattern of nothing, a folder with neither, pictures of one name, and what
             cannot be fetched.
     """
+    cameras = [name for name in named if name.isdecimal() and not Path(name).exists()]
+    if cameras:
+        files = find_sources([name for name in named if name not in cameras], fetched, private)
+        return replace(files, cameras=tuple(dict.fromkeys(map(int, cameras))))
     paths = [path for name in named for path in _paths_of(name, fetched, private)]
     if len(paths) == 1 and not (_shows_motion(paths[0], fetched) or _clips_in(paths[0])):
         return _Sources(paths[0])  # whatever is wrong with it is said by who reads it
