@@ -41,6 +41,7 @@ from unihpe.io.files import write_text
 from unihpe.rendering.clip import FilmedPeople
 from unihpe.rendering.scene import Settings
 from unihpe.runs.clip import predict_clip
+from unihpe.runs.parts import Parts
 from unihpe.runs.predict import predict_files
 from unihpe.show.film import write_film
 from unihpe.show.page import write_page
@@ -167,9 +168,9 @@ def measure_clip(predictor: Predictor, folder: Path, data: Path, frames: int) ->
         memory.append(resident())
 
     off = Motion(smooth="off", bones=False)
-    with networks() as watch:
+    with networks() as watch, Parts.begin(folder / "parts") as parts:
         begin = time.process_time()
-        filmed = predict_clip(predictor, clip, Options(), off, folder / "parts", progress)
+        filmed = predict_clip(predictor, clip, Options(), off, parts, progress)
         whole = time.process_time() - begin
     raw = filmed.results
     assert raw is not None

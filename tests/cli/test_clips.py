@@ -139,6 +139,53 @@ def test_what_a_killed_run_left_is_not_lost(unihpe, clip, tmp_path, monkeypatch)
     assert not (tmp_path / f"{clip.stem}.parts").exists()
 
 
+def test_a_place_that_cannot_be_written_loses_nothing(unihpe, clip, tmp_path):
+    (tmp_path / f"{clip.stem}.json").mkdir()
+    part = ("--end", "0.1", "--no-film", "-o", tmp_path)
+    code, _, error = unihpe("predict", clip, *part)
+    assert code == 2 and "cannot write" in error and len(error.splitlines()) == 1
+    names = {path.name.removeprefix(clip.stem) for path in tmp_path.iterdir()}
+    assert names == {".json", ".parts"}
+    (tmp_path / f"{clip.stem}.json").rmdir()
+    code, text, _ = unihpe("predict", clip, *part)
+    assert code == 0 and "an earlier run did not end" in text
+    assert len(read_results(tmp_path / f"{clip.stem}.partial.npz")) == 3
+
+
+def test_a_webcam_is_recorded_until_its_end(unihpe, tmp_path, monkeypatch):
+    import itertools
+
+    import cv2
+
+    class Capture:
+        def __init__(self, number):
+            self.frames = passing_by(14)
+
+        def isOpened(self):
+            return True
+
+        def get(self, what):
+            return float(RATE)
+
+        def read(self):
+            picture = next(self.frames, None)
+            return picture is not None, None if picture is None else picture[..., ::-1]
+
+        def release(self):
+            pass
+
+    clock = itertools.count()
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    monkeypatch.setattr("unihpe.inputs.camera.time.monotonic", lambda: next(clock) / RATE)
+    code, text, error = unihpe("predict", "0", "--end", 5.5 / RATE, "-o", tmp_path, "-f", "csv")
+    assert (code, error) == (0, "") and "Camera 0 is on" in text
+    results = read_results(tmp_path / "camera0.npz")
+    assert results.frame.tolist()[0] == 0 and 2 <= len(results) <= 6 and not results.partial
+    recording = open_clip(tmp_path / "camera0.recording.mkv")
+    assert len(list(recording.frames())) == len(results.frames)
+    assert (tmp_path / "camera0.mp4").exists() and (tmp_path / "camera0.html").exists()
+
+
 def test_a_number_that_nobody_has_loses_nothing(unihpe, clip, tmp_path):
     part = ("--end", "0.1", "--no-film", "-o", tmp_path)
     code, text, _ = unihpe("predict", clip, *part, "--people", "7")

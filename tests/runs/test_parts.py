@@ -21,23 +21,31 @@ def test_parts_come_back_in_order_and_the_folder_goes(tmp_path, monkeypatch):
     whole = parts.whole()
     assert torch.equal(whole.pose, results.pose) and whole.person == results.person
     assert torch.equal(whole.frame, results.frame)
-    parts.close()
+    with parts:
+        pass
     assert not parts.folder.exists() and left_in(parts.folder) is None
 
 
 def test_nobody_is_no_results(tmp_path):
-    parts = Parts.begin(tmp_path / "parts")
-    assert parts.whole() is None
-    parts.close()
+    with Parts.begin(tmp_path / "parts") as parts:
+        assert parts.whole() is None
 
 
 def test_one_run_at_a_time(tmp_path):
-    parts = Parts.begin(tmp_path / "parts")
-    for other in (Parts.begin, left_in):
-        with pytest.raises(InputError, match="another run is writing"):
-            other(tmp_path / "parts")
-    parts.close()
-    Parts.begin(tmp_path / "parts").close()
+    with Parts.begin(tmp_path / "parts"):
+        for other in (Parts.begin, left_in):
+            with pytest.raises(InputError, match="another run is writing"):
+                other(tmp_path / "parts")
+    with Parts.begin(tmp_path / "parts"):
+        pass
+
+
+def test_an_error_leaves_what_is_done(tmp_path):
+    with pytest.raises(MemoryError), Parts.begin(tmp_path / "parts") as parts:
+        parts.add(clips.clip(frames=3))
+        parts.whole()
+        raise MemoryError
+    assert len(left_in(tmp_path / "parts")) == 6
 
 
 def test_a_kill_leaves_what_was_written(tmp_path):
@@ -56,9 +64,8 @@ os._exit(9)
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     (tmp_path / "parts" / "000001.npz").write_bytes(b"half")
     assert len(left_in(tmp_path / "parts")) == 6
-    parts = Parts.begin(tmp_path / "parts")
-    assert parts.whole() is None, "a new run begins anew"
-    parts.close()
+    with Parts.begin(tmp_path / "parts") as parts:
+        assert parts.whole() is None, "a new run begins anew"
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

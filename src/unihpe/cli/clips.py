@@ -74,20 +74,21 @@ class ClipsOut:
         from unihpe.inputs.camera import open_camera
         from unihpe.inputs.media import open_clip
         from unihpe.runs.clip import predict_clip
+        from unihpe.runs.parts import Parts
 
         base = self.folder / f"camera{number}"
         recording = _named(base, ".recording.mkv")
         camera = open_camera(number, recording, self.part.end, self.part.every)
         console.print(f"Camera {number} is on; Ctrl-C ends the recording.")
-        with counted(camera.name, camera.count) as progress:
-            filmed = predict_clip(
-                predictor, camera, asked, motion, _named(base, ".parts"), progress
-            )
-        if filmed.results is None:
-            console.print(f"Nobody seen by camera {number}.")
-            return
-        say_how(filmed.results)
-        self._write(replace(filmed.results, partial=False), open_clip(recording), base)
+        with Parts.begin(_named(base, ".parts")) as parts:
+            with counted(camera.name, camera.count) as progress:
+                filmed = predict_clip(predictor, camera, asked, motion, parts, progress)
+            if filmed.results is None:
+                console.print(f"Nobody seen by camera {number}.")
+                return
+            results = replace(filmed.results, partial=False)
+            self._write(results, base)
+        self._draw(results, open_clip(recording), base)
 
     def _bases(self) -> list[Path]:
         """The path of each clip's files, without suffix: clips of one name keep theirs."""
@@ -109,35 +110,44 @@ class ClipsOut:
         is done, and then go on with what stopped it."""
         from unihpe.inputs.clip_boxes import read_clip_boxes
         from unihpe.runs.clip import predict_clip
+        from unihpe.runs.parts import Parts
 
         _require_another_place(base, clip, self.film)
         folder, name = _named(base, ".parts"), printable(clip.name)
         boxes = None if self.boxes is None else read_clip_boxes(self.boxes, clip.size)
         _save_what_is_left(folder, base, clip, motion)
-        with counted(name, clip.count) as progress:
-            filmed = predict_clip(predictor, clip, asked, motion, folder, progress, boxes)
-        for note in filmed.notes:
-            console.print(f"Note: {printable(note)}.")
-        frames = number_of(filmed.frames, "frame", "frames")
-        if filmed.results is None:
-            console.print(f"Nobody found in {frames} of {name}.")
-        else:
-            people = number_of(len(filmed.results.people), "person", "people")
-            so_far = "the first " if filmed.stopped else ""
-            console.print(f"{people} in {so_far}{frames} of {name}.")
-            say_how(filmed.results)
-            self._write(filmed.results, clip, _named(base, ".partial" * bool(filmed.stopped)))
+        with Parts.begin(folder) as parts:
+            with counted(name, clip.count) as progress:
+                filmed = predict_clip(predictor, clip, asked, motion, parts, progress, boxes)
+            for note in filmed.notes:
+                console.print(f"Note: {printable(note)}.")
+            frames, results = number_of(filmed.frames, "frame", "frames"), filmed.results
+            if results is None:
+                console.print(f"Nobody found in {frames} of {name}.")
+            else:
+                people = number_of(len(results.people), "person", "people")
+                so_far = "the first " if filmed.stopped else ""
+                console.print(f"{people} in {so_far}{frames} of {name}.")
+                base = _named(base, ".partial" * bool(filmed.stopped))
+                self._write(results, base)
+        if results is not None:
+            self._draw(results, clip, base)
         if filmed.stopped is not None:
             raise filmed.stopped
 
-    def _write(self, results: "Results", clip: "Clip", base: Path) -> None:
-        """Tables first, then what takes longer."""
+    def _write(self, results: "Results", base: Path) -> None:
+        """Write the tables and motion files."""
         from unihpe.export import write
+
+        say_how(results)
+        files = write(results, base, [*ALWAYS, *self.formats])
+        console.print(f"Poses: {', '.join(printable(str(path)) for path in files)}.")
+
+    def _draw(self, results: "Results", clip: "Clip", base: Path) -> None:
+        """Write the page and the film, which take longer."""
         from unihpe.show.film import write_film
         from unihpe.show.page import write_page
 
-        files = write(results, base, [*ALWAYS, *self.formats])
-        console.print(f"Poses: {', '.join(printable(str(path)) for path in files)}.")
         page, film = _named(base, ".html"), _named(base, ".mp4")
         with counted("page", clip.count) as progress:
             write_page(page, results, f"unihpe: {clip.name}", clip=clip, progress=progress)
@@ -170,5 +180,5 @@ def _save_what_is_left(folder: Path, base: Path, clip: "Clip", motion: "Motion")
     if left is not None:
         results = made_steady(replace(left, partial=True), clip, replace(motion, people="all"))
         files = write(results, _named(base, ".partial"), ALWAYS)
-        console.print(f"Note: an earlier run was killed; what it had done is in {files[0]}.")
+        console.print(f"Note: an earlier run did not end; what it had done is in {files[0]}.")
     shutil.rmtree(folder, ignore_errors=True)

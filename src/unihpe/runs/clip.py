@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from unihpe.errors import InputError
 from unihpe.export import Results
@@ -28,44 +27,39 @@ def predict_clip(
     clip: Clip,
     options: Options,
     motion: Motion,
-    folder: Path,
+    parts: Parts,
     progress: Callable[[int], None] = lambda done: None,
     boxes: FrameBoxes | None = None,
 ) -> _Filmed:
     """The people of a clip as a motion.
 
-    However long the clip is, a few frames are in memory. Poses so far are kept in a folder, which
-    is removed at the end, but after an error. Where the run is stopped (KeyboardInterrupt or
-    SystemExit, as Ctrl-C raises), what is done becomes results that say so: `partial`.
+    However long the clip is, a few frames are in memory; poses so far are in a folder. Where the run
+    is stopped (KeyboardInterrupt or SystemExit, as Ctrl-C raises), what is done becomes results that
+    say so: `partial`.
 
     Args:
-        folder: for poses so far; another run at the same time needs another one.
+        parts: where poses so far are kept.
         progress: called with the number of frames done.
         boxes: of the people in each frame; without them they are found and followed.
 
     Raises:
         InputError: for a clip that cannot be read, or a folder that cannot be written.
     """
-    parts, frames, stopped = Parts.begin(folder), 0, None
+    frames, stopped = 0, None
     try:
-        poses = poses_in(predictor, clip, options, motion.min_confidence, boxes)
-        for count, results in poses:
+        for count, results in poses_in(predictor, clip, options, motion.min_confidence, boxes):
             frames += count
             if results is not None:
                 parts.add(results)
             progress(frames)
     except (KeyboardInterrupt, SystemExit) as end:
         stopped = end
-    except BaseException:
-        parts.close(keep=True)
-        raise
     raw, notes = parts.whole(), [f"{clip.name}: {fault}" for fault in clip.faults]
     if raw is not None:
+        raw = replace(raw, partial=stopped is not None)
         try:
-            raw = made_steady(replace(raw, partial=stopped is not None), clip, motion)
+            raw = made_steady(raw, clip, motion)
         except InputError as error:  # hours of work are worth more than a wrong number
             notes.append(f"{error}; everybody is kept")
-            motion = replace(motion, people="all")
-            raw = made_steady(replace(raw, partial=stopped is not None), clip, motion)
-    parts.close()
+            raw = made_steady(raw, clip, replace(motion, people="all"))
     return _Filmed(raw, frames, notes, stopped)

@@ -17,7 +17,10 @@ SECONDS = 5.0  # of work that a kill may lose
 
 @dataclass
 class Parts:
-    """Results in order in a folder, `000000.npz` and so on, which one run alone writes."""
+    """Results in order in a folder, `000000.npz` and so on, which one run alone writes.
+
+    `with Parts.begin(folder) as parts:` removes the folder at the end, but after an error.
+    """
 
     folder: Path
     _lock: IO[bytes]
@@ -50,10 +53,13 @@ class Parts:
         self._flush()
         return _read(self.folder)
 
-    def close(self, keep: bool = False) -> None:
-        """Let go of the folder, and remove it unless it is to be kept."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *how: object) -> None:
+        """Let go of the folder; after an error it stays, else it is removed."""
         self._lock.close()
-        if not keep:
+        if error is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
