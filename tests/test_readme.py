@@ -105,6 +105,7 @@ def test_the_files_to_read_exist():
         "diffusion",
         "training",
         "inference",
+        "people",
     ]
     for package, text in stops:
         for name in re.findall(r"`([\w/]+(?:\.py|/))`", text):

@@ -235,6 +235,27 @@ def test_options_that_are_none(unihpe, clip, tmp_path, options, message):
     assert code == 2 and message in error and len(error.splitlines()) == 1
 
 
+def test_waiting_frames_hold_no_pictures(monkeypatch):
+    """Thirty-two frames of 8K would be three gigabytes."""
+    import unihpe
+    from unihpe.inference import clips
+    from unihpe.inference.predictor import Options
+
+    held, usual = [], clips._poses
+
+    def poses(predictor, clip, frames, *rest):
+        held.extend(frame.people.shown.picture.nbytes for frame in frames)
+        return usual(predictor, clip, frames, *rest)
+
+    monkeypatch.setattr(clips, "_poses", poses)
+    opened = open_clip(list(passing_by(3)), frame_rate=RATE)
+    for model in ("shipped:lifting", "shipped"):
+        held.clear()
+        ((count, results),) = clips.poses_in(unihpe.load(model), opened, Options())
+        assert count == 3 and len(results) == 3 and held == [0, 0, 0]
+        assert results.pose.isfinite().all() and results.frame.tolist() == [0, 1, 2]
+
+
 def test_clips_in_python():
     """Frames as arrays, and their film's bytes, are the same people."""
     import unihpe

@@ -72,8 +72,7 @@ def predict(
         if files.source is None and not motions:
             raise InputError("predict takes a picture (or folder), or --keypoints FILE, or both")
         more, part = chosen(formats, clip=motions), Part(start, end, every)
-        kinds = more if formats else USUAL
-        clips = ClipsOut(found.clips, part, out, kinds, film, boxes, found.cameras)
+        clips = ClipsOut(found.clips, part, out, more or USUAL, film, boxes, found.cameras)
         clips.check(keypoints)
         own = "shipped" if found.place and keypoints else "shipped:lifting"
         predictor, skipped = load(checkpoint or own, device), list[str]()

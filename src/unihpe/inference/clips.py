@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from unihpe.people.keypoints import THUNDER
 if TYPE_CHECKING:
     from unihpe.inference.predictor import Options, Predictor
 
+NOTHING = np.zeros((0, 0, 3), np.uint8)
 AT_ONCE = 32  # people lifted at a time, in so many frames at most
 
 
@@ -57,8 +58,8 @@ def poses_in(
         seen = follow(clip.frames(), predictor.device)
     else:
         seen = follow_boxes(clip.frames(), boxes, predictor.device)
-    for frames in _batches(seen):
-        people = [frame for frame in frames if len(frame)]
+    for frames in _batches(_without_picture(predictor, clip, one, options) for one in seen):
+        people = [frame for frame in frames if len(frame.people)]
         yield len(frames), _poses(predictor, clip, people, options, least) if people else None
 
 
@@ -68,12 +69,30 @@ def made_steady(raw: Results, clip: Clip, motion: Motion) -> Results:
     return steadied(filled(chosen, clip.every), motion.smooth, motion.bones)
 
 
-def _batches(frames: Iterable[People]) -> Iterator[list[People]]:
+class _Frame(NamedTuple):
+    """A frame's people, without the picture: many frames may wait."""
+
+    people: People
+    crops: Evidence | None  # for a model that knows pictures
+
+
+def _without_picture(
+    predictor: "Predictor", clip: Clip, people: People, options: "Options"
+) -> _Frame:
+    picture, crops = people.shown.picture, None
+    if predictor.model.image_encoder is not None and len(people):
+        skeleton, focal = predictor.skeleton, options.focal
+        crops = from_picture(picture, people.boxes, None, skeleton, focal, clip.name)
+        crops = Evidence.join([crops])
+    return _Frame(replace(people, shown=replace(people.shown, picture=NOTHING)), crops)
+
+
+def _batches(frames: Iterable[_Frame]) -> Iterator[list[_Frame]]:
     """Some frames at a time, of not too many people."""
-    batch: list[People] = []
+    batch: list[_Frame] = []
     for frame in frames:
         batch.append(frame)
-        if len(batch) >= AT_ONCE or sum(map(len, batch)) >= AT_ONCE:
+        if len(batch) >= AT_ONCE or sum(len(one.people) for one in batch) >= AT_ONCE:
             yield batch
             batch = []
     if batch:
@@ -81,11 +100,13 @@ def _batches(frames: Iterable[People]) -> Iterator[list[People]]:
 
 
 def _poses(
-    predictor: "Predictor", clip: Clip, frames: list[People], options: "Options", least: float
+    predictor: "Predictor", clip: Clip, given: list[_Frame], options: "Options", least: float
 ) -> Results | None:
     """The poses of all the people of some frames, by one call of the model."""
-    if predictor.model.image_encoder is not None:
-        evidence = Evidence.join([_from_frame(predictor, clip, one, options) for one in frames])
+    frames = [frame.people for frame in given]
+    crops = [frame.crops for frame in given if frame.crops is not None]
+    if crops:
+        evidence = Evidence.join(crops)
         rows = list(range(len(evidence)))
     else:
         points = np.concatenate([frame.keypoints for frame in frames])
@@ -111,9 +132,3 @@ def _poses(
         boxes=boxes[rows],
         frame_rate=clip.frame_rate,
     )
-
-
-def _from_frame(predictor: "Predictor", clip: Clip, frame: People, options: "Options") -> Evidence:
-    """The people of one frame, for a model that knows pictures."""
-    picture, skeleton = frame.shown.picture, predictor.skeleton
-    return from_picture(picture, frame.boxes, None, skeleton, options.focal, clip.name)

@@ -23,7 +23,7 @@ USUAL_RATE = 30.0  # frames a second, where the camera does not tell
 
 
 @dataclass(frozen=True)
-class Camera(Clip):
+class _Camera(Clip):
     """A webcam; `open_camera` makes one. `source` is where it is recorded."""
 
     number: int = 0
@@ -47,7 +47,7 @@ class Camera(Clip):
 
 
 @contextmanager
-def _recording(camera: Camera) -> Iterator[Callable[[Picture, float], None]]:
+def _recording(camera: _Camera) -> Iterator[Callable[[Picture, float], None]]:
     """A function that adds a frame at its time, seconds, to the camera's recording."""
     with av.open(str(camera.source), "w", format="matroska") as file:
         stream: Any = file.add_stream("mpeg4", rate=Fraction(round(camera.frame_rate) or 1))
@@ -68,7 +68,7 @@ def _recording(camera: Camera) -> Iterator[Callable[[Picture, float], None]]:
             file.mux(stream.encode(None))
 
 
-def open_camera(number: int, recording: Path, end: float | None = None, every: int = 1) -> Camera:
+def open_camera(number: int, recording: Path, end: float | None = None, every: int = 1) -> _Camera:
     """A webcam by its number, 0 for the first, recorded to a file, for `end` seconds.
 
     InputError for a camera that is not there or shows nothing, or a file that cannot be written.
@@ -86,7 +86,7 @@ def open_camera(number: int, recording: Path, end: float | None = None, every: i
         raise InputError(f"cannot write {recording}: {error.strerror or error}") from error
     until, size, name = (inf if end is None else end), (width, height), f"camera {number}"
     count = None if end is None else max(1, round(end * rate / every))
-    return Camera(name, size, rate / every, count, recording, 0.0, until, every, number=number)
+    return _Camera(name, size, rate / every, count, recording, 0.0, until, every, number=number)
 
 
 def _opened(number: int) -> cv2.VideoCapture:

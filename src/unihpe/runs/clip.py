@@ -33,9 +33,9 @@ def predict_clip(
 ) -> _Filmed:
     """The people of a clip as a motion.
 
-    However long the clip is, a few frames are in memory; poses so far are in a folder. Where the run
-    is stopped (KeyboardInterrupt or SystemExit, as Ctrl-C raises), what is done becomes results that
-    say so: `partial`.
+    However long the clip is, a few frames are in memory; poses so far are in a folder. Where the
+    run is stopped (KeyboardInterrupt or SystemExit, as Ctrl-C raises), what is done becomes
+    results that say so: `partial`.
 
     Args:
         parts: where poses so far are kept.
