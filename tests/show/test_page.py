@@ -149,13 +149,18 @@ def test_more_pictures_than_a_page_holds(tmp_path, monkeypatch):
     assert data["scenes"]["names"] == ["0.jpg", "4.jpg", "8.jpg"]
 
 
-def test_a_page_is_whole_or_not_there(tmp_path):
+def test_a_page_is_whole_or_not_there(tmp_path, monkeypatch):
     results = results_of_a_clip(3, 1)
     with pytest.raises(InputError, match="the clip ends here"):
         write_page(tmp_path / "a.html", results, "a", clip=Greys(3, breaks_at=1))
     with pytest.raises(InputError, match="no frame numbers"):
         pictures = pictures_of(results, ["a.jpg"] * 3)
         write_page(tmp_path / "a.html", pictures, "a", clip=Greys(3))
+    monkeypatch.setattr(behind, "MOST_INSIDE", 0)
+    (tmp_path / "a.html").mkdir()
+    with pytest.raises(InputError, match="cannot write"):
+        write_page(tmp_path / "a.html", results, "a", clip=Greys(3))
+    (tmp_path / "a.html").rmdir()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,9 +171,9 @@ def test_a_clip_plays_in_a_browser(tmp_path, monkeypatch, most):
     monkeypatch.setattr(behind, "MOST_INSIDE", most)
     page = tmp_path / "it's 100% #1 é.html"
     results = results_of_a_clip(20, 2, samples=4)
-    write_page(page, results, "a clip", clip=Greys(20))
-    beside = [path.name for path in tmp_path.glob("*.mp4")]
-    assert beside == ([] if most else ["it's 100% #1 é-video.mp4"])
+    written = write_page(page, results, "a clip", clip=Greys(20))
+    assert sorted(path.name for path in written) == sorted(path.name for path in tmp_path.iterdir())
+    assert [path.name for path in written[1:]] == ([] if most else ["it's 100% #1 é-video.mp4"])
     script = """
       await until(() => video.readyState >= 2 && !video.seeking);
       const grounds = [];

@@ -150,8 +150,9 @@ class ClipsOut:
 
         page, film = _named(base, ".html"), _named(base, ".mp4")
         with counted("page", clip.count) as progress:
-            write_page(page, results, f"unihpe: {clip.name}", clip=clip, progress=progress)
-        console.print(f"Page: {printable(str(page))}.")
+            title = f"unihpe: {clip.name}"
+            files = write_page(page, results, title, clip=clip, progress=progress)
+        console.print(f"Page: {', '.join(printable(str(path)) for path in files)}.")
         if self.film:
             with counted("film", clip.count) as progress:
                 write_film(film, results, clip, progress)

@@ -53,6 +53,7 @@ class _Video:
 
     frames: Sequence[tuple[int, float]]  # number and time of each, seconds
     content: dict[str, str]  # "data": the file as base64, or "name": of the file beside the page
+    beside: Sequence[Path] = ()  # that file
 
 
 def video_behind(
@@ -70,7 +71,7 @@ def video_behind(
             return _Video(frames, {"data": base64.b64encode(file.read_bytes()).decode()})
         with replacing(path) as temporary:
             shutil.copyfile(file, temporary)
-    return _Video(frames, {"name": quote(path.name)})
+    return _Video(frames, {"name": quote(path.name)}, [path])
 
 
 def _write_small(

@@ -12,7 +12,7 @@ from torch import Tensor
 from unihpe.errors import InputError
 from unihpe.export.results import Results
 from unihpe.inputs.media import Clip
-from unihpe.io.files import write_text
+from unihpe.io.files import all_or_none, write_text
 from unihpe.show.behind import Photos, pictures_behind, video_behind
 from unihpe.show.content import content_of
 from unihpe.show.scenes import scenes_of
@@ -30,8 +30,10 @@ def write_page(
     clip: Clip | None = None,
     truth: Tensor | None = None,
     progress: Callable[[int], None] | None = None,
-) -> None:
+) -> list[Path]:
     """Write an HTML page of results: 2D over the picture or clip, 3D that turns, whole or not.
+
+    Returns the page, and the video if it lies beside it.
 
     Args:
         photo: gives a picture by the name that results have for it.
@@ -47,17 +49,20 @@ def write_page(
     path = Path(path)
     truth = None if truth is None else levelled(replace(results, pose=truth)).pose
     results, content = levelled(results), dict[str, Any]()
-    if clip is None:
-        scenes = scenes_of(results)
-    else:
-        video = video_behind(path, clip, _last_frame(results), progress)
-        scenes, content["video"] = scenes_of(results, video.frames), video.content
+    if clip is not None:
+        with all_or_none():
+            video = video_behind(path, clip, _last_frame(results), progress)
+            scenes, content["video"] = scenes_of(results, video.frames), video.content
+            content |= {"title": title} | content_of(results, scenes, clip.size, truth)
+            write_text(path, _assembled(content))
+        return [path, *video.beside]
+    scenes = scenes_of(results)
     if photo is not None:
         names = [results.image[scene.rows[0]] for scene in scenes]
         content["pictures"] = pictures_behind(names, photo)
-    size = None if clip is None else clip.size
-    content |= {"title": title} | content_of(results, scenes, size, truth)
+    content |= {"title": title} | content_of(results, scenes, None, truth)
     write_text(path, _assembled(content))
+    return [path]
 
 
 def _last_frame(results: Results) -> int | None:
