@@ -38,6 +38,7 @@ from unihpe.inference.predictor import Options, Predictor
 from unihpe.inputs.files import Files
 from unihpe.inputs.media import Clip, open_clip
 from unihpe.io.files import write_text
+from unihpe.people import find
 from unihpe.rendering.clip import FilmedPeople
 from unihpe.rendering.scene import Settings
 from unihpe.runs.clip import predict_clip
@@ -49,7 +50,9 @@ from unihpe.show.page import write_page
 MOTIONS = (("walkcycles/136_20.bvh", 300.0, 1.0), ("walkcycles/133_23.bvh", -700.0, -1.0))
 RATE, SIZE = 30, (1280, 720)
 SKELETON = get_skeleton("human36m17")
-ROOT = SKELETON.index("pelvis")
+ROOT, COCO = SKELETON.index("pelvis"), get_skeleton("coco17")
+SHARED = [joint for joint in COCO.joints if joint in SKELETON.joints and joint != "nose"]
+NEAR, STEP = 30.0, 10  # pixels; frames, where the finder is asked beside
 
 
 @dataclass
@@ -185,14 +188,46 @@ def measure_clip(predictor: Predictor, folder: Path, data: Path, frames: int) ->
         "frames": filmed.frames,
         "people_seen": len(raw),
         "seconds_of_networks": round(watch.seconds, 1),
+        "seconds_of_networks_a_frame": round(watch.seconds / filmed.frames, 3),
         "share_of_networks": round(watch.seconds / (whole + steady_seconds), 3),
         "memory_mb": round(max(memory), 0),
         "growth_in_second_half_mb": round(max(memory[half:]) - max(memory[:half]), 1),
         "identities": identities(raw, true),
+        **against_finder(raw, clip, keypoints),
         "before": errors(raw, true, poses),
         "after": after,
         **drawing(written["savgol"], clip, folder, watch.seconds),
     }
+
+
+def recall(points: list[np.ndarray], keypoints: np.ndarray) -> tuple[int, int]:
+    """How many of a frame's true people (P, 17, 2) are wholly in the picture; and of them, how many
+    have somebody's joints (17, 2) nearer than `NEAR` pixels, in the median."""
+    whole = ((keypoints >= 0) & (keypoints <= SIZE)).all((-1, -2))
+    apart = [np.linalg.norm(keypoints - own, axis=-1) for own in points]
+    near = [np.nanmedian(one, axis=-1) < NEAR for one in apart]
+    found = np.any(near, axis=0) if near else np.zeros(len(whole), bool)
+    return int(whole.sum()), int((whole & found).sum())
+
+
+def against_finder(raw: Results, clip: Clip, keypoints: np.ndarray) -> dict[str, Any]:
+    """Recall of following, and of the finder in every `STEP`-th frame, and the finder's time."""
+    counts, seconds, frames = np.zeros((2, 2), int), 0.0, 0
+    columns = [COCO.index(joint) for joint in SHARED], [SKELETON.index(joint) for joint in SHARED]
+    for shown in clip.frames():
+        if shown.index % STEP:
+            continue
+        begin, frames = time.process_time(), frames + 1
+        found = find(shown.picture)
+        seconds += time.process_time() - begin
+        true = keypoints[shown.index][:, columns[1]]
+        rows = (raw.frame == shown.index).nonzero()[:, 0].tolist()
+        followed = [raw.keypoints[n].numpy()[columns[1]] for n in rows]
+        for way, points in enumerate(([*found.keypoints[:, columns[0]]], followed)):
+            counts[way] += recall(points, true)
+    shares = np.round(counts[:, 1] / counts[:, 0], 3).tolist()
+    own = dict(zip(("finder", "followed"), shares, strict=True))
+    return {"recall": own, "seconds_of_finder_a_frame": round(seconds / frames, 3)}
 
 
 def drawing(results: Results, clip: Clip, folder: Path, network: float) -> dict[str, Any]:
