@@ -80,7 +80,7 @@ def test_boxes_of_a_tracker(unihpe, clip, tmp_path):
     code, text, error = unihpe("predict", clip, "--boxes", tmp_path / "mot.txt", *part)
     assert (code, error) == (0, "") and "2 people in 5 frames" in text
     results = read_results(tmp_path / f"{clip.stem}.npz")
-    assert results.frame.tolist() == [0, 1, 2, 2] and results.person == ("1", "1", "1", "2")
+    assert results.frame.tolist() == [0, 1, 2, 2] and results.person == ("4", "4", "4", "9")
     np.testing.assert_allclose(results.boxes[:, 0], [20, 26, 32, 20])
     code, _, error = unihpe("predict", clip, "--keypoints", tmp_path / "mot.txt", "-o", tmp_path)
     assert code == 2 and "--keypoints go with pictures" in error

@@ -30,18 +30,19 @@ def written(path, content):
 @pytest.mark.parametrize(("name", "content"), [("a.txt", MOT), ("a.json", COCO)])
 def test_trackers_name_people(tmp_path, name, content):
     boxes = read_clip_boxes(written(tmp_path / name, content), SIZE)
-    assert boxes(0) == [_Box(0, 7, BOX), _Box(0, None, (300.0, 20.0, 400.0, 220.0))]
-    assert boxes(2) == [_Box(2, 7, (12.0, 20.0, 112.0, 220.0))]
-    assert boxes(1) == boxes(3) == boxes(99) == []
+    assert boxes.of(0) == [_Box(0, 7, BOX), _Box(0, None, (300.0, 20.0, 400.0, 220.0))]
+    assert boxes.highest == 7
+    assert boxes.of(2) == [_Box(2, 7, (12.0, 20.0, 112.0, 220.0))]
+    assert boxes.of(1) == boxes.of(3) == boxes.of(99) == []
 
 
 def test_our_own_layout_and_the_whole_picture(tmp_path):
     path = written(tmp_path / "a.json", {"0": [BOX, [300, 20, 400, 220]], "2": [], "5": [BOX]})
     boxes = read_clip_boxes(path, SIZE)
-    assert boxes(0)[0] == _Box(0, None, BOX) and len(boxes(0)) == 2
-    assert boxes(5) == [_Box(5, None, BOX)] and boxes(2) == []
+    assert boxes.of(0)[0] == _Box(0, None, BOX) and len(boxes.of(0)) == 2
+    assert boxes.of(5) == [_Box(5, None, BOX)] and boxes.of(2) == []
     whole = read_clip_boxes("whole", SIZE)
-    assert whole(0)[0].corners == whole(7)[0].corners == (0, 0, 640, 480)
+    assert whole.of(0)[0].corners == whole.of(7)[0].corners == (0, 0, 640, 480)
 
 
 @pytest.mark.parametrize(
@@ -88,4 +89,4 @@ def test_boxes_of_pictures_in_another_convention_are_named(tmp_path):
 def test_ten_thousand_boxes_are_read(tmp_path):
     rows = "\n".join(f"{n // 200 + 1},{n % 200 + 1},{n % 500},5,20,40,1" for n in range(10_000))
     boxes = read_clip_boxes(written(tmp_path / "many.txt", rows), SIZE)
-    assert len(boxes(0)) == len(boxes(49)) == 200 and boxes(50) == []
+    assert len(boxes.of(0)) == len(boxes.of(49)) == 200 and boxes.of(50) == []

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.inputs.clip_boxes import read_clip_boxes
+from unihpe.inputs.clip_boxes import FrameBoxes, read_clip_boxes
 from unihpe.inputs.media import Shown
 from unihpe.people.find import Found
 from unihpe.people.follow import follow, follow_boxes
@@ -183,6 +183,6 @@ def test_given_boxes_name_people_or_tell_them_apart(monkeypatch, tmp_path):
     path = tmp_path / "boxes.txt"
     path.write_text("\n".join(",".join(map(str, (n + 1, *row))) for n, *row in rows))
     people = list(follow_boxes(world.frames(), read_clip_boxes(path, SIZE), torch.device("cpu")))
-    assert [one.number for one in people] == [(1, 7)] * 4
-    np.testing.assert_allclose(people[2].boxes, [[278, 100, 358, 260], [60, 100, 140, 260]])
-    assert len(next(follow_boxes(world.frames([0]), lambda frame: []))) == 0
+    assert [one.number for one in people] == [(7, 8)] * 4
+    np.testing.assert_allclose(people[2].boxes, [[60, 100, 140, 260], [278, 100, 358, 260]])
+    assert len(next(follow_boxes(world.frames([0]), FrameBoxes({})))) == 0

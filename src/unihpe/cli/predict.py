@@ -1,5 +1,6 @@
 """`unihpe predict`: pictures, videos and keypoints become 3D poses."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
@@ -78,7 +79,7 @@ def predict(
         predictor, skipped = load(checkpoint or own, device), list[str]()
         if found.place is not None or not motions:
             skipped += pictures_to_files(predictor, files, asked, samples, out, more)
-        skipped += clips.write(predictor, asked, motion)
+        skipped += clips.write(predictor, replace(asked, samples=samples or 0), motion)
     options.leave_skipped(skipped)
 
 

@@ -63,9 +63,12 @@ def poses_in(
         yield len(frames), _poses(predictor, clip, people, options, least) if people else None
 
 
-def made_steady(raw: Results, clip: Clip, motion: Motion) -> Results:
-    """The people of a clip as they were seen, numbered, chosen, without gaps and noise."""
-    chosen = chosen_people(without_brief(raw), motion.people)
+def made_steady(raw: Results, clip: Clip, motion: Motion, given: bool = False) -> Results:
+    """The people of a clip as they were seen, chosen, without gaps and noise.
+
+    `given` people keep their numbers, however brief; those who were found are counted from 1.
+    """
+    chosen = chosen_people(raw if given else without_brief(raw), motion.people)
     return steadied(filled(chosen, clip.every), motion.smooth, motion.bones)
 
 

@@ -1,7 +1,8 @@
 """People's boxes in the frames of a clip: a tracker's, COCO's annotations, or our own JSON."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,24 @@ class _Box(NamedTuple):
     corners: tuple[float, float, float, float]  # left, top, right, bottom, pixels
 
 
-FrameBoxes = Callable[[int], list[_Box]]  # those of a frame, by its number
+@dataclass(frozen=True)
+class FrameBoxes:
+    """The boxes of a clip."""
+
+    by_frame: Mapping[int, list[_Box]]
+    whole: tuple[int, int] | None = None  # width and height of frames that one person fills
+
+    def of(self, frame: int) -> list[_Box]:
+        """Those of a frame, by its number from 0."""
+        if self.whole is not None:
+            return [_Box(frame, 1, (0.0, 0.0, float(self.whole[0]), float(self.whole[1])))]
+        return self.by_frame.get(frame, [])
+
+    @property
+    def highest(self) -> int:
+        """The highest number that somebody has; 0 where nobody has one."""
+        every = (box.number for boxes in self.by_frame.values() for box in boxes)
+        return max((number for number in every if number is not None), default=0)
 
 
 def read_clip_boxes(path: Path, size: tuple[int, int]) -> FrameBoxes:
@@ -42,7 +60,7 @@ def read_clip_boxes(path: Path, size: tuple[int, int]) -> FrameBoxes:
         InputError: for a file that is none of these, or boxes that are none.
     """
     if str(path) == WHOLE:
-        return lambda frame: [_Box(frame, 1, (0.0, 0.0, float(size[0]), float(size[1])))]
+        return FrameBoxes({}, size)
     with input_errors(f"{path}: no boxes of a clip as we know them", REMEDY):
         of_mot = path.suffix.lower() in (".txt", ".csv")
         rows = [*(_from_mot(path, size) if of_mot else _from_json(path, size))]
@@ -52,7 +70,7 @@ def read_clip_boxes(path: Path, size: tuple[int, int]) -> FrameBoxes:
         if not (np.isfinite(box.corners).all() and right > left and bottom > top):
             raise InputError(f"{path}: frame {box.frame} has a box without a size")
         boxes.setdefault(box.frame, []).append(box)
-    return lambda frame: boxes.get(frame, [])
+    return FrameBoxes(boxes)
 
 
 def _from_mot(path: Path, size: tuple[int, int]) -> Iterator[_Box]:

@@ -58,10 +58,10 @@ def follow_boxes(
 ) -> Iterator[People]:
     """The people in given boxes of each frame; where nobody says who is in which, they are told
     from one frame to the next."""
-    crowd, chosen = Crowd(), torch.device(device)
+    crowd, chosen = Crowd(count=boxes.highest), torch.device(device)
     for shown in frames:
         own = [
-            box for box in boxes(shown.index) if _is_inside(np.array(box.corners), shown.picture)
+            box for box in boxes.of(shown.index) if _is_inside(np.array(box.corners), shown.picture)
         ]
         corners = np.array([box.corners for box in own], np.float64).reshape(-1, 4)
         points, scores = keypoints_in_each([shown.picture] * len(own), corners, chosen)

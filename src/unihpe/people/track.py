@@ -168,8 +168,8 @@ def told_apart(
 class Crowd:
     """Everybody in a clip, up to the newest frame."""
 
-    tracks: dict[int, Track] = field(default_factory=dict)  # by number, the first is 1
-    _count: int = 0
+    tracks: dict[int, Track] = field(default_factory=dict)  # by number, from 1
+    count: int = 0  # of those who have had a number
 
     def sought(self, time: float) -> list[Track]:
         """Who is looked for at a time, where they are expected."""
@@ -205,9 +205,9 @@ class Crowd:
                 self.tracks[track.number] = track.seen(strangers[n])
         for n, own in enumerate(strangers):
             if n not in taken:
-                self._count += 1
-                self.tracks[self._count] = Track(self._count, own, np.zeros(2), own.colours)
-                known[self._count] = own
+                self.count += 1
+                self.tracks[self.count] = Track(self.count, own, np.zeros(2), own.colours)
+                known[self.count] = own
         return known
 
     def _likely(self, lost: Sequence[int], found: Sequence[Sight]) -> list[tuple[Track, int]]:

@@ -58,8 +58,8 @@ def predict_clip(
     if raw is not None:
         raw = replace(raw, partial=stopped is not None)
         try:
-            raw = made_steady(raw, clip, motion)
+            raw = made_steady(raw, clip, motion, boxes is not None)
         except InputError as error:  # hours of work are worth more than a wrong number
             notes.append(f"{error}; everybody is kept")
-            raw = made_steady(raw, clip, replace(motion, people="all"))
+            raw = made_steady(raw, clip, replace(motion, people="all"), boxes is not None)
     return _Filmed(raw, frames, notes, stopped)
