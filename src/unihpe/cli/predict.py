@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 UNITS = "pixels, shares, centred or screen"  # `inputs.detections.Units`: here, torch comes later
 UNSURE = "Joints below are missing; default 0.2."
 FORMATS = "More files, see docs/formats.md: csv, trc, bvh, c3d, glb, … or all."
+DRAWN = "Default 20; 0 for clips, and above 8 people."
+PRIVATE = "Addresses in private networks, too."
 SOURCES = "Pictures, videos, folders of them, patterns, addresses, a webcam's number, or -."
 
 
@@ -35,7 +37,7 @@ def predict(
     focal: options.FocalLength = None,
     centre: options.Centre = None,
     camera: options.CameraFile = None,
-    samples: Annotated[int | None, Option(min=0, help="Default 20; 0 above 8 people.")] = None,
+    samples: Annotated[int | None, Option(min=0, help=DRAWN)] = None,
     sampler: options.Sampler = "auto",
     steps: options.Steps = 0,
     flip: options.Flip = False,
@@ -49,7 +51,7 @@ def predict(
     smooth: Annotated[str, Option(help="Of a clip: savgol, one-euro or off.")] = "savgol",
     bones: Annotated[bool, Option(help="Of a clip: of one length for each person.")] = True,
     film: Annotated[bool, Option(help="Of a clip: write the film.")] = True,
-    allow_private: Annotated[bool, Option(help="Addresses in private networks, too.")] = False,
+    allow_private: Annotated[bool, Option("--allow-private", help=PRIVATE)] = False,
 ) -> None:
     """Estimate 3D poses from pictures, from videos, from 2D keypoints, or from both.
 
