@@ -102,3 +102,13 @@ def test_addresses_are_fetched(find, monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "fetch", fetch)
     assert [path.name for path in find("https://example.com/clip").clips] == ["clip.mp4"]
     assert asked == [("https://example.com/clip", False)]
+
+
+def test_files_of_one_name_at_two_addresses_are_both_there(find, monkeypatch):
+    def fetch(address, folder, private):
+        return write_clip(folder / "clip.mp4", numbered(1 + len(address) % 2))
+
+    monkeypatch.setattr(sources, "fetch", fetch)
+    one, other = find("http://one.de/clip.mp4", "http://two.com/clip.mp4").clips
+    assert one.name == other.name == "clip.mp4" and one.read_bytes() != other.read_bytes()
+    assert len(find("http://one.de/clip.mp4", "http://one.de/clip.mp4").clips) == 1

@@ -90,6 +90,38 @@ def test_files_come_whole_under_their_names(here, public, tmp_path):
     assert fetch(f"{public}/to-public", tmp_path).read_bytes() == CONTENT
 
 
+def test_addresses_as_people_write_them(public, tmp_path):
+    path = fetch(f"{public}/ü b/c d.jpg?e=ß g#h", tmp_path)
+    assert path == tmp_path / "c d.jpg" and path.read_bytes() == CONTENT
+    assert fetching._plain("http://bücher.example:80/%20ü?a=%C3%BC") == (
+        "http://xn--bcher-kva.example:80/%20%C3%BC?a=%C3%BC"
+    )
+
+
+def test_hosts_with_several_numbers(public, tmp_path, monkeypatch):
+    """One may not be reached from here; none may be private."""
+    real, reached, private = socket.getaddrinfo, socket.create_connection, []
+
+    def getaddrinfo(host, *given, **named):
+        known = real(host, *given, **named)
+        if host != "public.example":
+            return known
+        family = (socket.AF_INET6, socket.SOCK_STREAM, 6, "")
+        return [*known, *[(*family, (number, 80)) for number in ("2606:2800::1", *private)]]
+
+    def create_connection(place, *given, **named):
+        if ":" in place[0]:
+            raise OSError("Network is unreachable")
+        return reached(place, *given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    assert fetch(f"{public}/a.mp4", tmp_path).read_bytes() == CONTENT
+    private.append("fd00::1")
+    with pytest.raises(InputError, match="private network"):
+        fetch(f"{public}/a.mp4", tmp_path)
+
+
 def test_private_hosts_are_refused_unless_allowed(here, tmp_path):
     port = here.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "0.0.0.0"):

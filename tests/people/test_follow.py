@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unihpe.body.skeleton import get_skeleton
-from unihpe.inputs.clip_boxes import FrameBoxes, read_clip_boxes
+from unihpe.inputs.clip_boxes import FrameBoxes, _Box, read_clip_boxes
 from unihpe.inputs.media import Shown
 from unihpe.people.find import Found
 from unihpe.people.follow import follow, follow_boxes
@@ -186,3 +186,12 @@ def test_given_boxes_name_people_or_tell_them_apart(monkeypatch, tmp_path):
     assert [one.number for one in people] == [(7, 8)] * 4
     np.testing.assert_allclose(people[2].boxes, [[60, 100, 140, 260], [278, 100, 358, 260]])
     assert len(next(follow_boxes(world.frames([0]), FrameBoxes({})))) == 0
+
+
+def test_who_comes_long_after_in_boxes_without_numbers_is_somebody_new(monkeypatch):
+    world = World([*still(100, 3), *[None] * 96, *still(500, 3)])
+    monkeypatch.setattr(import_module("unihpe.people.follow"), "keypoints_in_each", world.look)
+    lefts = {0: 60, 1: 60, 2: 60, 99: 460, 100: 460, 101: 460}
+    boxes = {n: [_Box(n, None, (x, 100, x + 80, 260))] for n, x in lefts.items()}
+    people = [one.number for one in follow_boxes(world.frames(), FrameBoxes(boxes))]
+    assert people == [(1,)] * 3 + [()] * 96 + [(2,)] * 3

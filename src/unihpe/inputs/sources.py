@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os.path import commonpath
 from pathlib import Path
+from tempfile import mkdtemp
 
 from unihpe.errors import InputError
 from unihpe.inputs.media import is_clip
@@ -40,7 +41,7 @@ def find_sources(named: Sequence[str], fetched: Path, private: bool = False) -> 
     if cameras:
         files = find_sources([name for name in named if name not in cameras], fetched, private)
         return replace(files, cameras=tuple(dict.fromkeys(map(int, cameras))))
-    paths = [path for name in named for path in _paths_of(name, fetched, private)]
+    paths = [path for name in dict.fromkeys(named) for path in _paths_of(name, fetched, private)]
     if len(paths) == 1 and not (_shows_motion(paths[0], fetched) or _clips_in(paths[0])):
         return _Sources(paths[0])  # whatever is wrong with it is said by who reads it
     clips, pictures = list[Path](), list[Path]()
@@ -64,7 +65,8 @@ def _paths_of(name: str, fetched: Path, private: bool) -> list[Path]:
     if name == "-":
         return [_saved_input(fetched / "stdin")]
     if is_address(name):
-        return [fetch(name, fetched, private)]
+        own = Path(mkdtemp(dir=fetched))  # two may end in the same name
+        return [fetch(name, own, private)]
     if not glob.has_magic(name) or Path(name).exists():
         return [Path(name)]
     found = in_order(Path(path) for path in glob.glob(name, recursive=True))
@@ -88,7 +90,7 @@ def _saved_input(path: Path) -> Path:
 
 def _shows_motion(path: Path, fetched: Path) -> bool:
     """Whether a file is a clip: by its name, or if it was fetched, by what it holds."""
-    return not is_picture(path) if path.parent == fetched else is_clip(path)
+    return not is_picture(path) if path.is_relative_to(fetched) else is_clip(path)
 
 
 def _clips_in(path: Path) -> list[Path]:

@@ -1,14 +1,16 @@
 """Files from addresses that people name: http and https, not from private networks, not endless."""
 
+import contextlib
 import ipaddress
 import re
 import socket
+import string
 import time
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -53,7 +55,8 @@ def fetch(
     """
     try:
         path = folder / _name_of(address)
-        with _opener(private).open(Request(address, headers=AGENT), timeout=SILENCE) as answer:
+        request = Request(_plain(address), headers=AGENT)
+        with _opener(private).open(request, timeout=SILENCE) as answer:
             _save(answer, path, largest, longest)
     except InputError as error:
         raise InputError(f"{address}: {error}") from error
@@ -63,6 +66,14 @@ def fetch(
         reason = one_line(getattr(error, "reason", None) or error, 160)
         raise InputError(f"{address}: {reason}; check it in a browser") from error
     return path
+
+
+def _plain(address: str) -> str:
+    """An address in ASCII, as browsers ask for one with spaces or letters such as ü."""
+    parts = urlsplit(address)
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    path, query = (quote(part, safe=string.punctuation) for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, host, path, query, ""))
 
 
 def _name_of(address: str) -> str:
@@ -101,12 +112,17 @@ def _opener(private: bool) -> OpenerDirector:
 def _connect(
     place: tuple[str, int], timeout: float | None = None, source: Any = None
 ) -> socket.socket:
-    """A connection to a public host; the number that was checked is the one that is asked."""
+    """A connection to a public host; the numbers that were checked are those that are asked."""
     host, port = place
-    for *_, number in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        if not ipaddress.ip_address(str(number[0]).partition("%")[0]).is_global:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    *others, last = dict.fromkeys(str(number[0]) for *_, number in found)
+    for number in (*others, last):
+        if not ipaddress.ip_address(number.partition("%")[0]).is_global:
             raise InputError(f"{host} lies in a private network; --allow-private permits it")
-    return socket.create_connection((str(number[0]), port), timeout, source)
+    for number in others:  # such as IPv6, which the way there may lack
+        with contextlib.suppress(OSError):
+            return socket.create_connection((number, port), timeout, source)
+    return socket.create_connection((last, port), timeout, source)
 
 
 class _HttpConnection(HTTPConnection):

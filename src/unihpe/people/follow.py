@@ -60,6 +60,7 @@ def follow_boxes(
     from one frame to the next."""
     crowd, chosen = Crowd(count=boxes.highest), torch.device(device)
     for shown in frames:
+        crowd.forget(shown.time)
         own = [
             box for box in boxes.of(shown.index) if _is_inside(np.array(box.corners), shown.picture)
         ]

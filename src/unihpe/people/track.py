@@ -182,10 +182,14 @@ class Crowd:
             own = kept.get(track.number)
             new = replace(track, hidden=True) if own is None else track.seen(own)
             self.tracks[track.number] = new
+        self.forget(time)
+        return kept
+
+    def forget(self, time: float) -> None:
+        """Drop those who were seen last so long ago that they would be somebody new."""
         over = [n for n, one in self.tracks.items() if time - one.last.time > FORGOTTEN]
         for number in over:
             del self.tracks[number]
-        return kept
 
     def meet(self, found: Sequence[Sight], present: Mapping[int, Sight]) -> dict[int, Sight]:
         """Numbers for those whom a finder found, but for those who are `present` already: of
