@@ -104,6 +104,22 @@ def test_one_person_seen_twice_is_one():
     assert crowd.tracks[1].hidden and not crowd.tracks[2].hidden
 
 
+def test_a_finder_that_sees_somebody_better_does_not_make_them_two():
+    """Whatever the joints are: Thunder may have guessed them in a box that was not good."""
+    crowd = Crowd()
+    crowd.meet([sight(0, 0.0)], {})
+    poor = Sight(
+        0.2, sight(4).box, BODY[::-1] + np.array([4, 200.0]), np.full(17, 0.3), sight(4).colours
+    )
+    seen = crowd.see(0.2, {1: poor})
+    better = sight(2, 0.2)
+    assert crowd.meet([better], seen) == {1: better} and crowd.tracks[1].last is better
+    worse = sight(2, 0.2, scores=np.full(17, 0.25))
+    assert crowd.meet([worse], {1: better}) == {} and list(crowd.tracks) == [1]
+    aside = sight(50, 0.2)
+    assert crowd.meet([aside], {1: better}) == {2: aside}
+
+
 def test_the_hidden_slow_down_and_are_given_up():
     crowd = Crowd()
     crowd.meet([sight(0, 0.0)], {})

@@ -24,6 +24,7 @@ FORGOTTEN = 3.0  # and for which they keep their number, if they come back near 
 SLOWING = 0.5  # seconds in which a hidden person's speed halves
 SAME = 0.1  # of a box's size: joints so near are the same
 SHARE = 0.6  # of the joints seen in both, at the same place: one person seen twice
+OVERLAP = 0.5  # intersection over union of boxes that are one person's, as a finder has it
 CLOSE = 0.5  # of a box's size: middles of the same person lie nearer
 NEAR = 0.6  # of a box's size, more with time: who comes back lies so near to where they could be
 GROWTH = 0.8  # by which that grows in a second
@@ -63,6 +64,11 @@ class Sight:
     def size(self) -> float:
         """The box's longer side."""
         return float((self.box[2:] - self.box[:2]).max())
+
+    @property
+    def sure(self) -> float:
+        """Root mean square of the joints' scores."""
+        return float(np.sqrt((self.scores * self.scores).mean()))
 
 
 def box_round(points: Floats, scores: Floats) -> Floats | None:
@@ -136,6 +142,15 @@ def _apart(some: Sequence[Sight], others: Sequence[Sight]) -> Floats:
     return np.asarray(np.linalg.norm(a - b[:, 0], axis=-1) / sizes[:, None])
 
 
+def _overlap(some: Sequence[Sight], others: Sequence[Sight]) -> Floats:
+    """The intersection of each of A boxes with each of B, over their union, (A, B)."""
+    a, b = (np.array([one.box for one in part]).reshape(-1, 4) for part in (some, others))
+    low, high = np.maximum(a[:, None, :2], b[:, :2]), np.minimum(a[:, None, 2:], b[:, 2:])
+    both = (high - low).clip(0).prod(-1)
+    areas = [(box[:, 2:] - box[:, :2]).prod(-1) for box in (a, b)]
+    return np.asarray(both / (areas[0][:, None] + areas[1] - both))
+
+
 def _same_person(one: Sight, other: Sight) -> bool:
     """Whether two sights in one frame are of one person: most joints lie at the same places."""
     seen = (one.scores > SEEN) & (other.scores > SEEN)
@@ -192,15 +207,18 @@ class Crowd:
             del self.tracks[number]
 
     def meet(self, found: Sequence[Sight], present: Mapping[int, Sight]) -> dict[int, Sight]:
-        """Numbers for those whom a finder found, but for those who are `present` already: of
-        somebody who was hidden and may have come back, else new ones."""
-        others = list(present.values())
-        strangers = [
-            one
-            for one, row in zip(found, _apart(found, others) < CLOSE, strict=True)
-            if not any(_same_person(one, others[n]) for n in np.flatnonzero(row))
-        ]
-        known: dict[int, Sight] = {}
+        """Numbers for those whom a finder found: of somebody who is `present`, if it sees them
+        better, of somebody who was hidden and may have come back, or new ones."""
+        known, strangers = dict[int, Sight](), list[Sight]()
+        numbers, others = list(present), list(present.values())
+        for one, row in zip(found, _overlap(found, others), strict=True):
+            best = int(row.argmax()) if len(row) else 0
+            if len(row) and (row[best] > OVERLAP or _same_person(one, others[best])):
+                if one.sure > others[best].sure:  # the finder sees them better
+                    known[numbers[best]] = one
+                    self.tracks[numbers[best]] = self.tracks[numbers[best]].seen(one)
+            else:
+                strangers.append(one)
         taken: set[int] = set()
         for track, n in self._likely([n for n in self.tracks if n not in present], strangers):
             if n not in taken and track.number not in known:
