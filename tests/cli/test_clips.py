@@ -197,7 +197,7 @@ def test_nobody_in_a_clip(unihpe, tmp_path):
     empty = (np.full((120, 160, 3), 90, np.uint8) for _ in range(3))
     path = write_clip(tmp_path / "empty.mp4", empty)
     code, text, error = unihpe("predict", path, "-o", tmp_path / "out")
-    assert (code, error) == (0, "") and "Nobody found in 3 frames of empty.mp4." in text
+    assert (code, text) == (1, "") and "left out: empty.mp4: nobody found in its 3 frames" in error
     assert [*(tmp_path / "out").iterdir()] == []
 
 

@@ -41,7 +41,7 @@ def test_coco_is_what_pycocotools_loads(tmp_path):
             np.testing.assert_allclose(joints[joint][:2], results.keypoints[n, k], atol=0.01)
             assert joints[joint][2] == pytest.approx(float(results.confidence[n, k]), abs=1e-4)
         assert joints["left_eye"].tolist() == [0, 0, 0]
-        assert 0.3 < row["score"] < 0.9
+        assert 0.3 < row["score"] < 0.9 and row["track_id"] == int(results.person[n])
         left, top, right, bottom = results.boxes[n].tolist()
         assert row["bbox"] == pytest.approx([left, top, right - left, bottom - top], abs=0.01)
 

@@ -98,6 +98,20 @@ def test_short_gaps_are_filled_and_marked():
     assert (own.confidence[n] == 0).all() and own.keypoints[n].isfinite().all()
 
 
+def test_filled_frames_have_the_time_that_others_have_there():
+    gaps = [(1, 7), (1, 8), (2, 8)]
+    results = clips.clip(people=2, frames=30, missing=gaps)
+    late = torch.where(results.frame == 7, 0.02, 0.0).double()
+    results = filled(replace(results, time=results.time + late))
+    own, frames = results.people["1"], results.people["1"].frame.tolist()
+    n = frames.index(7)
+    seconds = 7 / clips.RATE + 0.02
+    assert own.filled[n] and float(own.time[n]) == pytest.approx(seconds)
+    share = (seconds * clips.RATE - 6) / 3
+    torch.testing.assert_close(own.pose[n], own.pose[n - 1].lerp(own.pose[n + 2], share))
+    assert float(own.time[n + 1]) == pytest.approx(8 / clips.RATE)
+
+
 def test_long_gaps_and_ends_stay_empty():
     missing = [(1, n) for n in [0, 1, *range(10, 24), 29]]
     results = clips.clip(people=1, frames=30, missing=missing)

@@ -193,7 +193,7 @@ def test_what_is_no_clip_says_so(tmp_path, make, name, message):
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ({"start": 9}, r"no frame from 9 s to inf s; it lasts 0.17 s"),
+        ({"start": 9}, r"no frame from 9 s on; it lasts 0.17 s"),
         ({"start": 2, "end": 1}, "0 ≤ start < end"),
         ({"start": -1}, "0 ≤ start < end"),
         ({"start": float("nan")}, "0 ≤ start < end"),

@@ -60,6 +60,8 @@ def test_what_it_shows_is_given_and_recorded(tmp_path):
     np.testing.assert_allclose(
         [one.time for one in recorded], [one.time - shown[0].time for one in shown], atol=0.02
     )
+    with pytest.raises(InputError, match="camera.mkv would be lost: move it"):
+        open_camera(0, tmp_path / "a" / "camera.mkv")
 
 
 def test_it_ends_in_time_and_takes_every_nth(tmp_path, monkeypatch):

@@ -30,6 +30,17 @@ def test_savitzky_golay_keeps_polynomials_at_uneven_times():
     assert np.std(savgol(shaky, times, 0.5, 3) - curve) < 0.7 * np.std(shaky - curve)
 
 
+def test_rare_samples_are_not_smoothed_over_more_than_the_window():
+    """A phone in the dark: 30 frames a second, then 6."""
+    times = np.concatenate([np.arange(60) / 30, 2 + np.arange(20) / 6])
+    values = noise(8, (80, 2))
+    smooth = savgol(values, times, 0.4, 3)
+    for n in (30, 70):
+        near = slice(n - 6, n + 7) if n == 30 else slice(n - 2, n + 3)
+        fits = [np.polyfit(times[near] - times[n], one, 3)[-1] for one in values[near].T]
+        np.testing.assert_allclose(smooth[n], fits, atol=1e-8)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7])
 def test_short_motions(count):
     values = noise(3, (count, 17, 3))

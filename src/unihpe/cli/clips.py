@@ -52,7 +52,7 @@ class ClipsOut:
             _require_another_place(bases[0], open_clip(self.paths[0], *self.part), self.film)
 
     def write(self, predictor: "Predictor", asked: "Options", motion: "Motion") -> list[str]:
-        """Write the files of each clip, and say so; of several, those left out, in words."""
+        """Write the files of each clip, and say so; those left out, in words."""
         from unihpe.inputs.media import open_clip
 
         skipped: list[str] = []
@@ -60,7 +60,8 @@ class ClipsOut:
             self._film(predictor, number, asked, motion)
         for path, base in zip(self.paths, self._bases(), strict=True):
             try:
-                self._predict(predictor, open_clip(path, *self.part), asked, motion, base)
+                clip = open_clip(path, *self.part)
+                skipped += self._predict(predictor, clip, asked, motion, base)
             except InputError as error:
                 if len(self.paths) == 1:
                     raise
@@ -105,9 +106,9 @@ class ClipsOut:
         asked: "Options",
         motion: "Motion",
         base: Path,
-    ) -> None:
+    ) -> list[str]:
         """Write `<base>.json` and so on; where the run is stopped, `<base>.partial.json` of what
-        is done, and then go on with what stopped it."""
+        is done, and then go on with what stopped it. In words, that nobody was in the clip."""
         from unihpe.inputs.clip_boxes import read_clip_boxes
         from unihpe.runs.clip import predict_clip
         from unihpe.runs.parts import Parts
@@ -115,6 +116,7 @@ class ClipsOut:
         _require_another_place(base, clip, self.film)
         folder, name = _named(base, ".parts"), printable(clip.name)
         boxes = None if self.boxes is None else read_clip_boxes(self.boxes, clip.size)
+        nobody: list[str] = []
         _save_what_is_left(folder, base, clip, motion)
         with Parts.begin(folder) as parts:
             with counted(name, clip.count) as progress:
@@ -123,7 +125,7 @@ class ClipsOut:
                 console.print(f"Note: {printable(note)}.")
             frames, results = number_of(filmed.frames, "frame", "frames"), filmed.results
             if results is None:
-                console.print(f"Nobody found in {frames} of {name}.")
+                nobody.append(f"{clip.name}: nobody found in its {frames}")
             else:
                 people = number_of(len(results.people), "person", "people")
                 so_far = "the first " if filmed.stopped else ""
@@ -134,6 +136,7 @@ class ClipsOut:
             self._draw(results, clip, base)
         if filmed.stopped is not None:
             raise filmed.stopped
+        return nobody
 
     def _write(self, results: "Results", base: Path) -> None:
         """Write the tables and motion files."""

@@ -58,8 +58,14 @@ def _entry(results: Results, n: int, image_id: int) -> dict[str, Any]:
         left, top, right, bottom = results.boxes[n].tolist()
         entry["bbox"] = [round(value, 2) for value in (left, top, right - left, bottom - top)]
     if results.is_clip:
-        entry["track_id"] = results.person[n]
+        entry["track_id"] = track_of(results, n)
     return entry
+
+
+def track_of(results: Results, n: int) -> int | str:
+    """Who one row of a clip is: a number, where it is one."""
+    name = results.person[n]
+    return int(name) if name.isdecimal() else name
 
 
 def keypoints_of(results: Results, n: int) -> tuple[list[list[float]], list[float]]:

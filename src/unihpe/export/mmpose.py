@@ -9,7 +9,7 @@ import numpy as np
 
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
-from unihpe.export.coco import keypoints_of
+from unihpe.export.coco import keypoints_of, track_of
 from unihpe.export.results import Results
 from unihpe.io.files import write_text
 
@@ -46,8 +46,7 @@ def _instance(results: Results, n: int) -> dict[str, Any]:
     if results.boxes is not None and bool(results.boxes[n].isfinite().all()):
         made["bbox"] = [np.round(results.boxes[n].double().numpy(), 2).tolist()]
     if results.is_clip:
-        name = results.person[n]
-        made["track_id"] = int(name) if name.isdecimal() else name
+        made["track_id"] = track_of(results, n)
     return made
 
 

@@ -4,7 +4,7 @@ All people are in the axes of the one camera: depth follows a person's size, so 
 stands steadily in space, too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -81,13 +81,13 @@ def filled(results: Results, every: int = 1) -> Results:
     `every` is the step from one frame to the next.
     """
     assert results.frame is not None and results.time is not None
-    parts = [results]
+    parts, clock = [results], dict(zip(results.frame.tolist(), results.time.tolist(), strict=True))
     for own in _persons(results).values():
         frames, times = results.frame[own].tolist(), results.time[own].tolist()
         for n, (a, b) in enumerate(pairwise(frames)):
             if b - a > every and times[n + 1] - times[n] <= GAP:
                 missing = torch.arange(a + every, b, every)
-                parts.append(_between(results, own[n], own[n + 1], missing))
+                parts.append(_between(results, own[n], own[n + 1], missing, clock))
     if len(parts) == 1:
         return results
     whole = Results.join(parts)
@@ -101,11 +101,18 @@ def _as_number(person: str) -> tuple[int, str]:
     return (int(person), "") if person.isdigit() else (0, person)
 
 
-def _between(results: Results, before: int, after: int, frames: Tensor) -> Results:
-    """Rows for frames between two rows of one person."""
-    assert results.frame is not None
-    first, last = float(results.frame[before]), float(results.frame[after])
-    share = (frames.double() - first) / (last - first)
+def _between(
+    results: Results, before: int, after: int, frames: Tensor, clock: Mapping[int, float]
+) -> Results:
+    """Rows for frames between two rows of one person.
+
+    `clock` has the times of the frames in which somebody is; others are taken for even.
+    """
+    assert results.frame is not None and results.time is not None
+    numbers, times = (column[[before, after]].tolist() for column in (results.frame, results.time))
+    times_of = [clock.get(n, np.interp(n, numbers, times)) for n in frames.tolist()]
+    time = torch.tensor(times_of, dtype=torch.float64)
+    share: Tensor = (time - times[0]) / (times[1] - times[0])
     made = results.rows([before] * len(frames))
 
     def mixed(column: Tensor) -> Tensor:
@@ -116,12 +123,12 @@ def _between(results: Results, before: int, after: int, frames: Tensor) -> Resul
     smooth: dict[str, Any] = {
         name: mixed(column)
         for name, column in columns.items()
-        if column is not None and column.is_floating_point()
+        if column is not None and column.is_floating_point() and name != "time"
     }
     smooth["confidence"] = torch.zeros_like(made.confidence)
     paths = {way: mixed(pose) for way, pose in results.paths.items()}
     seen = torch.ones(len(frames), dtype=torch.bool)
-    return replace(made, **smooth, frame=frames, filled=seen, paths=paths)
+    return replace(made, **smooth, frame=frames, time=time, filled=seen, paths=paths)
 
 
 def steadied(results: Results, smooth: str = "savgol", bones: bool = True) -> Results:

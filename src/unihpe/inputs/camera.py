@@ -71,8 +71,11 @@ def _recording(camera: _Camera) -> Iterator[Callable[[Picture, float], None]]:
 def open_camera(number: int, recording: Path, end: float | None = None, every: int = 1) -> _Camera:
     """A webcam by its number, 0 for the first, recorded to a file, for `end` seconds.
 
-    InputError for a camera that is not there or shows nothing, or a file that cannot be written.
+    InputError for a camera that is not there or shows nothing, or a file that cannot be written or
+    holds something already.
     """
+    if recording.exists() and recording.stat().st_size:
+        raise InputError(f"{recording} would be lost: move it, or choose another folder with -o")
     capture = _opened(number)
     try:
         height, width = next(_pictures(capture)).shape[:2]

@@ -112,7 +112,8 @@ def open_clip(
     shown = next(clip.frames(), None)
     if shown is None and begin > 0:
         lasts = f"it lasts {seconds:.2f} s" if seconds else "it is shorter"
-        raise InputError(f"{name}: no frame from {begin:g} s to {stop:g} s; {lasts}")
+        until = "on" if isinf(stop) else f"to {stop:g} s"
+        raise InputError(f"{name}: no frame from {begin:g} s {until}; {lasts}")
     if shown is None:
         raise InputError(f"{name}: a video without a frame that can be read; copy it again")
     height, width = shown.picture.shape[:2]

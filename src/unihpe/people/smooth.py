@@ -35,22 +35,35 @@ def savgol(values: Floats, times: Floats, window: float = WINDOW, order: int = O
         values: (T, ...).
         times: (T,), seconds, growing.
         window: seconds: as many samples are taken as it holds at the middle rate, an odd number,
-            and at least one more than `order` has coefficients, as far as there are any.
+            and at least one more than `order` has coefficients, as far as there are any; where
+            samples are rarer than that, those beyond the window do not count.
         order: of the polynomial.
     """
     count = len(times)
     if count < 3:
         return values.copy()
     step = float(np.median(np.diff(times)))
-    width = min(max(2 * int(window / step / 2 + 1e-6) + 1, order + 2), count)
-    first = np.clip(np.arange(count) - width // 2, 0, count - width)
-    around = first[:, None] + np.arange(width)  # (T, W)
+    least = min(order + 2, count)
+    width = min(max(2 * int(window / step / 2 + 1e-6) + 1, least), count)
+    around = _run_round(count, width)[:, None] + np.arange(width)  # (T, W)
+    nearest = _run_round(count, least)[:, None]
+    begin = np.clip(times - window / 2, times[0], max(times[0], times[-1] - window))[:, None]
+    middle = begin + window / 2
+    counts = (np.abs(times[around] - middle) <= (window + step) / 2) | (
+        (around >= nearest) & (around < nearest + least)
+    )
     far = (times[around] - times[:, None]) / (step * width)  # of order 1
     powers = far[..., None] ** np.arange(min(order, width - 1) + 1)  # (T, W, K)
+    powers *= counts[..., None]
     weights = np.linalg.pinv(powers)[:, 0]  # of the samples, for the polynomial's value at 0
     flat = values.reshape(count, -1)
     smooth = np.einsum("tw,twc->tc", weights, flat[around])
     return np.asarray(smooth.reshape(values.shape))
+
+
+def _run_round(count: int, width: int) -> NDArray[np.int64]:
+    """Where the run of so many samples begins that lies round each of `count`, (T,)."""
+    return np.clip(np.arange(count) - width // 2, 0, count - width)
 
 
 def one_euro(
