@@ -43,6 +43,17 @@ def test_smoothing_takes_noise_and_leaves_motion(smooth):
     assert f"smoothed ({smooth}); bones of one length" in steady.estimate
 
 
+def test_hypotheses_stay_about_the_pose():
+    results = clips.clip(people=1, frames=30, missing=[(1, 7), (1, 8)])
+    apart = torch.randn(5, len(results), len(SKELETON), 3)
+    whole = filled(replace(results, samples=results.pose + apart))
+    steady = steadied(whole)
+    kept = [n for n in range(len(whole)) if not whole.filled[n]]
+    torch.testing.assert_close((steady.samples - steady.pose)[:, kept], apart, rtol=0, atol=1e-3)
+    made = (steady.samples - steady.pose)[:, [7, 8]]
+    torch.testing.assert_close(made, apart[:, [6, 6]], rtol=0, atol=1e-3)
+
+
 def test_what_is_off_is_off():
     results = shaky(clips.clip(frames=20))
     same = steadied(results, "off", bones=False)

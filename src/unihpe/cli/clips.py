@@ -117,7 +117,7 @@ class ClipsOut:
         folder, name = _named(base, ".parts"), printable(clip.name)
         boxes = None if self.boxes is None else read_clip_boxes(self.boxes, clip.size)
         nobody: list[str] = []
-        _save_what_is_left(folder, base, clip, motion)
+        _save_what_is_left(folder, base, clip, motion, boxes is not None)
         with Parts.begin(folder) as parts:
             with counted(name, clip.count) as progress:
                 filmed = predict_clip(predictor, clip, asked, motion, parts, progress, boxes)
@@ -174,15 +174,18 @@ def _require_another_place(base: Path, clip: "Clip", film: bool) -> None:
         raise InputError(f"the film would replace {path}: choose another folder with -o")
 
 
-def _save_what_is_left(folder: Path, base: Path, clip: "Clip", motion: "Motion") -> None:
-    """Write what an earlier run, which was killed, has left."""
+def _save_what_is_left(
+    folder: Path, base: Path, clip: "Clip", motion: "Motion", given: bool
+) -> None:
+    """Write what an earlier run, which was killed, has left; `given` people keep their numbers."""
     from unihpe.export import write
     from unihpe.inference.clips import made_steady
     from unihpe.runs.parts import left_in
 
     left = left_in(folder)
     if left is not None:
-        results = made_steady(replace(left, partial=True), clip, replace(motion, people="all"))
+        everybody = replace(motion, people="all")
+        results = made_steady(replace(left, partial=True), clip, everybody, given)
         files = write(results, _named(base, ".partial"), ALWAYS)
         console.print(f"Note: an earlier run did not end; what it had done is in {files[0]}.")
     shutil.rmtree(folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from unihpe.errors import InputError, listing
 from unihpe.export.results import BY_PERSON, Results
+from unihpe.io.large import empty
 from unihpe.people.smooth import (
     SMOOTHERS,
     Floats,
@@ -128,7 +129,8 @@ def _between(
     smooth["confidence"] = torch.zeros_like(made.confidence)
     paths = {way: mixed(pose) for way, pose in results.paths.items()}
     seen = torch.ones(len(frames), dtype=torch.bool)
-    return replace(made, **smooth, frame=frames, time=time, filled=seen, paths=paths)
+    pose = smooth.pop("pose")
+    return _with_pose(made, pose, **smooth, frame=frames, time=time, filled=seen, paths=paths)
 
 
 def steadied(results: Results, smooth: str = "savgol", bones: bool = True) -> Results:
@@ -158,7 +160,18 @@ def steadied(results: Results, smooth: str = "savgol", bones: bool = True) -> Re
     how = [f"smoothed ({smooth})"] * (smooth != "off") + ["bones of one length"] * bones
     pose_now, translation_now = moved
     estimate = "; ".join([results.estimate, *how])
-    return replace(results, pose=pose_now, translation=translation_now, estimate=estimate)
+    return _with_pose(results, pose_now, translation=translation_now, estimate=estimate)
+
+
+def _with_pose(results: Results, pose: Tensor, **others: Any) -> Results:
+    """Rows with other poses (N, J, 3) and `others` of their fields; hypotheses move, too."""
+    samples = results.samples
+    if samples is not None:
+        moved = empty(tuple(samples.shape))
+        for to, sample in zip(moved, samples, strict=True):
+            torch.add(sample, pose - results.pose, out=to)
+        samples = moved
+    return replace(results, pose=pose, samples=samples, **others)
 
 
 def _smoothed(pose: Floats, times: Floats, smoother: Smoother) -> Floats:
