@@ -58,6 +58,8 @@ def test_our_own_layout_and_the_whole_picture(tmp_path):
         ("a.txt", "", "no boxes as MOT has them"),
         ("a.txt", "a,b,c,d,e,f", "no boxes of a clip as we know them"),
         ("a.txt", "1,1,nan,0,5,5", "frame 0 has a box without a size"),
+        ("a.txt", "0,1,5,5,20,40\n1,1,5,5,20,40", "counts frames from 1, and here is one before"),
+        ("a.txt", "2,7,5,5,20,40\n2,7,9,5,20,40", "frame 1 has two boxes of person 7"),
         ("a.json", {**COCO, "images": [{"id": 5, "file_name": "x"}]}, "no number of a frame"),
     ],
 )

@@ -65,10 +65,16 @@ def read_clip_boxes(path: Path, size: tuple[int, int]) -> FrameBoxes:
         of_mot = path.suffix.lower() in (".txt", ".csv")
         rows = [*(_from_mot(path, size) if of_mot else _from_json(path, size))]
     boxes: dict[int, list[_Box]] = {}
+    named = set[tuple[int, int]]()
     for box in rows:
         left, top, right, bottom = box.corners
         if not (np.isfinite(box.corners).all() and right > left and bottom > top):
             raise InputError(f"{path}: frame {box.frame} has a box without a size")
+        if box.number is not None and (box.frame, box.number) in named:
+            twice = f"frame {box.frame} has two boxes of person {box.number}"
+            raise InputError(f"{path}: {twice}; give the boxes of one clip")
+        if box.number is not None:
+            named.add((box.frame, box.number))
         boxes.setdefault(box.frame, []).append(box)
     return FrameBoxes(boxes)
 
@@ -80,6 +86,8 @@ def _from_mot(path: Path, size: tuple[int, int]) -> Iterator[_Box]:
         raise InputError(f"{path}: no boxes as MOT has them: frame,id,left,top,width,height")
     numbers = [[float(cell) for cell in row if cell] for row in rows]
     table = np.array([row[:MOT_COLUMNS] for row in numbers], np.float64)
+    if table[:, 0].min() < 1:
+        raise InputError(f"{path}: MOT counts frames from 1, and here is one before; add 1 to all")
     _refuse_corners(table[:, 2:], size, path)
     for row, (frame, who, left, top, width, height) in zip(numbers, table.tolist(), strict=True):
         if len(row) == MOT_COLUMNS or row[MOT_COLUMNS] != 0:
