@@ -272,5 +272,7 @@ def test_clips_in_python():
         model.predict_clip(frames)
     with pytest.raises(InputError, match="uint8 RGB"):
         model.predict_clip([np.zeros((90, 120))], frame_rate=1)
+    with pytest.raises(InputError, match="is open already: give start, end, every and frame_rate"):
+        model.predict_clip(open_clip(frames, frame_rate=RATE), end=0.1)
     with pytest.raises(InputError, match="without a frame"):
         model.predict_clip([], frame_rate=1)

@@ -186,7 +186,7 @@ class Predictor:
 
         Args:
             clip: a video file's path or bytes, its frames as RGB (H, W, 3) uint8, or what
-                `unihpe.inputs.open_clip` opened.
+                `unihpe.inputs.open_clip` opened, whose `faults` say what could not be decoded.
             start, end: seconds; every: 2 for each second frame, and so on.
             frame_rate: frames a second, of frames that are handed in.
             people: "all", "largest", "first", or somebody's number.
@@ -198,11 +198,16 @@ class Predictor:
             Rows in the order of frames, with `frame`, `time`, `filled` and `boxes`.
 
         Raises:
-            InputError: for a clip that cannot be read, or in which nobody is found.
+            InputError: for a clip that cannot be read, or in which nobody is found, and for a part
+                of a clip that is open already.
         """
         from unihpe.inference.clips import Motion, made_steady, poses_in
 
-        opened = clip if isinstance(clip, Clip) else open_clip(clip, start, end, every, frame_rate)
+        part = (start, end, every, frame_rate)
+        if isinstance(clip, Clip) and part != (None, None, 1, None):
+            given = "start, end, every and frame_rate"
+            raise InputError(f"{clip.name} is open already: give {given} to open_clip")
+        opened = clip if isinstance(clip, Clip) else open_clip(clip, *part)
         motion, options = Motion(people, smooth, bones), replace(PLAIN, **changes)
         parts = [part for _, part in poses_in(self, opened, options) if part is not None]
         if not parts:
