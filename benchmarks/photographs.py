@@ -33,6 +33,7 @@ from unihpe.body.skeleton import get_skeleton, without_side
 from unihpe.datasets.packed import PackedPeople, PeopleSource
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.inputs.detections import MIN_CONFIDENCE
+from unihpe.inputs.keypoints import checked_keypoints, liftable_rows
 from unihpe.io.files import write_text
 from unihpe.people import people_in
 from unihpe.runs.evaluate import evaluate_checkpoint
@@ -122,7 +123,8 @@ def on_rendered(file: Path, checkpoint: str) -> dict[str, Any]:
     poses = {"picture model": pictures.predict_crops(frames).pose}
     seen = [thunder(packed[n]) for n in range(len(packed))]
     sizes, focals = frames.camera.size, frames.camera.focal[:, 0].tolist()
-    enough = [n for n, points in enumerate(seen) if (points[:, 2] > 0).sum() >= FEWEST_JOINTS]
+    people = checked_keypoints(torch.stack(seen), sizes, "coco17", None)
+    enough = liftable_rows(people, source.skeleton)[0]
     ways = {
         "Thunder, lifted": (lifter, seen, "coco17"),
         "Thunder, lifted by the picture model": (pictures, seen, "coco17"),
@@ -169,9 +171,9 @@ def main() -> None:
     rows = {name: own["visible"] for name, own in seen.items()}
     result = {
         **where(),
-        "photo_pck_0_1": rows["photographs"]["better of both"]["PCK@0.1"],
+        "photo_pck_0_1": rows["photographs"]["heat maps"]["PCK@0.1"],
         "photo_pck_0_1_embedding": rows["photographs"]["image → 2D"]["PCK@0.1"],
-        "lspet_pck_0_1": rows["sports"]["better of both"]["PCK@0.1"],
+        "lspet_pck_0_1": rows["sports"]["heat maps"]["PCK@0.1"],
         "picture model": seen,
         "reliability": {
             "photographs": reliability(model, photos),

@@ -54,7 +54,7 @@ OUT_OF_SIGHT = {"0": 0, "1 to 3": 3, "4 to 6": 6, "7 or more": 17}
 PAIRS = {"cosine_image_2d": "image–2d", "cosine_image_3d": "image–3d", "cosine_2d_3d": "2d–3d"}
 
 
-FLAT = ("image_to_2d", "heat_maps", "better_of_both")  # 2D of pictures, as reports name it
+FLAT = ("image_to_2d", "heat_maps")  # 2D of pictures, as reports name it
 KEYS = (
     *("alignment_ratio", "lifting_ratio", *PAIRS, "cosine_unmatched", "recall_at_1", "gallery"),
     *("image_mm", "image_over_lifting", "image_over_lifting_in_sight"),
@@ -147,7 +147,7 @@ def on_photographs(checkpoint: Path, photos: Path) -> dict[str, Any]:
     report = evaluate_checkpoint(checkpoint, "coco", photos, flip=True)
     visible = report["visible"]
     return {
-        "photo_pck_0_1": visible["better of both"]["PCK@0.1"],
+        "photo_pck_0_1": visible["heat maps"]["PCK@0.1"],
         "photo_pck_0_1_embedding": visible["image → 2D"]["PCK@0.1"],
         "photo_pck_0_1_mean_pose": visible["mean pose"]["PCK@0.1"],
         "photographs": {"people": report["people"], "visible": visible, "marked": report["marked"]},

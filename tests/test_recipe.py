@@ -43,6 +43,7 @@ FINGERPRINTS = {
     "lifting-paper": "c7732269add86f9ecd9f7d8c6563a2e0a9adf79722b84b31cdceb4f9b3f77bc1",
     "paper-w32": "2628d6dba05e8d626c7cebd5de9a011eac40e055247d021fd771af5a5cfa4779",
     "paper-w48": "696a5b2b7481c642692d0b44ec36ac2864df4f5375adf4dc258427bf10961642",
+    "photographs": "ad0a7d642f8ec3903586e65655bd971c641b38ae3a255a3877055162ffbcee93",
     "pictures": "3e1ce3b45e8a6e420028ac889cb3a55f335a69aa1f18534ba3379b450dd4259c",
     "quick": "14d130744ddfc6fd787f598e4fd8db7d59af47200f885203f28efc855060bbd8",
 }
@@ -239,8 +240,8 @@ def test_the_shipped_checkpoint_was_trained_by_the_shipped_recipes():
     tensors, card = load_checkpoint(path)
     trained, shipped, before = (
         parse(Recipe, card.recipe, "card"),
-        load_recipe("pictures"),
-        load_recipe("lifting-mlp"),
+        load_recipe("photographs"),
+        load_recipe("lifting"),
     )
     scales = {"pose_scale": trained.pose_scale, "keypoint_scale": trained.keypoint_scale}
     assert trained.fingerprint() == shipped.model_copy(update=scales).fingerprint()
@@ -412,7 +413,7 @@ def test_alternating_keeps_shares_throughout():
         assert abs((order[:count] < 60).sum().item() - 0.6 * count) <= 1
 
 
-@pytest.mark.parametrize("name", ["pictures", "lifting-mlp"])
+@pytest.mark.parametrize("name", ["photographs", "lifting"])
 def test_the_shipped_checkpoint_may_be_trained_on(name):
     assert load_start(load_recipe(name), "shipped").card.samples > 1e6
 
@@ -421,9 +422,9 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
     ("changes", "message"),
     [
         (
-            ("image_encoder.shrink=1",),
-            "has model.image_encoder.shrink=2, the recipe 1: add --set"
-            " model.image_encoder.shrink=2$",
+            ("image_encoder.shrink=2",),
+            "has model.image_encoder.shrink=1, the recipe 2: add --set"
+            " model.image_encoder.shrink=1$",
         ),
         (
             ("decoder_3d.path=sub_vp",),
@@ -431,12 +432,12 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
             " model.decoder_3d.path=linear",
         ),
         (("decoder_2d.prediction=v",), "add --set model.decoder_2d.prediction=x0"),
-        (("decoder_3d.kind=mlp",), "has model.decoder_3d.kind=diffusion, the recipe mlp"),
-        (("encoder_2d.kind=transformer",), "add --set model.encoder_2d.kind=mlp"),
+        (("decoder_2d.kind=mlp",), "has model.decoder_2d.kind=diffusion, the recipe mlp"),
+        (("encoder_2d.kind=transformer",), "add --set model.encoder_2d.kind=bones"),
         (("image_encoder.read_out=pooled",), "add --set model.image_encoder.read_out=joints"),
         (
             ("image_encoder.heatmaps_from=finest",),
-            "add --set model.image_encoder.heatmaps_from=all",
+            "add --set model.image_encoder.heatmaps_from=person",
         ),
         (
             ("decoder_3d.path=vp", "decoder_3d.prediction=v"),
@@ -448,12 +449,14 @@ def test_the_shipped_checkpoint_may_be_trained_on(name):
 def test_a_checkpoint_that_means_something_else_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         load_start(
-            load_recipe("pictures", tuple(f"model.{change}" for change in changes)), "shipped"
+            load_recipe("photographs", tuple(f"model.{change}" for change in changes)), "shipped"
         )
 
 
 def test_what_an_mlp_does_not_have_need_not_agree():
     load_start(
-        load_recipe("pictures", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")),
+        load_recipe(
+            "photographs", ("model.encoder_2d.heads=4", "model.image_encoder.weights=x.pth")
+        ),
         "shipped",
     )

@@ -33,7 +33,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "model": {"frame": "camera", "error_head": False},
     "image": {"read_out_width": 1024},
     "decoder": {"about_estimate": False},
-    "stage": {"still": 0, "looks": 0, "kept": 0.0, "joints": []},
+    "stage": {"still": 0, "looks": 0, "kept": 0.0, "reach": 1.0, "joints": []},
     "decode": {"errors": 0.0},
 }
 PLACES = {"root", "also", "description", "licence"}  # of data; they do not change training

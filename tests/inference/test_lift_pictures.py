@@ -129,9 +129,9 @@ def test_the_checkpoint_of_the_package_is_chosen_by_what_there_is(
     options = ("--samples", 0, "-o", tmp_path / "out")
     size = ("--skeleton", "coco17", "--image-size", "400x300")
     for given, name in (
-        ((*picture, "--boxes", "whole"), "shipped:lifting"),
+        ((*picture, "--boxes", "whole"), "shipped"),
         ((*known, *size), "shipped:lifting"),
         ((*picture, *known, "--skeleton", "coco17"), "shipped"),
-        ((*picture, "--boxes", "whole", "--checkpoint", "shipped"), "shipped"),
+        ((*picture, "--boxes", "whole", "--checkpoint", "shipped:lifting"), "shipped:lifting"),
     ):
         assert unihpe("predict", *given, *options)[0] == 0 and chosen.pop() == name

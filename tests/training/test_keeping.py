@@ -81,3 +81,20 @@ def test_joints_are_of_heat_maps_alone(folder, motion_file):  # noqa: F811
     stage = whole.stage[0].model_copy(update={"joints": ("spine",), "trains": ("heatmap_head",)})
     with pytest.raises(InputError, match="names joints, and the head is not MoveNet's"):
         begin_stage(build_model(whole), stage, fresh=True)
+
+
+def test_the_read_out_is_restrained_at_the_end(folder, motion_file, tmp_path):  # noqa: F811
+    whole = recipe(folder, motion_file)
+    results = []
+    for reach in (1.0, 0.25):
+        own = {"reach": reach, "accumulate": 1, "learning_rate": 1e-2}
+        stage = whole.stage[2].model_copy(update=own)
+        run = whole.model_copy(update={"stage": (stage,)})
+        results.append(train_recipe(run, tmp_path / str(reach))[0].state_dict())
+    free, held = results
+    added = ("image_encoder.project.", "image_encoder.joints.project.")
+    for name, weights in free.items():
+        factor = 0.25 if name.startswith(added) else 1.0
+        if weights.dtype.is_floating_point:
+            torch.testing.assert_close(held[name], factor * weights)
+    assert free["image_encoder.joints.project.weight"].abs().max() > 0

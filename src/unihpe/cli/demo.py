@@ -24,10 +24,12 @@ def run_demo(
 ) -> None:
     """See pictures, or 2D keypoints, become 3D poses, with a measured error and pictures."""
     from unihpe import load
+    from unihpe.io.picture import SUFFIXES
     from unihpe.show.demo import demo
 
     size = options.parse_size(image_size)
-    own = "shipped" if path is None else "shipped:lifting"
+    seen = path is None or path.suffix.lower() in SUFFIXES
+    own = "shipped" if seen else "shipped:lifting"
     model = load(checkpoint or own, device)
     shown = demo(model, path, rig=rig, image_size=size, skeleton=skeleton, seed=seed)
     files = shown.write(out)

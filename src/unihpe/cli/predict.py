@@ -77,7 +77,7 @@ def predict(
         more, part = chosen(formats, clip=motions), Part(start, end, every)
         clips = ClipsOut(found.clips, part, out, more or USUAL, film, boxes, found.cameras)
         clips.check(keypoints)
-        own = "shipped" if found.place and keypoints else "shipped:lifting"
+        own = "shipped" if found.place and (keypoints or not found.clips) else "shipped:lifting"
         predictor, skipped = load(checkpoint or own, device), list[str]()
         if found.place is not None or not motions:
             skipped += pictures_to_files(predictor, files, asked, samples, out, more)

@@ -17,7 +17,7 @@ from unihpe.datasets.protocol import EVERY_JOINT, LIMBS, Words
 from unihpe.diffusion.sampling import Sampler
 from unihpe.errors import InputError
 from unihpe.evaluation.lifting import Report, Tally
-from unihpe.inference.answer import BETTER, FUSED, HEAT_MAPS, Draw, answer
+from unihpe.inference.answer import FUSED, HEAT_MAPS, Draw, answer
 from unihpe.model.unihpe import UniHPE
 
 TABLE_3_SHARE = 0.05
@@ -26,7 +26,7 @@ THRESHOLDS = (0.05, 0.1, 0.2)  # of the box's larger side
 VISIBLE = 1.0  # confidence from which on a joint counts as seen; others are marked, but hidden
 # An answer's estimates, as reports name them.
 PATHS = {"image": "image", "2d": "lifting", FUSED: "image and 2D"}
-FLAT_PATHS = {"image": "image_to_2d", HEAT_MAPS: "heat_maps", BETTER: "better_of_both"}
+FLAT_PATHS = {"image": "image_to_2d", HEAT_MAPS: "heat_maps"}
 
 
 @torch.no_grad()
@@ -127,9 +127,7 @@ def _renamed(name: str, names: dict[str, str]) -> str:
 
 def in_words(name: str) -> str:
     """A report's name of 2D estimates, for people to read."""
-    words = {"image_to_2d": "image → 2D", "heat_maps": "heat maps", "better_of_both": BETTER}
-    first = name.partition(",")[0]
-    return words.get(first, first) + name.removeprefix(first)
+    return name.replace("image_to_2d", "image → 2D").replace("heat_maps", "heat maps")
 
 
 def _scores_2d(points: Tensor, batch: Batch) -> dict[str, Tensor]:

@@ -23,9 +23,7 @@ from unihpe.model.unihpe import UniHPE
 IMAGE, POSE_2D, POSE_3D = Modality
 PICTURES = 128  # encoded at a time; their feature maps are what takes memory
 FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their modality's label
-BETTER = "better of both"  # 2D of heat maps, and where they are faint, of the embedding
 FLIP_TEST = ", flip test"  # follows the name of an estimate
-FAINT = 0.1  # confidence of heat maps below which the embedding knows a joint's place better
 # By kind, the unit embedding (B, D), and the batch with what this kind says of where people are.
 Evidence = dict[Modality, tuple[Tensor, Batch]]
 
@@ -46,7 +44,7 @@ class Answer:
 
     embeddings: dict[Modality, Tensor]  # (B, D), unit
     poses: dict[str, Tensor]  # 3D of "image", "2d", "fused": (B, J, 3), mm, root-relative
-    keypoints: dict[str, Tensor]  # 2D of "image", "heat maps", both: (B, J, 2), box units
+    keypoints: dict[str, Tensor]  # 2D of "image", "heat maps": (B, J, 2), box units
     hypotheses: Tensor | None  # (S, B, J, 3), mm, as drawn: roots lie near the origin, not at it
     # within which joints lie of the estimate from 2D, or where there is none from the picture:
     radii: Tensor | None = None  # (B, J, 2), mm, with the odds of `error_head.SHARES`
@@ -118,11 +116,6 @@ def answer(
         embeddings[POSE_3D] = model.encode(batch, POSE_3D)
     poses = {name: root_relative(pose, skeleton) for name, pose in made[POSE_3D].items()}
     keypoints = made[POSE_2D] | shown
-    if confidence is not None and IMAGE.label in keypoints:
-        for name, points in shown.items():
-            embedded = keypoints[name.replace(HEAT_MAPS, IMAGE.label)]
-            sure = confidence[..., None] >= FAINT
-            keypoints[name.replace(HEAT_MAPS, BETTER)] = torch.where(sure, points, embedded)
     return Answer(embeddings, poses, keypoints, hypotheses, radii, confidence)
 
 

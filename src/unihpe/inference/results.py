@@ -8,10 +8,10 @@ from unihpe.body.camera import place
 from unihpe.body.conversions import Converted
 from unihpe.body.skeleton import Skeleton
 from unihpe.export.results import Results
-from unihpe.inference.answer import BETTER, FLIP_TEST, FUSED, IMAGE, Answer
+from unihpe.inference.answer import FLIP_TEST, FUSED, HEAT_MAPS, IMAGE, Answer
 from unihpe.inputs.evidence import Evidence
 
-HEAT_MAPS_2D = "2D by heat maps, of faint joints by the embedding"
+HEAT_MAPS_2D = "2D by heat maps"
 OUTSIDE = 1e-3  # weight of joints outside a picture in where a person stands
 SOME = 1024  # people at a time
 
@@ -27,7 +27,7 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
     source = given.source
     if joints is None:
         joints = _seen_in_pictures(given, made, tested)
-        source = HEAT_MAPS_2D if BETTER in made.keypoints else ""
+        source = HEAT_MAPS_2D if HEAT_MAPS in made.keypoints else ""
     pose, samples = paths[given.kinds[-1].label], made.hypotheses
     trust = joints.confidence
     if given.keypoints is None:  # somebody may have no joint in the picture, and stands somewhere
@@ -54,10 +54,11 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
 
 
 def _seen_in_pictures(given: Evidence, made: Answer, tested: str) -> Converted:
-    """The 2D of pictures, in their pixels; a joint outside its picture has confidence 0."""
+    """The 2D of pictures, by heat maps where there are any, else by the embedding, which knows it
+    less well; in their pixels. A joint outside its picture has confidence 0."""
     assert given.batch.box is not None
-    both = made.keypoints.get(BETTER + tested, made.keypoints[IMAGE.label + tested]).cpu()
-    points = from_box(both, given.batch.box)
+    shown = made.keypoints.get(HEAT_MAPS + tested, made.keypoints[IMAGE.label + tested]).cpu()
+    points = from_box(shown, given.batch.box)
     known = torch.ones(points.shape[:2]) if made.confidence is None else made.confidence.cpu()
     inside = ((points >= 0) & (points <= given.camera.size[:, None])).all(-1)
     return Converted(points, known * inside, (False,) * points.shape[1])

@@ -25,7 +25,7 @@ FORMAT_VERSION = 1
 HEADER, CHECKSUM = "unihpe", "crc32"  # files written before the checksum was added lack it
 HALF_FROM = 2  # tensors of fewer axes (norms, biases, scales) keep float32
 # The package's own checkpoints, by name: pictures, 2D and 3D; and the better one of 2D and 3D.
-SHIPPED = {"shipped": "pictures", "shipped:lifting": "lifting"}
+SHIPPED = {"shipped": "photographs", "shipped:lifting": "lifting"}
 MODEL_FILE = "model.safetensors"  # in the folder of a training run
 Tensors = Mapping[str, Tensor]  # by their names in the model
 Names = tuple[str, ...]

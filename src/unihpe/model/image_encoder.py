@@ -49,6 +49,14 @@ class ImageEncoder(nn.Module):
         """RGB (B, 3, H, W), 0 to 255 → unit embedding (B, D), float32; pooled read-out only."""
         return self.read_out(self.features(self.maps(image)))
 
+    @torch.no_grad()
+    def restrain(self, reach: float) -> None:
+        """Scale what the read-out adds to the embedding of the keypoints seen."""
+        added = [self.project] if self.joints is None else [self.project, self.joints.project]
+        for layer in added:
+            layer.weight.mul_(reach)
+            layer.bias.mul_(reach)
+
     def maps(self, image: Tensor) -> list[Tensor]:
         """The backbone's maps of RGB (B, 3, H, W), 0 to 255, finest first."""
         return cast(list[Tensor], self.backbone(self.prepared(image)))

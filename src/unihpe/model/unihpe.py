@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -155,10 +156,13 @@ class UniHPE(nn.Module):
         """What the decoder's unit is worth: box units (2D) or mm (3D)."""
         return self.keypoint_scale if target is Modality.POSE_2D else self.pose_scale
 
-    def target(self, batch: Batch, target: Modality) -> tuple[Tensor, Tensor]:
+    def target(
+        self, batch: Batch, target: Modality, source: Modality = Modality.POSE_2D
+    ) -> tuple[Tensor, Tensor]:
         """What a decoder should make of the batch, in its own unit (B, J, C), and which joints of
-        it are known, (B, J) bool."""
-        frame = self._frame(batch)
+        it are known, (B, J) bool; of a picture's source, where the picture says that people are."""
+        by_picture = source is Modality.IMAGE and batch.seen is not None
+        frame = self._frame(_as_seen(batch) if by_picture else batch)
         if target is Modality.POSE_2D:
             flat = batch.keypoints / self.keypoint_scale
             return (flat if frame is None else frame.upright(flat)), batch.confidence > 0
@@ -270,6 +274,13 @@ def _about_estimate(
 ) -> Tensor:
     """Samples (S, B, J, C) as the decoder places them, unless they are the prior's."""
     return samples if drop is not None else decoder.moved(samples, prepared)
+
+
+def _as_seen(batch: Batch) -> Batch:
+    """The batch with the keypoints that were seen in its pictures (`UniHPE.seen`), and no truth."""
+    assert batch.seen is not None
+    keypoints, confidence = batch.seen[:, :-1, -3:-1].float(), batch.seen[:, :-1, -1].float()
+    return replace(batch, keypoints=keypoints, confidence=confidence, pose=None)
 
 
 def _of_samples(decoder: DiffusionDecoder, prepared: Tensor) -> Denoiser:

@@ -83,6 +83,9 @@ def train(
         if stage.kept:
             for module in (model, averaged):
                 keep_share(module, begun, stage.kept)
+        if stage.reach < 1 and model.image_encoder and averaged.image_encoder:
+            for encoder in (model.image_encoder, averaged.image_encoder):
+                encoder.restrain(stage.reach)
         progress = Progress(progress.stage + 1, samples=progress.samples)
         if log:
             save_state(run, model, averaged, None, progress)

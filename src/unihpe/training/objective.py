@@ -132,7 +132,7 @@ def decoding_losses(
     """The terms of one decoding path, on the batch's first `share`; embedding (B, D)."""
     source, target = decoding.path
     count = max(1, round(decoding.share * len(batch)))
-    x0, seen = (part[:count] for part in model.target(batch, target))
+    x0, seen = (part[:count] for part in model.target(batch, target, source))
     has_source = torch.zeros(len(batch), dtype=torch.bool, device=seen.device)
     has_source[_people_with(batch, (source,))] = True
     seen = seen & has_source[:count, None]  # nobody is decoded from evidence that they do not have

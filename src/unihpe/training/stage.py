@@ -75,6 +75,9 @@ class Stage(Settings):
     joints: tuple[str, ...] = ()
     decode: tuple[Decoding, ...] = ()  # the decoding paths (eq. 5)
 
+    # Factor on what the image read-out adds to the embedding of the keypoints seen, once the stage
+    # is over: free to grow, it says too much of people unlike those of training.
+    reach: float = Field(1.0, gt=0, le=1)
     kept: float = Field(0.0, ge=0, lt=1)  # share of the weights that it began with, in its result
     still: int = Field(0, ge=0)  # layers of the image backbone, from the picture on, that stay
     # So many batches are looked at once, before the first step, by a backbone and heat maps that
@@ -148,6 +151,8 @@ class Stage(Settings):
             yield 'joints are of a stage that trains heat maps alone: trains = ["heatmap_head"]'
         if self.looks and self.needs_heatmaps:
             yield "what was seen once has no heat maps: leave out looks, or heatmap and integral"
+        if self.reach < 1 and "image_encoder" not in self.trains:
+            yield "reach is of the image read-out, which it does not train: leave it out"
         if self.looks and Modality.IMAGE not in self.embedded:
             yield "looks are of pictures, which it does not embed: leave them out"
         if self.triplet and len(self.align) != 3:
