@@ -27,7 +27,7 @@ def test_pictures_have_radii_of_their_own(folder, motion_file):  # noqa: F811
         (batch,) = prepared(source, generator, "cpu", known)
         with torch.no_grad():
             embedding = model.encode(batch, Modality.IMAGE)
-            pose = model.estimate(embedding, Modality.IMAGE, Modality.POSE_3D, batch.box_token)
+            pose = model.estimate(embedding, Modality.IMAGE, Modality.POSE_3D, batch)
             error = (root_relative(pose, source.skeleton) - batch.pose).norm(dim=-1)
             within.append(error[..., None] <= model.radii(embedding, Modality.IMAGE) * 1.0001)
     share = torch.cat(within)[:, 1:].float().mean((0, 1))  # without the root

@@ -5,13 +5,14 @@ from torch import Tensor
 
 from unihpe.body.boxes import from_box
 from unihpe.body.camera import place
-from unihpe.body.conversions import Converted
+from unihpe.body.conversions import Converted, convert
 from unihpe.body.skeleton import Skeleton
 from unihpe.export.results import Results
 from unihpe.inference.answer import FLIP_TEST, FUSED, HEAT_MAPS, IMAGE, Answer
 from unihpe.inputs.evidence import Evidence
 
 HEAT_MAPS_2D = "2D by heat maps"
+TRUNK = ("pelvis", "spine", "thorax")
 OUTSIDE = 1e-3  # weight of joints outside a picture in where a person stands
 SOME = 1024  # people at a time
 
@@ -26,7 +27,7 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
     paths = {way: made.poses[way + tested].cpu() for way in ways}
     source = given.source
     if joints is None:
-        joints = _seen_in_pictures(given, made, tested)
+        joints = _seen_in_pictures(given, made, tested, skeleton)
         source = HEAT_MAPS_2D if HEAT_MAPS in made.keypoints else ""
     pose, samples = paths[given.kinds[-1].label], made.hypotheses
     trust = joints.confidence
@@ -53,15 +54,21 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
     )
 
 
-def _seen_in_pictures(given: Evidence, made: Answer, tested: str) -> Converted:
-    """The 2D of pictures, by heat maps where there are any, else by the embedding, which knows it
-    less well; in their pixels. A joint outside its picture has confidence 0."""
+def _seen_in_pictures(given: Evidence, made: Answer, tested: str, skeleton: Skeleton) -> Converted:
+    """The 2D of pictures, in their pixels, by heat maps where there are any, else by the embedding,
+    which knows it less well. The trunk's middle is made of the limbs where they are seen: nearer
+    than its own heat maps (docs/results.md). A joint outside its picture has confidence 0."""
     assert given.batch.box is not None
     shown = made.keypoints.get(HEAT_MAPS + tested, made.keypoints[IMAGE.label + tested]).cpu()
     points = from_box(shown, given.batch.box)
     known = torch.ones(points.shape[:2]) if made.confidence is None else made.confidence.cpu()
+    columns = [n for n, joint in enumerate(skeleton.joints) if joint not in TRUNK]
+    own = convert(points[:, columns], known[:, columns], skeleton.only(columns), skeleton)
+    better = (own.confidence > 0) & torch.tensor(own.synthesised)
+    points = torch.where(better[..., None], own.points, points)
+    known = torch.where(better, own.confidence, known)
     inside = ((points >= 0) & (points <= given.camera.size[:, None])).all(-1)
-    return Converted(points, known * inside, (False,) * points.shape[1])
+    return Converted(points, known * inside, own.synthesised)
 
 
 def spread(samples: Tensor) -> Tensor:
