@@ -54,6 +54,17 @@ def test_hypotheses_stay_about_the_pose():
     torch.testing.assert_close(made, apart[:, [6, 6]], rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("smooth", ["savgol", "one-euro"])
+def test_a_frame_without_a_place_leaves_the_others_theirs(smooth):
+    results = clips.clip(people=1, frames=40)
+    hurt = replace(results, translation=results.translation.clone())
+    hurt.translation[12], hurt.translation[20] = torch.nan, -hurt.translation[20]
+    before, after = (steadied(one, smooth).translation for one in (results, hurt))
+    assert (after - before).norm(dim=-1).max() < 0.05 * before[:, 2].mean()
+    nowhere = replace(results, translation=torch.full((40, 3), torch.nan))
+    assert steadied(nowhere, smooth).translation.isnan().all()
+
+
 def test_what_is_off_is_off():
     results = shaky(clips.clip(frames=20))
     same = steadied(results, "off", bones=False)

@@ -180,8 +180,17 @@ def _smoothed(pose: Floats, times: Floats, smoother: Smoother) -> Floats:
 
 
 def _placed(translation: Floats, times: Floats, smooth: str) -> Floats:
-    """Roots (T, 3), mm, smoothed: where they are in the picture as poses are, depth more."""
-    ray, size = translation[:, :2] / translation[:, 2:], np.log(translation[:, 2:])
+    """Roots (T, 3), mm, smoothed: where they are in the picture as poses are, depth more.
+
+    Who could not be placed, or only behind the camera, is put between where they were and will be.
+    """
+    good = np.isfinite(translation).all(1) & (translation[:, 2] > 0)
+    if not good.any():
+        return translation
+    seen = translation[good]
+    known = np.concatenate([seen[:, :2] / seen[:, 2:], np.log(seen[:, 2:])], axis=1)
+    whole = np.stack([np.interp(times, times[good], column) for column in known.T], axis=1)
+    ray, size = whole[:, :2], whole[:, 2:]
     if smooth == "savgol":
         depth = np.exp(savgol(size, times, DEPTH_WINDOW, 2))
         return np.concatenate([savgol(ray, times) * depth, depth], axis=1)
