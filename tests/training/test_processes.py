@@ -72,7 +72,7 @@ def test_two_processes_train_and_one_of_them_speaks_and_writes(motion_file, tmp_
         4 * 2 * 32,
     ]
     names = sorted(path.name.split(".")[0] for path in (tmp_path / "run").iterdir())
-    assert names == ["events", "log", "model", "model", "training"]
+    assert names == ["", "events", "log", "model", "model", "training"]  # the first is .lock
 
 
 def test_two_processes_validate_together(motion_file, tmp_path):
