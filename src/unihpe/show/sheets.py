@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unihpe.body.batch import evenly_spaced
-from unihpe.body.boxes import box_from_corners, box_from_keypoints, crop, to_box
+from unihpe.body.boxes import box_from_corners, box_from_keypoints, crop, crop_matrix
 from unihpe.body.metrics import mpjpe
 from unihpe.errors import number_of
 from unihpe.export.json import write_json
@@ -92,9 +92,9 @@ def _flat(results: Results, rows: Sequence[int], photo: Picture | None) -> Pictu
     if photo is not None:
         picture = _cut_out(photo, box, width)
     colours = colours_of(results.person[row] for row in rows)
+    matrix = crop_matrix(box[0].double().numpy(), width, PANEL)  # as the photograph is cut
     for row in rows:
-        placed = to_box(results.keypoints[row][None], box)[0].numpy() * PANEL / 2
-        placed += np.array([width / 2, PANEL / 2], dtype=placed.dtype)
+        placed = results.keypoints[row].double().numpy() @ matrix[:, :2].T + matrix[:, 2]
         confidence, own = results.confidence[row].numpy(), colours[results.person[row]]
         picture = draw_2d(picture, placed, confidence, results.skeleton, own)
     return picture
