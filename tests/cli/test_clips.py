@@ -176,7 +176,7 @@ def test_a_webcam_is_recorded_until_its_end(unihpe, tmp_path, monkeypatch):
 
     clock = itertools.count()
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
-    monkeypatch.setattr("unihpe.inputs.camera.time.monotonic", lambda: next(clock) / RATE)
+    monkeypatch.setattr("unihpe.inputs.webcam.time.monotonic", lambda: next(clock) / RATE)
     code, text, error = unihpe("predict", "0", "--end", 5.5 / RATE, "-o", tmp_path, "-f", "csv")
     assert (code, error) == (0, "") and "Camera 0 is on" in text
     results = read_results(tmp_path / "camera0.npz")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from unihpe.errors import InputError
-from unihpe.inputs.camera import open_camera
 from unihpe.inputs.media import open_clip
+from unihpe.inputs.webcam import open_camera
 
 
 class Capture:

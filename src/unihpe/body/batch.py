@@ -91,6 +91,11 @@ class Batch:
         """Whether there are pictures, or what was seen in them."""
         return self.image is not None or self.seen is not None
 
+    def first(self, count: int) -> Self:
+        """The first people: views, no copies."""
+        some: dict[str, Any] = {name: value[:count] for name, value in self.tensors().items()}
+        return replace(self, **some, group=self.group[:count])
+
     def to(self, device: torch.device | str) -> Self:
         """The same batch on `device`."""
         moved: dict[str, Any] = {name: value.to(device) for name, value in self.tensors().items()}

@@ -72,8 +72,8 @@ class ClipsOut:
         self, predictor: "Predictor", number: int, asked: "Options", motion: "Motion"
     ) -> None:
         """Write the files of what a webcam sees until Ctrl-C, or the part's end."""
-        from unihpe.inputs.camera import open_camera
         from unihpe.inputs.media import open_clip
+        from unihpe.inputs.webcam import open_camera
         from unihpe.runs.clip import predict_clip
         from unihpe.runs.parts import Parts
 

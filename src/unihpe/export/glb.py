@@ -41,7 +41,7 @@ def write_glb(path: Path, people: Sequence[Motion]) -> None:
 class _Glb:
     """A file in the making: tables of glTF, and the bytes that they point into."""
 
-    library: Any
+    gltf: Any  # pygltflib
     data: bytearray = field(default_factory=bytearray)
     tables: dict[str, list[Any]] = field(default_factory=dict)
     roots: list[int] = field(default_factory=list)
@@ -51,7 +51,7 @@ class _Glb:
     def add(self, table: str, kind: str, **fields: Any) -> int:
         """A row of a table of glTF, and its number."""
         rows = self.tables.setdefault(table, [])
-        rows.append(getattr(self.library, kind)(**fields))
+        rows.append(getattr(self.gltf, kind)(**fields))
         return len(rows) - 1
 
     def numbers(
@@ -82,7 +82,7 @@ class _Glb:
         )
 
     def animate(self, node: int, path: str, times: int, values: int, way: str = "LINEAR") -> None:
-        lib = self.library
+        lib = self.gltf
         self.samplers.append(lib.AnimationSampler(input=times, output=values, interpolation=way))
         target = lib.AnimationChannelTarget(node=node, path=path)
         self.channels.append(lib.AnimationChannel(sampler=len(self.samplers) - 1, target=target))
@@ -137,23 +137,23 @@ class _Glb:
         def corners(values: Array, kind: str, component: int = FLOAT) -> int:
             return self.numbers(values, kind, component, CORNERS)
 
-        shown = self.library.Attributes(
+        shown = self.gltf.Attributes(
             POSITION=corners(places, "VEC3"),
             NORMAL=corners(normals, "VEC3"),
             JOINTS_0=corners(own, "VEC4", SHORT),
             WEIGHTS_0=corners(np.tile(all_of_it, (len(nodes), 1)), "VEC4"),
             COLOR_0=corners(np.repeat(light[:, None], 3, 1), "VEC3"),
         )
-        paint = self.library.PbrMetallicRoughness(
+        paint = self.gltf.PbrMetallicRoughness(
             baseColorFactor=[*colour, 1.0], metallicFactor=0.0, roughnessFactor=0.7
         )
         material = self.add("materials", "Material", name=name, pbrMetallicRoughness=paint)
-        part = self.library.Primitive(attributes=shown, material=material)
+        part = self.gltf.Primitive(attributes=shown, material=material)
         mesh = self.add("meshes", "Mesh", name=f"bones {name}", primitives=[part])
         return self.add("nodes", "Node", name=f"bones {name}", mesh=mesh, skin=skin)
 
     def content(self) -> bytes:
-        lib = self.library
+        lib = self.gltf
         file = lib.GLTF2(
             asset=lib.Asset(version="2.0", generator="unihpe"),
             scene=0,

@@ -25,7 +25,7 @@ PICTURES = 128  # encoded at a time; their feature maps are what takes memory
 FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their modality's label
 FLIP_TEST = ", flip test"  # follows the name of an estimate
 # By kind, the unit embedding (B, D), and the batch with what this kind says of where people are.
-Evidence = dict[Modality, tuple[Tensor, Batch]]
+_Encoded = dict[Modality, tuple[Tensor, Batch]]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class _View:
     """People as they stand or as a mirror shows them; it answers for people as they stand."""
 
     model: UniHPE
-    evidence: Evidence
+    evidence: _Encoded
     draw: Draw
     mirror: Skeleton | None  # None: as they stand
 
@@ -169,13 +169,13 @@ class _View:
 
 def _encode(
     model: UniHPE, skeleton: Skeleton, batches: Sequence[Batch], kinds: Collection[Modality]
-) -> tuple[list[Evidence], dict[str, Tensor], Tensor | None]:
+) -> tuple[list[_Encoded], dict[str, Tensor], Tensor | None]:
     """Each batch's pictures and 2D, encoded; and the 2D (B, J, 2) of heat maps and how sure they
     are, (B, J), if there are any.
 
     The second batch, if there is one, is the first in a mirror.
     """
-    evidence: list[Evidence] = [{} for _ in batches]
+    evidence: list[_Encoded] = [{} for _ in batches]
     keypoints: dict[str, Tensor] = {}
     confidence = None
     if IMAGE in kinds:

@@ -132,11 +132,12 @@ def decoding_losses(
     """The terms of one decoding path, on the batch's first `share`; embedding (B, D)."""
     source, target = decoding.path
     count = max(1, round(decoding.share * len(batch)))
-    x0, seen = (part[:count] for part in model.target(batch, target, source))
-    has_source = torch.zeros(len(batch), dtype=torch.bool, device=seen.device)
-    has_source[_people_with(batch, (source,))] = True
-    seen = seen & has_source[:count, None]  # nobody is decoded from evidence that they do not have
-    embedding, box = embedding[:count], batch.box_token[:count]
+    people, embedding = batch.first(count), embedding[:count]
+    x0, seen = model.target(people, target, source)
+    has_source = torch.zeros(count, dtype=torch.bool, device=seen.device)
+    has_source[_people_with(people, (source,))] = True
+    seen = seen & has_source[:, None]  # nobody is decoded from evidence that they do not have
+    box = people.box_token
     drop = (torch.rand(count, generator=generator) < stage.embedding_dropout).to(x0.device)
     decoder = model.decoder(target)
     if isinstance(decoder, MLPDecoder):
