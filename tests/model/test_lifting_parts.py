@@ -72,7 +72,7 @@ def test_a_rolled_camera_rolls_the_answer(batch):
         for seen in (middle, replace(middle, keypoints=batch.keypoints @ turn.mT))
     ]
     flat = poses[0][..., :2] @ turn.mT
-    assert_close(poses[1], torch.cat([flat, poses[0][..., 2:]], dim=-1), atol=0.5, rtol=1e-3)
+    assert_close(poses[1], torch.cat([flat, poses[0][..., 2:]], dim=-1), atol=2.0, rtol=1e-3)
 
 
 def test_a_missing_joints_place_does_not_matter(batch):

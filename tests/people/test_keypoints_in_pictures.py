@@ -9,6 +9,7 @@ import pytest
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.packed import PackedPeople
 from unihpe.errors import InputError
+from unihpe.model import turned
 from unihpe.people import Found, keypoints_in, people_in
 from unihpe.people.find import LARGEST, _square
 
@@ -83,3 +84,25 @@ def test_joints_below_the_least_score_are_missing(monkeypatch):
     assert people_in(picture, found, min_confidence=0.5).source == "2D by MoveNet Thunder"
     with pytest.raises(InputError, match="1 names of people for 2"):
         people_in(picture, found, person=["x"])
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_people_on_their_heads_are_seen_as_those_who_stand(turn, monkeypatch):
+    """In a second look, at the picture turned until they stand."""
+    pack = PackedPeople(Path(str(resources.files("unihpe").joinpath("checkpoints", "people.pack"))))
+    people = [pack[n].picture for n in range(len(pack))]
+
+    def apart() -> float:
+        errors = []
+        for upright in people:
+            fallen = np.ascontiguousarray(np.rot90(upright, turn))
+            seen = keypoints_in(fallen, "whole")[0] - np.array(fallen.shape[1::-1]) / 2
+            for _ in range(turn):
+                seen = np.stack([-seen[..., 1], seen[..., 0]], axis=-1)
+            errors.append(np.linalg.norm(seen + [96, 128] - standing[len(errors)], axis=-1))
+        return float(np.mean(np.array(errors) > 12))
+
+    standing = [keypoints_in(upright, "whole")[0][0] for upright in people]
+    looked_twice = apart()
+    monkeypatch.setattr(turned, "TURNS", ())
+    assert looked_twice < 0.5 * apart()

@@ -29,11 +29,8 @@ SAME = 0.094  # box units, 12 of 256 pixels: two views of a joint that agree
 
 
 @dataclass(frozen=True)
-class PersonMaps(JointMaps):
-    """`JointMaps` whose heat maps are weighed, with what they came from."""
-
-    expected: Tensor  # where the centre says that the joints are, (B, J, 2), box units
-    said: HeadMaps
+class OnePersonMaps(JointMaps):
+    """`JointMaps` of the person in the middle alone."""
 
     @property
     def shares(self) -> Tensor:
@@ -52,6 +49,14 @@ class PersonMaps(JointMaps):
         maps = (self.heatmaps + other.heatmaps[:, list(mirror)].flip(-1)) / 2
         confidence = (self.confidence + other.confidence[:, list(mirror)]) / 2
         return JointMaps(maps, keypoints, confidence)
+
+
+@dataclass(frozen=True)
+class PersonMaps(OnePersonMaps):
+    """`OnePersonMaps` with what they came from, for training."""
+
+    expected: Tensor  # where the centre says that the joints are, (B, J, 2), box units
+    said: HeadMaps
 
 
 class PersonHead(nn.Module):

@@ -18,9 +18,10 @@ from unihpe.model.error_head import ErrorHead
 from unihpe.model.heatmap_embedding import ShownJoints
 from unihpe.model.heatmaps import BranchesHead, HeatmapHead, JointMaps, joint_maps
 from unihpe.model.image_encoder import ImageEncoder
-from unihpe.model.person_head import PersonHead
+from unihpe.model.person_head import OnePersonMaps, PersonHead
 from unihpe.model.pose_decoder import DiffusionDecoder, MLPDecoder
 from unihpe.model.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
+from unihpe.model.turned import Sight, limbs_of, look_again, turned, turned_back
 
 PoseEncoder = TransformerPoseEncoder | MLPPoseEncoder | BonePoseEncoder
 Decoder = DiffusionDecoder | MLPDecoder
@@ -98,15 +99,40 @@ class UniHPE(nn.Module):
         """
         if batch.seen is not None:
             return self.encode_seen(batch.seen, batch.box_token), None
-        maps = self.image_maps(batch)
-        shown = None if self.heatmap_head is None else self.heatmaps(maps)
-        return self.encode_seen(self.seen(maps, shown), batch.box_token), shown
+        seen, shown = self._look(batch)
+        return self.encode_seen(seen, batch.box_token), shown
 
     def look(self, batch: Batch) -> Tensor:
         """What backbone and heat-map head see of the batch's pictures, and all that the embedding
         rests on: (B, J + 1, ΣC + 3), see `seen`."""
+        return self._look(batch)[0]
+
+    def _look(self, batch: Batch) -> tuple[Tensor, JointMaps | None]:
+        """`look`, and heat maps; outside training people who are hardly seen are looked at again,
+        turned (`model.turned`)."""
+        if not self.training and isinstance(self.heatmap_head, PersonHead):
+            return self._look_turned(batch)
         maps = self.image_maps(batch)
-        return self.seen(maps, None if self.heatmap_head is None else self.heatmaps(maps))
+        shown = None if self.heatmap_head is None else self.heatmaps(maps)
+        return self.seen(maps, shown), shown
+
+    def _look_turned(self, batch: Batch) -> tuple[Tensor, JointMaps]:
+        """`look` and heat maps, each person in the look that shows them best."""
+        assert isinstance(self.heatmap_head, PersonHead)
+
+        def look(rows: Tensor, turn: int) -> Sight:
+            some = None if batch.image is None else turned(batch.image[rows], turn)
+            maps = self.image_maps(replace(batch, image=some))
+            shown = self.heatmaps(maps)
+            seen = self.seen(maps, shown)
+            places = turned_back(seen[..., -3:-1], turn)
+            seen = torch.cat([seen[..., :-3], places, seen[..., -1:]], dim=-1)
+            heatmaps, keypoints = turned(shown.heatmaps, -turn), turned_back(shown.keypoints, turn)
+            return shown.confidence, keypoints, heatmaps, seen
+
+        people, limbs = len(batch), limbs_of(self.heatmap_head.skeleton)
+        confidence, keypoints, heatmaps, seen = look_again(look, people, limbs)
+        return seen, OnePersonMaps(heatmaps, keypoints, confidence)
 
     def image_maps(self, batch: Batch) -> list[Tensor]:
         """The image backbone's maps of the batch's pictures, finest first."""

@@ -16,11 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unihpe.body.skeleton import get_skeleton
 from unihpe.inputs.boxes import checked_corners, means_whole
 from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
 from unihpe.io.picture import Picture
 from unihpe.model.backbones import PoseNetwork, everybody, open_pose_network, single_pose
 from unihpe.model.backbones.movenet import JOINTS
+from unihpe.model.turned import limbs_of, look_again, turned, turned_back
 
 SIDES = (256, 512, 1024)  # longest side of what multipose sees, pixels
 ENLARGED = 2  # at most, or it sees no more than blur
@@ -40,6 +42,7 @@ INSIDE = 0.6  # intersection over the smaller box, of boxes that are one's if th
 NEAR = 0.15  # of the smaller box's size: joints so near are the same,
 JOINT, FEWEST = 0.2, 3  # of those that Thunder sees in both, with this score or more; so many,
 SHARED = 0.6, 0.4  # a larger share by Thunder's joints, and by multipose's
+LIMBS = limbs_of(get_skeleton("coco17"))
 HALF = 0.5  # of the other's score: so little has half a person, whatever multipose's joints are
 
 Floats = NDArray[np.float64]
@@ -192,8 +195,8 @@ def _joints_in(
         some = slice(first, first + AT_ONCE)
         views = zip(pictures[some], boxes[some], strict=True)
         squares = [_square(pixels, box, room) for pixels, box in views]
-        maps = _network("thunder", device)(_tensor([square for square, *_ in squares], device))
-        own, scores = (x.cpu().double().numpy() for x in single_pose(maps))
+        seen = _surest(_tensor([square for square, *_ in squares], device))
+        scores, own = (x.cpu().double().numpy() for x in seen)
         corners = np.array([corner for _, corner, _ in squares])[:, None]
         scales = np.array([scale for *_, scale in squares])[:, None, None]
         points.append(own * scales + corners)
@@ -201,6 +204,18 @@ def _joints_in(
     every, scores = np.concatenate(points), np.concatenate(sure)
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
     return every, np.where(((every >= low) & (every <= high)).all(-1), scores, 0.0)
+
+
+def _surest(squares: Tensor) -> tuple[Tensor, ...]:
+    """Scores (B, 17) and places (B, 17, 2), pixels, of the joints that Thunder sees in squares, the
+    right way up or turned."""
+    middle, network = SQUARE / 2, _network("thunder", squares.device)
+
+    def look(rows: Tensor, turn: int) -> tuple[Tensor, ...]:
+        points, scores = single_pose(network(turned(squares[rows], turn)))
+        return scores, turned_back(points - middle, turn) + middle
+
+    return look_again(look, len(squares), LIMBS)
 
 
 def _square(
