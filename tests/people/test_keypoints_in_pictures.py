@@ -99,7 +99,7 @@ def test_people_on_their_heads_are_seen_as_those_who_stand(turn, monkeypatch):
             seen = keypoints_in(fallen, "whole")[0] - np.array(fallen.shape[1::-1]) / 2
             for _ in range(turn):
                 seen = np.stack([-seen[..., 1], seen[..., 0]], axis=-1)
-            errors.append(np.linalg.norm(seen + [96, 128] - standing[len(errors)], axis=-1))
+            errors.append(np.linalg.norm(seen - (standing[len(errors)] - [96, 128]), axis=-1))
         return float(np.mean(np.array(errors) > 12))
 
     standing = [keypoints_in(upright, "whole")[0][0] for upright in people]
