@@ -1,20 +1,19 @@
-"""Table 6 on rendered people: does alignment pay? The same model with and without it.
+"""Table 6: does alignment pay? The same model with and without it.
 
-    python benchmarks/alignment.py --people FOLDER --start runs/lifting --json alignment.json
+    python benchmarks/alignment.py --people FOLDER --labels street.json --json alignment.json
 
-This takes hours and resumes arm by arm. All arms and seeds start from the same backbone, as the
-paper's all start from the same COCO weights: that of the checkpoint `--backbone`, or else that of
-heat maps trained once on `--heat-maps` pictures without 3D. The rest of the image encoder starts at
-random. Each arm then draws `--pictures` pictures over all its stages. Its pose parts start from the
-lifting checkpoint (stage 1, which needs no pictures) or at random:
+FOLDER holds train.pack and test.pack of rendered people; street.json labels photographs
+(docs/results.md makes both); --sports is lspet.zip. It goes on arm by arm where it was stopped.
 
-    triplet        from the lifting checkpoint; align with L_pair and L_triplet, then train jointly
-    pairs          the same without L_triplet
-    end to end     random pose parts, no contrastive loss: table 6's first row
-    warm           pose parts from the lifting checkpoint, no contrastive loss: the harder opponent
+Pictures, poses and model are those of the recipe `photographs`: MoveNet Thunder as published, which
+COCO taught, and the included lifter. Thunder stays as it is and looks at a seed's pictures once;
+all arms draw people from what it saw, equally many in equally many steps. As in the paper, aligning
+trains the pictures' read-out alone, beside frozen pose encoders (fig. 2, step 2); then all encoders
+and decoders learn jointly, with L_cl beside the decoding losses (step 3, eq. 5). End to end is
+jointly from the first step on, without L_cl: pictures learn from what is decoded of them alone.
 
-`--objective score` drops the point term from every arm, as the paper does: the decoders learn by
-score matching alone (eq. 5). `--objective recipe`, the default, is the included recipe's.
+`pooled` arms read pictures out as the paper does, the others as the recipe does, which begins at
+the keypoints that Thunder sees.
 """
 
 from __future__ import annotations
@@ -22,175 +21,206 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
-from lifting import DATA, where
+from lifting import MEAN, where
+from photographs import PHOTOS, SPORTS
+from short_runs import shortened
 from torch import Tensor
 
+from unihpe.body.batch import Modality
 from unihpe.errors import InputError
 from unihpe.io.files import write_text
-from unihpe.model.checkpoint import load_checkpoint, save_checkpoint
+from unihpe.model.build import load_public_weights
+from unihpe.model.checkpoint import MODEL_FILE, load_into, save_checkpoint
+from unihpe.model.unihpe import UniHPE
 from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.runs.evaluate import evaluate_checkpoint
-from unihpe.runs.start import load_start
-from unihpe.runs.train import card_of, train_recipe
-from unihpe.training.stage import Stage
-from unihpe.training.state import Schedule
+from unihpe.runs.start import PICTURE_PARTS, load_start
+from unihpe.runs.train import card_of
+from unihpe.training.looking import look_once
+from unihpe.training.loop import train
+from unihpe.training.stage import Decoding, Draw, Stage
+from unihpe.training.state import STATE_FILE, Run, Schedule
+from unihpe.training.streams import StageStream, open_stream
 
-HEAT_MAPS = "heat maps"
-SHARES = {"align": 1 / 3, "joint": 2 / 3}  # of an arm's pictures
-ARMS = ("triplet", "end to end", "warm", "pairs")
-IMAGE_PARTS = ("image_encoder.", "heatmap_head.")
-BACKBONE = ("image_encoder.backbone.", "heatmap_head.")
-
-
-def shortened(stage: Stage, pictures: int) -> Stage:
-    """A stage with fewer pictures, its warm-up in proportion."""
-    steps = max(1, pictures // (stage.batch_size * stage.accumulate))
-    return stage.model_copy(update={"steps": steps, "warm_up": min(stage.warm_up, steps // 10)})
-
-
-def by_score_alone(stage: Stage) -> Stage:
-    """A stage whose decoders learn by score matching alone; paths without noise are dropped."""
-    return stage.model_copy(
-        update={
-            "decode": tuple(d.model_copy(update={"point": 0.0}) for d in stage.decode if d.draws)
-        }
-    )
-
-
-def stages_of(arm: str, stages: dict[str, Stage], pictures: int) -> tuple[Stage, ...]:
-    """What an arm does after the heat maps."""
-    align, joint = (
-        shortened(stages[name], round(SHARES[name] * pictures)) for name in ("align", "joint")
-    )
-    match arm:
-        case "triplet":
-            return align, joint
-        case "pairs":
-            return tuple(stage.model_copy(update={"triplet": 0.0}) for stage in (align, joint))
-        case "end to end" | "warm":
-            return (
-                shortened(stages["joint"], pictures).model_copy(
-                    update={"contrastive": 0.0, "triplet": 0.0}
-                ),
-            )
-        case _:
-            raise InputError(f"no arm {arm!r}: {', '.join(ARMS)}")
+DECODERS = ("decoder_2d", "decoder_3d")
+# The paper's six paths, with the point term by which these decoders answer in one evaluation.
+MAIN: dict[str, Any] = {"point": 2.0, "point_loss": "distance"}
+SIDE: dict[str, Any] = {"share": 0.25, "weight": 0.25, "point": 1.0}
+PATHS = (
+    Decoding(source="image", target="pose_3d", **MAIN),
+    Decoding(source="image", target="pose_2d", **MAIN),
+    Decoding(source="pose_2d", target="pose_3d", **MAIN),
+    Decoding(source="pose_3d", target="pose_3d", **SIDE),
+    Decoding(source="pose_2d", target="pose_2d", **SIDE),
+    Decoding(source="pose_3d", target="pose_2d", **SIDE),
+)
+# What the joint stage changes of the recipe's stage `align`, and the stage before it of that.
+JOINT: dict[str, Any] = {
+    "name": "joint",
+    "trains": ("image_encoder", "encoder_2d", "encoder_3d", *DECODERS),
+    "decode": PATHS,
+    "batch_size": 128,
+    "pose_batch": 0,  # as in the paper, poses are those of the pictures
+    "ema": 0.98,  # the stages are short
+    "reach": 1.0,
+    "check_every": 0,
+}
+ALIGN: dict[str, Any] = {
+    "name": "align",
+    "trains": ("image_encoder",),
+    "decode": (),
+    "temperature_min": 0.1,  # §4.2
+}
+ALIGNING = 1 / 3  # of an arm's people
 
 
-def trained(recipe: Recipe, out: Path, start: Path | None) -> Path:
-    """A recipe's checkpoint, trained unless it is there."""
-    file = out / "model.safetensors"
+@dataclass(frozen=True)
+class Arm:
+    """A row of the table."""
+
+    contrastive: float = 1.0  # weight of L_cl
+    triplet: float = 1.0  # of L_triplet in it
+    token: bool = False  # whether decoders are told what kind of evidence they decode
+    read_out: str = "joints"
+
+
+END_TO_END, PAIRS, TRIPLET = "end to end", "pairs", "pairs + triplet"
+TOKEN = "pairs + triplet + modality token"
+ARMS = {
+    END_TO_END: Arm(contrastive=0.0, triplet=0.0),
+    PAIRS: Arm(triplet=0.0),
+    TRIPLET: Arm(),
+    TOKEN: Arm(token=True),
+    f"pooled, {END_TO_END}": Arm(contrastive=0.0, triplet=0.0, read_out="pooled"),
+    f"pooled, {TOKEN}": Arm(token=True, read_out="pooled"),
+}
+RATIOS = {
+    "alignment_ratio": (TOKEN, END_TO_END),
+    "alignment_ratio_pooled": (f"pooled, {TOKEN}", f"pooled, {END_TO_END}"),
+    "triplet_over_pairs": (TRIPLET, PAIRS),
+    "token_over_none": (TOKEN, TRIPLET),
+}
+
+
+def recipe_of(arm: Arm, seed: int, args: argparse.Namespace) -> Recipe:
+    """The recipe `photographs` as an arm has it, with its joint stage alone."""
+    tokens = [f"model.{decoder}.modality_token={str(arm.token).lower()}" for decoder in DECODERS]
+    own = (f"seed={seed}", f"model.image_encoder.read_out={arm.read_out}", *tokens)
+    places = (f"data.root={args.people}", f"mix.0.root={args.sports}", f"mix.1.root={args.labels}")
+    recipe = load_recipe("photographs", (*places, *own, *args.set))
+    align = next(stage for stage in recipe.stage if stage.name == "align")
+    looks = args.looked // JOINT["batch_size"]
+    losses = {"contrastive": arm.contrastive, "triplet": arm.triplet}
+    joint = align.model_copy(update={**JOINT, **losses, "looks": looks})
+    model = recipe.model.model_copy(update={"error_head": False})
+    return recipe.model_copy(update={"poses": None, "model": model, "stage": (joint,)})
+
+
+def stages_of(joint: Stage, people: int) -> tuple[Stage, ...]:
+    """What an arm does, with so many people drawn."""
+    if not joint.contrastive:
+        return (shortened(joint, people),)
+    first = round(ALIGNING * people)
+    align = joint.model_copy(update=ALIGN)
+    return shortened(align, first), shortened(joint, people - first)
+
+
+def begun(recipe: Recipe) -> UniHPE:
+    """The model as all arms begin: the lifter, the public backbone, and a new read-out."""
+    model, lifter = build_model(recipe), load_start(recipe, "shipped:lifting")
+    load_public_weights(model, recipe.model.image_encoder, recipe.data.skeleton)
+    tensors = dict(lifter.tensors)
+    for decoder in DECODERS:
+        if getattr(recipe.model, decoder).modality_token:
+            token = tensors[f"{decoder}.network.condition.modality"]
+            token[Modality.IMAGE] = token[Modality.POSE_2D]
+        else:
+            drop_token(tensors, f"{decoder}.network")
+    load_into(model, tensors, lifter.file, may_lack=PICTURE_PARTS)
+    return model
+
+
+def drop_token(tensors: dict[str, Tensor], network: str) -> None:
+    """Make a score network without token of one that has it, which decodes all as keypoints."""
+    token = tensors.pop(f"{network}.condition.modality")[Modality.POSE_2D]
+    tensors[f"{network}.project.bias"] += tensors[f"{network}.project.weight"] @ token
+    tensors[f"{network}.condition.null"] -= token
+
+
+def looked_at(recipe: Recipe, runs: Path) -> Draw:
+    """Draws people from what the backbone sees of a seed's pictures, once."""
+    fingerprint = recipe.fingerprint()
+    run = Run(runs / f"looked {fingerprint[:8]}", fingerprint, recipe.seed)
+    run.out.mkdir(parents=True, exist_ok=True)
+    mix = [(table.share, open_stream(table)) for table in recipe.mix]
+    stream = StageStream(open_stream(recipe.data), mix)
+    return look_once(begun(recipe), recipe.stage[0], stream, run, 0)
+
+
+def trained(recipe: Recipe, draw: Draw, out: Path) -> Path:
+    """An arm's checkpoint, trained unless it is there."""
+    file = out / MODEL_FILE
     if not file.exists():
-        resume = (out / "training.pt").exists()
-        train_recipe(recipe, out, start=start, resume=resume, schedule=Schedule(save_every=200))
+        run = Run(out, recipe.fingerprint(), recipe.seed, schedule=Schedule(save_every=100))
+        resume = (out / STATE_FILE).exists()
+        model, progress = train(begun(recipe), recipe.stage, draw, run, resume=resume)
+        save_checkpoint(file, model.state_dict(), card_of(recipe, progress.samples), half=True)
     return file
 
 
-def with_fresh_poses(beginning: Path, recipe: Recipe, out: Path) -> Path:
-    """The checkpoint with random pose parts, drawn from the recipe's seed."""
-    tensors, card = load_checkpoint(beginning)
-    fresh = fresh_tensors(recipe, tensors)
-    mixed = {
-        name: tensors[name] if name.startswith(IMAGE_PARTS) else value
-        for name, value in fresh.items()
-    }
-    save_checkpoint(out, mixed, card)
-    return out
+def run_arm(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Train one arm, and score it."""
+    recipe = recipe_of(ARMS[name], seed, args)
+    recipe = recipe.model_copy(update={"stage": stages_of(recipe.stage[0], args.drawn)})
+    out = args.runs / f"{name}, seed {seed} {recipe.fingerprint()[:8]}"
+    looking = recipe_of(ARMS[TOKEN], seed, args)  # the same for all arms
+    return {"seed": seed, **measured(trained(recipe, looked_at(looking, args.runs), out), args)}
 
 
-def fresh_tensors(recipe: Recipe, like: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A new model's tensors, drawn from the recipe's seed, with the scales of `like`."""
-    scales = {name: float(like[name]) for name in ("pose_scale", "keypoint_scale")}
-    return build_model(recipe.model_copy(update=scales)).state_dict()
+def before_training(args: argparse.Namespace) -> dict[str, Any]:
+    """The figures of what arms begin as: keypoints that Thunder sees, as the lifter has them."""
+    recipe = recipe_of(ARMS[TRIPLET], args.seeds[0], args)
+    file = args.runs / f"begun {recipe.fingerprint()[:8]}" / MODEL_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(file, begun(recipe).state_dict(), card_of(recipe, 0), half=True)
+    return measured(file, args)
 
 
-def with_backbone(recipe: Recipe, start: Path, backbone: Path, runs: Path) -> Path:
-    """The lifting checkpoint with another's backbone and heat maps; the read-out is random."""
-    lifting, seeing = (load_start(recipe, path) for path in (start, backbone))
-    posed = {
-        name: value for name, value in lifting.tensors.items() if not name.startswith(IMAGE_PARTS)
-    }
-    backbone_of = {
-        name: value for name, value in seeing.tensors.items() if name.startswith(BACKBONE)
-    }
-    out = runs / f"beginning {backbone.stem}.safetensors"
-    save_checkpoint(
-        out,
-        fresh_tensors(recipe, lifting.tensors) | posed | backbone_of,
-        card_of(recipe, lifting.card.samples),
-    )
-    return out
-
-
-def heat_maps(stages: dict[str, Stage], pictures: int) -> Stage:
-    """The recipe's first stage with that many pictures, `integral` as in the longest stage."""
-    longest = max(stages.values(), key=lambda stage: stage.steps)
-    same = {
-        name: getattr(longest, name)
-        for name in ("integral", "batch_size", "accumulate", "schedule", "ema")
-    }
-    return shortened(stages[HEAT_MAPS].model_copy(update=same), pictures)
-
-
-def common_beginning(stages: dict[str, Stage], base: Recipe, args: argparse.Namespace) -> Path:
-    """The checkpoint that all arms start from."""
-    if args.backbone:
-        return with_backbone(base, args.start, args.backbone, args.runs)
-    first = (heat_maps(stages, args.heat_maps),)
-    return trained(
-        base.model_copy(update={"stage": first}),
-        args.runs / f"{HEAT_MAPS} {args.heat_maps}",
-        args.start,
-    )
-
-
-def run_arm(
-    arm: str,
-    seed: int,
-    stages: dict[str, Stage],
-    base: Recipe,
-    beginning: Path,
-    args: argparse.Namespace,
-) -> dict[str, Any]:
-    """Train one arm, and score it on the held-out people."""
-    origin = beginning.stem if args.backbone else f"{HEAT_MAPS} {args.heat_maps}"
-    folder = args.runs / f"{args.objective}_{args.pictures}_{seed}_{origin}"
-    recipe = base.model_copy(update={"seed": seed, "stage": stages_of(arm, stages, args.pictures)})
-    afresh = arm == "end to end"
-    start = (
-        with_fresh_poses(beginning, recipe, folder / "fresh.safetensors") if afresh else beginning
-    )
-    return {"seed": seed, **scored(trained(recipe, folder / arm, start), args.people)}
+def measured(checkpoint: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """A checkpoint's figures on held-out people and on photographs, kept beside it."""
+    file = checkpoint.with_name("scores.json")
+    if not file.exists():
+        photographs = evaluate_checkpoint(checkpoint, "coco", args.photos)["visible"]
+        found = {**scored(checkpoint, args.people), "photographs": photographs["image → 2D"]}
+        write_text(file, json.dumps(found, indent=2))
+    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return kept
 
 
 def scored(checkpoint: Path, people: Path) -> dict[str, Any]:
     """A checkpoint's figures on held-out people."""
     report = evaluate_checkpoint(checkpoint, "people", people, split="test", gallery=2000)
     return {
-        "errors_mm": {
-            name: value["mean over groups"] for name, value in report["errors_mm"].items()
-        },
+        "errors_mm": {name: value[MEAN] for name, value in report["errors_mm"].items()},
         "image_to_2d": report["image_to_2d"],
         "cosine": report["cosine"],
         "recall_at_1": report["retrieval"]["image→3d"]["recall"][1],
     }
 
 
-def summary(arms: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
-    """The ratios of image → 3D MPJPE, means over seeds."""
-
-    def mean(arm: str) -> float:
-        errors = [run["errors_mm"]["MPJPE image"] for run in arms.get(arm, [])]
-        return sum(errors) / len(errors) if errors else float("nan")
-
+def ratios(arms: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """Picture → 3D MPJPE of one arm over that of another, means over seeds."""
+    errors = {name: fmean(run["errors_mm"]["MPJPE image"] for run in arms[name]) for name in arms}
     return {
-        "alignment_ratio": mean("triplet") / mean("end to end"),
-        "alignment_ratio_warm": mean("triplet") / mean("warm"),
-        "triplet_over_pairs": mean("triplet") / mean("pairs"),
+        ratio: errors[one] / errors[other]
+        for ratio, (one, other) in RATIOS.items()
+        if one in errors and other in errors
     }
 
 
@@ -201,32 +231,22 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--people", type=Path, required=True, help="folder of train.pack and test.pack"
     )
-    parser.add_argument("--poses", type=Path, default=DATA, help="the motion npz (docs/data.md)")
+    parser.add_argument("--sports", type=Path, default=SPORTS, help="people with joints, lspet.zip")
     parser.add_argument(
-        "--start", type=Path, required=True, help="the checkpoint of the recipe `lifting`"
+        "--labels", type=Path, required=True, help="of photographs, by `unihpe data label`"
+    )
+    parser.add_argument(
+        "--photos", type=Path, default=PHOTOS, help="COCO photographs with their annotations"
     )
     parser.add_argument(
         "--json", type=Path, required=True, help="where the figures go, rewritten after each arm"
     )
-    parser.add_argument(
-        "--pictures", type=int, default=12_800, help="of each arm, after the heat maps"
-    )
-    parser.add_argument(
-        "--heat-maps",
-        type=int,
-        default=38_400,
-        help="pictures that the common backbone learns from",
-    )
-    parser.add_argument(
-        "--backbone",
-        type=Path,
-        help="a checkpoint with heat maps, or `shipped`, whose backbone all arms start from",
-    )
+    parser.add_argument("--looked", type=int, default=9_600, help="pictures looked at, by seed")
+    parser.add_argument("--drawn", type=int, default=38_400, help="people drawn by each arm")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument(
-        "--objective", choices=("recipe", "score"), default="recipe", help="see above"
+        "--arms", nargs="+", default=list(ARMS), choices=ARMS, metavar="ARM", help="default: all"
     )
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"of {', '.join(ARMS)}")
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/alignment"), help="where trainings go"
     )
@@ -239,29 +259,15 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     torch.set_num_threads(1)
-    changes = (f"data.root={args.people}", f"poses.root={args.poses}", *args.set)
+    arms: dict[str, list[dict[str, Any]]] = {}
     try:
-        base = load_recipe("pictures", changes)
-        stages = {stage.name: stage for stage in base.stage}
-        beginning = common_beginning(stages, base, args)
-        if args.objective == "score":
-            stages = {name: by_score_alone(stage) for name, stage in stages.items()}
-        arms: dict[str, list[dict[str, Any]]] = {}
+        before = before_training(args)
         for seed in args.seeds:
-            for arm in args.arms:
-                found = run_arm(arm, seed, stages, base, beginning, args)
-                arms.setdefault(arm, []).append(found)
-                print(f"{arm}, seed {seed}: {json.dumps(found['errors_mm'])}", flush=True)
-                result = {
-                    **where(),
-                    "pictures": args.pictures,
-                    "backbone": args.backbone.name
-                    if args.backbone
-                    else f"heat maps of {args.heat_maps} pictures",
-                    "objective": args.objective,
-                    "arms": arms,
-                    **summary(arms),
-                }
+            for name in args.arms:
+                arms.setdefault(name, []).append(found := run_arm(name, seed, args))
+                print(f"{name}, seed {seed}: {json.dumps(found['errors_mm'])}", flush=True)
+                figures = {"before training": before, "arms": arms, **ratios(arms)}
+                result = {**where(), "looked": args.looked, "drawn": args.drawn, **figures}
                 write_text(args.json, json.dumps(result, indent=2) + "\n")
     except InputError as error:
         sys.exit(f"alignment: {error}")

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from alignment import shortened, trained
 from lifting import DATA, HERE, MEAN, where
+from short_runs import shortened, trained
 
 from unihpe.body.batch import FEWEST_JOINTS, Batch
 from unihpe.body.prepare import prepare

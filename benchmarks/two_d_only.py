@@ -18,14 +18,32 @@ import sys
 from pathlib import Path
 
 import torch
-from alignment import scored, shortened, trained, with_backbone
+from alignment import scored
 from lifting import DATA, where
+from short_runs import shortened, trained
 
 from unihpe.datasets.packed import PackedPeople
 from unihpe.datasets.settings import MixSettings
 from unihpe.errors import InputError
 from unihpe.io.files import write_text
-from unihpe.recipe import load_recipe
+from unihpe.model.checkpoint import save_checkpoint
+from unihpe.recipe import Recipe, build_model, load_recipe
+from unihpe.runs.start import PICTURE_PARTS, load_start
+from unihpe.runs.train import card_of
+
+BACKBONE = ("image_encoder.backbone.", "heatmap_head.")
+
+
+def with_backbone(recipe: Recipe, start: Path, backbone: Path, runs: Path) -> Path:
+    """The lifting checkpoint with another's backbone and heat maps; the read-out is random."""
+    lifting, seeing = (load_start(recipe, path) for path in (start, backbone))
+    scales = {name: float(lifting.tensors[name]) for name in ("pose_scale", "keypoint_scale")}
+    tensors = build_model(recipe.model_copy(update=scales)).state_dict()
+    tensors |= {n: t for n, t in lifting.tensors.items() if not n.startswith(PICTURE_PARTS)}
+    tensors |= {n: t for n, t in seeing.tensors.items() if n.startswith(BACKBONE)}
+    out = runs / f"beginning {backbone.stem}.safetensors"
+    save_checkpoint(out, tensors, card_of(recipe, lifting.card.samples))
+    return out
 
 
 def people_of(args: argparse.Namespace) -> dict[str, int]:
@@ -54,7 +72,7 @@ def main() -> None:
     parser.add_argument(
         "--backbone",
         type=Path,
-        help="a checkpoint with heat maps, or `shipped`, as in alignment.py",
+        help="a checkpoint with heat maps, whose backbone all begin with",
     )
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--pictures", type=int, default=38_400, help="of each model")

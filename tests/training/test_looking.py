@@ -12,8 +12,10 @@ from unihpe.model.checkpoint import load_checkpoint
 from unihpe.recipe import build_model
 from unihpe.runs.train import train_recipe
 from unihpe.training.freeze import begin_stage
-from unihpe.training.looking import PIECE
-from unihpe.training.state import Schedule
+from unihpe.training.looking import PIECE, look_once
+from unihpe.training.loop import train
+from unihpe.training.state import Run, Schedule
+from unihpe.training.streams import StageStream, open_stream
 
 
 def looking(folder, motion_file, **changes):  # noqa: F811
@@ -100,3 +102,21 @@ def test_looks_that_make_no_sense_are_refused(folder, motion_file):  # noqa: F81
         type(stage)(**fields)
     with pytest.raises(ValueError, match="looks are of pictures, which it does not embed"):
         type(stage)(name="x", steps=1, batch_size=2, looks=3)
+
+
+def test_runs_may_share_what_was_seen(folder, motion_file, tmp_path, monkeypatch):  # noqa: F811
+    whole, calls = looking(folder, motion_file, pose_batch=0), []
+    model = build_model(whole)
+    look = type(model).look
+    monkeypatch.setattr(type(model), "look", lambda *args: (calls.append(1), look(*args))[1])
+    (tmp_path / "looked").mkdir()
+    run = Run(tmp_path / "looked", whole.fingerprint(), whole.seed)
+    draw = look_once(model, whole.stage[0], StageStream(open_stream(whole.data)), run, 0)
+    one, other = (
+        train(build_model(whole), stages, draw, replace(run, out=tmp_path / name))[0].state_dict()
+        for name, stages in {"one": whole.stage, "two": whole.stage * 2}.items()
+    )
+    places = {file.parent.name for file in tmp_path.glob("*/looked-*")}
+    assert len(calls) == 3 and places == {"looked"}
+    changed = {name for name in one if not torch.equal(one[name], other[name])}
+    assert changed and not any("backbone" in name for name in changed)

@@ -44,8 +44,11 @@ def look_once(model: UniHPE, stage: Stage, draw: Draw, run: Run, number: int) ->
     """What a stage draws after the model has looked at `stage.looks` batches of it.
 
     What it saw is kept in the run's folder, a file for every `PIECE` batches, for a run that is
-    resumed. InputError for data that `StageStream` does not draw.
+    resumed. A draw of what was seen already, which runs may share, stays as it is. InputError for
+    data that `StageStream` does not draw.
     """
+    if isinstance(draw, _Looked):
+        return draw
     if not isinstance(draw, StageStream):
         raise InputError(f"stage {stage.name} looks at pictures of a data set: give it one")
     edges = [*range(0, stage.looks, PIECE), stage.looks]
