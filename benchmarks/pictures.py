@@ -42,7 +42,8 @@ from unihpe.io.files import write_text
 from unihpe.model.build import load_model
 from unihpe.model.checkpoint import checkpoint_file, load_checkpoint
 from unihpe.recipe import load_recipe
-from unihpe.rendering.scene import Settings, render
+from unihpe.rendering.scene import render
+from unihpe.rendering.settings import Settings
 from unihpe.runs.evaluate import evaluate_checkpoint
 
 PHOTOS = DATA.parents[1] / "photos"

@@ -40,7 +40,7 @@ from unihpe.inputs.media import Clip, open_clip
 from unihpe.io.files import write_text
 from unihpe.people import find
 from unihpe.rendering.clip import FilmedPeople
-from unihpe.rendering.scene import Settings
+from unihpe.rendering.settings import Settings
 from unihpe.runs.clip import predict_clip
 from unihpe.runs.parts import Parts
 from unihpe.runs.predict import predict_files

@@ -12,7 +12,7 @@ pytest.importorskip("numba", reason="needs the extra 'synthetic': pip install 'u
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.rendering.clip import FilmedPeople
-from unihpe.rendering.scene import Settings
+from unihpe.rendering.settings import Settings
 
 SIZE = (320, 180)
 SKELETON = get_skeleton("human36m17")

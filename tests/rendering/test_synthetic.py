@@ -33,17 +33,12 @@ from unihpe.rendering.body import (
     pose_body,
 )
 from unihpe.rendering.clothes import Cover, Cut, load_skins
+from unihpe.rendering.lens import FEWEST_LEFT, cut_picture
 from unihpe.rendering.paint import _cover_at
 from unihpe.rendering.raster import NOTHING, barycentric, normals_of, rasterise
-from unihpe.rendering.scene import (
-    FEWEST_LEFT,
-    HIDDEN,
-    OUTSIDE,
-    SEEN,
-    People,
-    Settings,
-    _cut_picture,
-)
+from unihpe.rendering.scene import People
+from unihpe.rendering.settings import Settings
+from unihpe.rendering.sight import HIDDEN, OUTSIDE, SEEN
 from unihpe.show.crops import draw_crops
 
 LIMBS = [
@@ -375,7 +370,7 @@ def test_no_cut_leaves_fewer_than_six_joints():
     left = []
     for n in range(40):
         camera = Camera(*(getattr(cameras, name)[n].double() for name in PARTS))
-        cut = _cut_picture(camera, joints, np.random.default_rng(n))
+        cut = cut_picture(camera, joints, np.random.default_rng(n))
         points = cut.project(cut.to_camera(torch.from_numpy(joints)))
         left.append(int(((points >= 0) & (points <= cut.size)).all(-1).sum()))
     assert min(left) >= FEWEST_LEFT and len(set(left)) > 3  # and others are cut

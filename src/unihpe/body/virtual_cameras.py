@@ -4,6 +4,7 @@ World axes: x and z on the floor, y up; millimetres.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -37,6 +38,11 @@ FREE_FOCAL = (0.6, 4.0)  # of the picture's larger side, uniform in its logarith
 FREE_EXTENT = (0.2, 1.3)  # of the person, as a share of the picture's smaller side; likewise
 NEAREST, FARTHEST = 1.8, 50.0  # from the pelvis, in lengths of the farthest reach from there
 FREE_ASIDE = (-0.42, 0.42)  # as OFF_CENTRE
+# Phones held close to somebody: wide lenses, strong perspective.
+NEAR_FOCAL = (0.35, 0.8)  # of the picture's larger side
+NEAR_DISTANCE = (1.25, 2.4)  # from the pelvis, in lengths of the farthest reach from there
+NEAR_ELEVATION = (-25.0, 40.0)  # degrees
+NEAR_ROLL = (-12.0, 12.0)  # degrees
 CENTRE = 0.1  # how far, as a share, a third have the principal point off the middle, at most
 SIZES = ((1000.0, 1000.0), (1920.0, 1080.0), (1080.0, 1920.0), (640.0, 480.0))
 
@@ -52,20 +58,46 @@ def fixed_cameras(which: Tensor) -> Camera:
 
 def random_cameras(pelvis: Tensor, generator: torch.Generator) -> Camera:
     """One camera for each pelvis (N, 3), within the limits at the top of this file."""
+
+    def distance(n: int) -> Tensor:
+        return uniform((n, 1), DISTANCE, generator)
+
+    return _aimed_cameras(pelvis, distance, ELEVATION, FOCAL, ROLL, generator)
+
+
+def near_cameras(pose: Tensor, pelvis: Tensor, generator: torch.Generator) -> Camera:
+    """One close camera with a wide lens for each pose (N, J, 3), world axes, with its pelvis."""
+    reach: Tensor = (pose - pelvis[:, None]).norm(dim=-1).amax(-1, keepdim=True)
+
+    def distance(n: int) -> Tensor:
+        return uniform((n, 1), NEAR_DISTANCE, generator) * reach
+
+    return _aimed_cameras(pelvis, distance, NEAR_ELEVATION, NEAR_FOCAL, NEAR_ROLL, generator)
+
+
+def _aimed_cameras(
+    pelvis: Tensor,
+    distance: Callable[[int], Tensor],  # draws (n, 1), mm
+    elevation: Limits,
+    focal: Limits,
+    roll: Limits,
+    generator: torch.Generator,
+) -> Camera:
+    """Cameras all round that look about at each pelvis (N, 3)."""
     n = len(pelvis)
     yaw = uniform((n,), (0, 2 * math.pi), generator)
-    elevation = uniform((n,), ELEVATION, generator).deg2rad()
-    level = elevation.cos()
-    away = torch.stack([level * yaw.cos(), elevation.sin(), level * yaw.sin()], dim=1)
-    position = pelvis + away * uniform((n, 1), DISTANCE, generator)
+    above = uniform((n,), elevation, generator).deg2rad()
+    level = above.cos()
+    away = torch.stack([level * yaw.cos(), above.sin(), level * yaw.sin()], dim=1)
+    position = pelvis + away * distance(n)
     size = torch.tensor(SIZES)[torch.randint(len(SIZES), (n,), generator=generator)]
-    focal = (uniform((n, 1), FOCAL, generator) * size.amax(1, keepdim=True)).expand(n, 2)
-    aim = uniform((n, 2), OFF_CENTRE, generator) * size / focal
+    lens = (uniform((n, 1), focal, generator) * size.amax(1, keepdim=True)).expand(n, 2)
+    aim = uniform((n, 2), OFF_CENTRE, generator) * size / lens
     rotation, _ = look_at(position, pelvis, torch.tensor(UP))
     aside = turn_axis_to(torch.cat([aim, torch.ones(n, 1)], dim=1))
-    roll = axis_rotation(2, uniform((n,), ROLL, generator).deg2rad())
-    rotation = aside @ roll @ rotation
-    return Camera(focal, size / 2, size, rotation, -(rotation @ position[..., None])[..., 0])
+    turned = axis_rotation(2, uniform((n,), roll, generator).deg2rad())
+    rotation = aside @ turned @ rotation
+    return Camera(lens, size / 2, size, rotation, -(rotation @ position[..., None])[..., 0])
 
 
 def free_cameras(pose: Tensor, pelvis: Tensor, generator: torch.Generator) -> Camera:

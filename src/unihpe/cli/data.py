@@ -175,6 +175,9 @@ def _data_render(
     backgrounds: Annotated[Path | None, Option(help="Folder of photographs and panoramas.")] = None,
     workers: Annotated[int, Option(min=1, help="Processes.")] = 1,
     sheet: Annotated[Path | None, Option(help="Also draw the first people (PNG).")] = None,
+    change: Annotated[
+        list[str], Option("--set", metavar="NAME=SHARE", help="A share; docs/synthetic.md.")
+    ] = [],
     seed: Seed = 0,
 ) -> None:
     r"""Render people in the poses of motion capture into one file (unihpe\[synthetic])."""
@@ -183,14 +186,15 @@ def _data_render(
     from unihpe.cli.progress import counted
     from unihpe.datasets.packed import pack
     from unihpe.rendering.body import SKELETON
-    from unihpe.rendering.scene import People, Settings, render
+    from unihpe.rendering.scene import People, render
+    from unihpe.rendering.settings import Settings, changed
     from unihpe.show.crops import draw_crops
 
     world_poses = get_data_set(DEFAULT).world_poses
     assert world_poses is not None
     poses = world_poses(motion, split)
     order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))[:count]
-    settings = Settings(seed=seed, skins=skins, backgrounds=backgrounds)
+    settings = changed(Settings(seed=seed, skins=skins, backgrounds=backgrounds), change)
     if sheet is not None:
         some, first = People(poses[order], settings), min(count, 4 * 8)
         draw_crops([some[n] for n in range(first)], SKELETON, sheet, columns=8)

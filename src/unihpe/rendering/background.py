@@ -16,6 +16,7 @@ LARGEST = 2048  # pixels; larger pictures are shrunk on reading
 SMALLEST = 64
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 WIDENING = (1.0, 3.0)  # a panorama shows this much more than the lens would: its pixels are coarse
+HIGHEST = 1.3  # radians, the steepest that widening brings a pixel's ray to
 
 
 class Backgrounds(NamedTuple):
@@ -85,7 +86,9 @@ def _panorama_view(panorama: Bytes, rays: Floats, rng: Generator) -> Bytes:
     middle = rays[rays.shape[0] // 2, rays.shape[1] // 2]
     azimuth = np.arctan2(rays[..., 0], rays[..., 2]) - np.arctan2(middle[0], middle[2])
     azimuth = (azimuth + np.pi) % (2 * np.pi) - np.pi
-    elevation = np.clip(np.arctan2(rays[..., 1], flat) * widening, -1.45, 1.45)
+    elevation = np.arctan2(rays[..., 1], flat)
+    widening = max(1.0, min(widening, HIGHEST / float(np.abs(elevation).max())))
+    elevation = np.clip(elevation * widening, -1.45, 1.45)
     height, width = panorama.shape[:2]
     # seen from inside, the picture runs against the azimuth, which grows to the left
     x = ((turn - azimuth * widening) / (2 * np.pi) * width) % width

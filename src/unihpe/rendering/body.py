@@ -42,7 +42,7 @@ SHRUG = np.deg2rad(25.0)  # the most that a collar bone turns against the thorax
 
 
 @dataclass(frozen=True)
-class _BodyModel:
+class BodyModel:
     """What all bodies share, and the bank of K shapes."""
 
     bones: tuple[str, ...]  # names, length B
@@ -62,7 +62,7 @@ class Body(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def load_model() -> _BodyModel:
+def load_model() -> BodyModel:
     """Anny, whose first construction on a machine takes a minute, and the bank of shapes."""
     with contextlib.redirect_stdout(io.StringIO()):  # warp, which Anny imports, greets on stdout
         library = extra("anny", "synthetic", "rendered people need anny")
@@ -85,7 +85,7 @@ def load_model() -> _BodyModel:
     shapes = np.concatenate([rest, garments.shapes], axis=1)
     mesh = (np.concatenate([faces, garments.faces]), np.concatenate(texture))
     skins = skinning.followed_by(garments.skinning)
-    return _BodyModel(names, parents, shapes, heads, *mesh, skins, head_axes, garments)
+    return BodyModel(names, parents, shapes, heads, *mesh, skins, head_axes, garments)
 
 
 def _draw_bank(anny: Any) -> tuple[Floats, Doubles]:
@@ -124,7 +124,7 @@ def _limb_joints(heads: Doubles, bones: tuple[str, ...]) -> dict[str, Doubles]:
     return joints | {"pelvis": pelvis, "thorax": thorax, "spine": (pelvis + thorax) / 2}
 
 
-def _joints_of(model: _BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
+def _joints_of(model: BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
     """The 17 joints (17, 3), mm, of bones that begin at `heads` (B, 3), turned (B, 3, 3)."""
     joints = _limb_joints(heads, model.bones)
     torso = float(np.linalg.norm(joints["thorax"] - joints["pelvis"])) / (1 + THORAX_UP)
@@ -134,14 +134,14 @@ def _joints_of(model: _BodyModel, heads: Doubles, turns: Doubles) -> Doubles:
     return np.stack([joints[joint] for joint in SKELETON.joints])
 
 
-def draw_shape(model: _BodyModel, rng: Generator) -> tuple[Floats, Doubles]:
+def draw_shape(model: BodyModel, rng: Generator) -> tuple[Floats, Doubles]:
     """A random body at rest, a mixture of two: corners (V, 3) and bone heads (B, 3), mm."""
     (one, other), share = rng.integers(len(model.shapes), size=2), rng.random()
     points = np.float32(1 - share) * model.shapes[one] + np.float32(share) * model.shapes[other]
     return points, (1 - share) * model.heads[one] + share * model.heads[other]
 
 
-def pose_body(model: _BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) -> Body:
+def pose_body(model: BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) -> Body:
     """The body at rest posed along the asked joints (17, 3), mm, world axes.
 
     Its pelvis goes over the asked one's place on the floor, its lowest point to the asked height.
@@ -158,7 +158,7 @@ def pose_body(model: _BodyModel, shape: tuple[Floats, Doubles], asked: Doubles) 
     return Body(points + move.astype(np.float32), joints + move)
 
 
-def _bone_turns(model: _BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles:
+def _bone_turns(model: BodyModel, rest_heads: Doubles, asked: Doubles) -> Doubles:
     """World rotation of each bone against its rest, (B, 3, 3), for the asked joints (17, 3)."""
     rest = _limb_joints(rest_heads, model.bones)
     want = {joint: asked[n] for joint, n in COLUMN.items()}
@@ -188,7 +188,7 @@ def _trunk_frame(joints: Places, pair: str, low: str, high: str) -> Doubles:
     return np.stack([x, _cross(z, x), z], axis=1)
 
 
-def _head_turn(model: _BodyModel, thorax: Doubles, want: Places) -> Doubles:
+def _head_turn(model: BodyModel, thorax: Doubles, want: Places) -> Doubles:
     """The head's rotation, (3, 3): along thorax → head, the nose forward where it is off that."""
     up = want["head"] - want["thorax"]
     if np.linalg.norm(up) < 1:

@@ -12,12 +12,12 @@ from unihpe.body.camera import Camera, look_at
 from unihpe.errors import InputError
 from unihpe.io.picture import Picture
 from unihpe.rendering.background import Backgrounds, draw_background, load_backgrounds
-from unihpe.rendering.body import SKELETON, Body, draw_shape, load_model, pose_body
-from unihpe.rendering.clothes import Outfit, draw_outfit, load_skins
-from unihpe.rendering.light import GAMMA, View, draw_light, linear, shadow_map
-from unihpe.rendering.paint import Surface, dress, shade
-from unihpe.rendering.raster import Doubles, Floats, normals_of, rasterise
-from unihpe.rendering.scene import Settings
+from unihpe.rendering.body import SKELETON, draw_shape, load_model, pose_body
+from unihpe.rendering.clothes import draw_outfit, load_skins
+from unihpe.rendering.figure import draw_figure, lay_over
+from unihpe.rendering.light import GAMMA, View, draw_light, linear
+from unihpe.rendering.raster import Doubles
+from unihpe.rendering.settings import Settings
 
 EYE, TARGET = (0.0, 1500.0, 4500.0), (0.0, 950.0, 0.0)  # mm, world axes
 FOCAL = 0.85  # of the picture's width
@@ -78,12 +78,12 @@ class FilmedPeople:
             pose_body(self.model, shape, asked)
             for shape, asked in zip(self.shapes, self.poses[index], strict=True)
         ]
-        picture, nearest = linear(self.backdrop), np.zeros(self.size[::-1], np.float32)
+        wide, tall = self.size
+        seen, nearest = np.zeros((tall, wide, 4), np.float32), np.zeros((tall, wide), np.float32)
         for body, outfit in zip(bodies, self.outfits, strict=True):
-            colour, depth = self._draw(body, outfit)
-            before = (depth > nearest)[..., None]
-            picture = np.where(before, colour[..., :3], picture)
-            nearest = np.maximum(nearest, depth)
+            layer = draw_figure(self.model, body, outfit, self.light, self.view, self.size)
+            lay_over(seen, nearest, layer.colour, layer.depth)
+        picture = np.where(nearest[..., None] > 0, seen[..., :3], linear(self.backdrop))
         shown = cv2.pow(np.clip(picture * self.exposure, 0, 1), 1 / GAMMA) * 255
         joints = torch.from_numpy(np.stack([body.joints for body in bodies]))
         pose = self.view.camera.to_camera(joints)
@@ -92,16 +92,3 @@ class FilmedPeople:
 
     def __iter__(self) -> Iterator[_FilmedFrame]:
         return (self[n] for n in range(len(self)))
-
-    def _draw(self, body: Body, outfit: Outfit) -> tuple[Floats, Floats]:
-        """The lit person, (H, W, 4), linear, and the inverse depth of its surface, (H, W)."""
-        model, garments = self.model, self.model.garments
-        normals = normals_of(body.points, model.faces)
-        points, normals = dress(body.points, normals, garments.fields, outfit)
-        drawn = garments.worn_faces(len(model.faces), outfit.skirt_rows, outfit.hair_rows)
-        faces, closed = model.faces[drawn], len(model.faces) - len(garments.faces)
-        screen = self.view.screen(points)
-        face_at, depth = rasterise(screen, faces, closed, *self.size)
-        sun = shadow_map(points, faces, self.light)
-        surface = Surface(model.faces, model.texture, screen, normals, *sun)
-        return shade(face_at, drawn, surface, garments.fields, outfit, self.light.rows), depth

@@ -33,7 +33,7 @@ IRISES = np.array([[60.0, 42, 30], [70, 90, 110]])
 # What a pixel of the person is made of; also the row of the outfit's tables.
 Cover = IntEnum("Cover", "SKIN SHIRT BOTTOMS SHOES HAIR CAP SOCKS EYE IRIS", start=0)
 # How a garment's second colour lies on the first.
-Pattern = IntEnum("Pattern", "PLAIN ACROSS UPRIGHT CHECK DOTS BLOTCH PRINT SEAM", start=0)
+Pattern = IntEnum("Pattern", "PLAIN ACROSS UPRIGHT CHECK DOTS BLOTCH PRINT SEAM OPEN", start=0)
 
 
 class Cut(NamedTuple):
@@ -52,6 +52,7 @@ class Cut(NamedTuple):
     neck_y: float = -NEVER
     neck_z: float = -NEVER
     hand: float = 1.0  # below 1: gloves
+    gown: float = 0.0  # above 0: the skirt is the shirt's, as a dress's or a coat's
 
 
 class Outfit(NamedTuple):
@@ -69,7 +70,7 @@ class Outfit(NamedTuple):
     hair_rows: int  # and of the long hair's
 
 
-def _hsv(hue: float, saturation: float, value: float) -> Floats:
+def hsv(hue: float, saturation: float, value: float) -> Floats:
     """A colour, linear, (3,)."""
     k = (np.array([5.0, 3.0, 1.0]) + hue * 6) % 6
     return linear(255 * (value - value * saturation * np.clip(np.minimum(k, 4 - k), 0, 1)))
@@ -80,11 +81,11 @@ def cloth_colour(rng: Generator) -> Floats:
     kind = rng.random()
     if kind < 0.35:
         hue, saturation = rng.random(), 0.08 * rng.random()
-        return _hsv(hue, saturation, rng.choice([0.08, 0.2, 0.45, 0.7, 0.93]) + 0.05 * rng.random())
+        return hsv(hue, saturation, rng.choice([0.08, 0.2, 0.45, 0.7, 0.93]) + 0.05 * rng.random())
     if kind < 0.6:
         hue = rng.choice([0.6, 0.62, 0.08, 0.1, 0.3])
-        return _hsv(hue, 0.25 + 0.4 * rng.random(), 0.15 + 0.4 * rng.random())
-    return _hsv(rng.random(), 0.3 + 0.6 * rng.random(), 0.35 + 0.6 * rng.random())
+        return hsv(hue, 0.25 + 0.4 * rng.random(), 0.15 + 0.4 * rng.random())
+    return hsv(rng.random(), 0.3 + 0.6 * rng.random(), 0.35 + 0.6 * rng.random())
 
 
 @lru_cache(maxsize=4)
@@ -131,8 +132,37 @@ def draw_outfit(marks: dict[str, float], rng: Generator, skins: Sequence[Floats]
     thickness = np.array([0, shirt, trousers, 9, hair, 16, 3, 0, 0], np.float32)
     crease = [0.0, 0.1 + 0.25 * loose, 0.1 + 0.2 * rng.random(), 0.03, 0.35, 0.03, 0.08, 0, 0]
     looks = (thickness, np.array(crease, np.float32), _draw_waves(rng), *_draw_texture(rng, skins))
-    cuts = Cut(*np.array([cut[name] for name in Cut._fields], np.float32))
+    cuts = _cut_of(cut)
     return Outfit(cuts, *tables, *looks, skirt_rows, hair_rows)
+
+
+def _cut_of(values: dict[str, float]) -> Cut:
+    """The cut with these values, in single precision; 0 for the others."""
+    return Cut(*np.array([values.get(name, 0.0) for name in Cut._fields], np.float32))
+
+
+def draw_costume(outfit: Outfit, marks: dict[str, float], rng: Generator) -> Outfit:
+    """The outfit with a dress, a coat, an open jacket or wide trousers instead."""
+    kind = rng.choice(["dress", "coat", "jacket", "wide"], p=[0.3, 0.3, 0.25, 0.15])
+    cut, thickness, pattern = outfit.cut._asdict(), outfit.thickness.copy(), outfit.pattern.copy()
+    gown, cut["hem"] = kind in ("dress", "coat"), marks["ankle"] - 20
+    rows = int(rng.integers(5, RINGS + 1)) if gown else 0
+    if gown:
+        cut |= {"gown": 1.0, "shirt_low": cut["waist"]}
+    if kind == "dress":
+        cut["hem"] = marks["hip"] - 150 if rng.random() < 0.65 else cut["hem"]
+        thickness[[Cover.SHIRT, Cover.BOTTOMS]] = rng.uniform(3, 9), 3
+    elif kind == "wide":
+        thickness[Cover.BOTTOMS] = rng.uniform(18, 34)
+    else:
+        cut["sleeve"] = rng.uniform(0.93, 1.02)
+        thickness[[Cover.SHIRT, Cover.BOTTOMS]] = rng.uniform(16, 32), rng.uniform(4, 10)
+        if kind == "jacket":
+            cut["shirt_low"] = marks["hip"] - rng.uniform(0, 80)
+        if kind == "jacket" or rng.random() < 0.4:
+            pattern[Cover.SHIRT] = [Pattern.OPEN, rng.uniform(25, 90), 0.5]
+    outfit = outfit._replace(cut=_cut_of(cut), skirt_rows=rows)
+    return outfit._replace(thickness=thickness, pattern=pattern)
 
 
 def _draw_cut(marks: dict[str, float], rng: Generator) -> dict[str, float]:
@@ -162,10 +192,11 @@ def _draw_colours(rng: Generator) -> tuple[Floats, Floats]:
     colour[Cover.EYE] = linear(EYE_WHITE)
     colour[Cover.IRIS] = linear(IRISES[rng.integers(2)])
     if rng.random() < 0.35:  # jeans
-        colour[Cover.BOTTOMS] = _hsv(0.6, 0.35 + 0.3 * rng.random(), 0.25 + 0.4 * rng.random())
+        colour[Cover.BOTTOMS] = hsv(0.6, 0.35 + 0.3 * rng.random(), 0.25 + 0.4 * rng.random())
     pattern = np.tile(np.array([Pattern.PLAIN, 60, 0.5], np.float32), (len(Cover), 1))
-    upper = rng.choice(list(Pattern), p=[0.42, 0.14, 0.05, 0.08, 0.05, 0.06, 0.2, 0.0])
-    lower = rng.choice(list(Pattern), p=[0.7, 0.02, 0.03, 0.05, 0.02, 0.06, 0.0, 0.12])
+    kinds = list(Pattern)[: Pattern.OPEN]
+    upper = rng.choice(kinds, p=[0.42, 0.14, 0.05, 0.08, 0.05, 0.06, 0.2, 0.0])
+    lower = rng.choice(kinds, p=[0.7, 0.02, 0.03, 0.05, 0.02, 0.06, 0.0, 0.12])
     pattern[Cover.SHIRT] = [upper, rng.uniform(18, 130), rng.uniform(0.25, 0.6)]
     pattern[Cover.BOTTOMS] = [lower, rng.uniform(20, 110), rng.uniform(0.25, 0.6)]
     pattern[Cover.SHOES] = [rng.choice([Pattern.PLAIN, Pattern.ACROSS]), rng.uniform(30, 80), 0.4]

@@ -21,7 +21,7 @@ MAP = 208  # side of the shadow map, pixels
 CONTACT = 160.0  # mm above the floor, up to where a body darkens what is under it
 
 
-class _Light(NamedTuple):
+class Light(NamedTuple):
     rows: Floats  # (4, 3): sky, ground and sun, linear light; unit vector to the sun, world axes
     softness: float  # of shadows: the blur's standard deviation, pixels
 
@@ -33,6 +33,12 @@ class View:
     camera: Camera  # of double precision
     scale: float  # crop pixels a full-picture pixel
     offset: Doubles  # (2,), crop pixels
+
+    @property
+    def place(self) -> Doubles:
+        """Where the camera is, (3,), mm, world axes."""
+        camera = self.camera
+        return np.asarray(-(camera.rotation.mT @ camera.translation).numpy(), dtype=np.float64)
 
     def screen(self, points: Floats, enlarge: float = 1.0) -> Floats:
         """World points (V, 3) → crop pixels · `enlarge` and inverse depth (V, 3), −1 behind it."""
@@ -62,7 +68,7 @@ def linear(picture: NDArray[Any]) -> Floats:
     return ((np.asarray(picture, dtype=np.float32) / 255) ** GAMMA).astype(np.float32)
 
 
-def draw_light(background: Bytes, rng: Generator) -> _Light:
+def draw_light(background: Bytes, rng: Generator) -> Light:
     """A light as bright as the background, tinted by its upper half (sky) and lower (ground)."""
     half, bright = len(background) // 2, float(linear(background).mean())
     level = float(np.clip(bright, 0.06, 0.5)) * rng.uniform(2.0, 4.2)
@@ -74,7 +80,7 @@ def draw_light(background: Bytes, rng: Generator) -> _Light:
     sun = [np.cos(high) * np.cos(azimuth), np.sin(high), np.cos(high) * np.sin(azimuth)]
     above, below = sky * level * (1 - share), ground * level * (1 - share) * 0.55
     rows = np.array([above, below, warmth * level * share * 1.5, sun], dtype=np.float32)
-    return _Light(rows, rng.uniform(1.0, 3.5))
+    return Light(rows, rng.uniform(1.0, 3.5))
 
 
 def _tinted(colour: Floats, amount: float) -> Doubles:
@@ -83,7 +89,7 @@ def _tinted(colour: Floats, amount: float) -> Doubles:
     return np.asarray((1 - amount) + amount * np.clip(tint, 0.4, 1.8), dtype=np.float64)
 
 
-def shadow_map(points: Floats, faces: Ints, light: _Light) -> tuple[Floats, Floats]:
+def shadow_map(points: Floats, faces: Ints, light: Light) -> tuple[Floats, Floats]:
     """How near to the sun the faces (F, 3) of points (V, 3), mm, world axes, come.
 
     Heights, (`MAP`, `MAP`), mm above a plane, 0 where nothing is; and map pixels and height of each
@@ -101,10 +107,10 @@ def shadow_map(points: Floats, faces: Ints, light: _Light) -> tuple[Floats, Floa
     return rasterise(place, faces, 0, MAP, MAP)[1], place
 
 
-def floor_shadow(points: Floats, faces: Ints, view: View, light: _Light) -> Floats:
+def floor_shadow(points: Floats, faces: Ints, view: View, light: Light) -> Floats:
     """How much light the floor (y = 0) keeps at each pixel of the crop, (256, 192) in [0, 1]."""
     kept = np.ones((CROP_HEIGHT, CROP_WIDTH), np.float32)
-    if -(view.camera.rotation.mT @ view.camera.translation)[1] < 150:  # it lies on the floor
+    if view.place[1] < 150:  # the camera lies on the floor
         return kept
     cast = points - (points[:, 1:2] / light.rows[3, 1]) * light.rows[3]
     flat = points * np.array([1.0, 0.0, 1.0], np.float32)

@@ -29,7 +29,7 @@ def _cover_at(kind: int, x: float, y: float, z: float, arm: float, hair: float, 
     if kind == Kind.EYE.value:
         return Cover.IRIS.value if hair < 5.5 else Cover.EYE.value
     if kind == Kind.SKIRT.value:
-        return Cover.BOTTOMS.value
+        return Cover.SHIRT.value if cut.gown > 0 else Cover.BOTTOMS.value
     if kind == Kind.BODY.value and hair > cut.cap_line:
         return Cover.CAP.value
     if kind == Kind.HAIR.value or hair > cut.hairline:
@@ -61,7 +61,9 @@ def dress(points: Floats, normals: Floats, fields: Fields, outfit: Outfit) -> tu
         kind, x, y, z = fields.kind[v], place[v, 0], place[v, 1], place[v, 2]
         cover = _cover_at(kind, x, y, z, fields.arm[v], hair[v], cut)
         thick = outfit.thickness[cover]
-        if kind >= Kind.SKIRT.value:
+        if kind == Kind.SKIRT.value and cut.gown > 0:
+            thick *= np.float32(0.8)
+        elif kind >= Kind.SKIRT.value:
             thick = np.float32(0.0)
         elif cover == Cover.HAIR.value:
             thick *= np.float32(min(1.0, max(0.0, (hair[v] - cut.hairline) / 40.0)))
@@ -81,9 +83,7 @@ def dress(points: Floats, normals: Floats, fields: Fields, outfit: Outfit) -> tu
 
 
 @compiled
-def _second_colour(
-    pattern: Floats, x: float, y: float, z: float, arm: float, waves: Floats
-) -> bool:
+def second_colour(pattern: Floats, x: float, y: float, z: float, arm: float, waves: Floats) -> bool:
     """Whether a place on the reference body shows a garment's second colour."""
     kind, period, share = int(pattern[0]), float(pattern[1]), float(pattern[2])
     u, v = (z, arm * 560.0) if arm >= 0 else (x + 0.6 * z, y)
@@ -105,11 +105,13 @@ def _second_colour(
         chest = abs(x) < 40 + period * 0.6 and abs(y - 520.0) < 25 + 130 * share
         noise = math.floor(x / 17.0) * 12.9898 + math.floor(y / 23.0) * 78.233 + period
         return arm < 0 and z > 0 and chest and math.sin(noise) * 43758.5453 % 1.0 < 0.75
+    if kind == Pattern.OPEN.value:  # a jacket, and what is under it
+        return arm < 0 and z > 20.0 and abs(x) < period * (0.5 + 0.0008 * abs(y - 250.0))
     return kind == Pattern.SEAM.value and abs(z - 10.0) < 16.0 and abs(x) > 90.0
 
 
 @compiled
-def _texel(texture: Floats, u: float, v: float, channel: int) -> float:
+def texel(texture: Floats, u: float, v: float, channel: int) -> float:
     """The texture at (u, v) in [0, 1], v upwards, between its four nearest texels."""
     size = texture.shape[0]
     x = min(max(u * size - 0.5, 0.0), size - 1.001)
@@ -144,7 +146,7 @@ def _mix(out: Doubles, values: Floats, corners: Ints, w: tuple[float, float, flo
 
 
 @compiled
-def _sunlight(n: Doubles, s: Doubles, shadow: Floats, light: Floats) -> tuple[float, float]:
+def sunlight(n: Doubles, s: Doubles, shadow: Floats, light: Floats) -> tuple[float, float]:
     """Shares of the sun and of the sky that reach a normal n (3,) at s (3,) on the shadow map."""
     length = math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9
     sun = (n[0] * light[3, 0] + n[1] * light[3, 1] + n[2] * light[3, 2]) / length
@@ -180,13 +182,13 @@ def shade(
             line = w[0] * hair[a] + w[1] * hair[b] + w[2] * hair[c]
             cover = _cover_at(fields.kind[a], p[0], p[1], p[2], reach, line, outfit.cut)
             skin = cover == Cover.SKIN.value
-            sun, up = _sunlight(n, s, surface.shadow, light)
+            sun, up = sunlight(n, s, surface.shadow, light)
             u = w[0] * uv[f, 0, 0] + w[1] * uv[f, 1, 0] + w[2] * uv[f, 2, 0]
             v = w[0] * uv[f, 0, 1] + w[1] * uv[f, 1, 1] + w[2] * uv[f, 2, 1]
-            second = not skin and _second_colour(pattern[cover], p[0], p[1], p[2], reach, waves)
+            second = not skin and second_colour(pattern[cover], p[0], p[1], p[2], reach, waves)
             for i in range(3):
                 if skin:
-                    own = outfit.tint[i] * _texel(outfit.texture, u, v, i)
+                    own = outfit.tint[i] * texel(outfit.texture, u, v, i)
                 else:
                     own = outfit.colour[cover, int(second), i]
                 arrives = light[0, i] * up + light[1, i] * (1 - up) + light[2, i] * sun
