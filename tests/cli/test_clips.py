@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import write_clip
+from PIL import Image
 
 from unihpe.datasets.packed import PackedPeople
 from unihpe.errors import InputError
@@ -24,6 +25,10 @@ def somebody():
         for one in map(pack.__getitem__, range(len(pack)))
         if (one.visibility == 2).sum() > 15
     )
+
+
+def write_picture(path, picture):
+    Image.fromarray(picture).save(path)
 
 
 def passing_by(count):
@@ -113,7 +118,14 @@ def test_ctrl_c_keeps_what_is_done(unihpe, clip, tmp_path, monkeypatch):
     assert results.partial and results.frame.tolist() == [0, 1, 2, 3]
     assert json.loads((tmp_path / f"{clip.stem}.partial.json").read_text())["partial"] is True
     assert (tmp_path / f"{clip.stem}.partial.mp4").exists()
-    assert not [p for p in tmp_path.iterdir() if ".partial" not in p.name]
+    files = [path for path in tmp_path.iterdir() if path.is_file()]
+    assert files and all(".partial" in path.name for path in files)
+    monkeypatch.setattr("unihpe.cli.clips.counted", usual)
+    code, text, _ = unihpe("predict", clip, "-o", tmp_path, "--no-film", "--start", "0.1")
+    assert code == 0 and "Removed" not in text and all(path.exists() for path in files)
+    code, text, _ = unihpe("predict", clip, "-o", tmp_path, "--no-film")
+    assert code == 0 and "Removed, of an earlier run" in text
+    assert not [path for path in files if path.exists()]
 
 
 def test_what_a_killed_run_left_is_not_lost(unihpe, clip, tmp_path, monkeypatch):
@@ -133,10 +145,14 @@ def test_what_a_killed_run_left_is_not_lost(unihpe, clip, tmp_path, monkeypatch)
         unihpe("predict", clip, "-o", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [f"{clip.stem}.parts"]
     monkeypatch.setattr(clip_run, "poses_in", poses_in)
-    code, text, _ = unihpe("predict", clip, "-o", tmp_path, "--no-film", "--end", "0.1")
+    code, text, _ = unihpe("predict", clip, "-o", tmp_path, "--no-film", "--end", "0.04")
     assert code == 0 and f"what it had done is in {tmp_path / clip.stem}.partial.json" in text
-    assert read_results(tmp_path / f"{clip.stem}.partial.json").frame.tolist() == [0, 1]
+    left = tmp_path / f"{clip.stem}.partial.json"
+    assert read_results(left).frame.tolist() == [0, 1]
     assert not (tmp_path / f"{clip.stem}.parts").exists()
+    code, text, _ = unihpe("predict", clip, "-o", tmp_path, "--no-film", "--end", "0.1")
+    removed = f"Removed, of an earlier run: {left}, {left.with_suffix('.npz')}."
+    assert code == 0 and removed in text and not left.exists()
 
 
 def test_a_place_that_cannot_be_written_loses_nothing(unihpe, clip, tmp_path):
@@ -147,7 +163,7 @@ def test_a_place_that_cannot_be_written_loses_nothing(unihpe, clip, tmp_path):
     names = {path.name.removeprefix(clip.stem) for path in tmp_path.iterdir()}
     assert names == {".json", ".parts"}
     (tmp_path / f"{clip.stem}.json").rmdir()
-    code, text, _ = unihpe("predict", clip, *part)
+    code, text, _ = unihpe("predict", clip, *part, "--every", "2")
     assert code == 0 and "an earlier run did not end" in text
     assert len(read_results(tmp_path / f"{clip.stem}.partial.npz")) == 3
 
@@ -211,6 +227,52 @@ def test_broken_clips(unihpe, clip, tmp_path):
         "predict", broken, clip, "-o", tmp_path / "out", "--end", "0.1", "--no-film"
     )
     assert code == 1 and "left out: broken.mp4" in error and "1 person in 3 frames" in text
+
+
+def test_clips_of_which_none_can_be_read(unihpe, tmp_path):
+    for name in ("one.mp4", "two.mp4"):
+        (tmp_path / name).write_bytes(b"nothing")
+    out = tmp_path / "out"
+    code, text, error = unihpe("predict", tmp_path / "one.mp4", tmp_path / "two.mp4", "-o", out)
+    assert (code, text) == (2, "") and not out.exists() and len(error.splitlines()) == 1
+    assert "none of 2 clips can be used; the first: one.mp4: not a video" in error
+    write_picture(tmp_path / "a.png", somebody())
+    code, text, error = unihpe("predict", *sorted(tmp_path.glob("*.*")), "-o", out)
+    assert code == 1 and "1 person in 1 picture" in text and error.count("left out: ") == 2
+
+
+def test_a_run_takes_the_place_of_an_earlier_one(unihpe, clip, tmp_path):
+    """Of files of the same kinds; and of none that somebody else wrote or changed."""
+    boxes = "".join(f"{n + 1},{who},{20 + 6 * n},0,190,256,1\n" for n in range(3) for who in (4, 9))
+    (tmp_path / "mot.txt").write_text(boxes)
+    own, out = clip.stem, tmp_path / "out"
+    part = ("--end", 0.1, "--no-film", "-o", out)
+    code, text, _ = unihpe("predict", clip, "--boxes", tmp_path / "mot.txt", *part, "-f", "trc,bvh")
+    assert code == 0 and "Removed" not in text
+    (out / f"{own}_7.trc").write_text("somebody's own")
+    changed = out / f"{own}_4.trc"
+    changed.write_text(changed.read_text() + "\n")
+    code, text, _ = unihpe("predict", clip, *part, "-f", "trc")
+    assert code == 0 and f"Removed, of an earlier run: {out / own}_9.trc.\n" in text
+    kept = {"_7.trc", "_4.trc", "_4.bvh", "_9.bvh", ".trc", ".json", ".npz", ".html"}
+    assert {p.name.removeprefix(own) for p in out.iterdir() if p.is_file()} == kept
+    code, text, _ = unihpe("predict", clip, *part, "-f", "bvh")
+    assert code == 0 and f"{own}_4.bvh, " in text and not (out / f"{own}_9.bvh").exists()
+    assert (out / f"{own}.trc").exists() and (out / f"{own}.bvh").exists()
+
+
+def test_a_damaged_list_removes_nothing(unihpe, clip, tmp_path):
+    part = ("--end", 0.05, "--no-film", "-o", tmp_path / "out", "-f", "trc")
+    unihpe("predict", clip, *part)
+    stranger, own = tmp_path / "stranger.trc", tmp_path / "out" / f"{clip.stem}_2.trc"
+    listed = tmp_path / "out" / ".unihpe" / f"{clip.stem}.json"
+    for path in (stranger, own):
+        path.write_text("not ours")
+    state = [stranger.stat().st_size, stranger.stat().st_mtime_ns]
+    for content in ("[", "[1]", json.dumps({"../stranger.trc": state, own.name: [8, 1]})):
+        listed.write_text(content)
+        code, text, _ = unihpe("predict", clip, *part)
+        assert code == 0 and "Removed" not in text and stranger.exists() and own.exists()
 
 
 def test_a_film_never_replaces_its_clip(unihpe, clip):

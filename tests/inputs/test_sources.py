@@ -95,7 +95,7 @@ def test_standard_input_may_be_either(find, tmp_path, monkeypatch):
 def test_addresses_are_fetched(find, monkeypatch, tmp_path):
     asked = []
 
-    def fetch(address, folder, private):
+    def fetch(address, folder, private, report):
         asked.append((address, private))
         return write_clip(folder / "clip.mp4", numbered(2))
 
@@ -105,7 +105,7 @@ def test_addresses_are_fetched(find, monkeypatch, tmp_path):
 
 
 def test_files_of_one_name_at_two_addresses_are_both_there(find, monkeypatch):
-    def fetch(address, folder, private):
+    def fetch(address, folder, private, report):
         return write_clip(folder / "clip.mp4", numbered(1 + len(address) % 2))
 
     monkeypatch.setattr(sources, "fetch", fetch)

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
@@ -88,6 +89,22 @@ def test_files_come_whole_under_their_names(here, public, tmp_path):
     evil = fetch(f"{public}/{quote('..', safe='')}%2F..%2Fevil.mp4", tmp_path)
     assert evil.parent == tmp_path
     assert fetch(f"{public}/to-public", tmp_path).read_bytes() == CONTENT
+
+
+def test_somebody_is_told_how_much_is_there(public, tmp_path):
+    heard = []
+
+    @contextmanager
+    def report(name):
+        yield lambda have, whole: heard.append((name, have, whole))
+        heard.append("the end")
+
+    fetch(f"{public}/x/a.mp4", tmp_path, report=report)
+    assert heard[-2:] == [("a.mp4", len(CONTENT), len(CONTENT)), "the end"]
+    heard.clear()
+    with pytest.raises(InputError, match="larger than"):
+        fetch(f"{public}/endless", tmp_path, largest=2**20, report=report)
+    assert heard and all(whole is None for _, _, whole in heard)
 
 
 def test_addresses_as_people_write_them(public, tmp_path):

@@ -23,6 +23,7 @@ class Moving:
     times: list[float]
     size: tuple[int, int] = SIZE
     frame_rate: float = 25.0
+    source: tuple = ()
     breaks_at: int = -1
 
     def frames(self):

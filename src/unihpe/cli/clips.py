@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from unihpe.cli.options import console
-from unihpe.cli.pictures import ALWAYS, say_how
+from unihpe.cli.pictures import ALWAYS, say_how, say_removed
 from unihpe.cli.progress import counted
 from unihpe.errors import InputError, number_of, printable
 
@@ -51,11 +51,16 @@ class ClipsOut:
         if len(self.paths) == 1:
             _require_another_place(bases[0], open_clip(self.paths[0], *self.part), self.film)
 
-    def write(self, predictor: "Predictor", asked: "Options", motion: "Motion") -> list[str]:
-        """Write the files of each clip, and say so; those left out, in words."""
+    def write(
+        self, predictor: "Predictor", asked: "Options", samples: int, motion: "Motion", alone: bool
+    ) -> list[str]:
+        """Write the files of each clip, and say so; those left out, in words.
+
+        InputError where no clip can be read, and this is `alone` what is asked for.
+        """
         from unihpe.inputs.media import open_clip
 
-        skipped: list[str] = []
+        skipped, unread, asked = list[str](), 0, replace(asked, samples=samples)
         for number in self.cameras:
             self._film(predictor, number, asked, motion)
         for path, base in zip(self.paths, self._bases(), strict=True):
@@ -63,9 +68,12 @@ class ClipsOut:
                 clip = open_clip(path, *self.part)
                 skipped += self._predict(predictor, clip, asked, motion, base)
             except InputError as error:
-                if len(self.paths) == 1:
+                if len(self.paths) == 1 and alone:
                     raise
                 skipped.append(str(error))
+                unread += 1
+        if alone and unread and unread == len(self.paths) and not self.cameras:
+            raise InputError(f"none of {unread} clips can be used; the first: {skipped[0]}")
         return skipped
 
     def _film(
@@ -112,6 +120,7 @@ class ClipsOut:
         from unihpe.inputs.clip_boxes import read_clip_boxes
         from unihpe.runs.clip import predict_clip
         from unihpe.runs.parts import Parts
+        from unihpe.runs.written import PARTIAL, take_away_partial
 
         _require_another_place(base, clip, self.film)
         folder, name = _named(base, ".parts"), printable(clip.name)
@@ -130,10 +139,12 @@ class ClipsOut:
                 people = number_of(len(results.people), "person", "people")
                 so_far = "the first " if filmed.stopped else ""
                 console.print(f"{people} in {so_far}{frames} of {name}.")
-                base = _named(base, ".partial" * bool(filmed.stopped))
+                base = _named(base, PARTIAL * bool(filmed.stopped))
                 self._write(results, base)
         if results is not None:
             self._draw(results, clip, base)
+            if not results.partial:
+                say_removed(take_away_partial(base, results))
         if filmed.stopped is not None:
             raise filmed.stopped
         return nobody
@@ -141,13 +152,16 @@ class ClipsOut:
     def _write(self, results: "Results", base: Path) -> None:
         """Write the tables and motion files."""
         from unihpe.export import write
+        from unihpe.runs.written import take_the_place
 
         say_how(results)
         files = write(results, base, [*ALWAYS, *self.formats])
         console.print(f"Poses: {', '.join(printable(str(path)) for path in files)}.")
+        say_removed(take_the_place(base, files))
 
     def _draw(self, results: "Results", clip: "Clip", base: Path) -> None:
         """Write the page and the film, which take longer."""
+        from unihpe.runs.written import take_the_place
         from unihpe.show.film import write_film
         from unihpe.show.page import write_page
 
@@ -158,8 +172,12 @@ class ClipsOut:
         console.print(f"Page: {', '.join(printable(str(path)) for path in files)}.")
         if self.film:
             with counted("film", clip.count) as progress:
-                write_film(film, results, clip, progress)
+                silent = write_film(film, results, clip, progress)
             console.print(f"Film: {printable(str(film))}.")
+            if silent:
+                console.print(f"Note: the film is without sound ({printable(silent)}).")
+            files = [*files, film]
+        say_removed(take_the_place(base, files))
 
 
 def _named(base: Path, ending: str) -> Path:
@@ -181,11 +199,13 @@ def _save_what_is_left(
     from unihpe.export import write
     from unihpe.inference.clips import made_steady
     from unihpe.runs.parts import left_in
+    from unihpe.runs.written import PARTIAL, take_the_place
 
     left = left_in(folder)
     if left is not None:
         everybody = replace(motion, people="all")
         results = made_steady(replace(left, partial=True), clip, everybody, given)
-        files = write(results, _named(base, ".partial"), ALWAYS)
+        base = _named(base, PARTIAL)
+        take_the_place(base, files := write(results, base, ALWAYS))
         console.print(f"Note: an earlier run did not end; what it had done is in {files[0]}.")
     shutil.rmtree(folder, ignore_errors=True)

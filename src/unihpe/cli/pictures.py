@@ -29,6 +29,7 @@ def pictures_to_files(
     from unihpe.export import write
     from unihpe.io.picture import pictures_in, read_picture
     from unihpe.runs.predict import predict_files
+    from unihpe.runs.written import take_the_place
     from unihpe.show.sheets import write_files
 
     assert files.source is not None
@@ -46,11 +47,20 @@ def pictures_to_files(
     photo = (lambda image: read_picture(pictures[image])) if pictures else None
     written = write_files(out / "poses", f"unihpe: {name}", results, None, photo)
     others = [one for one in formats if one not in ALWAYS]
-    tables = [*written[2:], *write(results, out / "poses", others)]
+    tables = write(results, out / "poses", others)
     say_how(results)
-    console.print(f"Poses: {', '.join(map(str, tables))}.")
+    console.print(f"Poses: {', '.join(map(str, [*written[2:], *tables]))}.")
     console.print(f"Pictures: {written[0]}, {written[1]}.")
+    if tables:
+        say_removed(take_the_place(out / "poses", tables))
     return predicted.skipped
+
+
+def say_removed(files: Sequence[Path]) -> None:
+    """Print what an earlier run had written and is no longer there."""
+    if files:
+        names = ", ".join(printable(str(path)) for path in files)
+        console.print(f"Removed, of an earlier run: {names}.")
 
 
 def say_how(results: "Results") -> None:

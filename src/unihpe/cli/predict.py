@@ -1,6 +1,5 @@
 """`unihpe predict`: pictures, videos and keypoints become 3D poses."""
 
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
@@ -10,6 +9,7 @@ from typer import Argument, Option
 from unihpe.cli import options
 from unihpe.cli.clips import USUAL, ClipsOut, Part
 from unihpe.cli.pictures import pictures_to_files
+from unihpe.cli.progress import download_report
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def predict(
     asked = Options(lens, sampler=sampler, steps=steps, flip=flip, seed=seed)
     motion = Motion(people, smooth, bones, how.min_confidence)
     with TemporaryDirectory() as folder:
-        found = find_sources(source or [], Path(folder), allow_private)
+        found = find_sources(source or [], Path(folder), allow_private, download_report)
         files = Files(found.place, boxes, keypoints, how, found.pictures)
         motions = bool(found.clips or found.cameras)
         if files.source is None and not motions:
@@ -81,7 +81,7 @@ def predict(
         predictor, skipped = load(checkpoint or own, device), list[str]()
         if found.place is not None or not motions:
             skipped += pictures_to_files(predictor, files, asked, samples, out, more)
-        skipped += clips.write(predictor, replace(asked, samples=samples or 0), motion)
+        skipped += clips.write(predictor, asked, samples or 0, motion, alone=found.place is None)
     options.leave_skipped(skipped)
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def _progress(*more: ProgressColumn) -> Progress:
-    first = columns.TextColumn("{task.description}"), columns.BarColumn()
+    # names of files may hold brackets, which are no markup
+    first = columns.TextColumn("{task.description}", markup=False), columns.BarColumn()
     left = columns.TimeRemainingColumn()
     return Progress(*first, *more, left, console=console, disable=not console.is_terminal)
 

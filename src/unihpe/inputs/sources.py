@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 
 from unihpe.errors import InputError
 from unihpe.inputs.media import is_clip
-from unihpe.io.fetch import CHUNK, LARGEST, fetch, is_address
+from unihpe.io.fetch import CHUNK, LARGEST, Report, fetch, is_address, unheard
 from unihpe.io.files import in_order
 from unihpe.io.picture import is_picture, pictures_in
 
@@ -25,13 +25,16 @@ class _Sources:
     cameras: tuple[int, ...] = ()  # webcams
 
 
-def find_sources(named: Sequence[str], fetched: Path, private: bool = False) -> _Sources:
+def find_sources(
+    named: Sequence[str], fetched: Path, private: bool = False, report: Report = unheard
+) -> _Sources:
     """The pictures and clips that people name: files, folders, patterns such as `*.jpg`, http and
     https addresses, numbers of webcams, and `-`, standard input.
 
     Args:
         fetched: an empty folder for what is not in a file yet.
         private: whether addresses may lie in private networks.
+        report: of what is fetched from them.
 
     Raises:
         InputError: for a pattern of nothing, a folder with neither, pictures of one name, and what
@@ -39,9 +42,11 @@ def find_sources(named: Sequence[str], fetched: Path, private: bool = False) -> 
     """
     cameras = [name for name in named if name.isdecimal() and not Path(name).exists()]
     if cameras:
-        files = find_sources([name for name in named if name not in cameras], fetched, private)
+        others = [name for name in named if name not in cameras]
+        files = find_sources(others, fetched, private, report)
         return replace(files, cameras=tuple(dict.fromkeys(map(int, cameras))))
-    paths = [path for name in dict.fromkeys(named) for path in _paths_of(name, fetched, private)]
+    names = dict.fromkeys(named)
+    paths = [path for name in names for path in _paths_of(name, fetched, private, report)]
     if len(paths) == 1 and not (_shows_motion(paths[0], fetched) or _clips_in(paths[0])):
         return _Sources(paths[0])  # whatever is wrong with it is said by who reads it
     clips, pictures = list[Path](), list[Path]()
@@ -51,8 +56,8 @@ def find_sources(named: Sequence[str], fetched: Path, private: bool = False) -> 
         if not own or (path.is_dir() and _has_pictures(path)):
             pictures += pictures_in(path)
     pictures, clips = (list(dict.fromkeys(each)) for each in (pictures, clips))
-    names = [path.name for path in pictures]
-    if twice := [name for name in names if names.count(name) > 1]:
+    called = [path.name for path in pictures]
+    if twice := [name for name in called if called.count(name) > 1]:
         raise InputError(f"several pictures are called {twice[0]}: predict them one by one")
     if not pictures:
         return _Sources(None, (), tuple(clips))
@@ -60,13 +65,13 @@ def find_sources(named: Sequence[str], fetched: Path, private: bool = False) -> 
     return _Sources(place, tuple(pictures), tuple(clips))
 
 
-def _paths_of(name: str, fetched: Path, private: bool) -> list[Path]:
+def _paths_of(name: str, fetched: Path, private: bool, report: Report) -> list[Path]:
     """A file or folder, or what a pattern, an address or `-` stands for."""
     if name == "-":
         return [_saved_input(fetched / "stdin")]
     if is_address(name):
         own = Path(mkdtemp(dir=fetched))  # two may end in the same name
-        return [fetch(name, own, private)]
+        return [fetch(name, own, private, report=report)]
     if not glob.has_magic(name) or Path(name).exists():
         return [Path(name)]
     found = in_order(Path(path) for path in glob.glob(name, recursive=True))

@@ -6,6 +6,8 @@ import re
 import socket
 import string
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,19 @@ from urllib.request import (
 )
 
 from unihpe.errors import InputError, one_line
+from unihpe.io.downloads import Progress
 
 LARGEST, LONGEST = 2 * 2**30, 900.0  # bytes, and seconds, of one file
 SILENCE = 30.0  # seconds without a byte
 CHUNK = 1 << 18
 UNSAFE = re.compile(r"[^\w.\- ]+")  # in names of files
 AGENT = {"User-Agent": "unihpe"}  # some hosts refuse urllib's own name
+Report = Callable[[str], AbstractContextManager[Progress]]  # by a file's name: who is told of bytes
+
+
+def unheard(name: str) -> AbstractContextManager[Progress]:
+    """A report to nobody."""
+    return nullcontext(lambda have, whole: None)
 
 
 def is_address(name: str) -> bool:
@@ -42,6 +51,7 @@ def fetch(
     private: bool = False,
     largest: int = LARGEST,
     longest: float = LONGEST,
+    report: Report = unheard,
 ) -> Path:
     """The file at an http or https address, in a folder, under its own name.
 
@@ -56,8 +66,9 @@ def fetch(
     try:
         path = folder / _name_of(address)
         request = Request(_plain(address), headers=AGENT)
-        with _opener(private).open(request, timeout=SILENCE) as answer:
-            _save(answer, path, largest, longest)
+        asked = _opener(private).open(request, timeout=SILENCE)
+        with asked as answer, report(path.name) as progress:
+            _save(answer, path, largest, longest, progress)
     except InputError as error:
         raise InputError(f"{address}: {error}") from error
     except (URLError, HTTPException, OSError, ValueError) as error:
@@ -82,7 +93,9 @@ def _name_of(address: str) -> str:
     return UNSAFE.sub("_", last).strip(" .")[-80:] or "file"
 
 
-def _save(answer: HTTPResponse, path: Path, largest: int, longest: float) -> None:
+def _save(
+    answer: HTTPResponse, path: Path, largest: int, longest: float, progress: Progress
+) -> None:
     """Write what a server sends."""
     begin, length = time.monotonic(), int(answer.headers.get("Content-Length") or 0)
     too_large = f"larger than {largest / 2**20:,.0f} MB; download it yourself"
@@ -91,6 +104,7 @@ def _save(answer: HTTPResponse, path: Path, largest: int, longest: float) -> Non
     with path.open("wb") as file:
         while chunk := answer.read1(CHUNK):
             file.write(chunk)
+            progress(file.tell(), length or None)
             if file.tell() > largest:
                 raise InputError(too_large)
             if time.monotonic() - begin > longest:

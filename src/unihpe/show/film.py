@@ -1,6 +1,7 @@
 """The film of a clip: its frames with everybody's skeleton, and all of them in space beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from unihpe.errors import InputError
 from unihpe.export.results import Results
 from unihpe.inputs.media import Clip, Shown
 from unihpe.io.picture import Picture
+from unihpe.io.sound import Sound, opened_sound
 from unihpe.show.colours import Palette, colours_of
 from unihpe.show.mp4 import mp4
 from unihpe.show.space import Space, levelled
@@ -27,8 +29,10 @@ def write_film(
     results: Results,
     clip: Clip,
     progress: Callable[[int], None] | None = None,
-) -> None:
+) -> str | None:
     """Write an MP4 film of a clip and the people in it, whole or not at all.
+
+    The clip's sound is copied. Returns why it is not, where the clip has one that cannot be.
 
     Args:
         results: of the clip: `frame` says which rows are in which frame; a film of partial ones
@@ -39,13 +43,28 @@ def write_film(
         InputError: for results that are not a clip's, or a film that cannot be written.
     """
     scene = _Scene(results, clip.size)
-    with mp4(Path(path), scene.size, clip.frame_rate, QUALITY) as film:
+    with (
+        _sound_of(clip) as (sound, obstacle),
+        mp4(Path(path), scene.size, clip.frame_rate, QUALITY, sound) as film,
+    ):
         for done, shown in enumerate(clip.frames(), start=1):
             film.add(scene.draw(shown), shown.time)
             if progress is not None:
                 progress(done)
             if results.partial and shown.index >= scene.last:
                 break
+    return obstacle
+
+
+@contextmanager
+def _sound_of(clip: Clip) -> Iterator[tuple[Sound | None, str | None]]:
+    """The sound of a clip, or what keeps it from being copied."""
+    if not isinstance(clip.source, str | Path | bytes):
+        yield None, None
+        return
+    with opened_sound(clip.source) as sound:
+        obstacle = None if sound is None else sound.obstacle()
+        yield (sound if obstacle is None else None), obstacle
 
 
 class _Scene:
