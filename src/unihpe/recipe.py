@@ -30,6 +30,7 @@ Keys = tuple[str, ...]  # the path to a setting, from table to table
 # Settings that older recipes do not have, and what those did.
 ADDED: dict[str, dict[str, Any]] = {
     "data": {"variety": Variety().model_dump(), "made_joints": False},
+    "augmentation": {"upright": 0.0},
     "model": {"frame": "camera", "error_head": False},
     "image": {"read_out_width": 1024},
     "decoder": {"about_estimate": False},
@@ -115,6 +116,7 @@ class Recipe(Settings):
         model = fields["model"]
         tables = {
             "data": datas,
+            "augmentation": [data["augmentation"] for data in datas if data],
             "model": [model],
             "image": [model["image_encoder"] or {}],
             "decoder": [model["decoder_2d"], model["decoder_3d"]],

@@ -221,3 +221,29 @@ def test_grey_pictures_have_no_colour():
         np.random.default_rng(0),
     )
     assert after.picture.std() > 0 and np.ptp(after.picture.astype(int), axis=-1).max() == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_people_are_turned_until_their_trunks_point_up(seed):
+    how = SHAPE_ONLY.model_copy(update={"upright": 1.0, "rotation": 0.0})
+    before, _ = person(seed)
+    after = _augment(before, SKELETON, how, np.random.default_rng(seed))
+    up = _trunk(after.keypoints)
+    assert -up[1] >= abs(up[0]) - 1e-6  # within half a quarter turn; y points down
+    assert np.linalg.norm(up) == pytest.approx(np.linalg.norm(_trunk(before.keypoints)))
+
+
+def test_nobody_is_turned_whose_trunk_is_not_known():
+    how = SHAPE_ONLY.model_copy(update={"upright": 1.0, "turned": 0.0, "flip": 0.0})
+    before, _ = person(3)
+    hips = [SKELETON.index(f"{side}_hip") for side in ("left", "right")]
+    before.keypoints[hips] = np.nan
+    after = _augment(before, SKELETON, how, np.random.default_rng(0))
+    np.testing.assert_allclose(after.keypoints, before.keypoints)
+
+
+def _trunk(keypoints):
+    """From the hips to what is above them, pixels, (2,)."""
+    above = [SKELETON.index(j) for j in ("left_shoulder", "right_shoulder", "head", "nose")]
+    hips = [SKELETON.index(f"{side}_hip") for side in ("left", "right")]
+    return keypoints[above].mean(0) - keypoints[hips].mean(0)

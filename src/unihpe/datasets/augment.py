@@ -19,7 +19,7 @@ from torch import Tensor
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import box_from_keypoints, crop_matrix, for_opencv
 from unihpe.body.prepare import LEGS, LOWER_BODY, is_in
-from unihpe.body.skeleton import Skeleton, get_skeleton
+from unihpe.body.skeleton import Skeleton, get_skeleton, without_side
 from unihpe.settings import Settings
 
 Picture = NDArray[np.uint8]
@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 LEGS_ALONE = 0.25  # of the half bodies
 FROM_BELOW = 0.75  # of those cut off; the others from a side
 CUT = (0.1, 0.6)  # of the person's extent
+HIPS, ABOVE = ("hip",), ("shoulder", "head", "nose")  # the ends of a trunk, in 2D
 NO_EDGES: Floats = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
 
 
@@ -39,6 +40,9 @@ class Augmentation(Settings):
     flip: float = Field(0.5, ge=0, le=1)  # share of people mirrored
     rotation: float = Field(30.0, ge=0, le=180)  # largest turn, degrees
     turned: float = Field(0.6, ge=0, le=1)  # share of people turned
+    # Share of people turned by quarter turns before, until the trunk points up: so a model sees
+    # them in the end (`model.turned`).
+    upright: float = Field(0.0, ge=0, le=1)
     scale: float = Field(0.25, ge=0, lt=1)  # largest change of the box's size, as a share of it
     # Share of people whose box holds the upper body alone, or, a quarter of them, the legs.
     half_body: float = Field(0.2, ge=0, le=1)
@@ -89,6 +93,9 @@ def _augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.G
     mirrored = bool(rng.random() < how.flip)
     turns = rng.random() < how.turned
     turn = np.deg2rad(rng.uniform(-how.rotation, how.rotation)) if turns else 0.0
+    if how.upright and rng.random() < how.upright:
+        quarters = _quarters_from_upright(crop.keypoints, skeleton)
+        turn += (quarters if mirrored else -quarters) * np.pi / 2
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     linear = rotation @ np.diag([1 - 2.0 * mirrored, 1])
     centre = crop.size / 2
@@ -114,6 +121,20 @@ def _augment(crop: Crop, skeleton: Skeleton, how: Augmentation, rng: np.random.G
     picture = cv2.warpAffine(crop.picture, place, (width, height), flags=linearly, borderValue=fill)
     picture = _change_pixels(np.asarray(picture, dtype=np.uint8), how, rng)
     return Crop(_blackened(picture, edges, to_crop), keypoints, pose, box, crop.size)
+
+
+def _quarters_from_upright(keypoints: Floats, skeleton: Skeleton) -> int:
+    """By how many quarter turns with the clock somebody's trunk is turned from upright, -2 to 2; 0
+    where too little is known."""
+    ends = []
+    for names in (HIPS, ABOVE):
+        columns = [n for n, joint in enumerate(skeleton.joints) if without_side(joint) in names]
+        known = keypoints[columns][np.isfinite(keypoints[columns]).all(1)]
+        if not len(known):
+            return 0
+        ends.append(known.mean(0))
+    x, y = ends[1] - ends[0]
+    return round(float(np.arctan2(x, -y)) / (np.pi / 2))
 
 
 def _half_body_box(keypoints: Floats, skeleton: Skeleton, legs: bool, box: Floats) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Generator
+from torch import Generator, Tensor
 
 from unihpe.body.batch import Batch, chosen
 from unihpe.errors import InputError
@@ -25,6 +25,7 @@ from unihpe.training.state import Run
 from unihpe.training.streams import StageStream
 
 LOOKING = -1  # place of these batches in a step, where steps have places from 0 on
+AT_ONCE = 32  # pictures
 PIECE = 40  # batches in a file: what an interrupted look loses at most
 
 
@@ -75,9 +76,15 @@ def _look(
         generator = Generator().manual_seed(step_seed(run.seed, number, n, LOOKING))
         batch = stream.people(stage, generator)
         with mixed_precision(run.device, stage.bfloat16):
-            features = model.look(batch.to(run.device))
-        parts.append(replace(batch, image=None, seen=features.half().cpu(), group=()))
+            some = (chosen(batch, rows).to(run.device) for rows in _at_once(len(batch)))
+            features = [model.look(people).half().cpu() for people in some]
+        parts.append(replace(batch, image=None, seen=torch.cat(features), group=()))
     return _together(parts)
+
+
+def _at_once(people: int) -> tuple[Tensor, ...]:
+    """Rows of a few people at a time, which bounds memory: a backbone's maps are large."""
+    return torch.arange(people).split(AT_ONCE)
 
 
 def _together(parts: list[Batch]) -> Batch:
