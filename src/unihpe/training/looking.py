@@ -7,7 +7,7 @@ and steps draw people from what it saw there. Features are kept as float16.
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save
@@ -84,7 +84,8 @@ def _look(
 
 def _at_once(people: int) -> tuple[Tensor, ...]:
     """Rows of a few people at a time, which bounds memory: a backbone's maps are large."""
-    return torch.arange(people).split(AT_ONCE)
+    rows = torch.arange(people)
+    return cast(tuple[Tensor, ...], rows.split(AT_ONCE))
 
 
 def _together(parts: list[Batch]) -> Batch:
