@@ -54,6 +54,21 @@ def test_the_backbone_looks_once_and_the_rest_learns(folder, motion_file, tmp_pa
     assert len(calls) == 3 and (tmp_path / "a" / "looked-0-0000.safetensors").exists()
 
 
+def test_stages_in_a_row_share_what_was_seen(folder, motion_file, tmp_path, monkeypatch):  # noqa: F811
+    whole, calls = looking(folder, motion_file), []
+    first = whole.stage[0]
+    more = first.model_copy(update={"name": "more", "trains": ("encoder_2d", "decoder_3d")})
+    other = first.model_copy(update={"name": "other", "looks": 2})
+    whole = whole.model_copy(update={"stage": (first, more, other)})
+    model = type(build_model(whole))
+    look = model.look
+    monkeypatch.setattr(model, "look", lambda *args: (calls.append(1), look(*args))[1])
+    train_recipe(whole, tmp_path)
+    assert len(calls) == 3 + 2
+    kept = sorted(file.name for file in tmp_path.glob("looked-*"))
+    assert kept == ["looked-0-0000.safetensors", "looked-2-0000.safetensors"]
+
+
 def test_a_resumed_run_takes_what_it_saw_before(folder, motion_file, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr("unihpe.training.looking.PIECE", 2)
     assert PIECE > 2

@@ -4,6 +4,7 @@ A backbone costs most of a step. Where it stays as it is, it looks at pictures (
 and steps draw people from what it saw there. Features are kept as float16.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +40,15 @@ class _Looked:
     def __call__(self, stage: Stage, generator: Generator) -> list[Batch]:
         rows = torch.randint(len(self.seen), (stage.batch_size,), generator=generator)
         return [chosen(self.seen, rows), *self.stream.more(stage, generator)]
+
+
+def first_that_looks(stages: Sequence[Stage], number: int) -> int:
+    """Of the stages in a row before this one that look at as many pictures, the first: they share
+    what was seen, since none of them changes the backbone."""
+    own = stages[number].looks, stages[number].batch_size
+    while number and (stages[number - 1].looks, stages[number - 1].batch_size) == own:
+        number -= 1
+    return number
 
 
 def look_once(model: UniHPE, stage: Stage, draw: Draw, run: Run, number: int) -> Draw:

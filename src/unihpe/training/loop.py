@@ -21,7 +21,7 @@ from unihpe.model.device import mixed_precision
 from unihpe.model.unihpe import UniHPE
 from unihpe.training.freeze import begin_stage, set_modes
 from unihpe.training.keeping import begun_with, keep_share
-from unihpe.training.looking import look_once
+from unihpe.training.looking import first_that_looks, look_once
 from unihpe.training.objective import Terms, stage_losses
 from unihpe.training.seeds import step_seed
 from unihpe.training.stage import Draw, Stage
@@ -57,7 +57,8 @@ def train(
     drawn = draw
     while progress.stage < len(stages):
         stage = stages[progress.stage]
-        draw = look_once(model, stage, drawn, run, progress.stage) if stage.looks else drawn
+        looking = first_that_looks(stages, progress.stage)
+        draw = look_once(model, stage, drawn, run, looking) if stage.looks else drawn
         begun = begun_with(model, run, progress.stage) if stage.kept else {}
         optimiser = begin_stage(model, stage, fresh=progress.step == 0)
         if saved_optimiser is not None:

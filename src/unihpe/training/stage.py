@@ -81,7 +81,8 @@ class Stage(Settings):
     kept: float = Field(0.0, ge=0, lt=1)  # share of the weights that it began with, in its result
     still: int = Field(0, ge=0)  # layers of the image backbone, from the picture on, that stay
     # So many batches are looked at once, before the first step, by a backbone and heat maps that
-    # stay as they are; steps learn from what was seen there, at a hundredth of the cost. 0: never.
+    # stay as they are; steps learn from what was seen there, at a hundredth of the cost. Stages in
+    # a row that look at as many share what was seen. 0: never.
     looks: int = Field(0, ge=0)
 
     steps: int = Field(gt=0)
