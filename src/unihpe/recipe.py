@@ -35,7 +35,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "image": {"read_out_width": 1024},
     "decoder": {"about_estimate": False},
     "stage": {"still": 0, "looks": 0, "kept": 0.0, "reach": 1.0, "joints": []},
-    "decode": {"errors": 0.0},
+    "decode": {"errors": 0.0, "among": "all"},
 }
 PLACES = {"root", "also", "description", "licence"}  # of data; they do not change training
 
@@ -84,6 +84,8 @@ class Recipe(Settings):
                 yield f"{name} trains heat maps: set heatmap_head = true in [model.image_encoder]"
             if stage.pose_batch and self.poses is None:
                 yield f"{name} has a pose_batch, and the recipe no [poses]"
+            if not stage.pose_batch and any(one.among == "poses" for one in stage.decode):
+                yield f'{name} has a path among = "poses", and no pose_batch'
             for target in (decoding.target for decoding in stage.decode if decoding.point):
                 decoder = decoders[target]
                 if decoder.kind == "diffusion" and decoder.prediction == "epsilon":

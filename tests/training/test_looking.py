@@ -9,11 +9,14 @@ from test_pictures import batch_of, folder, recipe  # noqa: F401 (a fixture)
 from unihpe.body.batch import Modality
 from unihpe.errors import InputError
 from unihpe.model.checkpoint import load_checkpoint
-from unihpe.recipe import build_model
+from unihpe.recipe import Recipe, build_model
 from unihpe.runs.train import train_recipe
+from unihpe.settings import parse
 from unihpe.training.freeze import begin_stage
 from unihpe.training.looking import PIECE, look_once
 from unihpe.training.loop import train
+from unihpe.training.objective import stage_losses
+from unihpe.training.stage import Decoding
 from unihpe.training.state import Run, Schedule
 from unihpe.training.streams import StageStream, open_stream
 
@@ -135,3 +138,22 @@ def test_runs_may_share_what_was_seen(folder, motion_file, tmp_path, monkeypatch
     assert len(calls) == 3 and places == {"looked"}
     changed = {name for name in one if not torch.equal(one[name], other[name])}
     assert changed and not any("backbone" in name for name in changed)
+
+
+def test_a_path_may_learn_from_the_other_poses_alone(folder, motion_file):  # noqa: F811
+    whole = recipe(folder, motion_file)
+    stage = looking(folder, motion_file).stage[0]
+    lifting = Decoding(source="pose_2d", target="pose_3d", among="poses")
+    stage = stage.model_copy(update={"decode": (lifting, *stage.decode)})
+    model, batch = build_model(whole).eval(), batch_of(folder)
+    with torch.no_grad():
+        seen = replace(batch, image=None, seen=model.look(batch))
+        given = {"seen": seen, "pictures": batch, "poses": replace(batch, image=None)}
+        terms = {
+            name: stage_losses(model, one, stage, torch.Generator().manual_seed(0))
+            for name, one in given.items()
+        }
+    assert {name for name in terms if "score pose_2d→pose_3d" in terms[name]} == {"poses"}
+    alone = whole.stage[0].model_copy(update={"decode": (lifting,)})
+    with pytest.raises(InputError, match='a path among = "poses", and no pose_batch'):
+        parse(Recipe, whole.model_dump() | {"stage": [alone.model_dump()]}, "test")

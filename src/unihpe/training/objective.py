@@ -39,8 +39,11 @@ def stage_losses(model: UniHPE, batch: Batch, stage: Stage, generator: Generator
     if stage.contrastive:
         aligning = _contrastive_losses(embeddings, batch, model.temperature, stage, generator)
         terms |= {name: stage.contrastive * loss for name, loss in aligning.items()}
+    of_poses = batch.image is None and batch.seen is None
     for decoding in stage.decode:
         source, target = decoding.path
+        if decoding.among == "poses" and not of_poses:
+            continue
         if source in embeddings and (target is Modality.POSE_2D or batch.pose is not None):
             own = decoding_losses(model, batch, embeddings[source], decoding, stage, generator)
             path = f"{decoding.source}→{decoding.target}"

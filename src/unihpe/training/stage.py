@@ -36,6 +36,10 @@ class Decoding(Settings):
     # joint, which is what MPJPE rewards.
     point_loss: Literal["square", "distance"] = "square"
 
+    # Whom it learns from: everybody, or those of [poses] alone, whom a few people with pictures,
+    # seen again and again, would outweigh.
+    among: Literal["all", "poses"] = "all"
+
     # Weight of what the error head learns of the answers at t = 1; nothing else learns from it.
     errors: float = Field(0.0, ge=0)
 
