@@ -32,7 +32,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "data": {"variety": Variety().model_dump(), "made_joints": False},
     "augmentation": {"upright": 0.0},
     "model": {"frame": "camera", "error_head": False},
-    "image": {"read_out_width": 1024},
+    "image": {"read_out_width": 1024, "read_out_dropout": 0.0},
     "decoder": {"about_estimate": False},
     "stage": {"still": 0, "looks": 0, "kept": 0.0, "reach": 1.0, "joints": []},
     "decode": {"errors": 0.0, "among": "all"},

@@ -323,6 +323,23 @@ def test_an_encoder_that_reads_at_the_joints_begins_as_the_encoder_of_what_its_h
         encoder(picture)
 
 
+def test_some_people_are_left_to_their_keypoints_in_training():
+    backbone, people = HRNet("w18_small"), 64
+    joints = JointReadOut(sum(backbone.channels), 17, embedding=32)
+    encoder = ImageEncoder(backbone, 32, joints=joints, dropout=0.5)
+    torch.nn.init.normal_(encoder.project.weight, generator=seed())
+    heat = torch.randn(people, 17, 16, 8, generator=seed())
+    features = torch.randn(people, 18, sum(backbone.channels), generator=seed())
+    shown = shown_by(heat, embedding=32)
+    of_keypoints = torch.nn.functional.normalize(shown.embedding)
+    for training, least, most in ((True, 0.25, 0.75), (False, 0.0, 0.0)):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            embedding = encoder.train(training).read_out(features, shown)
+        alone = torch.isclose(embedding, of_keypoints, atol=1e-6).all(1).float().mean()
+        assert least <= alone <= most
+
+
 def test_bells_keep_their_size_in_the_picture():
     points, seen = torch.zeros(1, 1, 2), torch.ones(1, 1)
     large, small = gaussian_heatmaps(points, seen, 48, 64), gaussian_heatmaps(points, seen, 24, 32)

@@ -89,6 +89,9 @@ class ImageEncoderSettings(Settings):
     # the paper's, or one that begins at the keypoints that the heat maps show (`JointReadOut`)
     read_out: Literal["pooled", "joints"] = "pooled"
     read_out_width: int = Field(1024, gt=0, le=WIDEST)  # of the latter
+    # Share of people in training whose embedding is that of the keypoints seen alone: the pose
+    # encoder learns to do with them, and what else is seen moves it, not more (of the latter).
+    read_out_dropout: float = Field(0.0, ge=0, lt=1)
     shrink: Literal[1, 2] = 1  # 2 halves the picture's sides before the backbone, for CPUs
 
     @field_validator("kind")
@@ -168,7 +171,8 @@ def _build_image_parts(
     channels, at_joints = backbone.channels, settings.read_out == "joints"
     sizes = sum(channels), joints, embedding, settings.read_out_width
     read_out = JointReadOut(*sizes) if at_joints else None
-    encoder = ImageEncoder(backbone, embedding, settings.shrink, read_out)
+    drop = settings.read_out_dropout
+    encoder = ImageEncoder(backbone, embedding, settings.shrink, read_out, drop)
     if not settings.heatmap_head:
         return encoder, None
     match settings.heatmaps_from:

@@ -29,6 +29,7 @@ class ImageEncoder(nn.Module):
     Args:
         shrink: 2 averages 2 × 2 pixels of the picture into one first, and costs a quarter.
         joints: what it reads at the joints is added to the embedding of the keypoints seen.
+        dropout: share of people in training to whose embedding of the keypoints nothing is added.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class ImageEncoder(nn.Module):
         embedding: int,
         shrink: int = 1,
         joints: JointReadOut | None = None,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone, self.shrink = backbone, shrink
         self.project = nn.Linear(sum(backbone.channels), embedding)
         self.joints = joints  # after it: training states number parameters in this order
+        self.dropout = dropout
         if joints is not None:
             start_at_nothing(self.project)
 
@@ -86,7 +89,10 @@ class ImageEncoder(nn.Module):
         read = self.project(features[:, -1])
         if self.joints is None or shown is None:
             return unit(read)
-        return unit(shown.embedding + read + self.joints(features[:, :-1], shown))
+        added = read + self.joints(features[:, :-1], shown)
+        if self.training and self.dropout:
+            added = added * (torch.rand(len(added), 1, device=added.device) >= self.dropout)
+        return unit(shown.embedding + added)
 
 
 def _fitted(picture: Tensor, width: int, height: int) -> Tensor:
