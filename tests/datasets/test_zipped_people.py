@@ -15,7 +15,9 @@ from unihpe.cli import app
 from unihpe.datasets.coco.source import MADE, CocoSource, read_annotations
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.errors import InputError
+from unihpe.runs.label import label_pictures
 
+COCO = get_skeleton("coco17")
 LSP = get_skeleton("lsp14")
 OURS = get_skeleton("human36m17")
 NUMBERS = (23, 24, 25, 48)
@@ -96,29 +98,74 @@ def test_broken_zip_files_are_told(tmp_path):
     assert read_annotations(half).notes == ("2 people without picture left out",)
 
 
-def test_labels_are_trained_on_where_they_lie(tmp_path, archive, monkeypatch):
-    """Labels name the zip file, whose pictures stay in it; a joint counts where two looks agree."""
+def looks(monkeypatch):
+    """Looks of a network that sees two joints elsewhere: a knee in one mirror, a wrist in both."""
+    asked = []
 
-    def look(pixels, boxes, device):
-        flipped = boxes[0, 0] != 15
+    def look(pictures, boxes, device, room):
+        asked.append((len(pictures), room))
         joints = np.tile([40.0, 60.0], (len(boxes), 17, 1)) + np.arange(17)[:, None]
         scores = np.full((len(boxes), 17), 0.8)
-        if flipped:
-            joints = joints[:, list(get_skeleton("coco17").mirror)] * [-1, 1] + [120, 0]
-            joints[:, get_skeleton("coco17").index("right_knee")] += 30  # the left one's mirror
+        if len(asked) % 2 == 0:  # in a mirror: the picture is 120 wide
+            assert all(picture.shape == (160, 120, 3) for picture in pictures)
+            np.testing.assert_allclose(boxes[:, [0, 2]], [[25, 105]] * len(boxes))
+            joints = joints[:, list(COCO.mirror)] * [-1, 1] + [120, 0]
+            joints[:, COCO.index("right_wrist")] += 30  # the left one's mirror
+            if room > 1.2:
+                joints[:, COCO.index("right_knee")] += 30
+                scores[:, COCO.index("right_ankle")] = 0.1
         return joints, scores
 
-    monkeypatch.setattr("unihpe.people.label.keypoints_in", look)
+    monkeypatch.setattr("unihpe.people.label.keypoints_in_each", look)
+    return asked
+
+
+def test_labels_are_trained_on_where_they_lie(tmp_path, archive, monkeypatch):
+    """Labels name the zip file, whose pictures stay in it; a joint counts where most looks agree,
+    and its place and score are those of these."""
+    asked = looks(monkeypatch)
     out = tmp_path / "labels" / "lspet.json"
     result = CliRunner().invoke(app, ["data", "label", str(archive), "-o", str(out)])
     assert result.exit_code == 0 and "4 people" in result.output
+    assert asked == [(4, room) for room in (1.15, 1.15, 1.35, 1.35)], "all at once"
     people = read_annotations(out, "train")
     assert len(people) == 2 and people.joints.name == "coco17"
-    knee = people.joints.index("left_knee")
-    assert people.confidence[0, knee] == 0 and int((people.confidence[0] > 0).sum()) == 16
+    lost = people.confidence[0] == 0
+    assert [name for name, own in zip(COCO.joints, lost, strict=True) if own] == ["left_wrist"]
     assert people.keypoints[0, 5].tolist() == [45, 65]
+    knee = COCO.index("left_knee")
+    assert people.keypoints[0, knee].tolist() == [40 + knee, 60 + knee]
     assert people.corners[0].tolist() == [15, 25, 95, 125]
     assert CocoSource(people).read(torch.arange(1), torch.Generator()).image is not None
+    content = json.loads(out.read_text())
+    assert [note["id"] for note in content["annotations"]] == [0, 1, 2, 3]
+    scores = content["annotations"][3]["keypoint_scores"]
+    assert scores[knee] == scores[0] == 0.8 and scores[COCO.index("left_wrist")] == 0
+
+
+def test_people_are_labelled_some_at_a_time(tmp_path, archive, monkeypatch):
+    """As the memory allows; what is wrong with one picture costs the others nothing."""
+    asked = looks(monkeypatch)
+    monkeypatch.setattr("unihpe.runs.label.AT_ONCE", 2)
+    boxes = {f"im{n:05d}.png": [[15, 25, 95, 125]] for n in NUMBERS}
+    boxes |= {"im00024.png": [[15, 25, 95, 125], [150, 5, 170, 9]], "im00025.png": []}
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    out, told = tmp_path / "labels.json", []
+    count, skipped = label_pictures(archive, out, tmp_path / "boxes.json", done=told.append)
+    assert count == 2 and told == [1, 2, 3, 4]
+    assert len(skipped) == 1 and skipped[0].startswith("im00024.png: box 1")
+    assert asked == [(2, room) for room in (1.15, 1.15, 1.35, 1.35)]
+    content = json.loads(out.read_text())
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    assert [names[note["image_id"]] for note in content["annotations"]] == [
+        "im00023.png",
+        "im00048.png",
+    ]
+    assert all(note["num_keypoints"] == 16 for note in content["annotations"])
+    monkeypatch.setattr("unihpe.runs.label.MEMORY", 0)
+    asked.clear()
+    label_pictures(archive, out)
+    assert [people for people, _ in asked] == [1] * 4 * len(NUMBERS)
 
 
 def test_nothing_to_label_is_told(tmp_path):

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.packed import PackedPeople
 from unihpe.errors import InputError
 from unihpe.model import turned
-from unihpe.people import Found, keypoints_in, people_in
+from unihpe.people import Found, agreed_keypoints, keypoints_in, people_in
 from unihpe.people.find import LARGEST, _square
+from unihpe.people.label import agreed_keypoints_in_each
 
 COCO, HUMAN36M = get_skeleton("coco17"), get_skeleton("human36m17")
 BOTH = [joint for joint in COCO.joints if joint in HUMAN36M.joints and joint != "nose"]
@@ -106,3 +108,21 @@ def test_people_on_their_heads_are_seen_as_those_who_stand(turn, monkeypatch):
     looked_twice = apart()
     monkeypatch.setattr(turned, "TURNS", ())
     assert looked_twice < 0.5 * apart()
+
+
+def test_looks_that_agree_are_labels(person):
+    """They lie where the joints are, and are the same alone and among others."""
+    scene = np.full((400, 500, 3), 120, np.uint8)
+    scene[50:306, 200:392] = person.picture
+    boxes = np.array([[210.0, 60.0, 382.0, 296.0], [0.0, 0.0, 192.0, 256.0]])
+    points, scores = agreed_keypoints(scene, boxes[:1])
+    truth = (person.keypoints - person.box[:2]) * 256 / person.box[3] + [296, 178]
+    kept = scores[0] > 0
+    columns = [n for n, joint in enumerate(COCO.joints) if joint in BOTH and kept[n]]
+    assert len(columns) > 8 and np.isfinite(points[0]).all(-1).tolist() == kept.tolist()
+    rows = [HUMAN36M.index(COCO.joints[n]) for n in columns]
+    assert np.median(np.linalg.norm(points[0, columns] - truth[rows], axis=-1)) < 8
+    both, sure = agreed_keypoints_in_each([scene, person.picture], boxes, torch.device("cpu"))
+    np.testing.assert_allclose(both[0], points[0], atol=1e-3)
+    np.testing.assert_allclose(sure[0], scores[0], atol=1e-5)
+    assert (sure[1] > 0).sum() > 8

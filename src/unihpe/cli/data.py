@@ -154,7 +154,7 @@ def _data_label(
 ) -> None:
     """Label people in photographs with 2D keypoints (COCO JSON), to be corrected and trained on.
 
-    A joint is marked where MoveNet Thunder sees it, and in a mirror again.
+    A joint is marked where most looks of MoveNet Thunder agree: at two sizes, each in a mirror too.
     """
     from unihpe.cli.progress import counted
     from unihpe.runs.label import label_pictures, pictures_of

@@ -112,12 +112,18 @@ def keypoints_in(
 
 @torch.inference_mode()
 def keypoints_in_each(
-    pictures: Sequence[Picture], boxes: Floats, device: torch.device
+    pictures: Sequence[Picture],
+    boxes: Floats,
+    device: torch.device,
+    room: float = ROOM,
 ) -> tuple[Floats, Floats]:
-    """`keypoints_in` for boxes (N, 4) of N pictures, as checked already; they may be one again."""
+    """`keypoints_in` for boxes (N, 4) of N pictures, as checked already; they may be one again.
+
+    `room`: how large a square is seen, over the box's longer side.
+    """
     sizes = np.array([picture.shape[1::-1] for picture in pictures]).reshape(-1, 1, 2)
     inside = boxes.reshape(-1, 2, 2).clip(0, sizes).reshape(-1, 4)
-    return _joints_in(pictures, inside, ROOM, device)
+    return _joints_in(pictures, inside, room, device)
 
 
 @dataclass(frozen=True)

@@ -8,26 +8,57 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from unihpe.body.skeleton import get_skeleton
 from unihpe.errors import InputError
-from unihpe.inputs.boxes import Corners, boxes_in, read_boxes
+from unihpe.inputs.boxes import Corners, boxes_in, checked_corners, read_boxes
 from unihpe.io.files import input_errors, write_text
-from unihpe.io.picture import SUFFIXES
+from unihpe.io.picture import SUFFIXES, Picture
 from unihpe.io.zipped import PICTURES, Place, annotations_beside, open_folder, read_place
-from unihpe.people import agreed_keypoints, find
+from unihpe.people.find import Floats, find
+from unihpe.people.label import agreed_keypoints_in_each
 
 SEEN = 2  # COCO's v of a joint that is marked and seen
 CATEGORY = 1
+AT_ONCE, MEMORY = 32, 2**28  # people who are labelled together; bytes of pictures that wait, or so
+NOBODY: Floats = np.zeros((0, 4))
 
 
 @dataclass
 class _Labelled:
-    """What was labelled so far, as COCO's tables."""
+    """What was labelled so far, as COCO's tables, and people who wait for it."""
 
+    device: str
     images: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # pictures, in words
+    waiting: list[tuple[Picture, Floats]] = field(default_factory=list)  # with their people's boxes
+
+    def add(self, name: str, pixels: Picture, boxes: Floats) -> None:
+        """A picture and its people's boxes (N, 4); they are labelled now or with the next ones."""
+        height, width = pixels.shape[:2]
+        own = {"id": len(self.images), "file_name": name, "width": width, "height": height}
+        self.images.append(own)
+        first = len(self.annotations)
+        self.annotations += [_annotation(first + n, own["id"], box) for n, box in enumerate(boxes)]
+        if len(boxes):
+            self.waiting.append((pixels, boxes))
+        held = sum(picture.nbytes for picture, _ in self.waiting)
+        if sum(len(own) for _, own in self.waiting) >= AT_ONCE or held > MEMORY:
+            self.finish()
+
+    def finish(self) -> None:
+        """Label those who wait."""
+        if not self.waiting:
+            return
+        pictures = [pixels for pixels, own in self.waiting for _ in own]
+        boxes = np.concatenate([own for _, own in self.waiting])
+        device = torch.device(self.device)
+        points, scores = agreed_keypoints_in_each(pictures, boxes, device)
+        for note, joints, sure in zip(self.annotations[-len(boxes) :], points, scores, strict=True):
+            note |= _keypoints(joints, sure)
+        self.waiting = []
 
 
 def label_pictures(
@@ -53,13 +84,14 @@ def label_pictures(
     folder = open_folder(pictures)
     files = pictures_of(pictures)
     known = read_boxes(boxes) if boxes is not None else _own_boxes(folder)
-    labelled = _Labelled()
+    labelled = _Labelled(device)
     for count, file in enumerate(files, 1):
         try:
-            _label(file, known, labelled, device)
+            labelled.add(file.name, *_seen(file, known, device))
         except InputError as error:
             labelled.skipped.append(f"{file.name}: {error}")
         done(count)
+    labelled.finish()
     if not labelled.annotations:
         raise InputError(f"{pictures}: nobody in it could be labelled")
     write_text(out, json.dumps(_content(labelled, pictures, out)) + "\n")
@@ -86,37 +118,36 @@ def _own_boxes(folder: Place) -> Mapping[str, Corners] | None:
         return boxes_in(json.loads(notes.read_bytes()))
 
 
-def _label(
-    file: Place, known: Mapping[str, Corners] | None, labelled: _Labelled, device: str
-) -> None:
-    """Add a picture and its people."""
+def _seen(file: Place, known: Mapping[str, Corners] | None, device: str) -> tuple[Picture, Floats]:
+    """A picture, and its people's boxes (N, 4): those that are known, or found."""
     pixels = read_place(file)
-    corners = find(pixels, device).boxes if known is None else known.get(file.name, [])
-    boxes = np.asarray(corners, np.float64).reshape(-1, 4)
-    height, width = pixels.shape[:2]
-    image = {"id": len(labelled.images), "file_name": file.name, "width": width, "height": height}
-    labelled.images.append(image)
-    if not len(boxes):
-        return
-    points, scores = agreed_keypoints(pixels, boxes, device)
-    for box, joints, sure in zip(boxes, points, scores, strict=True):
-        labelled.annotations.append(
-            {
-                "id": len(labelled.annotations),
-                "image_id": image["id"],
-                "category_id": CATEGORY,
-                "iscrowd": 0,
-                "bbox": _rounded([*box[:2], *(box[2:] - box[:2])]),
-                "area": round(float((box[2:] - box[:2]).prod()), 1),
-                "num_keypoints": int((sure > 0).sum()),
-                "keypoints": [
-                    number
-                    for spot, seen in zip(joints, sure > 0, strict=True)
-                    for number in ((*_rounded(spot), SEEN) if seen else (0, 0, 0))
-                ],
-                "keypoint_scores": [round(float(score), 3) for score in sure],
-            }
-        )
+    if known is None:
+        return pixels, find(pixels, device).boxes
+    corners = known.get(file.name, [])
+    return pixels, checked_corners(corners, pixels).double().numpy() if corners else NOBODY
+
+
+def _annotation(number: int, image: int, box: Floats) -> dict[str, Any]:
+    """A person, without their joints."""
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": CATEGORY,
+        "iscrowd": 0,
+        "bbox": _rounded([*box[:2], *(box[2:] - box[:2])]),
+        "area": round(float((box[2:] - box[:2]).prod()), 1),
+    }
+
+
+def _keypoints(joints: Floats, scores: Floats) -> dict[str, Any]:
+    """A person's joints (17, 2) with their scores (17,), which are 0 for those that are missing."""
+    marked = zip(joints, scores > 0, strict=True)
+    rows = [(*_rounded(spot), SEEN) if seen else (0, 0, 0) for spot, seen in marked]
+    return {
+        "num_keypoints": int((scores > 0).sum()),
+        "keypoints": [number for row in rows for number in row],
+        "keypoint_scores": [round(float(score), 3) for score in scores],
+    }
 
 
 def _rounded(numbers: Any) -> list[float]:
@@ -128,7 +159,7 @@ def _content(labelled: _Labelled, pictures: Path, out: Path) -> dict[str, Any]:
     bones = [[parent + 1, child + 1] for parent, child in coco.bones]  # COCO counts from 1
     person = {"id": CATEGORY, "name": "person", "keypoints": list(coco.joints), "skeleton": bones}
     place = os.path.relpath(pictures.resolve(), out.resolve().parent)
-    about = "labelled by unihpe data label: MoveNet Thunder, where a mirrored look agrees"
+    about = "labelled by unihpe data label: MoveNet Thunder, where most of four looks agree"
     return {
         "info": {"description": about, PICTURES: place},
         "images": labelled.images,
