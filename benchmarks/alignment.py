@@ -241,7 +241,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, required=True, help="where the figures go, rewritten after each arm"
     )
-    parser.add_argument("--looked", type=int, default=9_600, help="pictures looked at, by seed")
+    parser.add_argument("--looked", type=int, default=6_400, help="pictures of a seed")
     parser.add_argument("--drawn", type=int, default=38_400, help="people drawn by each arm")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument(
