@@ -161,6 +161,17 @@ def test_root_stays_where_it_is(batch):
     assert root_relative(pose, SKELETON)[:, 0].abs().max() < 1e-3
 
 
+def test_the_estimate_is_the_networks_answer_at_the_centre_of_the_noise(batch):
+    """As training asks for it: of a condition prepared for any time."""
+    model = small()
+    decoder, embedding = model.decoder_3d, model.encode(batch, Modality.POSE_2D)
+    prepared = decoder.network.prepare(embedding, Modality.POSE_2D, batch.box_token)
+    centre = torch.zeros(len(batch), *decoder.shape)
+    trained = decoder.denoiser(prepared)(centre, torch.ones(1))
+    condition = decoder.network.condition(embedding, Modality.POSE_2D, batch.box_token)
+    assert_close(decoder.estimate(condition), trained, atol=1e-4, rtol=0)
+
+
 def test_the_flip_test_of_samples_turns_them_out_of_their_own_frames(batch):
     """Without a point estimate, off the middle of the picture: a decoder that knows the truth gives
     it of the mirrored people, too."""

@@ -9,6 +9,7 @@ Yu et al., CVPR 2021, turn pictures to the ray, too). Which way up the person is
 Products are sums of float32 numbers: autocast would round a matrix product's to bfloat16.
 """
 
+from functools import reduce
 from typing import NamedTuple, Self
 
 import torch
@@ -25,17 +26,21 @@ LOWER = {"pelvis", "hip"}
 
 
 class Trunk(NamedTuple):
-    """The columns of the joints at a trunk's two ends."""
+    """The joints at a trunk's two ends."""
 
-    upper: list[int]
+    upper: list[int]  # their columns
     lower: list[int]
+    ends: Tensor  # (2, J), 1 for the upper ones, and for the lower ones
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> Self:
         """Those of a skeleton."""
         names = [without_side(joint) for joint in skeleton.joints]
-        ends = ([n for n, name in enumerate(names) if name in end] for end in (UPPER, LOWER))
-        return cls(*ends)
+        upper = [n for n, name in enumerate(names) if name in UPPER]
+        lower = [n for n, name in enumerate(names) if name in LOWER]
+        ends = torch.zeros(2, len(names))
+        ends[0, upper] = ends[1, lower] = 1
+        return cls(upper, lower, ends)
 
 
 class PersonFrame(NamedTuple):
@@ -74,25 +79,7 @@ def person_frame(
     camera axes, NaN where not known, as seen from far away, where there is one. A trunk of which
     one end is missing counts as upright.
     """
-    seen = confidence > 0
-    spots = _on_plane(keypoints, box_token)
-    middle = torch.where(seen.any(1)[:, None], _mean(spots, seen), box_token[:, :2].float())
-    ray = torch.cat([middle, torch.ones_like(middle[:, :1])], dim=1)
-    to_ray = turn_axis_to(ray)
-    flat = _turned(spots, to_ray)
-    if pose is not None:
-        bare = ~seen.any(1, keepdim=True)
-        flat = torch.where(bare[..., None], pose[..., :2].float().nan_to_num(), flat)
-        seen = torch.where(bare, pose.isfinite().all(-1), seen)
-    ends = [(flat[:, columns], seen[:, columns]) for columns in trunk]
-    up = _mean(*ends[0]) - _mean(*ends[1])
-    known = ends[0][1].any(1) & ends[1][1].any(1) & (up.norm(dim=1) > TINY)
-    up = torch.where(known[:, None], up, up.new_tensor([0.0, -1.0]))
-    sine, minus = (up / up.norm(dim=1, keepdim=True)).unbind(1)
-    roll = torch.stack([-minus, sine], dim=1)
-    about = torch.zeros_like(to_ray)
-    about[:, :2, :2], about[:, 2, 2] = _turn(roll), 1.0
-    return PersonFrame((to_ray[..., None] * about[:, None]).sum(2), roll)
+    return _frame(*_shown(keypoints, confidence, box_token), box_token, trunk, pose)
 
 
 def centred(
@@ -102,41 +89,72 @@ def centred(
     seen ones and over their spread; and where that is, (B, 5): the ray, the size, which way up. So
     the box does not matter, nor where in the picture somebody is, but for the numbers that say so.
     """
-    frame = person_frame(keypoints, confidence, box_token, trunk)
-    plane = _turned(_on_plane(keypoints, box_token), frame.axes)
-    seen = confidence > 0
-    middle = _mean(plane, seen)[:, None]
-    offset = torch.where(seen[..., None], plane - middle, 0.0)
-    count = seen.sum(1).clamp_min(1)[:, None, None]
-    spread = (offset.square().sum((1, 2), keepdim=True) / count).sqrt().clamp_min(TINY)
+    spots, shown = _shown(keypoints, confidence, box_token)
+    frame = _frame(spots, shown, box_token, trunk)
+    plane = _turned(spots, frame.axes)
+    offset = (plane - _mean(plane, shown)[:, None]) * shown[..., None]
+    square = offset.square().sum((1, 2)) / shown.sum(1).clamp_min(1)
+    spread = square.sqrt().clamp_min(TINY)[:, None]
     ray = frame.axes[:, :2, 2] / frame.axes[:, 2:, 2].clamp_min(BEHIND)
-    return offset * (SPREAD / spread), torch.cat([ray, 2 * spread[:, 0], frame.roll], dim=1)
+    place = torch.cat([ray, 2 * spread, frame.roll], dim=1)
+    return offset * (SPREAD / spread)[..., None], place
 
 
-def _on_plane(keypoints: Tensor, box_token: Tensor) -> Tensor:
-    """Where keypoints (B, J, 2), box units, lie at depth 1 before the camera."""
-    token = box_token.float()[:, None]
-    return token[..., :2] + keypoints.float() * token[..., 2:] / 2
+def _frame(
+    spots: Tensor, shown: Tensor, box_token: Tensor, trunk: Trunk, pose: Tensor | None = None
+) -> PersonFrame:
+    """`person_frame` of what `_shown` says."""
+    bare = ~shown.any(1, keepdim=True)
+    middle = torch.where(bare, box_token[:, :2].float(), _mean(spots, shown))
+    to_ray = turn_axis_to(_homogeneous(middle))
+    flat = _turned(spots, to_ray)
+    if pose is not None:
+        flat = torch.where(bare[..., None], pose[..., :2].float().nan_to_num(), flat)
+        shown = torch.where(bare, pose.isfinite().all(-1), shown)
+    ends = shown[:, None] * trunk.ends.to(shown.device)  # (B, 2, J)
+    upper, lower = _mean(flat[:, None], ends).unbind(1)
+    up = upper - lower
+    known = ends.any(2).all(1, keepdim=True) & (up.norm(dim=1, keepdim=True) > TINY)
+    up = torch.where(known, up, up.new_tensor([0.0, -1.0]))
+    sine, minus = (up / up.norm(dim=1, keepdim=True)).unbind(1)
+    roll = torch.stack([-minus, sine], dim=1)
+    across = _product(to_ray[..., :2], _turn(roll))
+    return PersonFrame(torch.cat([across, to_ray[..., 2:]], dim=2), roll)
+
+
+def _shown(keypoints: Tensor, confidence: Tensor, box_token: Tensor) -> tuple[Tensor, Tensor]:
+    """Where keypoints (B, J, 2), box units, lie at depth 1 before the camera, 0 where not seen; and
+    which are, (B, J), 1 or 0."""
+    token, seen = box_token.float()[:, None], confidence > 0
+    spots = token[..., :2] + keypoints.float() * (token[..., 2:] / 2)
+    return torch.where(seen[..., None], spots, 0.0), seen.float()
 
 
 def _turned(spots: Tensor, axes: Tensor) -> Tensor:
     """Spots (B, J, 2) at depth 1, as a camera of these axes (B, 3, 3) sees them."""
-    rays = _product(torch.cat([spots, torch.ones_like(spots[..., :1])], dim=-1), axes)
+    rays = _product(_homogeneous(spots), axes)
     return rays[..., :2] / rays[..., 2:].clamp_min(BEHIND)
 
 
-def _mean(points: Tensor, seen: Tensor) -> Tensor:
-    """Of those that are seen: (B, J, 2), (B, J) → (B, 2)."""
-    total = torch.where(seen[..., None], points, 0.0).sum(1)
-    return total / seen.sum(1).clamp_min(1)[:, None]
+def _homogeneous(spots: Tensor) -> Tensor:
+    """Spots (..., 2) at depth 1, (..., 3)."""
+    return torch.nn.functional.pad(spots, (0, 1), value=1.0)
+
+
+def _mean(points: Tensor, shown: Tensor) -> Tensor:
+    """Of those that are shown: (..., J, 2), (..., J), 1 or 0 → (..., 2)."""
+    return (points * shown[..., None]).sum(-2) / shown.sum(-1, keepdim=True).clamp_min(1)
 
 
 def _turn(roll: Tensor) -> Tensor:
     """Cosine and sine (B, 2) → rotations of the plane (B, 2, 2)."""
     cosine, sine = roll.unbind(1)
-    return torch.stack([torch.stack([cosine, -sine], 1), torch.stack([sine, cosine], 1)], dim=1)
+    return torch.stack([cosine, -sine, sine, cosine], dim=1).view(-1, 2, 2)
 
 
 def _product(rows: Tensor, matrices: Tensor) -> Tensor:
-    """Rows (..., B, J, C) times matrices (B, C, C)."""
-    return (rows.float()[..., None] * matrices[:, None]).sum(-2)
+    """Rows (..., B, J, C) times matrices (B, C, C); a coordinate at a time, as a sum along so short
+    an axis takes four times as long."""
+    coordinates = rows.float()[..., None, :].unbind(-1)  # (..., B, J, 1) each
+    parts = (x * y for x, y in zip(coordinates, matrices[:, None].unbind(-2), strict=True))
+    return reduce(torch.add, parts)

@@ -18,6 +18,8 @@ PLACE = 5  # numbers that say where somebody is, see `rays.centred`
 class BonePoseEncoder(nn.Module):
     """Residual layers, normalised first, over joints and bones; 2D in the person's frame."""
 
+    ends: Tensor  # (2, bones), joints
+
     def __init__(
         self,
         joint_input: JointInput,
@@ -30,7 +32,7 @@ class BonePoseEncoder(nn.Module):
         super().__init__()
         self.joint_input, self.box_token = joint_input, joint_input.box_token
         bones, self.trunk = skeleton.bones, Trunk.of(skeleton)
-        self.upper, self.lower = (list(column) for column in zip(*bones, strict=True))
+        self.register_buffer("ends", torch.tensor(bones).T.contiguous(), persistent=False)
         of_bone = 2 * (joint_input.channels - 1) + 1  # vector, direction and length
         numbers = joint_input.joints * joint_input.channels + len(bones) * of_bone
         self.stem = nn.Linear(numbers + PLACE * self.box_token, width)
@@ -51,8 +53,9 @@ class BonePoseEncoder(nn.Module):
 
     def _bones(self, pose: Tensor, confidence: Tensor) -> Tensor:
         """Vector, length and direction of each bone, 0 where an end is missing: (B, bones, ·)."""
-        seen = (confidence[:, self.upper] > 0) & (confidence[:, self.lower] > 0)
-        vector = (pose[:, self.lower] - pose[:, self.upper]) * seen[..., None]
+        seen = (confidence[:, self.ends] > 0).all(1)
+        upper, lower = pose[:, self.ends].unbind(1)
+        vector = (lower - upper) * seen[..., None]
         length = vector.norm(dim=-1, keepdim=True)
         return torch.cat([vector, length, vector / (length + SHORTEST)], dim=-1)
 

@@ -53,7 +53,7 @@ class _VectorGroupNorm(nn.GroupNorm):
         """(B, W) → (B, W)."""
         groups = x.unflatten(1, (self.num_groups, -1))
         alike = nn.functional.layer_norm(groups, groups.shape[2:], eps=self.eps)
-        return alike.flatten(1) * self.weight + self.bias
+        return torch.addcmul(self.bias, alike.flatten(1), self.weight)
 
 
 class ScoreDecoder(nn.Module):
@@ -86,7 +86,16 @@ class ScoreDecoder(nn.Module):
     def forward(self, x: Tensor, t: Tensor, prepared: Tensor) -> Tensor:
         """Network output for noisy poses x (B, J, C) at times t (B,) or (1,): (B, J, C)."""
         time = nn.functional.linear(self.time(_sinusoid(t)), self.project.weight)
-        added = (prepared + time).chunk(len(self.norms), dim=1)
+        return self._through(x, prepared + time)
+
+    def once(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        """As `forward`, of a `Condition` that is asked at no other time, (B, D): what depends on
+        time and what does not go through the projection together."""
+        return self._through(x, self.project(condition + self.time(_sinusoid(t))))
+
+    def _through(self, x: Tensor, conditions: Tensor) -> Tensor:
+        """Poses x (B, J, C), and every layer's condition (B, layers · width): (B, J, C)."""
+        added = conditions.chunk(len(self.norms), dim=1)
         h = self.activate(self.norms[0](self.stem(x.flatten(1)) + added[0]))
         for i in range(0, len(self.layers), 2):
             y = h
@@ -106,14 +115,15 @@ class DiffusionDecoder(nn.Module):
         self.network, self.diffusion, self.shape = network, diffusion, network.shape
         self.about_estimate = about_estimate  # whether samples lie about the point estimate
 
-    def estimate(self, prepared: Tensor) -> Tensor:
-        """x̂₀ at t = 1 and at the centre of the noise: (B, ·) → (B, J, C). InputError with
-        ε-prediction, which has no answer there."""
-        noise = prepared.new_zeros(prepared.shape[0], *self.shape)
-        return posterior_mean(self.denoiser(prepared), self.diffusion, noise)
+    def estimate(self, condition: Tensor) -> Tensor:
+        """x̂₀ at t = 1 and at the centre of the noise: (B, D), see `Condition`, → (B, J, C).
+        InputError with ε-prediction, which has no answer there."""
+        centre = condition.new_zeros(condition.shape[0], *self.shape)
+        ask = self.diffusion.denoiser(lambda x, t: self.network.once(x, t, condition).float())
+        return posterior_mean(ask, self.diffusion, centre)
 
-    def moved(self, samples: Tensor, prepared: Tensor) -> Tensor:
-        """Samples (S, B, J, C) of the conditions (B, ·), moved until their mean is the estimate.
+    def moved(self, samples: Tensor, condition: Tensor) -> Tensor:
+        """Samples (S, B, J, C) of a condition (B, D), moved until their mean is the estimate.
 
         Their own mean is known from S of them alone, so they lie √((S − 1) / S) too near to it.
         """
@@ -121,7 +131,7 @@ class DiffusionDecoder(nn.Module):
         if not self.about_estimate or count < 2:
             return samples
         own = (samples - samples.mean(0)) * math.sqrt(count / (count - 1))
-        return self.estimate(prepared) + own
+        return self.estimate(condition) + own
 
     def conditioned(self, prepared: Tensor) -> Denoiser:
         """The network's output at (scaled x_t, t), float32, with its condition held fixed."""

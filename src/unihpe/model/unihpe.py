@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
 from typing import cast
 
 import torch
@@ -250,10 +251,10 @@ class UniHPE(nn.Module):
         common factor: a diffusion decoder is conditioned on the weighted mean of what each kind
         would tell it; of an MLP's answers the weighted mean is taken."""
         decoder = self.decoder(target)
-        ask = decoder if isinstance(decoder, MLPDecoder) else decoder.network.prepare
+        ask = decoder if isinstance(decoder, MLPDecoder) else decoder.network.condition
         total = sum(trust[source] for source in embeddings)
-        answers = [trust[s] / total * ask(x, s, batch.box_token) for s, x in embeddings.items()]
-        answer = torch.stack(answers).sum(0)
+        answers = (trust[s] / total * ask(x, s, batch.box_token) for s, x in embeddings.items())
+        answer = reduce(torch.add, answers)
         if isinstance(decoder, DiffusionDecoder):
             answer = decoder.estimate(answer)
         return self._outside(answer, target, batch)
@@ -280,26 +281,27 @@ class UniHPE(nn.Module):
         first, device = 1 if alike else people, embedding.device
         noise = prior_noise(decoder.diffusion.path, (samples, first, *decoder.shape), generator)
         noise = noise.to(device).expand(samples, people, *decoder.shape)
-        prepared = decoder.network.prepare(embedding, source, batch.box_token, drop)
+        condition = decoder.network.condition(embedding, source, batch.box_token, drop)
+        prepared = decoder.network.project(condition)
         if not alike:  # flat, so that a sampler's own noise is everybody's own, too
             denoise = decoder.denoiser(prepared.repeat(samples, 1))
             flat = sampler(denoise, decoder.diffusion, noise.flatten(0, 1))
             drawn = flat.unflatten(0, (samples, people))
-            return self._outside(_about_estimate(decoder, drawn, prepared, drop), target, batch)
+            return self._outside(_about_estimate(decoder, drawn, condition, drop), target, batch)
         parts, state = [], generator.get_state()
         for rows in torch.arange(people, device=device).split(max(1, ROWS // samples)):
             generator.set_state(state)  # a sampler's own noise is the same for all, too
             denoise = _of_samples(decoder, prepared[rows].repeat(samples, 1))
             parts.append(sampler(denoise, decoder.diffusion, noise[:, rows]))
-        drawn = _about_estimate(decoder, torch.cat(parts, dim=1), prepared, drop)
+        drawn = _about_estimate(decoder, torch.cat(parts, dim=1), condition, drop)
         return self._outside(drawn, target, batch)
 
 
 def _about_estimate(
-    decoder: DiffusionDecoder, samples: Tensor, prepared: Tensor, drop: Tensor | None
+    decoder: DiffusionDecoder, samples: Tensor, condition: Tensor, drop: Tensor | None
 ) -> Tensor:
     """Samples (S, B, J, C) as the decoder places them, unless they are the prior's."""
-    return samples if drop is not None else decoder.moved(samples, prepared)
+    return samples if drop is not None else decoder.moved(samples, condition)
 
 
 def _as_seen(batch: Batch) -> Batch:
