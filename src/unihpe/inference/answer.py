@@ -21,7 +21,7 @@ from unihpe.diffusion.sampling import Sampler
 from unihpe.model.unihpe import UniHPE
 
 IMAGE, POSE_2D, POSE_3D = Modality
-PICTURES = 128  # encoded at a time; their feature maps are what takes memory
+PICTURES = 32  # encoded at a time: feature maps take memory, of 128 pictures 7 GB
 FUSED, HEAT_MAPS = "fused", "heat maps"  # estimates; the others have their modality's label
 FLIP_TEST = ", flip test"  # follows the name of an estimate
 # By kind, the unit embedding (B, D), and the batch with what this kind says of where people are.
