@@ -12,8 +12,8 @@ from torch import Tensor
 from unihpe.body.skeleton import Skeleton, without_side
 
 TURNS = (1, 2, 3)  # by 90°, against the clock
-DOUBTED = 0.6  # mean score of the limbs' joints: who has less is looked at again
-BETTER = 0.05  # by so much a turned look must score higher: the first is right more often
+DOUBTED = 0.5  # mean score of the limbs' joints: who has less is looked at again
+BETTER = 0.1  # by so much a turned look must score higher: the first is right more often
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
 # What is seen of B people, tensors of B rows; the first of them are the joints' scores, (B, J).
