@@ -22,6 +22,7 @@ from unihpe.model.backbones.movenet import (
 )
 from unihpe.model.backbones.movenet_reading import everybody, single_pose
 from unihpe.model.build import ImageEncoderSettings, ModelSettings, build_model, load_public_weights
+from unihpe.model.device import mixed_precision
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = json.loads((Path(__file__).parent / "movenet_golden.json").read_text(encoding="utf-8"))
@@ -107,15 +108,30 @@ def test_as_many_parameters_as_in_the_published_file(variant, backbone, heads):
     assert counts == [backbone, heads]
 
 
-def test_a_stride_of_two_pads_right_and_below_as_tensorflow_does():
-    stem = build_backbone("movenet_lightning").stem
-    with torch.no_grad():
-        stem.weight.zero_()
-        stem.weight[:, :, 0, 0] = 1.0  # so each output is the top left one of what it sees
-        picture = torch.arange(16.0).view(1, 1, 4, 4).expand(1, 3, 4, 4)
-        assert stem(picture)[0, 0].tolist() == [[0.0, 6.0], [24.0, 30.0]]
-        stem.weight.copy_(stem.weight.flip(2, 3))  # the bottom right one: past the edge it is 0
-        assert stem(picture)[0, 0].tolist() == [[30.0, 0.0], [0.0, 0.0]]
+@pytest.mark.parametrize("learns", [False, True])
+def test_a_stride_of_two_pads_right_and_below_as_tensorflow_does(learns):
+    stem = build_backbone("movenet_lightning").stem.requires_grad_(learns)
+    corner = torch.zeros_like(stem.weight)
+    corner[:, :, 0, 0] = 1.0  # so each output is the top left one of what it sees
+    picture = torch.arange(16.0).view(1, 1, 4, 4).expand(1, 3, 4, 4) / 8  # below ReLU6's 6
+    stem.weight.data = corner
+    assert stem(picture)[0, 0].tolist() == [[0.0, 0.75], [3.0, 3.75]]
+    stem.weight.data = corner.flip(2, 3)  # the bottom right one: past the edge it is 0
+    assert stem(picture)[0, 0].tolist() == [[3.75, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_learning_sees_what_looking_sees(half):
+    """Convolutions that halve go another way where gradients are asked for."""
+    block = build_backbone("movenet_thunder").groups[1]
+    x = torch.rand(2, 32, 32, 24)
+    with mixed_precision("cpu", half):
+        learning = block(x)
+        with torch.no_grad():
+            looking = block(x)
+    assert learning.requires_grad and learning.dtype == looking.dtype
+    near = (0.02 if half else 1e-5) * looking.abs().max().item()
+    torch.testing.assert_close(learning, looking, atol=near, rtol=0)
 
 
 def test_pictures_of_other_sides_are_refused():
