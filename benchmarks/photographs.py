@@ -9,19 +9,24 @@ annotated boxes, 12 limb joints, visible ones, by the box's longer side; and how
 within a tenth of it, by their confidence.
 3D: PACK holds rendered people (docs/results.md). Thunder sees their crops, and `shipped:lifting`
 lifts its joints; beside it what the picture model makes of the same crops. True focal lengths.
+Time: of `predict` for FOLDER's pictures in which one person is found, from the file on, the median;
+and over the time inside the networks during the same calls. On a machine that does nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 from lifting import DATA, where
+from stopwatch import networks
 from torch import Tensor
 
 import unihpe
@@ -32,6 +37,7 @@ from unihpe.body.prepare import root_relative
 from unihpe.body.skeleton import get_skeleton, without_side
 from unihpe.datasets.packed import PackedPeople, PeopleSource
 from unihpe.datasets.settings import DataSettings, Part, open_source
+from unihpe.errors import InputError
 from unihpe.inputs.detections import MIN_CONFIDENCE
 from unihpe.inputs.keypoints import checked_keypoints, liftable_rows
 from unihpe.io.files import write_text
@@ -152,6 +158,31 @@ def thunder(person: Any) -> Tensor:
     return torch.cat([points, people.confidence[0, :, None]], dim=1)
 
 
+def speed(folder: Path, checkpoint: str, pictures: int) -> dict[str, Any]:
+    """Milliseconds from a picture's file to its one person's pose; over those of the networks."""
+    predictor = unihpe.load(checkpoint)
+    paths = sorted((folder / "images").glob("*.jpg"))
+    predictor.predict(paths[0], boxes="whole")  # opens what is opened once
+    times: list[tuple[float, float]] = []
+    for path in paths:
+        with networks(time.perf_counter) as watch:
+            begin = time.perf_counter()
+            try:
+                people = len(predictor.predict(path))
+            except InputError:  # nobody
+                continue
+            whole = time.perf_counter() - begin
+        if people == 1:
+            times.append((whole, watch.seconds))
+        if len(times) == pictures:
+            break
+    return {
+        "photo_ms": round(1000 * median(whole for whole, _ in times), 1),
+        "photo_ms_over_networks": round(median(whole / inside for whole, inside in times), 3),
+        "photo_ms_pictures": len(times),
+    }
+
+
 def mean(errors: Tensor) -> float:
     return round(float(errors.mean()), 1)
 
@@ -164,6 +195,7 @@ def main() -> None:
     parser.add_argument("--sports", type=Path, default=SPORTS)
     parser.add_argument("--checkpoint", default="shipped", help="the picture model")
     parser.add_argument("--people", type=Path, help="a pack of rendered people, for 3D")
+    parser.add_argument("--timed", type=int, default=30, help="pictures, for the time of one")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     model, photos, sports = options.checkpoint, options.photos, options.sports
@@ -174,6 +206,7 @@ def main() -> None:
         "photo_pck_0_1": rows["photographs"]["heat maps"]["PCK@0.1"],
         "photo_pck_0_1_embedding": rows["photographs"]["image → 2D"]["PCK@0.1"],
         "lspet_pck_0_1": rows["sports"]["heat maps"]["PCK@0.1"],
+        **speed(photos, model, options.timed),
         "picture model": seen,
         "reliability": {
             "photographs": reliability(model, photos),

@@ -15,11 +15,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +24,7 @@ import av
 import numpy as np
 import torch
 from lifting import DATA, where
+from stopwatch import networks
 
 import unihpe
 from unihpe.body.metrics import mpjpe, pa_mpjpe
@@ -53,36 +50,6 @@ SKELETON = get_skeleton("human36m17")
 ROOT, COCO = SKELETON.index("pelvis"), get_skeleton("coco17")
 SHARED = [joint for joint in COCO.joints if joint in SKELETON.joints and joint != "nose"]
 NEAR, STEP = 30.0, 10  # pixels; frames, where the finder is asked beside
-
-
-@dataclass
-class Stopwatch:
-    """CPU seconds inside some functions."""
-
-    seconds: float = 0.0
-
-    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*given: Any, **named: Any) -> Any:
-            begin = time.process_time()
-            try:
-                return function(*given, **named)
-            finally:
-                self.seconds += time.process_time() - begin
-
-        return run
-
-
-@contextmanager
-def networks() -> Iterator[Stopwatch]:
-    """A stopwatch that runs while a network does."""
-    watch, finding = Stopwatch(), import_module("unihpe.people.find")
-    network, answer = finding._network, Predictor.answer
-    finding._network = lambda *which: watch.timed(network(*which))
-    Predictor.answer = watch.timed(answer)  # type: ignore[method-assign]
-    try:
-        yield watch
-    finally:
-        finding._network, Predictor.answer = network, answer  # type: ignore[method-assign]
 
 
 def crossing(data: Path, frames: int) -> torch.Tensor:

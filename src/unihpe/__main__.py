@@ -18,7 +18,9 @@ def _main() -> None:
     _listen(_end)
     try:
         from unihpe.cli import main as run
+        from unihpe.io.allocator import keep_freed_memory
 
+        keep_freed_memory()  # here, not where the library is imported: it is the whole process's
         run()
     finally:
         _listen(_end_at_once)
