@@ -53,7 +53,7 @@ class _VectorGroupNorm(nn.GroupNorm):
         """(B, W) → (B, W)."""
         groups = x.unflatten(1, (self.num_groups, -1))
         alike = nn.functional.layer_norm(groups, groups.shape[2:], eps=self.eps)
-        return torch.addcmul(self.bias, alike.flatten(1), self.weight)
+        return alike.flatten(1) * self.weight + self.bias
 
 
 class ScoreDecoder(nn.Module):
