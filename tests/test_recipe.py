@@ -91,6 +91,32 @@ def test_changes_reach_one_stage_of_those_alike(tmp_path):
     assert (first.steps, second.steps) == (5, 7)
 
 
+def test_tables_like_a_recipe_take_its_own(tmp_path):
+    path = tmp_path / "short.toml"
+    own = '[poses]\nlike = "lifting"\nbalance = 0.7\nvariety.bodies = 0.1\n'
+    path.write_text(SHORT + own + '[model]\nlike = "lifting"\nerror_head = false\n')
+    made, lifting = load_recipe(str(path), ("poses.root=x",)), load_recipe("lifting")
+    said = {"description": "", "licence": "", "root": "x", "balance": 0.7}
+    variety = lifting.data.variety.model_copy(update={"bodies": 0.1})
+    assert made.poses == lifting.data.model_copy(update={**said, "variety": variety})
+    assert made.model == lifting.model.model_copy(update={"error_head": False})
+    path.write_text(SHORT + '[poses]\nlike = "nothing"\n')
+    with pytest.raises(InputError, match="no recipe 'nothing': shipped are"):
+        load_recipe(str(path))
+
+
+def test_a_stage_also_decodes(tmp_path):
+    path = tmp_path / "short.toml"
+    more = '{ source = "pose_3d", target = "pose_2d", weight = 9.0 }'
+    path.write_text(SHORT + f"also_decode = [{more}]\n")
+    first, second = load_recipe(str(path)).stage
+    assert [path.weight for path in first.decode] == [1.0, 1.0]
+    assert [path.weight for path in second.decode] == [1.0, 2.0, 9.0]
+    path.write_text(SHORT + "also_decode = 3\n")
+    with pytest.raises(InputError, match="short.toml: also_decode must be a list of paths"):
+        load_recipe(str(path))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -25,6 +25,8 @@ from unihpe.training.streams import Stream
 
 # Tables of a [[stage]] that only put keys which belong together on one line.
 GROUPS = ("losses", "batches", "optimiser")
+# Tables that may be `like` another recipe's, and which of its tables that is.
+LIKE = {"poses": "data", "model": "model"}
 RECIPES = resources.files("unihpe").joinpath("recipes")
 Keys = tuple[str, ...]  # the path to a setting, from table to table
 # Settings that older recipes do not have, and what those did.
@@ -145,6 +147,9 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
         raise InputError(f"{name}: not valid TOML ({error})") from error
     if isinstance(stages := fields.get("stage"), list) and all(type(s) is dict for s in stages):
         fields["stage"] = _whole_stages(stages, name)
+    for table, theirs in LIKE.items():
+        if isinstance(own := fields.get(table), dict):
+            fields[table] = _whole_table(own, theirs, name)
     for change in changes:
         _apply_change(fields, change)
     return parse(Recipe, fields, name)
@@ -179,8 +184,8 @@ def _whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any
     """The stages with all their keys, where the page gives them in short.
 
     `like = "joint"` takes the keys of that earlier stage, but for those that the stage sets itself
-    (`decode.2.weight = 1.5` sets one of a path that it takes). The tables of `GROUPS` only put keys
-    on one line.
+    (`decode.2.weight = 1.5` sets one of a path that it takes); `also_decode` are paths beside those
+    taken. The tables of `GROUPS` only put keys on one line.
     """
     whole: list[dict[str, Any]] = []
     for stage in stages:
@@ -189,8 +194,25 @@ def _whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any
             stranger = f"stage {stage.get('name')} is like '{like}'"
             raise InputError(f"{name}: {stranger}, which is no stage before it")
         whole.append(copy.deepcopy(earlier[like]) if like else {})
+        more = stage.pop("also_decode", None)
         for path, value in _settings_in(stage):
             _put(whole[-1], path, value, name)
+        if more is not None:
+            if not isinstance(more, list):
+                raise InputError(f"{name}: also_decode must be a list of paths")
+            whole[-1]["decode"] = [*whole[-1].get("decode", ()), *more]
+    return whole
+
+
+def _whole_table(table: dict[str, Any], theirs: str, name: str) -> dict[str, Any]:
+    """A table with all its keys: `like = "lifting"` takes those of that recipe's table `theirs`,
+    but for what only a checkpoint's card says."""
+    if (like := table.pop("like", None)) is None:
+        return table
+    taken = tomllib.loads(_text_of(str(like))).get(theirs, {})
+    whole = {key: value for key, value in taken.items() if key not in ("description", "licence")}
+    for path, value in _settings_in(table):
+        _put(whole, path, value, name)
     return whole
 
 

@@ -119,9 +119,10 @@ class UniHPE(nn.Module):
 
     def _look_again(self, batch: Batch) -> tuple[Tensor, JointMaps]:
         """`look` and heat maps, each person in the looks that show them best."""
-        assert isinstance(self.heatmap_head, PersonHead) and self.image_encoder is not None
-        skeleton = self.heatmap_head.skeleton
-        other_side, reads_at_joints = list(skeleton.mirror), self.image_encoder.joints is not None
+        head, encoder = self.heatmap_head, self.image_encoder
+        assert isinstance(head, PersonHead) and encoder is not None
+        skeleton, reads_at_joints = head.skeleton, encoder.joints is not None
+        other_side = list(skeleton.mirror)
 
         def look(rows: Tensor, turn: int, mirrored: bool) -> Sight:
             pictures = None if batch.image is None else turned(batch.image[rows.cpu()], turn)
@@ -129,7 +130,7 @@ class UniHPE(nn.Module):
                 pictures = pictures.flip(-1)
             maps = self.image_maps(replace(batch, image=pictures))
             shown = self.heatmaps(maps)
-            read = self.image_encoder.features(maps, shown)
+            read = encoder.features(maps, shown)
             heatmaps, points, at_joints = shown.heatmaps, shown.keypoints, read[:, :-1]
             scores = shown.confidence
             if mirrored:
