@@ -55,7 +55,8 @@ SHARES = (0.2, 0.15, 0.15)  # of sports and labelled people; half are rendered, 
 # What the joint stage of all arms has of its own, and the stage before it beside that.
 JOINT: dict[str, Any] = {
     "pose_batch": 0,  # as in the paper, poses are those of the pictures
-    "ema": 0.98,  # of a short stage
+    "learning_rate": 3e-4,  # of a short stage
+    "ema": 0.98,
     "kept": 0.0,
     "reach": 1.0,
 }

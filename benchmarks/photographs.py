@@ -195,7 +195,9 @@ def main() -> None:
     parser.add_argument("--sports", type=Path, default=SPORTS)
     parser.add_argument("--checkpoint", default="shipped", help="the picture model")
     parser.add_argument("--people", type=Path, help="a pack of rendered people, for 3D")
-    parser.add_argument("--timed", type=int, default=30, help="pictures, for the time of one")
+    parser.add_argument(
+        "--timed", type=int, default=30, help="pictures, for the time of one; 0: untimed"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     model, photos, sports = options.checkpoint, options.photos, options.sports
@@ -206,7 +208,7 @@ def main() -> None:
         "photo_pck_0_1": rows["photographs"]["heat maps"]["PCK@0.1"],
         "photo_pck_0_1_embedding": rows["photographs"]["image → 2D"]["PCK@0.1"],
         "lspet_pck_0_1": rows["sports"]["heat maps"]["PCK@0.1"],
-        **speed(photos, model, options.timed),
+        **(speed(photos, model, options.timed) if options.timed else {}),
         "picture model": seen,
         "reliability": {
             "photographs": reliability(model, photos),
