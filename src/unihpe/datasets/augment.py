@@ -41,7 +41,7 @@ class Augmentation(Settings):
     rotation: float = Field(30.0, ge=0, le=180)  # largest turn, degrees
     turned: float = Field(0.6, ge=0, le=1)  # share of people turned
     # Share of people turned by quarter turns before, until the trunk points up: so a model sees
-    # them in the end (`model.second_looks`).
+    # them in the end (`model.turned`).
     upright: float = Field(0.0, ge=0, le=1)
     scale: float = Field(0.25, ge=0, lt=1)  # largest change of the box's size, as a share of it
     # Share of people whose box holds the upper body alone, or, a quarter of them, the legs.

@@ -22,7 +22,7 @@ from unihpe.model.image_encoder import ImageEncoder
 from unihpe.model.person_head import OnePersonMaps, PersonHead
 from unihpe.model.pose_decoder import DiffusionDecoder, MLPDecoder
 from unihpe.model.pose_encoder import MLPPoseEncoder, TransformerPoseEncoder
-from unihpe.model.second_looks import Sight, limbs_of, look_again, turned, turned_back
+from unihpe.model.turned import Sight, limbs_of, look_again, turned, turned_back
 
 PoseEncoder = TransformerPoseEncoder | MLPPoseEncoder | BonePoseEncoder
 Decoder = DiffusionDecoder | MLPDecoder
@@ -109,41 +109,31 @@ class UniHPE(nn.Module):
         return self._look(batch)[0]
 
     def _look(self, batch: Batch) -> tuple[Tensor, JointMaps | None]:
-        """`look`, and heat maps; outside training people who are hardly seen are looked at again
-        (`model.second_looks`)."""
+        """`look`, and heat maps; outside training people who are hardly seen are looked at again,
+        turned (`model.turned`)."""
         if not self.training and isinstance(self.heatmap_head, PersonHead):
-            return self._look_again(batch)
+            return self._look_turned(batch)
         maps = self.image_maps(batch)
         shown = None if self.heatmap_head is None else self.heatmaps(maps)
         return self.seen(maps, shown), shown
 
-    def _look_again(self, batch: Batch) -> tuple[Tensor, JointMaps]:
-        """`look` and heat maps, each person in the looks that show them best."""
-        head, encoder = self.heatmap_head, self.image_encoder
-        assert isinstance(head, PersonHead) and encoder is not None
-        skeleton, reads_at_joints = head.skeleton, encoder.joints is not None
-        other_side = list(skeleton.mirror)
+    def _look_turned(self, batch: Batch) -> tuple[Tensor, JointMaps]:
+        """`look` and heat maps, each person in the look that shows them best."""
+        assert isinstance(self.heatmap_head, PersonHead)
 
-        def look(rows: Tensor, turn: int, mirrored: bool) -> Sight:
-            pictures = None if batch.image is None else turned(batch.image[rows.cpu()], turn)
-            if mirrored and pictures is not None:
-                pictures = pictures.flip(-1)
-            maps = self.image_maps(replace(batch, image=pictures))
+        def look(rows: Tensor, turn: int) -> Sight:
+            some = None if batch.image is None else turned(batch.image[rows], turn)
+            maps = self.image_maps(replace(batch, image=some))
             shown = self.heatmaps(maps)
-            read = encoder.features(maps, shown)
-            heatmaps, points, at_joints = shown.heatmaps, shown.keypoints, read[:, :-1]
-            scores = shown.confidence
-            if mirrored:
-                heatmaps, scores = heatmaps[:, other_side].flip(-1), scores[:, other_side]
-                points = skeleton.mirrored(points)
-                at_joints = at_joints[:, other_side] if reads_at_joints else at_joints
-            beside = (turned(heatmaps, -turn), at_joints)[: 1 + reads_at_joints]
-            return Sight(scores, turned_back(points, turn), beside, (read[:, -1:],))
+            seen = self.seen(maps, shown)
+            places = turned_back(seen[..., -3:-1], turn)
+            seen = torch.cat([seen[..., :-3], places, seen[..., -1:]], dim=-1)
+            heatmaps, keypoints = turned(shown.heatmaps, -turn), turned_back(shown.keypoints, turn)
+            return shown.confidence, keypoints, heatmaps, seen
 
-        sight = look_again(look, len(batch), limbs_of(skeleton))
-        heatmaps, *at_joints = sight.beside
-        shown = OnePersonMaps(heatmaps, sight.points, sight.scores)
-        return self._with_places(torch.cat([*at_joints, *sight.whole], dim=1), shown), shown
+        people, limbs = len(batch), limbs_of(self.heatmap_head.skeleton)
+        confidence, keypoints, heatmaps, seen = look_again(look, people, limbs)
+        return seen, OnePersonMaps(heatmaps, keypoints, confidence)
 
     def image_maps(self, batch: Batch) -> list[Tensor]:
         """The image backbone's maps of the batch's pictures, finest first."""
@@ -164,11 +154,7 @@ class UniHPE(nn.Module):
         """What an embedding rests on, (B, 1, ΣC + 3) or (B, J + 1, ΣC + 3): `features` of the maps,
         and beside those at a joint its place, box units, and confidence."""
         assert self.image_encoder is not None
-        return self._with_places(self.image_encoder.features(maps, shown), shown)
-
-    def _with_places(self, features: Tensor, shown: JointMaps | None) -> Tensor:
-        """`features` of maps, with the place and confidence of each joint where they are read."""
-        assert self.image_encoder is not None
+        features = self.image_encoder.features(maps, shown)
         if shown is None or self.image_encoder.joints is None:
             return F.pad(features, (0, 3))
         beside = torch.cat([shown.keypoints, shown.confidence[..., None]], dim=-1)

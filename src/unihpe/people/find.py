@@ -22,7 +22,7 @@ from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
 from unihpe.io.picture import Picture
 from unihpe.model.backbones import PoseNetwork, everybody, open_pose_network, single_pose
 from unihpe.model.backbones.movenet import JOINTS
-from unihpe.model.second_looks import Sight, limbs_of, look_again, turned, turned_back
+from unihpe.model.turned import limbs_of, look_again, turned, turned_back
 
 SIDES = (256, 512, 1024)  # longest side of what multipose sees, pixels
 ENLARGED = 2  # at most, or it sees no more than blur
@@ -202,7 +202,7 @@ def _joints_in(
         views = zip(pictures[some], boxes[some], strict=True)
         squares = [_square(pixels, box, room) for pixels, box in views]
         seen = _surest(_tensor([square for square, *_ in squares], device))
-        scores, own = (x.cpu().double().numpy() for x in (seen.scores, seen.points))
+        scores, own = (x.cpu().double().numpy() for x in seen)
         corners = np.array([corner for _, corner, _ in squares])[:, None]
         scales = np.array([scale for *_, scale in squares])[:, None, None]
         points.append(own * scales + corners)
@@ -212,15 +212,16 @@ def _joints_in(
     return every, np.where(((every >= low) & (every <= high)).all(-1), scores, 0.0)
 
 
-def _surest(squares: Tensor) -> Sight:
-    """The joints that Thunder sees in squares, pixels, the right way up or turned."""
+def _surest(squares: Tensor) -> tuple[Tensor, ...]:
+    """Scores (B, 17) and places (B, 17, 2), pixels, of the joints that Thunder sees in squares, the
+    right way up or turned."""
     middle, network = SQUARE / 2, _network("thunder", squares.device)
 
-    def look(rows: Tensor, turn: int, mirrored: bool) -> Sight:
+    def look(rows: Tensor, turn: int) -> tuple[Tensor, ...]:
         points, scores = single_pose(network(turned(squares[rows], turn)))
-        return Sight(scores, turned_back(points - middle, turn) + middle)
+        return scores, turned_back(points - middle, turn) + middle
 
-    return look_again(look, len(squares), LIMBS, mirrors=False)
+    return look_again(look, len(squares), LIMBS)
 
 
 def _square(
