@@ -1,5 +1,7 @@
 """The 2D of a picture: what heat maps show, the trunk made of the limbs, and who is outside."""
 
+import numpy as np
+import pytest
 import torch
 
 from unihpe.body.batch import Batch, Modality
@@ -7,7 +9,7 @@ from unihpe.body.camera import Camera
 from unihpe.body.skeleton import get_skeleton
 from unihpe.inference.answer import Answer
 from unihpe.inference.results import TRUNK, _seen_in_pictures
-from unihpe.inputs.evidence import Evidence
+from unihpe.inputs.evidence import Evidence, from_picture
 
 OURS = get_skeleton("human36m17")
 
@@ -35,3 +37,31 @@ def test_heat_maps_answer_and_the_trunk_follows_the_limbs():
     assert seen.confidence[0, wrist] == 0 and seen.confidence[0, knee] > 0
     named = {joint for joint, made in zip(OURS.joints, seen.synthesised, strict=True) if made}
     assert named == set(TRUNK)
+
+
+@pytest.mark.parametrize(("corners", "theirs"), [(None, []), ([30, 20, 70, 100], ["head", "nose"])])
+def test_joints_far_beside_a_persons_box_are_somebody_elses(corners, theirs):
+    box = torch.tensor([[50.0, 60.0, 75.0, 100.0]])
+    points = torch.zeros(1, 17, 2)
+    points[0, OURS.index("head"), 1] = (11 - 60) / 50  # 9 pixels above the box, 80 high
+    points[0, OURS.index("nose"), 0] = (79 - 50) / 50  # 9 beside it
+    points[0, OURS.index("left_wrist"), 0] = (77 - 50) / 50  # 7 beside it
+    zeros = torch.zeros(1, 17, 2)
+    batch = Batch(zeros, zeros[..., 0], zeros[:, 0, :1].expand(1, 3), box=box)
+    camera = Camera.simple(torch.tensor([[100.0, 120.0]]))
+    boxes = None if corners is None else torch.tensor([corners], dtype=torch.float32)
+    given = Evidence(batch, (Modality.IMAGE,), camera, ("a",), ("0",), corners=boxes)
+    sure = torch.full((1, 17), 0.8)
+    made = Answer({}, {}, {"image": zeros, "heat maps": points}, None, confidence=sure)
+    seen = _seen_in_pictures(given, made, "", OURS)
+    assert [OURS.joints[n] for n in (seen.confidence[0] == 0).nonzero()[:, 0]] == sorted(
+        theirs, key=OURS.index
+    )
+
+
+def test_boxes_of_pictures_say_what_is_somebody_elses():
+    picture = np.zeros((120, 100, 3), np.uint8)
+    given = from_picture(picture, [[30, 20, 70, 100]], None, OURS, None)
+    both = Evidence.join([given, from_picture(picture, "whole", None, OURS, None)])
+    assert both.corners is not None
+    assert both.corners.tolist() == [[30, 20, 70, 100], [0, 0, 100, 120]]

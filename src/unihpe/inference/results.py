@@ -14,6 +14,7 @@ from unihpe.inputs.evidence import Evidence
 HEAT_MAPS_2D = "2D by heat maps"
 TRUNK = ("pelvis", "spine", "thorax")
 OUTSIDE = 1e-3  # weight of joints outside a picture in where a person stands
+FARTHEST = 0.1  # of a box's longer side: joints farther outside it are somebody else's
 SOME = 1024  # people at a time
 
 
@@ -57,7 +58,8 @@ def results_of(given: Evidence, made: Answer, skeleton: Skeleton, flip: bool, ho
 def _seen_in_pictures(given: Evidence, made: Answer, tested: str, skeleton: Skeleton) -> Converted:
     """The 2D of pictures, in their pixels, by heat maps where there are any, else by the embedding,
     which knows it less well. The trunk's middle is made of the limbs where they are seen: nearer
-    than its own heat maps (docs/results.md). A joint outside its picture has confidence 0."""
+    than its own heat maps (docs/results.md). A joint outside its picture has confidence 0, and
+    so has one that is somebody else's, by where it lies beside the person's box."""
     assert given.batch.box is not None
     shown = made.keypoints.get(HEAT_MAPS + tested, made.keypoints[IMAGE.label + tested]).cpu()
     points = from_box(shown, given.batch.box)
@@ -68,6 +70,10 @@ def _seen_in_pictures(given: Evidence, made: Answer, tested: str, skeleton: Skel
     points = torch.where(better[..., None], own.points, points)
     known = torch.where(better, own.confidence, known)
     inside = ((points >= 0) & (points <= given.camera.size[:, None])).all(-1)
+    if given.corners is not None:
+        low, high = given.corners[:, None].split(2, dim=-1)  # (N, 1, 2)
+        beyond = torch.maximum(low - points, points - high).amax(-1)
+        inside &= beyond <= FARTHEST * (high - low).amax(-1)
     return Converted(points, known * inside, own.synthesised)
 
 

@@ -18,7 +18,12 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
 from unihpe.inputs import checks
-from unihpe.inputs.boxes import checked_boxes, corners_round, require_a_box_each
+from unihpe.inputs.boxes import (
+    checked_boxes,
+    checked_corners,
+    corners_round,
+    require_a_box_each,
+)
 from unihpe.inputs.calibration import Lens, straightened
 from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_camera, names_of
 from unihpe.inputs.keypoints import Keypoints, converted_keypoints
@@ -40,6 +45,7 @@ class Evidence:
     keypoints: Converted | None = None  # as given, in the model's joints and pixels
     source: str = ""  # of keypoints, as they say
     pixels: Picture | None = None  # the picture, of which `parts` cuts out the boxes
+    corners: Tensor | None = None  # of the people's boxes in pictures, (N, 4), pixels
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -71,6 +77,7 @@ class Evidence:
                 for name in ("points", "confidence")
             )
             keypoints = replace(joints[0], points=points, confidence=seen)
+        corners = [part.corners for part in parts if part.corners is not None]
         return replace(
             first,
             batch=reduce(joined, [part._with_crops(part.batch) for part in parts]),
@@ -79,6 +86,7 @@ class Evidence:
             person=tuple(chain.from_iterable(part.person for part in parts)),
             keypoints=keypoints,
             pixels=None,
+            corners=torch.cat(corners) if len(corners) == len(parts) else None,
         )
 
 
@@ -111,7 +119,8 @@ def from_picture(
     """The people in boxes of a picture, or round their keypoints, or one who fills it."""
     pixels, kinds = checks.checked_picture(picture), tuple(Modality)[:1]
     joints = None if people is None else converted_keypoints(people, skeleton)
-    box = checked_boxes(corners_round(joints) if boxes is None and joints else boxes, pixels)
+    wanted = corners_round(joints) if boxes is None and joints else boxes
+    corners, box = checked_corners(wanted, pixels), checked_boxes(wanted, pixels)
     count, size = len(box), torch.tensor(pixels.shape[1::-1], dtype=torch.float32)
     camera = checked_camera(size.expand(count, 2), focal)
     empty = torch.zeros(count, len(skeleton), 2)
@@ -126,7 +135,8 @@ def from_picture(
         points = torch.where(seen, to_box(points, straight), 0.0)
         batch = replace(batch, keypoints=points, confidence=joints.confidence)
     names = (name,) * count, names_of(count, person)
-    return Evidence(batch, kinds, camera, *names, focal is not None, joints, pixels=pixels)
+    known = focal is not None
+    return Evidence(batch, kinds, camera, *names, known, joints, pixels=pixels, corners=corners)
 
 
 def _as_seen_straight(
