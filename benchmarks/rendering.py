@@ -24,6 +24,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import reduce
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -31,9 +32,9 @@ from typing import Any, NamedTuple
 import torch
 from lifting import DATA, where
 from photographs import SPORTS
-from torch import Tensor, nn
+from torch import Tensor
 
-from unihpe.body.batch import Batch, Modality
+from unihpe.body.batch import Batch, Modality, joined
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import prepare
 from unihpe.body.skeleton import get_skeleton
@@ -46,8 +47,7 @@ from unihpe.datasets.source import Source
 from unihpe.errors import InputError
 from unihpe.io.files import write_text
 from unihpe.model.checkpoint import load_into
-from unihpe.model.heatmap_embedding import start_at_nothing
-from unihpe.model.unihpe import UniHPE
+from unihpe.model.unihpe import UniHPE, as_seen
 from unihpe.recipe import Recipe, build_model, load_recipe
 from unihpe.rendering.scene import render
 from unihpe.rendering.settings import SHARES, Settings
@@ -58,8 +58,6 @@ from unihpe.training.stage import Decoding
 from unihpe.training.state import STATE_FILE, Run
 from unihpe.training.streams import StageStream, open_stream
 
-SURROUNDINGS = ("company", "things", "seated", "carried")
-FAULTS = ("shallow", "shaken", "dark", "toned", "shared")
 OLD = ("wild", "truncated")  # shares that there were before
 ARMS: dict[str, tuple[str, ...]] = {
     "before": (),
@@ -67,7 +65,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "company": ("company",),
     "things": ("things", "seated", "carried"),
     "lenses": ("close",),
-    "faults": FAULTS,
+    "faults": ("shallow", "shaken", "dark", "toned", "shared"),
     "all": tuple(SHARES),
 }
 BEFORE_OCCLUDED = 0.25  # what the share was then
@@ -87,6 +85,13 @@ STAGE: dict[str, Any] = {
     "reach": 1.0,
     "ema": 0.98,
 }
+
+
+# What begins anew; how many numbers of a joint's features remain was learned.
+READ_OUT = (
+    "image_encoder.project.",
+    *(f"image_encoder.joints.{part}." for part in ("stem", "block", "project")),
+)
 
 
 class Seen(NamedTuple):
@@ -128,21 +133,9 @@ def recipe_of(folder: Path, seed: int, args: argparse.Namespace) -> Recipe:
 def begun(recipe: Recipe) -> UniHPE:
     """The included model, whose read-out has yet to learn."""
     model, start = build_model(recipe), load_start(recipe, "shipped")
-    load_into(model, start.tensors, start.file)
-    encoder = model.image_encoder
-    assert encoder is not None and encoder.joints is not None
-    torch.manual_seed(recipe.seed)
-    encoder.joints.stem.apply(_anew)
-    encoder.joints.block.apply(_anew)
-    start_at_nothing(encoder.joints.project)
-    start_at_nothing(encoder.project)
+    taken = {name: x for name, x in start.tensors.items() if not name.startswith(READ_OUT)}
+    load_into(model, taken, start.file, may_lack=READ_OUT)
     return model.eval()
-
-
-def _anew(layer: nn.Module) -> None:
-    """As before it learned anything."""
-    if isinstance(layer, nn.Linear | nn.BatchNorm1d | nn.LayerNorm):
-        layer.reset_parameters()
 
 
 @torch.no_grad()
@@ -152,9 +145,7 @@ def look(model: UniHPE, source: Source, rows: Tensor, size: Tensor | None = None
     for some in rows.split(32):
         batch = prepare(source.read(some, torch.Generator()), source.skeleton)
         batches.append(replace(batch, image=None, group=(), seen=model.look(batch)))
-    tables = [batch.tensors() for batch in batches]
-    whole: dict[str, Any] = {name: torch.cat([t[name] for t in tables]) for name in tables[0]}
-    batch = Batch(**whole)
+    batch = reduce(joined, batches)
     assert batch.box is not None
     length = batch.box[:, 3] if size is None else size
     return Seen(batch, length / (batch.box[:, 2:].amax(1) / 2))
@@ -176,8 +167,7 @@ def answers(model: UniHPE, batch: Batch) -> tuple[Tensor, Tensor]:
     assert batch.seen is not None
     image = Modality.IMAGE
     embedding = model.encode_seen(batch.seen, batch.box_token)
-    keypoints, confidence = batch.seen[:, :-1, -3:-1].float(), batch.seen[:, :-1, -1].float()
-    found = replace(batch, keypoints=keypoints, confidence=confidence, pose=None)
+    found = as_seen(batch)
     pose = model.estimate(embedding, image, Modality.POSE_3D, found)
     return pose - pose[:, :1], model.estimate(embedding, image, Modality.POSE_2D, found)
 

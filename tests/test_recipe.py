@@ -100,6 +100,15 @@ def test_tables_like_a_recipe_take_its_own(tmp_path):
     variety = lifting.data.variety.model_copy(update={"bodies": 0.1})
     assert made.poses == lifting.data.model_copy(update={**said, "variety": variety})
     assert made.model == lifting.model.model_copy(update={"error_head": False})
+    bad = tmp_path / "bad.toml"
+    for text, message in (
+        ("data = ", "bad.toml: not valid TOML"),
+        ("data = 3", "data is no table"),
+    ):
+        bad.write_text(text)
+        path.write_text(SHORT + f"[poses]\nlike = '{bad}'\n")
+        with pytest.raises(InputError, match=message):
+            load_recipe(str(path))
     path.write_text(SHORT + '[poses]\nlike = "nothing"\n')
     with pytest.raises(InputError, match="no recipe 'nothing': shipped are"):
         load_recipe(str(path))

@@ -141,10 +141,7 @@ def shipped_recipes() -> list[str]:
 
 def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
     """A shipped recipe by name, or a TOML file by path; `changes` as in `_apply_change`."""
-    try:
-        fields = tomllib.loads(_text_of(name))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: not valid TOML ({error})") from error
+    fields = _fields_of(name)
     if isinstance(stages := fields.get("stage"), list) and all(type(s) is dict for s in stages):
         fields["stage"] = _whole_stages(stages, name)
     for table, theirs in LIKE.items():
@@ -153,6 +150,14 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
     for change in changes:
         _apply_change(fields, change)
     return parse(Recipe, fields, name)
+
+
+def _fields_of(name: str) -> dict[str, Any]:
+    """What a shipped recipe or a file says, as it is written."""
+    try:
+        return tomllib.loads(_text_of(name))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name}: not valid TOML ({error})") from error
 
 
 def _text_of(name: str) -> str:
@@ -198,9 +203,10 @@ def _whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any
         for path, value in _settings_in(stage):
             _put(whole[-1], path, value, name)
         if more is not None:
-            if not isinstance(more, list):
-                raise InputError(f"{name}: also_decode must be a list of paths")
-            whole[-1]["decode"] = [*whole[-1].get("decode", ()), *more]
+            paths = whole[-1].get("decode", [])
+            if not (isinstance(more, list) and isinstance(paths, list)):
+                raise InputError(f"{name}: also_decode must be a list of paths, as decode is")
+            whole[-1]["decode"] = paths + more
     return whole
 
 
@@ -209,7 +215,9 @@ def _whole_table(table: dict[str, Any], theirs: str, name: str) -> dict[str, Any
     but for what only a checkpoint's card says."""
     if (like := table.pop("like", None)) is None:
         return table
-    taken = tomllib.loads(_text_of(str(like))).get(theirs, {})
+    taken = _fields_of(str(like)).get(theirs, {})
+    if not isinstance(taken, dict):
+        raise InputError(f"{like}: {theirs} is no table")
     whole = {key: value for key, value in taken.items() if key not in ("description", "licence")}
     for path, value in _settings_in(table):
         _put(whole, path, value, name)

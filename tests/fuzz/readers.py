@@ -60,7 +60,7 @@ def keypoints(path, out):
 def boxes(path, out):
     picture = np.zeros((480, 640, 3), np.uint8)
     for own in read_boxes(path).values():
-        finite(checked_boxes(own, picture))
+        finite(checked_boxes(own, picture)[1])
 
 
 def motion(path, out):

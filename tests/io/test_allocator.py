@@ -9,7 +9,7 @@ import pytest
 from unihpe.io import allocator
 
 FILLS = """
-import resource, sys
+import resource
 from unihpe.io.allocator import keep_freed_memory
 print(keep_freed_memory())
 def fill():

@@ -71,11 +71,12 @@ def look_like_sides(corners: NDArray[np.float64], width: float, height: float) -
     return bool((high <= low).any() and (high > 0).all() and (low >= 0).all() and within.all())
 
 
-def checked_boxes(boxes: Numbers | None, pixels: Picture) -> Tensor:
-    """Padded boxes (N, 4), centres and sizes, from corners; without any, or of the word for it, the
-    picture as it is."""
+def checked_boxes(boxes: Numbers | None, pixels: Picture) -> tuple[Tensor, Tensor]:
+    """Corners (N, 4), see `checked_corners`, and padded boxes (N, 4), centres and sizes, of them;
+    without any, or of the word for it, the picture as it is."""
+    corners = checked_corners(boxes, pixels)
     padding = {"padding": 1.0} if means_whole(boxes) else {}
-    return box_from_corners(checked_corners(boxes, pixels), **padding)
+    return corners, box_from_corners(corners, **padding)
 
 
 def checked_corners(boxes: Numbers | None, pixels: Picture) -> Tensor:

@@ -18,12 +18,7 @@ from unihpe.body.prepare import prepare, root_relative
 from unihpe.body.skeleton import Skeleton
 from unihpe.errors import InputError
 from unihpe.inputs import checks
-from unihpe.inputs.boxes import (
-    checked_boxes,
-    checked_corners,
-    corners_round,
-    require_a_box_each,
-)
+from unihpe.inputs.boxes import checked_boxes, corners_round, require_a_box_each
 from unihpe.inputs.calibration import Lens, straightened
 from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_camera, names_of
 from unihpe.inputs.keypoints import Keypoints, converted_keypoints
@@ -120,7 +115,7 @@ def from_picture(
     pixels, kinds = checks.checked_picture(picture), tuple(Modality)[:1]
     joints = None if people is None else converted_keypoints(people, skeleton)
     wanted = corners_round(joints) if boxes is None and joints else boxes
-    corners, box = checked_corners(wanted, pixels), checked_boxes(wanted, pixels)
+    corners, box = checked_boxes(wanted, pixels)
     count, size = len(box), torch.tensor(pixels.shape[1::-1], dtype=torch.float32)
     camera = checked_camera(size.expand(count, 2), focal)
     empty = torch.zeros(count, len(skeleton), 2)

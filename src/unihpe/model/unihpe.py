@@ -189,7 +189,7 @@ class UniHPE(nn.Module):
         """What a decoder should make of the batch, in its own unit (B, J, C), and which joints of
         it are known, (B, J) bool; of a picture's source, where the picture says that people are."""
         by_picture = source is Modality.IMAGE and batch.seen is not None
-        frame = self._frame(_as_seen(batch) if by_picture else batch)
+        frame = self._frame(as_seen(batch) if by_picture else batch)
         if target is Modality.POSE_2D:
             flat = batch.keypoints / self.keypoint_scale
             return (flat if frame is None else frame.upright(flat)), batch.confidence > 0
@@ -304,7 +304,7 @@ def _about_estimate(
     return samples if drop is not None else decoder.moved(samples, condition)
 
 
-def _as_seen(batch: Batch) -> Batch:
+def as_seen(batch: Batch) -> Batch:
     """The batch with the keypoints that were seen in its pictures (`UniHPE.seen`), and no truth."""
     assert batch.seen is not None
     keypoints, confidence = batch.seen[:, :-1, -3:-1].float(), batch.seen[:, :-1, -1].float()
