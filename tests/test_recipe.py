@@ -114,6 +114,17 @@ def test_tables_like_a_recipe_take_its_own(tmp_path):
         load_recipe(str(path))
 
 
+def test_a_table_may_be_like_one_that_is_like_another(tmp_path):
+    path, other = tmp_path / "short.toml", tmp_path / "other.toml"
+    path.write_text(SHORT + '[model]\nlike = "photographs"\nerror_head = false\n')
+    model = load_recipe("photographs").model
+    assert load_recipe(str(path)).model == model.model_copy(update={"error_head": False})
+    path.write_text(SHORT + f"[model]\nlike = '{other}'\n")
+    other.write_text(SHORT + f"[model]\nlike = '{path}'\n")
+    with pytest.raises(InputError, match="which is like its own"):
+        load_recipe(str(path))
+
+
 def test_a_stage_also_decodes(tmp_path):
     path = tmp_path / "short.toml"
     more = '{ source = "pose_3d", target = "pose_2d", weight = 9.0 }'

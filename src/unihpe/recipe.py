@@ -28,6 +28,7 @@ GROUPS = ("losses", "batches", "optimiser")
 # Tables that may be `like` another recipe's, and which of its tables that is.
 LIKE = {"poses": "data", "model": "model"}
 RECIPES = resources.files("unihpe").joinpath("recipes")
+Fields = dict[str, Any]  # of a table
 Keys = tuple[str, ...]  # the path to a setting, from table to table
 # Settings that older recipes do not have, and what those did.
 ADDED: dict[str, dict[str, Any]] = {
@@ -210,14 +211,18 @@ def _whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any
     return whole
 
 
-def _whole_table(table: dict[str, Any], theirs: str, name: str) -> dict[str, Any]:
+def _whole_table(table: Fields, theirs: str, name: str, takers: tuple[str, ...] = ()) -> Fields:
     """A table with all its keys: `like = "lifting"` takes those of that recipe's table `theirs`,
-    but for what only a checkpoint's card says."""
+    but for what only a checkpoint's card says. That recipe's table may be like another's."""
     if (like := table.pop("like", None)) is None:
         return table
+    if like in takers:
+        raise InputError(f"{name}: its table {theirs} is like {like}'s, which is like its own")
     taken = _fields_of(str(like)).get(theirs, {})
     if not isinstance(taken, dict):
         raise InputError(f"{like}: {theirs} is no table")
+    if theirs in LIKE:
+        taken = _whole_table(taken, LIKE[theirs], str(like), (*takers, name))
     whole = {key: value for key, value in taken.items() if key not in ("description", "licence")}
     for path, value in _settings_in(table):
         _put(whole, path, value, name)
