@@ -1,6 +1,8 @@
 """Pictures in, 2D and 3D out: units, boxes, broken files; an untrained model is good for that."""
 
 import json
+import shutil
+from dataclasses import replace
 from importlib import resources
 from io import BytesIO
 from pathlib import Path
@@ -91,6 +93,39 @@ def test_nobody_is_found_and_that_is_said(unihpe, model, tmp_path, checkpoint, p
     Image.fromarray(photo).save(folder / "a.png")
     code, text, _ = unihpe("predict", folder / "a.png", "--boxes", "whole", *options)
     assert code == 0 and "1 person in 1 picture" in text
+
+
+def test_people_who_show_no_body_are_left_out(unihpe, model, tmp_path, checkpoint, monkeypatch):
+    scene = np.full((400, 700, 3), 90, np.uint8)
+    for left, top in ((60, 100), (420, 40)):
+        scene[top : top + 256, left : left + 192] = person()
+    Image.fromarray(scene).save(tmp_path / "two.png")
+    whole = model.predict(scene)
+    options = ("--checkpoint", checkpoint, "--samples", 0, "-o", tmp_path / "out")
+
+    def faces(results, given):
+        """The answer with these people's trunks out of sight."""
+        confidence = results.confidence.clone()
+        trunk = [n for n, j in enumerate(results.joint_names) if j.endswith(("shoulder", "hip"))]
+        for row in given:
+            confidence[row, trunk] = 0.2
+        return replace(results, confidence=confidence)
+
+    answer = type(model).answer
+    monkeypatch.setattr(type(model), "answer", lambda *args: faces(answer(*args), [0]))
+    left = model.predict(scene)
+    assert left.person == ("1",) and torch.equal(left.pose, whole.pose[1:])
+    assert len(model.predict(scene, find(scene).boxes)) == 2  # who gives boxes knows what is there
+    code, text, error = unihpe("predict", tmp_path / "two.png", *options)
+    told = "left out: two.png: person 0 shows neither a shoulder nor a hip; `--boxes` keeps"
+    assert code == 1 and "1 person in 1 picture" in text and error.startswith(told)
+    shutil.rmtree(tmp_path / "out")
+    monkeypatch.setattr(type(model), "answer", lambda *args: faces(answer(*args), [0, 1]))
+    with pytest.raises(InputError, match="nobody found in the picture"):
+        model.predict(scene)
+    code, text, error = unihpe("predict", tmp_path / "two.png", *options)
+    assert code == 1 and "Nobody found in two.png." in text and error.count("left out") == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_2d_comes_in_pixels_of_the_picture(model, photo):

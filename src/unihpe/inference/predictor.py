@@ -19,6 +19,7 @@ from unihpe.errors import InputError, require_count
 from unihpe.export.results import Results
 from unihpe.inference.answer import IMAGE, POSE_2D, POSE_3D, Answer, Draw, answer
 from unihpe.inference.results import results_of
+from unihpe.inference.shown import with_a_body
 from unihpe.inputs.boxes import checked_corners, require_a_box_each
 from unihpe.inputs.calibration import Lens
 from unihpe.inputs.checks import Focal, Numbers, PictureLike, checked_picture
@@ -58,6 +59,7 @@ class Options:
 
 
 PLAIN = Options()
+NOBODY = 'nobody found in the picture: give boxes, or boxes="whole"'
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,8 @@ class Predictor:
         Args:
             picture: RGB (H, W, 3) uint8, or a picture file: its path, bytes or file object.
             boxes: (N, 4), left, top, right, bottom, pixels; or "whole", the picture as it is; else
-                they are drawn round the keypoints, or the people are found (`unihpe.people.find`).
+                they are drawn round the keypoints, or the people are found (`unihpe.people.find`)
+                and those stay of whom the model sees a shoulder or a hip, as `person` tells.
             keypoints, skeleton, confidence: 2D keypoints of the same people, as in `lift`.
             name, person: of the picture and its people in the results; 0, 1, … without them.
             focal, samples, sampler, steps, flip, seed: as `Options` says.
@@ -167,7 +170,12 @@ class Predictor:
         elif where is None:
             where = self._found(pixels)
         given, _ = self.evidence(pixels, where, people, focal, name=name, person=person)
-        return self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
+        made = self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
+        if not isinstance(where, Found) or self.model.image_encoder is None:
+            return made
+        if (shown := with_a_body(made)[0]) is None:
+            raise InputError(NOBODY)
+        return shown
 
     def predict_clip(
         self,
@@ -320,7 +328,7 @@ class Predictor:
     def _found(self, pixels: Picture) -> Found:
         found = self.find(pixels)
         if not len(found):
-            raise InputError('nobody found in the picture: give boxes, or boxes="whole"')
+            raise InputError(NOBODY)
         return found
 
     def _ask(self, given: Evidence, targets: Sequence[Modality], options: Options) -> Answer:

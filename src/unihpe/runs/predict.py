@@ -7,6 +7,7 @@ from pathlib import Path
 from unihpe.errors import InputError
 from unihpe.export.results import Results
 from unihpe.inference.predictor import Options, Predictor
+from unihpe.inference.shown import with_a_body
 from unihpe.inputs.boxes import WHOLE, Corners
 from unihpe.inputs.evidence import Evidence
 from unihpe.inputs.files import Files, open_pictures
@@ -43,7 +44,8 @@ def predict_files(
 
     Raises:
         InputError: for a file that cannot be read, or if nobody is left; of several pictures, each
-            that cannot be used, or in which nobody is found, is skipped.
+            that cannot be used, or in which nobody is found, is skipped; so are people who are
+            found and show no body.
     """
     if files.picture is None:
         assert files.keypoints is not None
@@ -80,6 +82,12 @@ def predict_files(
             notes += given.notes
         progress(done)
     results = asked.results()
+    if results is not None and files.seeks and predictor.model.image_encoder is not None:
+        results, faces = with_a_body(results)
+        skipped += faces
+        if results is None:
+            return _Predicted(None, skipped, notes, {})
+        used = {name: path for name, path in used.items() if name in set(results.image)}
     if results is None and sought and not met:
         return _Predicted(None, skipped, notes, {})
     if results is None:

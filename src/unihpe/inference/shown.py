@@ -1,0 +1,26 @@
+"""Of the people whom a finder proposes, those whose body is seen."""
+
+from unihpe.body.skeleton import without_side
+from unihpe.export.results import Results
+
+TRUNK = ("shoulder", "hip")
+# Confidence of the surest of them. Of 872 labelled people, half of them cut off, six had less, and
+# of their joints a third lay within a tenth of the box's longer side from where they belong.
+SEEN = 0.25
+
+
+def with_a_body(results: Results) -> tuple[Results | None, list[str]]:
+    """The people of whom a shoulder or a hip is seen, None if there are none, and who is left out,
+    in words: a face that fills a picture has no pose, and a flower is nobody."""
+    trunk = [n for n, joint in enumerate(results.joint_names) if without_side(joint) in TRUNK]
+    seen = (results.confidence[:, trunk] >= SEEN).any(1).tolist()
+    if all(seen):
+        return results, []
+    who = zip(results.image, results.person, seen, strict=True)
+    lost = [
+        f"{image}: person {person} shows neither a shoulder nor a hip; `--boxes` keeps everybody"
+        for image, person, kept in who
+        if not kept
+    ]
+    rows = [n for n, kept in enumerate(seen) if kept]
+    return (results.rows(rows) if rows else None), lost
