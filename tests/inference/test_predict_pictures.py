@@ -15,6 +15,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 import unihpe
+from unihpe import load as unihpe_load
 from unihpe.body.batch import Modality
 from unihpe.datasets.packed import PackedPeople
 from unihpe.errors import InputError
@@ -95,13 +96,14 @@ def test_nobody_is_found_and_that_is_said(unihpe, model, tmp_path, checkpoint, p
     assert code == 0 and "1 person in 1 picture" in text
 
 
-def test_people_who_show_no_body_are_left_out(unihpe, model, tmp_path, checkpoint, monkeypatch):
+def test_people_who_show_no_body_are_left_out(unihpe, model, tmp_path, monkeypatch):
+    untrained, model = model, unihpe_load("shipped")
     scene = np.full((400, 700, 3), 90, np.uint8)
     for left, top in ((60, 100), (420, 40)):
         scene[top : top + 256, left : left + 192] = person()
     Image.fromarray(scene).save(tmp_path / "two.png")
     whole = model.predict(scene)
-    options = ("--checkpoint", checkpoint, "--samples", 0, "-o", tmp_path / "out")
+    options = ("--samples", 0, "-o", tmp_path / "out")
 
     def faces(results, given):
         """The answer with these people's trunks out of sight."""
@@ -126,6 +128,7 @@ def test_people_who_show_no_body_are_left_out(unihpe, model, tmp_path, checkpoin
     code, text, error = unihpe("predict", tmp_path / "two.png", *options)
     assert code == 1 and "Nobody found in two.png." in text and error.count("left out") == 2
     assert not (tmp_path / "out").exists()
+    assert len(untrained.predict(scene)) == 2  # its confidences say nothing
 
 
 def test_2d_comes_in_pixels_of_the_picture(model, photo):

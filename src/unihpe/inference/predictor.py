@@ -171,9 +171,8 @@ class Predictor:
             where = self._found(pixels)
         given, _ = self.evidence(pixels, where, people, focal, name=name, person=person)
         made = self.answer(given, Options(focal, samples, sampler, steps, flip, seed))
-        if not isinstance(where, Found) or self.model.image_encoder is None:
-            return made
-        if (shown := with_a_body(made)[0]) is None:
+        shown = with_a_body(made, self.model)[0] if isinstance(where, Found) else made
+        if shown is None:
             raise InputError(NOBODY)
         return shown
 

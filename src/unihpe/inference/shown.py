@@ -2,6 +2,8 @@
 
 from unihpe.body.skeleton import without_side
 from unihpe.export.results import Results
+from unihpe.model.person_head import PersonHead
+from unihpe.model.unihpe import UniHPE
 
 TRUNK = ("shoulder", "hip")
 # Confidence of the surest of them. Of 872 labelled people, half of them cut off, six had less, and
@@ -9,12 +11,16 @@ TRUNK = ("shoulder", "hip")
 SEEN = 0.25
 
 
-def with_a_body(results: Results) -> tuple[Results | None, list[str]]:
+def with_a_body(results: Results, model: UniHPE) -> tuple[Results | None, list[str]]:
     """The people of whom a shoulder or a hip is seen, None if there are none, and who is left out,
-    in words: a face that fills a picture has no pose, and a flower is nobody."""
+    in words: a face that fills a picture has no pose, and a flower is nobody.
+
+    By a head that began as MoveNet's alone: of others' confidences, which a short training leaves
+    low, nothing is known.
+    """
     trunk = [n for n, joint in enumerate(results.joint_names) if without_side(joint) in TRUNK]
     seen = (results.confidence[:, trunk] >= SEEN).any(1).tolist()
-    if all(seen):
+    if all(seen) or not isinstance(model.heatmap_head, PersonHead):
         return results, []
     who = zip(results.image, results.person, seen, strict=True)
     lost = [

@@ -82,17 +82,13 @@ def predict_files(
             notes += given.notes
         progress(done)
     results = asked.results()
-    if results is not None and files.seeks and predictor.model.image_encoder is not None:
-        results, faces = with_a_body(results)
-        skipped += faces
-        if results is None:
-            return _Predicted(None, skipped, notes, {})
-        used = {name: path for name, path in used.items() if name in set(results.image)}
-    if results is None and sought and not met:
-        return _Predicted(None, skipped, notes, {})
-    if results is None:
+    if results is None and (met or not sought):
         raise InputError(f"no picture to predict from: {skipped[-1]}")
-    return _Predicted(results, skipped, notes, used)
+    if results is not None and files.seeks:
+        results, bodiless = with_a_body(results, predictor.model)
+        skipped += bodiless
+    shown = set(results.image) if results else set()
+    return _Predicted(results, skipped, notes, {name: used[name] for name in used if name in shown})
 
 
 def _lift(
