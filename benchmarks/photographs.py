@@ -34,7 +34,7 @@ from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import CROP_HEIGHT, CROP_WIDTH, PADDING
 from unihpe.body.metrics import mpjpe, pa_mpjpe
 from unihpe.body.prepare import root_relative
-from unihpe.body.skeleton import get_skeleton, without_side
+from unihpe.body.skeleton import get_skeleton
 from unihpe.datasets.packed import PackedPeople, PeopleSource
 from unihpe.datasets.settings import DataSettings, Part, open_source
 from unihpe.errors import InputError
@@ -53,16 +53,11 @@ VISIBLE = 2  # COCO's flag
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe}
 
 
-def limbs() -> list[int]:
-    joints = get_skeleton("coco17").joints
-    return [n for n, joint in enumerate(joints) if joint.split("_")[-1] in PARTS]
-
-
 def on_photographs(folder: Path) -> dict[str, Any]:
     """The 2D of annotated people."""
     content = json.loads((folder / "person_keypoints.json").read_text(encoding="utf-8"))
     errors, kept, liftable, people_count = [], [], [], 0
-    columns = limbs()
+    columns = get_skeleton("coco17").columns_of(PARTS)
     for image in content["images"]:
         notes = [n for n in content["annotations"] if n["image_id"] == image["id"]]
         if not (notes := [n for n in notes if not n.get("iscrowd") and n["num_keypoints"]]):
@@ -102,7 +97,7 @@ def reliability(checkpoint: str, root: Path) -> list[dict[str, float]]:
     source = open_source(DataSettings(name="coco", root=str(root)), Part("test"))
     frames = source.read(torch.arange(len(source)), torch.Generator())
     results = unihpe.load(checkpoint).predict_crops(frames)
-    columns = [n for n, j in enumerate(source.skeleton.joints) if without_side(j) in PARTS]
+    columns = source.skeleton.columns_of(PARTS)
     apart = (results.keypoints - frames.keypoints).norm(dim=-1) / source.sizes()[:, None]
     marked = frames.confidence[:, columns] > 0
     right = (apart[:, columns] < SHARES[1])[marked]

@@ -31,7 +31,7 @@ RECIPES = resources.files("unihpe").joinpath("recipes")
 Fields = dict[str, Any]  # of a table
 Keys = tuple[str, ...]  # the path to a setting, from table to table
 # Settings that older recipes do not have, and what those did.
-ADDED: dict[str, dict[str, Any]] = {
+ADDED: dict[str, Fields] = {
     "data": {"variety": Variety().model_dump(), "made_joints": False},
     "augmentation": {"upright": 0.0},
     "model": {"frame": "camera", "error_head": False},
@@ -153,7 +153,7 @@ def load_recipe(name: str, changes: tuple[str, ...] = ()) -> Recipe:
     return parse(Recipe, fields, name)
 
 
-def _fields_of(name: str) -> dict[str, Any]:
+def _fields_of(name: str) -> Fields:
     """What a shipped recipe or a file says, as it is written."""
     try:
         return tomllib.loads(_text_of(name))
@@ -186,14 +186,14 @@ def with_stages(recipe: Recipe, names: tuple[str, ...]) -> Recipe:
     return recipe.model_copy(update={"stage": kept})
 
 
-def _whole_stages(stages: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def _whole_stages(stages: list[Fields], name: str) -> list[Fields]:
     """The stages with all their keys, where the page gives them in short.
 
     `like = "joint"` takes the keys of that earlier stage, but for those that the stage sets itself
     (`decode.2.weight = 1.5` sets one of a path that it takes); `also_decode` are paths beside those
     taken. The tables of `GROUPS` only put keys on one line.
     """
-    whole: list[dict[str, Any]] = []
+    whole: list[Fields] = []
     for stage in stages:
         earlier = {str(keys.get("name")): keys for keys in whole}
         if (like := str(stage.pop("like", ""))) and like not in earlier:
@@ -229,7 +229,7 @@ def _whole_table(table: Fields, theirs: str, name: str, takers: tuple[str, ...] 
     return whole
 
 
-def _settings_in(table: dict[str, Any], parents: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+def _settings_in(table: Fields, parents: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     """The paths of a stage's settings, groups left out, and their values."""
     for key, value in table.items():
         if isinstance(value, dict):
@@ -238,7 +238,7 @@ def _settings_in(table: dict[str, Any], parents: Keys = ()) -> Iterator[tuple[Ke
             yield (*parents, key), value
 
 
-def _apply_change(fields: dict[str, Any], change: str) -> None:
+def _apply_change(fields: Fields, change: str) -> None:
     """Put one `key=value`, the value as in TOML, in its place; `stage.1.steps=10` counts from 0."""
     key, sign, value = change.partition("=")
     if not sign or not key:
@@ -250,7 +250,7 @@ def _apply_change(fields: dict[str, Any], change: str) -> None:
     _put(fields, tuple(key.split(".")), parsed, f"--set {change}")
 
 
-def _put(fields: dict[str, Any], path: Keys, value: Any, where: str) -> None:
+def _put(fields: Fields, path: Keys, value: Any, where: str) -> None:
     """Set a value in nested tables and lists; tables on the way are made."""
     *parents, last = path
     table: Any = fields

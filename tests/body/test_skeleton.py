@@ -120,6 +120,12 @@ def test_mirror_swaps_sides_and_undoes_itself(name):
     )
 
 
+def test_columns_of_both_sides():
+    coco = get_skeleton("coco17")
+    both = [coco.joints[n] for n in coco.columns_of(("knee", "nose"))]
+    assert both == ["nose", "left_knee", "right_knee"]
+
+
 def test_a_faces_points_mirror_as_the_68_are_numbered():
     skeleton, first = get_skeleton("coco_wholebody133"), 23
     swaps = {0: 16, 8: 8, 17: 26, 27: 27, 31: 35, 36: 45, 37: 44, 39: 42, 40: 47, 41: 46}

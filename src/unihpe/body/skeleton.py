@@ -1,7 +1,7 @@
 """Joint sets by name: the one place where joints have numbers."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -32,6 +32,10 @@ class Skeleton:
         if joint not in self.joints:
             raise InputError(f"{self.name} has no joint {joint}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
+
+    def columns_of(self, names: Collection[str]) -> list[int]:
+        """The columns of joints by their names without a side: both knees of "knee"."""
+        return [n for n, joint in enumerate(self.joints) if without_side(joint) in names]
 
     @property
     def root(self) -> str | None:

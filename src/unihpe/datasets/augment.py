@@ -19,7 +19,7 @@ from torch import Tensor
 from unihpe.body.batch import FEWEST_JOINTS
 from unihpe.body.boxes import box_from_keypoints, crop_matrix, for_opencv
 from unihpe.body.prepare import LEGS, LOWER_BODY, is_in
-from unihpe.body.skeleton import Skeleton, get_skeleton, without_side
+from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.settings import Settings
 
 Picture = NDArray[np.uint8]
@@ -128,7 +128,7 @@ def _quarters_from_upright(keypoints: Floats, skeleton: Skeleton) -> int:
     where too little is known."""
     ends = []
     for names in (HIPS, ABOVE):
-        columns = [n for n, joint in enumerate(skeleton.joints) if without_side(joint) in names]
+        columns = skeleton.columns_of(names)
         known = keypoints[columns][np.isfinite(keypoints[columns]).all(1)]
         if not len(known):
             return 0

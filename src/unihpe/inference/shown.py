@@ -1,11 +1,10 @@
 """Of the people whom a finder proposes, those whose body is seen."""
 
-from unihpe.body.skeleton import without_side
 from unihpe.export.results import Results
 from unihpe.model.person_head import PersonHead
 from unihpe.model.unihpe import UniHPE
 
-TRUNK = ("shoulder", "hip")
+BODY = ("shoulder", "hip")
 # Confidence of the surest of them. Of 872 labelled people, half of them cut off, six had less, and
 # of their joints a third lay within a tenth of the box's longer side from where they belong.
 SEEN = 0.25
@@ -18,8 +17,8 @@ def with_a_body(results: Results, model: UniHPE) -> tuple[Results | None, list[s
     By a head that began as MoveNet's alone: of others' confidences, which a short training leaves
     low, nothing is known.
     """
-    trunk = [n for n, joint in enumerate(results.joint_names) if without_side(joint) in TRUNK]
-    seen = (results.confidence[:, trunk] >= SEEN).any(1).tolist()
+    body = results.skeleton.columns_of(BODY)
+    seen = (results.confidence[:, body] >= SEEN).any(1).tolist()
     if all(seen) or not isinstance(model.heatmap_head, PersonHead):
         return results, []
     who = zip(results.image, results.person, seen, strict=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from unihpe.body.skeleton import Skeleton, without_side
+from unihpe.body.skeleton import Skeleton
 
 TURNS = (1, 2, 3)  # by 90°, against the clock
 DOUBTED = 0.5  # mean score of the limbs' joints: who has less is looked at again
@@ -22,8 +22,7 @@ Sight = tuple[Tensor, ...]
 
 def limbs_of(skeleton: Skeleton) -> list[int]:
     """Columns of the joints by whose scores looks are compared."""
-    joints = enumerate(skeleton.joints)
-    return [column for column, joint in joints if without_side(joint) in LIMBS]
+    return skeleton.columns_of(LIMBS)
 
 
 def look_again(look: Callable[[Tensor, int], Sight], people: int, limbs: Sequence[int]) -> Sight:

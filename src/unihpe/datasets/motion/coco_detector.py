@@ -54,7 +54,7 @@ def coco_detect(
 ) -> tuple[Tensor, Tensor]:
     """Exact 2D (N, J, 2), pixels, with scores (N, J), 0 where nothing is known, as the detector
     would report it, in the same joints; what it does not have and no rule makes is missing."""
-    own = [n for n, joint in enumerate(joints.joints) if without_side(joint) in JOINTS]
+    own = joints.columns_of(JOINTS)
     found = joints.only(own)
     known = confidence[:, own] > 0
     least, most = extent(keypoints, confidence > 0)
