@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from unihpe.body.postures import KINDS, postures
 from unihpe.body.skeleton import get_skeleton
 from unihpe.body.virtual_cameras import FREE_ROLL, free_cameras
+from unihpe.datasets import get_data_set
 from unihpe.datasets.motion import coco_detector
 from unihpe.datasets.motion.coco_detector import coco_detect
 from unihpe.datasets.motion.source import MotionSource, together
@@ -155,6 +156,25 @@ def test_motions_of_several_files_are_one(motion, tmp_path):
     recipe = load_recipe("quick", (f"data.root={files[0]}", f'data.also=["{files[1]}"]'))
     source = open_source(recipe.data, Part("train", training=True))
     assert len(source) == 240
+
+
+def test_people_are_rendered_in_poses_that_vary(motion, tmp_path):
+    from conftest import write_motion
+
+    files = [write_motion(tmp_path / name, motion) for name in ("a.npz", "b.npz")]
+    world_poses, recorded = get_data_set("motion").world_poses, motion.select("train").poses
+    plain = world_poses(files[:1], "train", 10_000, 3, Variety())
+    assert plain.shape == recorded.shape  # each once
+    order = torch.randperm(len(plain), generator=generator(3))
+    assert_close(plain, recorded[order], atol=0.01, rtol=1e-5)
+    how = Variety(postures=0.4, recombined=0.5, turned=0.5)
+    some = world_poses(files, "train", 10_000, 3, how)
+    assert some.shape == (10_000, 17, 3)
+    assert torch.equal(some, world_poses(files, "train", 10_000, 3, how))
+    assert not torch.equal(some, world_poses(files, "train", 10_000, 4, how))
+    up = torch.nn.functional.normalize(some[:, SKELETON.index("thorax")] - some[:, 0], dim=1)
+    assert 0.2 < (up[:, 1] < 0).float().mean() < 0.3  # of the half that is turned, half
+    assert some[..., 1].amin(1).abs().max() < recorded[..., 1].amin(1).abs().max() + 1
 
 
 def test_groups_may_be_postures(motion):

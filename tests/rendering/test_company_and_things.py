@@ -114,6 +114,8 @@ def test_a_wrong_share_is_one_line_and_leaves_nothing(unihpe, motion_file, tmp_p
     command = ("data", "render", "--motion", motion_file, "-o", tmp_path / "x.pack")
     code, _, error = unihpe(*command, "--set", "rain=1")
     assert code == 2 and error.startswith("unihpe: --set rain=1") and error.count("\n") == 1
+    code, _, error = unihpe(*command, "--set", "postures=1")
+    assert code == 2 and "postures" in error and error.count("\n") == 1
     assert set(tmp_path.iterdir()) == before
 
 

@@ -12,7 +12,7 @@ from unihpe.cli.torchrun import joined
 from unihpe.datasets.settings import Part, open_source
 from unihpe.recipe import build_model, load_recipe
 from unihpe.training.freeze import begin_stage
-from unihpe.training.loop import _train_step
+from unihpe.training.loop import _drawn, _train_step
 from unihpe.training.state import Progress, Run
 from unihpe.training.streams import StageStream, training_stream
 
@@ -33,7 +33,8 @@ def write(motion, out, processes, device):
     optimiser = begin_stage(model, stage, fresh=True)
     optimiser.step = lambda: None
     run = Run(Path(out), "", device=device, processes=processes)
-    _train_step(model, optimiser, stage, draw, run, Progress(stage=1))
+    progress = Progress(stage=1)
+    _train_step(model, optimiser, stage, _drawn(draw, stage, run, progress), run, progress)
     gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
     statistics = torch.cat(
         [value for name, value in model.named_buffers() if "running_mean" in name]

@@ -169,6 +169,7 @@ def _data_label(
 def _data_render(
     motion: Annotated[Path, Option(help="BVH folder or motion npz that poses the people.")],
     out: OutFile,
+    also: Annotated[list[Path], Option(help="More such motions; repeatable.")] = [],
     count: Annotated[int, Option(min=1, help="How many people.")] = 10_000,
     split: Annotated[str, Option(help="Of the motion: train, val or test.")] = "train",
     skins: Annotated[Path | None, Option(help="Folder of skin textures.")] = None,
@@ -181,25 +182,26 @@ def _data_render(
     seed: Seed = 0,
 ) -> None:
     r"""Render people in the poses of motion capture into one file (unihpe\[synthetic])."""
-    import torch
-
     from unihpe.cli.progress import counted
     from unihpe.datasets.packed import pack
+    from unihpe.datasets.variety import Variety
     from unihpe.rendering.body import SKELETON
     from unihpe.rendering.scene import People, render
     from unihpe.rendering.settings import Settings, changed
+    from unihpe.settings import parse
     from unihpe.show.crops import draw_crops
 
     world_poses = get_data_set(DEFAULT).world_poses
     assert world_poses is not None
-    poses = world_poses(motion, split)
-    order = torch.randperm(len(poses), generator=torch.Generator().manual_seed(seed))[:count]
     settings = changed(Settings(seed=seed, skins=skins, backgrounds=backgrounds), change)
+    shares = {name: getattr(settings, name) for name in ("postures", "recombined", "turned")}
+    variety = parse(Variety, shares, "--set")
+    poses = world_poses([motion, *also], split, count, seed, variety)
     if sheet is not None:
-        some, first = People(poses[order], settings), min(count, 4 * 8)
+        some, first = People(poses, settings), min(count, 4 * 8)
         draw_crops([some[n] for n in range(first)], SKELETON, sheet, columns=8)
         console.print(f"Look at {sheet}: the first {first} of {count} people.")
-    people = render(poses[order], settings, range(count), workers)
+    people = render(poses, settings, range(count), workers)
     # closed at once where packing stops, so that no process renders on
     with closing(people), counted("people", count) as done:
         pack(people, out, asdict(settings), done=done)

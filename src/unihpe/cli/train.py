@@ -16,6 +16,7 @@ def train(
     resume: Annotated[bool, Option("--resume", help="Continue the folder's run.")] = False,
     validate_every: Annotated[int, Option(min=0, help="In steps; 0: at a stage's end.")] = 0,
     tensorboard: Annotated[bool, Option(help="Log for TensorBoard (unihpe\\[plots]).")] = False,
+    workers: Annotated[int, Option(min=0, help="Processes that draw batches ahead.")] = 0,
     half: Annotated[bool, Option(help="Store the weights as float16.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -34,7 +35,7 @@ def train(
     loaded = load_recipe(recipe, tuple(change))
     if stage:
         loaded = with_stages(loaded, tuple(stage))
-    how: dict[str, Any] = {"resume": resume, "start": start, "half": half}
+    how: dict[str, Any] = {"resume": resume, "start": start, "half": half, "workers": workers}
     how["schedule"] = Schedule(validate_every=validate_every)
     with joined(device) as (processes, own):
         console.quiet = not processes.writes

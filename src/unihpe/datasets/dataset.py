@@ -16,6 +16,7 @@ from unihpe.datasets.index import indexed
 from unihpe.datasets.protocol import EVERY_JOINT, Protocol
 from unihpe.datasets.recorded import Recorded, View, Wanted
 from unihpe.datasets.source import Source, in_joints
+from unihpe.datasets.variety import Variety
 from unihpe.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ class DataSet:
     check: Callable[[Path, Path | None], dict[str, Any]] | None = None
     # whether files of a split alone are there: then one that cannot be opened is an error
     has_own_files: Callable[[Path, str], bool] = lambda root, split: False
-    # all poses of a split, (N, 17, 3), mm, y up, of sets in world axes: what people are rendered in
-    world_poses: Callable[[Path, str], Tensor] | None = None
+    # so many poses of a split of some files, drawn by a seed: (N, 17, 3), mm, y up, of sets in
+    # world axes; what people are rendered in
+    world_poses: Callable[[Sequence[Path], str, int, int, Variety], Tensor] | None = None
     protocols: tuple[Protocol, ...] = ()
     default: Protocol = EVERY_JOINT  # what is measured where no protocol is named
     remedy: str = "docs/data.md says where to get some"  # where there is no data

@@ -3,6 +3,8 @@
 A zip file holds its pictures in images/ and, where they have labels, annotations.json.
 """
 
+import io
+import mmap
 import zipfile
 from pathlib import Path
 
@@ -20,10 +22,36 @@ def is_zip(root: Path) -> bool:
     return root.suffix.lower() == ".zip"
 
 
+class _Mapped(io.RawIOBase):
+    """A file whose place each process keeps for itself: forked ones share that of an open file, and
+    would read from where another is."""
+
+    def __init__(self, file: Path) -> None:
+        with file.open("rb") as opened:
+            self.map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        self.name, self.place = str(file), 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.place = offset + (0, self.place, len(self.map))[whence]
+        return self.place
+
+    def tell(self) -> int:
+        return self.place
+
+    def read(self, size: int | None = -1) -> bytes:
+        end = None if size is None or size < 0 else self.place + size
+        data = self.map[self.place : end]
+        self.place += len(data)
+        return data
+
+
 def _zipped(file: Path) -> zipfile.Path:
     """What is in a zip file; InputError for what is none."""
     with input_errors(f"{file}: cannot be read as a zip file"):
-        return zipfile.Path(zipfile.ZipFile(file))
+        return zipfile.Path(zipfile.ZipFile(_Mapped(file)))
 
 
 def annotations_in(file: Path) -> zipfile.Path:

@@ -28,6 +28,10 @@ class Settings:
     dark: float = 0.12  # in little light
     toned: float = 0.4  # in another contrast, saturation and white point
     shared: float = 0.25  # in a shrunk and poorly saved file, as on the web
+    # How poses vary beyond what was recorded, as in `datasets.variety`.
+    postures: float = 0.0  # share of the draws that the rarer kinds of posture get together
+    recombined: float = 0.0  # with limbs of somebody else
+    turned: float = 0.0  # turned freely in space
 
 
 SHARES = [field.name for field in fields(Settings) if field.type is float]

@@ -32,6 +32,7 @@ def train_recipe(
     report: Callable[[Row], None] = lambda row: None,
     half: bool = False,  # store the weights as float16
     processes: Processes = ALONE,
+    workers: int = 0,  # processes that draw batches ahead, beside each that trains
 ) -> tuple[UniHPE, Progress]:
     """Train into the folder `out`: log, state, and at the end `model.safetensors` with its card.
 
@@ -59,7 +60,8 @@ def train_recipe(
     mix = [(table.share, open_stream(table)) for table in recipe.mix]
     poses = None if recipe.poses is None else open_stream(recipe.poses)
     draw = StageStream(training_stream(source, recipe.data), mix, poses)
-    run = Run(out, recipe.fingerprint(), recipe.seed, device, schedule, processes, origin)
+    own = (out, recipe.fingerprint(), recipe.seed, device, schedule, processes, origin, workers)
+    run = Run(*own)
     validate = validation(recipe, device)
     how: dict[str, Any] = {"resume": resume, "validate": validate, "report": report}
     with alone_in(out) if processes.writes else nullcontext():

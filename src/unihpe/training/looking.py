@@ -20,13 +20,14 @@ from unihpe.io.files import replacing
 from unihpe.model.checkpoint import read_safetensors
 from unihpe.model.device import mixed_precision
 from unihpe.model.unihpe import UniHPE
+from unihpe.training.ahead import made_in_order
 from unihpe.training.seeds import step_seed
 from unihpe.training.stage import Draw, Stage
 from unihpe.training.state import Run
 from unihpe.training.streams import StageStream
 
 LOOKING = -1  # place of these batches in a step, where steps have places from 0 on
-AT_ONCE = 32  # pictures
+AT_ONCE = {"cpu": 32, "cuda": 256}  # pictures, by the kind of device
 PIECE = 40  # batches in a file: what an interrupted look loses at most
 
 
@@ -82,20 +83,24 @@ def _look(
     number, first, end = which
     model.eval()
     parts = []
-    for n in range(first, end):
-        generator = Generator().manual_seed(step_seed(run.seed, number, n, LOOKING))
-        batch = stream.people(stage, generator)
+
+    def drawn(n: int) -> Batch:
+        seed = step_seed(run.seed, number, n, LOOKING)
+        return stream.people(stage, Generator().manual_seed(seed))
+
+    for batch in made_in_order(drawn, range(first, end), run.workers):
         with mixed_precision(run.device, stage.bfloat16):
-            some = (chosen(batch, rows).to(run.device) for rows in _at_once(len(batch)))
+            rows_at_once = _at_once(len(batch), run.device)
+            some = (chosen(batch, rows).to(run.device) for rows in rows_at_once)
             features = [model.look(people).half().cpu() for people in some]
         parts.append(replace(batch, image=None, seen=torch.cat(features), group=()))
     return _together(parts)
 
 
-def _at_once(people: int) -> tuple[Tensor, ...]:
+def _at_once(people: int, device: str) -> tuple[Tensor, ...]:
     """Rows of a few people at a time, which bounds memory: a backbone's maps are large."""
-    rows = torch.arange(people)
-    return cast(tuple[Tensor, ...], rows.split(AT_ONCE))
+    some = AT_ONCE.get(device.split(":")[0], AT_ONCE["cpu"])
+    return cast(tuple[Tensor, ...], torch.arange(people).split(some))
 
 
 def _together(parts: list[Batch]) -> Batch:

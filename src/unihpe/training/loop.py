@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unihpe.body.batch import Batch
 from unihpe.errors import InputError
@@ -19,6 +20,7 @@ from unihpe.io.log import Log, Row
 from unihpe.losses import clamp_log_scale_
 from unihpe.model.device import mixed_precision
 from unihpe.model.unihpe import UniHPE
+from unihpe.training.ahead import made_in_order
 from unihpe.training.freeze import begin_stage, set_modes
 from unihpe.training.keeping import begun_with, keep_share
 from unihpe.training.looking import first_that_looks, look_once
@@ -30,6 +32,7 @@ from unihpe.training.state import LOG_FILE, Progress, Run, begin_run, save_state
 LARGEST_TEMPERATURE = 1e4  # upper end of τ's range (§4.2)
 BEST_BY = "validation mpjpe"  # the score by which a stage's best weights are chosen
 Scores = dict[str, float]
+Drawn = tuple[list[Batch], Tensor]  # batches that belong together, and their generator's state
 
 
 def train(
@@ -64,8 +67,9 @@ def train(
         if saved_optimiser is not None:
             optimiser.load_state_dict(saved_optimiser)
             saved_optimiser = None
+        drawn_ahead = _drawn(draw, stage, run, progress)
         while not _is_over(stage, progress):
-            row = _train_step(model, optimiser, stage, draw, run, progress)
+            row = _train_step(model, optimiser, stage, drawn_ahead, run, progress)
             _average(averaged, model, stage.ema, progress.samples // stage.step_samples)
             scores: Scores = {}
             every = stage.check_every or run.schedule.validate_every
@@ -93,6 +97,20 @@ def train(
     return averaged, progress
 
 
+def _drawn(draw: Draw, stage: Stage, run: Run, progress: Progress) -> Iterator[Drawn]:
+    """The batches of the rest of a stage, in the order of its steps and of the places in them."""
+    number = progress.stage
+
+    def draw_at(key: tuple[int, int]) -> Drawn:
+        generator = Generator().manual_seed(step_seed(run.seed, number, *key))
+        batches = draw(stage, generator)
+        return batches, generator.get_state()
+
+    places = run.processes.share(stage.accumulate)
+    keys = [(step, place) for step in range(progress.step, stage.steps) for place in places]
+    return made_in_order(draw_at, keys, run.workers)
+
+
 def _is_over(stage: Stage, progress: Progress) -> bool:
     """Whether the stage has no steps left, or no patience."""
     return progress.step >= stage.steps or 0 < stage.patience <= progress.waited
@@ -104,7 +122,12 @@ def _is_due(every: int, stage: Stage, progress: Progress) -> bool:
 
 
 def _train_step(
-    model: UniHPE, optimiser: Optimizer, stage: Stage, draw: Draw, run: Run, progress: Progress
+    model: UniHPE,
+    optimiser: Optimizer,
+    stage: Stage,
+    drawn: Iterator[Drawn],
+    run: Run,
+    progress: Progress,
 ) -> Row:
     """One step of gradient descent; returns its log row, with its last batch's losses."""
     for group in optimiser.param_groups:
@@ -114,7 +137,8 @@ def _train_step(
     on_gpu = run.device.startswith("cuda")
     with torch.random.fork_rng([torch.device(run.device)] if on_gpu else []):
         for place in run.processes.share(stage.accumulate):
-            losses = _add_gradients(model, stage, draw, run, progress, place)
+            seed = step_seed(run.seed, progress.stage, progress.step, place)
+            losses = _add_gradients(model, stage, next(drawn), run, progress.step, seed)
     trained = [p for group in optimiser.param_groups for p in group["params"]]
     run.processes.add_up_gradients(trained)
     run.processes.average(_running_statistics_of(model))
@@ -130,18 +154,18 @@ def _train_step(
 
 
 def _add_gradients(
-    model: UniHPE, stage: Stage, draw: Draw, run: Run, progress: Progress, place: int
+    model: UniHPE, stage: Stage, drawn: Drawn, run: Run, step: int, seed: int
 ) -> Terms:
-    """Draw the batches at one place of a step and add up their gradients; returns the losses."""
-    seed = step_seed(run.seed, progress.stage, progress.step, place)
+    """Add up the gradients of the batches at one place of a step; returns the losses."""
     torch.manual_seed(seed)  # dropout draws from the global generator
-    generator = Generator().manual_seed(seed)
-    batches = [batch.to(run.device) for batch in draw(stage, generator)]
+    batches = [batch.to(run.device) for batch in drawn[0]]
+    generator = Generator()
+    generator.set_state(drawn[1])
     with mixed_precision(run.device, stage.bfloat16):
         terms = _losses_of(model, batches, stage, generator)
         total = torch.stack(list(terms.values())).sum()
     if not bool(torch.isfinite(total)):
-        where = f"step {progress.step} of stage {stage.name}"
+        where = f"step {step} of stage {stage.name}"
         raise InputError(f"the loss is {total.item()} at {where}; lower its learning_rate")
     (total / stage.accumulate).backward()
     return {"loss": total, **terms}
@@ -182,8 +206,12 @@ def _learning_rate(stage: Stage, step: int) -> float:
 def _average(averaged: UniHPE, model: UniHPE, decay: float, updates: int) -> None:
     """Move the averaged weights towards the model's; a decay that ramps up forgets early steps."""
     decay = min(decay, updates / (9 + updates))
-    for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
+    pairs = zip(averaged.state_dict().values(), model.state_dict().values(), strict=True)
+    moving = []
+    for old, new in pairs:
         if old.dtype.is_floating_point:
-            old.lerp_(new, 1 - decay)
+            moving.append((old, new))
         else:
             old.copy_(new)
+    ours, theirs = (list(column) for column in zip(*moving, strict=True))
+    get_ema_multi_avg_fn(decay)(ours, theirs, 0)  # all at once: a GPU would wait for each

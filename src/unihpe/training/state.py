@@ -55,6 +55,7 @@ class Run:
     schedule: Schedule = Schedule()
     processes: Processes = ALONE  # that train together; the first of them writes
     origin: Origin | None = None  # None for a fresh model
+    workers: int = 0  # processes that draw batches ahead; they change nothing else
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """Motion capture seen by virtual cameras; everything about it that the package asks for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from unihpe.body.batch import evenly_spaced
@@ -13,7 +15,7 @@ from unihpe.datasets.proofs import CHECKED_POSES, first_leg, legs_of, thigh_leng
 from unihpe.datasets.protocol import PLAIN, Protocol
 from unihpe.datasets.settings import DataSettings, Part
 from unihpe.datasets.source import Source
-from unihpe.datasets.variety import AS_RECORDED
+from unihpe.datasets.variety import AS_RECORDED, Variety
 
 WRONG = {"swapped": "left and right legs are exchanged", "mirrored": "all is seen in a mirror"}
 
@@ -31,6 +33,24 @@ def _open_set(data: DataSettings, part: Part) -> Source:
         variety=data.variety if part.training else AS_RECORDED,
         by=part.by,
     )
+
+
+def _world_poses(
+    roots: Sequence[Path], split: str, count: int, seed: int, variety: Variety
+) -> Tensor:
+    """So many poses (count, 17, 3) of a split's motions, mm, the floor at y = 0; as recorded, each
+    once, or with what `variety` says of poses, any number of them."""
+    motion = together([open_motion(root) for root in roots]).select(split)
+    generator = torch.Generator().manual_seed(seed)
+    if variety == AS_RECORDED:
+        return motion.poses[torch.randperm(len(motion), generator=generator)[:count]]
+    source = MotionSource(motion, "random", variety=variety)
+    rows = source.weights().multinomial(count, replacement=True, generator=generator)
+    recorded = motion.poses[rows]
+    varied = source.varied(recorded, generator)
+    lowest = [poses[..., 1].amin(1) for poses in (recorded, varied)]
+    varied[..., 1] += (lowest[0] - lowest[1])[:, None]  # who was turned stands on the same floor
+    return varied
 
 
 def _check_motion(root: Path, rig: Path | None = None) -> dict[str, Any]:
@@ -89,6 +109,6 @@ DATA_SET = DataSet(
     _open_set,
     _files,
     check=_check_motion,
-    world_poses=lambda root, split: open_motion(root).select(split).poses,
+    world_poses=_world_poses,
     default=VIRTUAL,
 )

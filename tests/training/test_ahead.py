@@ -1,0 +1,44 @@
+"""Batches that worker processes draw ahead are those that the training would have drawn itself."""
+
+import os
+
+import pytest
+import torch
+from test_looking import looking
+from test_pictures import folder, recipe  # noqa: F401 (a fixture)
+
+from unihpe.errors import InputError
+from unihpe.model.checkpoint import load_checkpoint
+from unihpe.runs.train import train_recipe
+from unihpe.training.ahead import made_in_order
+
+# Python 3.12 warns of a process with threads that forks; workers use none of them
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+def test_what_is_made_comes_in_order_and_from_other_processes():
+    keys = list(range(7))
+    made = list(made_in_order(lambda key: (key, torch.full((2,), key), os.getpid()), keys, 2))
+    assert [key for key, _, _ in made] == keys
+    assert all(bool((rows == key).all()) for key, rows, _ in made)
+    assert os.getpid() not in {process for _, _, process in made}
+    assert {process for *_, process in made_in_order(lambda _: (os.getpid(),), keys)} == {
+        os.getpid()
+    }
+
+
+def test_a_complaint_in_a_worker_stays_one_line():
+    def make(key):
+        raise InputError(f"picture {key} is damaged")
+
+    with pytest.raises(InputError, match=r"^picture 3 is damaged$"):
+        next(made_in_order(make, [3], 1))
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_a_run_with_workers_ends_with_the_same_weights(folder, motion_file, tmp_path, looks):  # noqa: F811
+    whole = looking(folder, motion_file) if looks else recipe(folder, motion_file)
+    for workers in (0, 2):
+        train_recipe(whole, tmp_path / str(workers), workers=workers)
+    alone, helped = (load_checkpoint(tmp_path / n / "model.safetensors")[0] for n in "02")
+    assert all(torch.equal(alone[name], helped[name]) for name in alone)
