@@ -356,7 +356,7 @@ def parse() -> argparse.Namespace:
         "--train", action="store_true", help="train the baselines and the recipe first"
     )
     parser.add_argument(
-        "--samples", type=int, default=6_553_600, help="training samples of each model"
+        "--samples", type=int, default=26_316_800, help="training samples of each model"
     )
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/lifting-benchmark"), help="where trainings go"

@@ -37,7 +37,7 @@ def test_every_recipe_loads_builds_and_says_what_it_is(name):
 FINGERPRINTS = {
     "heatmaps": "49fb861b39686bd8c73ccd4e3a91715ad6a13b957436dd5a381bd153fbbbd059",
     "humaneva": "05d18236a75dbc350af4a746b4a25ec16c4747a474a44766d0f22d295bd27421",
-    "lifting": "8e2bcabb04080416d7300e311bc87483a438c0b5d6f9fdb1a3b3633e9c48042f",
+    "lifting": "069fe98df33bfbe8206fee96b2bcbaf908a2b52416fe3760d222eb91d288a1c8",
     "lifting-mlp": "192510e3d570ab1bfb80731b9d6a8d3e7dd19a10289e199d2ac8ef8c64a3a304",
     "lifting-cpn": "83d591235e5fe39d8528ba3d796c0b7594534405323801c2194536bab64029f2",
     "lifting-paper": "c7732269add86f9ecd9f7d8c6563a2e0a9adf79722b84b31cdceb4f9b3f77bc1",
