@@ -121,3 +121,16 @@ def test_into_the_frame_and_back():
     assert_close(frame.as_seen(frame.upright(flat)), flat)
     assert_close(frame.axes @ frame.axes.mT, torch.eye(3).expand(4, 3, 3))
     assert_close(torch.linalg.det(frame.axes), torch.ones(4))
+
+
+def test_gradients_are_finite_however_little_is_seen():
+    # heat maps that learn through the embedding may show one joint, or none
+    batch = seen(torch.cat([person(n) for n in range(4)]))
+    confidence = torch.zeros(4, 17)
+    for count in range(4):
+        confidence[count, 3 : 3 + count] = 1.0
+    keypoints = batch.keypoints.clone().requires_grad_()
+    spots, place = centred(keypoints, confidence, batch.box_token, TRUNK)
+    (spots.square().sum() + place.square().sum()).backward()
+    assert keypoints.grad.isfinite().all()
+    assert keypoints.grad[0].eq(0).all() and keypoints.grad[2].abs().max() > 0

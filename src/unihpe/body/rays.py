@@ -94,7 +94,7 @@ def centred(
     plane = _turned(spots, frame.axes)
     offset = (plane - _mean(plane, shown)[:, None]) * shown[..., None]
     square = offset.square().sum((1, 2)) / shown.sum(1).clamp_min(1)
-    spread = square.sqrt().clamp_min(TINY)[:, None]
+    spread = square.clamp_min(TINY**2).sqrt()[:, None]  # whose slope is finite at 0
     ray = frame.axes[:, :2, 2] / frame.axes[:, 2:, 2].clamp_min(BEHIND)
     place = torch.cat([ray, 2 * spread, frame.roll], dim=1)
     return offset * (SPREAD / spread)[..., None], place

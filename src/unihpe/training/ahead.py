@@ -6,6 +6,7 @@ Reading and augmenting pictures takes a core some milliseconds each, a GPU's ste
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+import cv2
 from torch.utils.data import DataLoader, Dataset
 
 from unihpe.errors import InputError
@@ -63,3 +64,4 @@ def _as_it_is(made: Made) -> Made:
 
 def _begin(worker: int) -> None:
     begin_worker()
+    cv2.setNumThreads(1)  # each worker would use all cores, and wait for the others
