@@ -2,6 +2,8 @@
 
 import os
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from test_looking import looking
@@ -25,6 +27,14 @@ def test_what_is_made_comes_in_order_and_from_other_processes():
     assert {process for *_, process in made_in_order(lambda _: (os.getpid(),), keys)} == {
         os.getpid()
     }
+
+
+def test_workers_begin_beside_opencvs_threads():
+    threads = cv2.getNumThreads()
+    picture = np.random.default_rng(0).integers(0, 255, (2000, 2000, 3), dtype=np.uint8)
+    cv2.GaussianBlur(picture, (0, 0), 5.0)  # starts them
+    made = list(made_in_order(lambda key: (key, cv2.getNumThreads()), [1, 2], 2))
+    assert made == [(1, 1), (2, 1)] and cv2.getNumThreads() == threads
 
 
 def test_a_complaint_in_a_worker_stays_one_line():

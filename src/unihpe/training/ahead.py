@@ -36,7 +36,13 @@ def made_in_order(
         prefetch_factor=EACH,
         multiprocessing_context="fork",  # data sets are mapped files, and are not copied so
     )
-    return map(_or_raised, loader)
+    # Each worker would use all cores, and wait for the others. A process forked from one that has
+    # OpenCV's threads cannot put them away: it would wait for ever.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    made = iter(loader)  # forks
+    cv2.setNumThreads(threads)
+    return map(_or_raised, made)
 
 
 class _Made(Dataset[Made | InputError], Generic[Key, Made]):
@@ -64,4 +70,3 @@ def _as_it_is(made: Made) -> Made:
 
 def _begin(worker: int) -> None:
     begin_worker()
-    cv2.setNumThreads(1)  # each worker would use all cores, and wait for the others
