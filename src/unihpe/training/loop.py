@@ -32,7 +32,8 @@ from unihpe.training.state import LOG_FILE, Progress, Run, begin_run, save_state
 LARGEST_TEMPERATURE = 1e4  # upper end of τ's range (§4.2)
 BEST_BY = "validation mpjpe"  # the score by which a stage's best weights are chosen
 Scores = dict[str, float]
-Drawn = tuple[list[Batch], Tensor]  # batches that belong together, and their generator's state
+# Batches that belong together, the seed that they come from, and their generator's state.
+Drawn = tuple[list[Batch], int, Tensor]
 
 
 def train(
@@ -102,9 +103,10 @@ def _drawn(draw: Draw, stage: Stage, run: Run, progress: Progress) -> Iterator[D
     number = progress.stage
 
     def draw_at(key: tuple[int, int]) -> Drawn:
-        generator = Generator().manual_seed(step_seed(run.seed, number, *key))
+        seed = step_seed(run.seed, number, *key)
+        generator = Generator().manual_seed(seed)
         batches = draw(stage, generator)
-        return batches, generator.get_state()
+        return batches, seed, generator.get_state()
 
     places = run.processes.share(stage.accumulate)
     keys = [(step, place) for step in range(progress.step, stage.steps) for place in places]
@@ -136,9 +138,8 @@ def _train_step(
     set_modes(model, stage)
     on_gpu = run.device.startswith("cuda")
     with torch.random.fork_rng([torch.device(run.device)] if on_gpu else []):
-        for place in run.processes.share(stage.accumulate):
-            seed = step_seed(run.seed, progress.stage, progress.step, place)
-            losses = _add_gradients(model, stage, next(drawn), run, progress.step, seed)
+        for _ in run.processes.share(stage.accumulate):
+            losses = _add_gradients(model, stage, next(drawn), run, progress.step)
     trained = [p for group in optimiser.param_groups for p in group["params"]]
     run.processes.add_up_gradients(trained)
     run.processes.average(_running_statistics_of(model))
@@ -153,14 +154,13 @@ def _train_step(
     return row | {"learning_rate": optimiser.param_groups[0]["lr"]}
 
 
-def _add_gradients(
-    model: UniHPE, stage: Stage, drawn: Drawn, run: Run, step: int, seed: int
-) -> Terms:
+def _add_gradients(model: UniHPE, stage: Stage, drawn: Drawn, run: Run, step: int) -> Terms:
     """Add up the gradients of the batches at one place of a step; returns the losses."""
+    batches, seed, state = drawn
     torch.manual_seed(seed)  # dropout draws from the global generator
-    batches = [batch.to(run.device) for batch in drawn[0]]
+    batches = [batch.to(run.device) for batch in batches]
     generator = Generator()
-    generator.set_state(drawn[1])
+    generator.set_state(state)
     with mixed_precision(run.device, stage.bfloat16):
         terms = _losses_of(model, batches, stage, generator)
         total = torch.stack(list(terms.values())).sum()
