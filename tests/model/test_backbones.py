@@ -15,7 +15,7 @@ from unihpe.model.backbones import KINDS, build_backbone
 from unihpe.model.build import ImageEncoderSettings, ModelSettings, build_model, load_model
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.model.heatmaps import _soft_argmax
-from unihpe.model.image_encoder import _fitted
+from unihpe.model.image_encoder import AT_ONCE, _fitted
 from unihpe.settings import parse
 
 TOY = """
@@ -106,6 +106,20 @@ def test_a_backbone_from_outside_makes_embeddings_and_heat_maps(toy, read_out):
     assert (seen[..., :16] == -2).all() and (seen[..., 112:] == -2).all()  # black, by its own norm
     pose = model.estimate(embedding, Modality.IMAGE, Modality.POSE_3D, batch)
     assert pose.shape == (2, 17, 3)
+
+
+def test_where_nothing_learns_a_cpu_sees_a_few_pictures_at_a_time(toy):
+    encoder = build_model(settings("toy_backbone:Toy"), "human36m17", seed=1).image_encoder
+    image = pictures(AT_ONCE + 1).image
+    learning = encoder.maps(image)
+    encoder.eval()
+    with torch.no_grad():
+        few = encoder.maps(image)
+        nobody = encoder.maps(image[:0])
+    assert [len(x) for x in encoder.backbone.seen] == [AT_ONCE + 1, AT_ONCE, 1, 0]
+    for one, other, none in zip(few, learning, nobody, strict=True):
+        torch.testing.assert_close(one, other.detach())
+        assert none.shape == (0, *one.shape[1:])
 
 
 def test_what_a_backbone_from_outside_cannot_do_is_said(toy):

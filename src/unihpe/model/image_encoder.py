@@ -21,6 +21,8 @@ from unihpe.model.heatmap_embedding import (
 from unihpe.model.heatmaps import JointMaps
 from unihpe.model.pose_encoder import unit
 
+AT_ONCE = 4  # pictures on a CPU where nothing learns: the maps of more leave its cache
+
 
 class ImageEncoder(nn.Module):
     """A backbone's maps, each averaged over the picture, concatenated (of HRNet-w32's four branches
@@ -62,7 +64,11 @@ class ImageEncoder(nn.Module):
 
     def maps(self, image: Tensor) -> list[Tensor]:
         """The backbone's maps of RGB (B, 3, H, W), 0 to 255, finest first."""
-        return cast(list[Tensor], self.backbone(self.prepared(image)))
+        picture = self.prepared(image)
+        if not picture.is_cpu or self.backbone.training or torch.is_grad_enabled():
+            return cast(list[Tensor], self.backbone(picture))
+        parts = [self.backbone(few) for few in picture.split(AT_ONCE)]
+        return [torch.cat(maps) for maps in zip(*parts, strict=True)]
 
     def prepared(self, image: Tensor) -> Tensor:
         """RGB (B, 3, H, W), 0 to 255, as the backbone wants it: its size, mean and deviation."""
