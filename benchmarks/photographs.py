@@ -5,8 +5,9 @@
 
 2D: FOLDER holds person_keypoints.json in COCO's layout and images/; LSPET.zip people in sports, of
 whom the split `test` counts. PCK of the picture model's joints, and of MoveNet Thunder's, in the
-annotated boxes, 12 limb joints, visible ones, by the box's longer side; and how often joints lie
-within a tenth of it, by their confidence.
+annotated boxes, 12 limb joints, visible ones, by the box's longer side; how often joints lie within
+a tenth of it, by their confidence; and who is marked with the other side's joints where the model
+sees a side's.
 3D: PACK holds rendered people (docs/results.md). Thunder sees their crops, and `shipped:lifting`
 lifts its joints; beside it what the picture model makes of the same crops. True focal lengths.
 Time: of `predict` for FOLDER's pictures in which one person is found, from the file on, the median;
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -50,6 +52,7 @@ SHARES = (0.05, 0.1, 0.2)  # of the box's longer side
 CONFIDENCES = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.01)  # edges
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 VISIBLE = 2  # COCO's flag
+MIRRORED = 0.4  # of a person's joints: if so many more are right with the sides changed
 METRICS = {"MPJPE": mpjpe, "PA-MPJPE": pa_mpjpe}
 
 
@@ -91,23 +94,51 @@ def of_model(checkpoint: str, root: Path) -> dict[str, Any]:
     return {"people": report["people"], "visible": report["visible"]}
 
 
-def reliability(checkpoint: str, root: Path) -> list[dict[str, float]]:
-    """How often a joint lies within a tenth of its box's side, by its confidence; marked joints,
-    hidden or not."""
+@dataclass(frozen=True)
+class Seen:
+    """The picture model's joints of a set's split `test` beside the marked ones: N people, the 12
+    limb joints, distances over the box's longer side."""
+
+    apart: Tensor  # (N, 12), from the marked joint
+    mirrored: Tensor  # (N, 12), from the marked joint of the other side
+    marked: Tensor  # (N, 12), hidden or not
+    confidence: Tensor  # (N, 12)
+
+
+def look_at(checkpoint: str, root: Path) -> Seen:
+    """What the picture model sees of a set's people."""
     source = open_source(DataSettings(name="coco", root=str(root)), Part("test"))
     frames = source.read(torch.arange(len(source)), torch.Generator())
     results = unihpe.load(checkpoint).predict_crops(frames)
-    columns = source.skeleton.columns_of(PARTS)
-    apart = (results.keypoints - frames.keypoints).norm(dim=-1) / source.sizes()[:, None]
-    marked = frames.confidence[:, columns] > 0
-    right = (apart[:, columns] < SHARES[1])[marked]
-    said = results.confidence[:, columns][marked]
+    columns, size = source.skeleton.columns_of(PARTS), source.sizes()[:, None]
+    other = [source.skeleton.mirror[joint] for joint in columns]
+    apart, mirrored = (
+        (results.keypoints[:, own] - frames.keypoints[:, columns]).norm(dim=-1) / size
+        for own in (columns, other)
+    )
+    return Seen(apart, mirrored, frames.confidence[:, columns] > 0, results.confidence[:, columns])
+
+
+def reliability(seen: Seen) -> list[dict[str, float]]:
+    """How often a joint lies within a tenth of its box's side, by its confidence; marked joints,
+    hidden or not."""
+    right, said = (seen.apart < SHARES[1])[seen.marked], seen.confidence[seen.marked]
     rows = []
     for low, high in pairwise(CONFIDENCES):
         inside = (said >= low) & (said < high)
         share = round(float(right[inside].float().mean()), 3)
         rows.append({"from": low, "to": high, "joints": int(inside.sum()), "PCK@0.1": share})
     return rows
+
+
+def sides(seen: Seen) -> dict[str, float]:
+    """Of how many people many more joints are right with the sides changed, and PCK@0.1 of the
+    others: people, or the model, take one side for the other."""
+    right, changed = ((x < SHARES[1]) & seen.marked for x in (seen.apart, seen.mirrored))
+    gained = (changed.sum(1) - right.sum(1)) / seen.marked.sum(1)
+    others = gained <= MIRRORED
+    share = float(right[others].sum() / seen.marked[others].sum())
+    return {"mirrored": int((~others).sum()), "people": len(others), "PCK@0.1": round(share, 3)}
 
 
 def pck(errors: np.ndarray) -> dict[str, float]:
@@ -198,6 +229,7 @@ def main() -> None:
     model, photos, sports = options.checkpoint, options.photos, options.sports
     seen = {"photographs": of_model(model, photos), "sports": of_model(model, sports)}
     rows = {name: own["visible"] for name, own in seen.items()}
+    joints = {"photographs": look_at(model, photos), "sports": look_at(model, sports)}
     result = {
         **where(),
         "photo_pck_0_1": rows["photographs"]["heat maps"]["PCK@0.1"],
@@ -205,10 +237,8 @@ def main() -> None:
         "lspet_pck_0_1": rows["sports"]["heat maps"]["PCK@0.1"],
         **(speed(photos, model, options.timed) if options.timed else {}),
         "picture model": seen,
-        "reliability": {
-            "photographs": reliability(model, photos),
-            "sports": reliability(model, sports),
-        },
+        "reliability": {name: reliability(own) for name, own in joints.items()},
+        "sides": {name: sides(own) for name, own in joints.items()},
         "Thunder": on_photographs(photos),
     }
     if options.people is not None:

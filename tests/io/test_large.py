@@ -59,6 +59,15 @@ def test_a_large_tensor_lies_in_a_file_without_a_name(on_disk, tmp_path, monkeyp
     assert torch.equal(large.joined(parts, 1), torch.cat(parts, 1))
 
 
+def test_rows_of_what_lies_in_a_file_lie_in_one_too(on_disk, monkeypatch):
+    whole, rooms = lifted(), []
+    empty = large.empty
+    monkeypatch.setattr(large, "empty", lambda shape: rooms.append(shape) or empty(shape))
+    some = whole.rows([5, -7, 2])
+    assert torch.equal(some.samples, whole.samples[:, [5, 0, 2]]) and rooms == [(3, 3, 17, 3)]
+    assert whole.rows([]).samples.shape == (3, 0, 17, 3)
+
+
 def test_a_disk_without_room_is_called_that(on_disk, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

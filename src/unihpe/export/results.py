@@ -17,7 +17,7 @@ from unihpe.body.measures import centre_of_mass
 from unihpe.body.skeleton import Skeleton, get_skeleton
 from unihpe.body.turns import UPS, axis, swing, turn_to_y
 from unihpe.errors import InputError, listing, number_of, require_positive
-from unihpe.io.large import joined
+from unihpe.io import large
 
 VERSION = 2  # of the layout of JSON and NPZ; 1 had no clips
 FORMAT = "unihpe-results"
@@ -167,7 +167,7 @@ class Results:
             made[name] = None if column is None else column[index]
         for name in ("image", "person"):
             made[name] = tuple(getattr(self, name)[n] for n in index)
-        samples = None if self.samples is None else self.samples[:, index]
+        samples = None if self.samples is None else large.chosen(self.samples, index, 1)
         paths = {name: pose[index] for name, pose in self.paths.items()}
         return replace(self, **made, samples=samples, paths=paths)
 
@@ -360,7 +360,7 @@ class Results:
         for name in (*BY_PERSON, "samples", "image", "person"):
             columns = [getattr(part, name) for part in parts]
             if isinstance(columns[0], Tensor):
-                made[name] = joined(columns, 1) if name == "samples" else torch.cat(columns)
+                made[name] = large.joined(columns, 1) if name == "samples" else torch.cat(columns)
             elif columns[0] is not None:
                 made[name] = tuple(chain.from_iterable(columns))
         paths = {name: torch.cat([part.paths[name] for part in parts]) for name in first.paths}

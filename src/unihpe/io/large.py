@@ -3,6 +3,7 @@
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -41,3 +42,11 @@ def joined(parts: list[Tensor], axis: int) -> Tensor:
         whole.narrow(axis, at, part.shape[axis]).copy_(part)
         at += part.shape[axis]
     return whole
+
+
+def chosen(whole: Tensor, rows: Sequence[int], axis: int) -> Tensor:
+    """Rows of a float32 tensor by number, in that order, as `empty` makes room for them."""
+    numbers = torch.arange(whole.shape[axis])[list(rows)]
+    shape = list(whole.shape)
+    shape[axis] = len(numbers)
+    return torch.index_select(whole, axis, numbers, out=empty(tuple(shape)))
