@@ -11,12 +11,14 @@ import copy
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unihpe.body.batch import Batch
+from unihpe.io.files import replacing
 from unihpe.model.device import mixed_precision
 from unihpe.training.seeds import step_seed
 from unihpe.training.streams import Stream
@@ -66,7 +68,8 @@ def train_baseline(
     seed: int = 0,
     joints: int = 17,
 ) -> SimpleBaseline:
-    """Train one baseline, or load it if `file` is there already."""
+    """Train one baseline, or load it if `file` is there already; a stopped training goes on from
+    the tenth that it had finished, kept beside `file`."""
     torch.manual_seed(seed)
     model = SimpleBaseline(joints, pose_scale, dropout=dropout)
     if file.exists():
@@ -74,8 +77,10 @@ def train_baseline(
         return model.eval()
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0)
-    steps, begin = samples // BATCH, time.time()
-    for step in range(steps):
+    parts = {"model": model, "averaged": averaged, "optimiser": optimiser}
+    steps, kept = samples // BATCH, file.with_suffix(".training.pt")
+    start, begin = _go_on(parts, kept), time.time()
+    for step in range(start, steps):
         rate = min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * rate
@@ -96,8 +101,27 @@ def train_baseline(
                 old.lerp_(new, 1 - decay) if old.dtype.is_floating_point else old.copy_(new)
         if (step + 1) % (steps // 10) == 0:
             done = (step + 1) * BATCH
-            speed = f"{done / (time.time() - begin):.0f} samples/s"
+            speed = f"{(step + 1 - start) * BATCH / (time.time() - begin):.0f} samples/s"
             print(f"{file.stem}: {done} samples, loss {loss.item():.4f}, {speed}", flush=True)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(averaged.state_dict(), file)
+            _keep(parts, step + 1, kept)
+    with replacing(file) as temporary:
+        save_file(averaged.state_dict(), temporary)
+    kept.unlink(missing_ok=True)
     return averaged
+
+
+def _keep(parts: dict[str, Any], step: int, path: Path) -> None:
+    states = {name: part.state_dict() for name, part in parts.items()}
+    with replacing(path) as temporary:
+        torch.save({**states, "step": step, "random": torch.get_rng_state()}, temporary)
+
+
+def _go_on(parts: dict[str, Any], path: Path) -> int:
+    """Take up what `_keep` wrote; the next step."""
+    if not path.exists():
+        return 0
+    states = torch.load(path, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(states[name])
+    torch.set_rng_state(states["random"])
+    return int(states["step"])
