@@ -21,7 +21,7 @@ from unihpe.io.files import write_text
 from unihpe.model.backbones import Backbone, build_backbone
 from unihpe.model.image_encoder import AT_ONCE
 
-PICTURES, ROUNDS = 32, 7
+PICTURES, ROUNDS = 32, 3
 SIZES = {  # height and width, as they are used
     "movenet_thunder": (256, 256),
     "movenet_lightning": (192, 192),

@@ -43,7 +43,7 @@ FINGERPRINTS = {
     "lifting-paper": "c7732269add86f9ecd9f7d8c6563a2e0a9adf79722b84b31cdceb4f9b3f77bc1",
     "paper-w32": "2628d6dba05e8d626c7cebd5de9a011eac40e055247d021fd771af5a5cfa4779",
     "paper-w48": "696a5b2b7481c642692d0b44ec36ac2864df4f5375adf4dc258427bf10961642",
-    "photographs": "ec32ef012769c2d6be11b9a2085eda0bd88f36e3897e199f43bd4134bfb8bee1",
+    "photographs": "d65329ed54b7cd36b3dc331b27bdff7754ac8ae84af8f6749b7a91fb47ba20ab",
     "pictures": "3e1ce3b45e8a6e420028ac889cb3a55f335a69aa1f18534ba3379b450dd4259c",
     "quick": "14d130744ddfc6fd787f598e4fd8db7d59af47200f885203f28efc855060bbd8",
 }

@@ -98,3 +98,20 @@ def test_the_read_out_is_restrained_at_the_end(folder, motion_file, tmp_path):  
         if weights.dtype.is_floating_point:
             torch.testing.assert_close(held[name], factor * weights)
     assert free["image_encoder.joints.project.weight"].abs().max() > 0
+
+
+def test_what_was_learned_is_restrained_before_the_old_is_mixed_in(folder, motion_file, tmp_path):  # noqa: F811
+    whole = recipe(folder, motion_file)
+
+    def read_out_after(name, start, **own):
+        own = {"accumulate": 1, "learning_rate": 1e-2, **own}
+        run = whole.model_copy(update={"stage": (whole.stage[2].model_copy(update=own),)})
+        model, _ = train_recipe(run, tmp_path / name, start=start)
+        return model.state_dict()["image_encoder.joints.project.weight"]
+
+    before = read_out_after("before", None)
+    start = tmp_path / "before" / "model.safetensors"
+    learned = read_out_after("learned", start)
+    held = read_out_after("held", start, reach=0.25, kept=0.5)
+    torch.testing.assert_close(held, 0.5 * before + 0.5 * 0.25 * learned)
+    assert not torch.allclose(before, 0.25 * before)

@@ -86,12 +86,12 @@ def train(
         if progress.best is not None:  # the stage chose some
             for module in (model, averaged):
                 module.load_state_dict(progress.best)
-        if stage.kept:
-            for module in (model, averaged):
-                keep_share(module, begun, stage.kept)
         if stage.reach < 1 and model.image_encoder and averaged.image_encoder:
             for encoder in (model.image_encoder, averaged.image_encoder):
                 encoder.restrain(stage.reach)
+        if stage.kept:
+            for module in (model, averaged):
+                keep_share(module, begun, stage.kept)
         progress = Progress(progress.stage + 1, samples=progress.samples)
         if log:
             save_state(run, model, averaged, None, progress)

@@ -80,7 +80,8 @@ class Stage(Settings):
     decode: tuple[Decoding, ...] = ()  # the decoding paths (eq. 5)
 
     # Factor on what the image read-out adds to the embedding of the keypoints seen, once the stage
-    # is over: free to grow, it says too much of people unlike those of training.
+    # is over and before anything is `kept`: free to grow, it says too much of people unlike those
+    # of training.
     reach: float = Field(1.0, gt=0, le=1)
     kept: float = Field(0.0, ge=0, lt=1)  # share of the weights that it began with, in its result
     still: int = Field(0, ge=0)  # layers of the image backbone, from the picture on, that stay
