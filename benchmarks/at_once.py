@@ -1,4 +1,4 @@
-"""How much faster a CPU is where backbones see a few pictures at a time (`image_encoder.AT_ONCE`).
+"""How much faster a CPU is where backbones see a few pictures at a time (`backbones.AT_ONCE`).
 
     python benchmarks/at_once.py --json at_once.json
 
@@ -18,8 +18,7 @@ import torch
 from lifting import where
 
 from unihpe.io.files import write_text
-from unihpe.model.backbones import Backbone, build_backbone
-from unihpe.model.image_encoder import AT_ONCE
+from unihpe.model.backbones import AT_ONCE, Backbone, build_backbone
 
 PICTURES, ROUNDS = 32, 3
 SIZES = {  # height and width, as they are used

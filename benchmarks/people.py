@@ -16,16 +16,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lifting import DATA, MORE
+from lifting import DATA, MORE, SHARED
+from photographs import SPORTS
+from rendering import BEFORE_OCCLUDED, OLD
 
-PEOPLE_PHOTOS = DATA.parents[1] / "people_photos"
+from unihpe.rendering.settings import SHARES
+
 SKINS, BACKGROUNDS = (6, 0), (5, 2)  # one in how many is held out, and the first of them
 POSED = {"postures": 0.4, "recombined": 0.2, "turned": 0.15}  # of train.pack
 # test.pack's people are those of the renderer as it was at first, so that results compare.
-PLAIN = dict.fromkeys(
-    ("close", "costumes", "company", "things", "seated", "carried", "shallow", "shaken", "dark",
-     "toned", "shared"), 0.0,
-) | {"occluded": 0.25}  # fmt: skip
+PLAIN = {name: 0.0 for name in SHARES if name not in OLD} | {"occluded": BEFORE_OCCLUDED}
 
 
 def split(folder: Path, rule: tuple[int, int], out: Path) -> tuple[Path, Path]:
@@ -62,9 +62,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for all of it")
     parser.add_argument("--data", type=Path, default=DATA, help="the motion npz (docs/data.md)")
     parser.add_argument("--more", type=Path, default=MORE, help="another, for training beside it")
-    parser.add_argument("--skins", type=Path, default=DATA.parents[1] / "skins")
-    parser.add_argument("--backgrounds", type=Path, default=DATA.parents[1] / "backgrounds")
-    parser.add_argument("--photos", type=Path, default=PEOPLE_PHOTOS, help="street.zip, sports.zip")
+    parser.add_argument("--skins", type=Path, default=SHARED / "skins")
+    parser.add_argument("--backgrounds", type=Path, default=SHARED / "backgrounds")
+    parser.add_argument("--photos", type=Path, default=SPORTS.parent, help="street.zip, sports.zip")
     parser.add_argument("--count", type=int, nargs=3, default=(30_000, 300, 1000))
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
@@ -74,9 +74,9 @@ def main() -> None:
 
     def render(part: str, count: int, seed: int, held_out: bool, *more: object) -> None:
         looks = ("--skins", skins[held_out], "--backgrounds", backgrounds[held_out])
-        how = ("--motion", options.data, "--split", part, "--count", count, "--seed", seed, *looks)
+        who = ("--motion", options.data, "--split", part, "--count", count, "--seed", seed)
         workers = ("--workers", options.workers)
-        run(out / f"{part}.pack", "data", "render", *how, *workers, *more)
+        run(out / f"{part}.pack", "data", "render", *who, *looks, *workers, *more)
 
     render("test", test, 101, True, *shares(PLAIN))
     render("val", val, 102, False)

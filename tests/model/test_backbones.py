@@ -11,11 +11,11 @@ import torch
 
 from unihpe.body.batch import Batch, Modality
 from unihpe.errors import InputError
-from unihpe.model.backbones import KINDS, build_backbone
+from unihpe.model.backbones import AT_ONCE, KINDS, build_backbone
 from unihpe.model.build import ImageEncoderSettings, ModelSettings, build_model, load_model
 from unihpe.model.checkpoint import Card, save_checkpoint
 from unihpe.model.heatmaps import _soft_argmax
-from unihpe.model.image_encoder import AT_ONCE, _fitted
+from unihpe.model.image_encoder import _fitted
 from unihpe.settings import parse
 
 TOY = """

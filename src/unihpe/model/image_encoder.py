@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unihpe.model.backbones import Backbone
+from unihpe.model.backbones import AT_ONCE, Backbone
 from unihpe.model.heatmap_embedding import (
     JointReadOut,
     ShownJoints,
@@ -20,8 +20,6 @@ from unihpe.model.heatmap_embedding import (
 )
 from unihpe.model.heatmaps import JointMaps
 from unihpe.model.pose_encoder import unit
-
-AT_ONCE = 4  # pictures on a CPU where nothing learns: the maps of more leave its cache
 
 
 class ImageEncoder(nn.Module):

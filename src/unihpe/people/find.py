@@ -20,7 +20,7 @@ from unihpe.body.skeleton import get_skeleton
 from unihpe.inputs.boxes import checked_corners, means_whole
 from unihpe.inputs.checks import Numbers, PictureLike, checked_picture
 from unihpe.io.picture import Picture
-from unihpe.model.backbones import PoseNetwork, everybody, open_pose_network, single_pose
+from unihpe.model.backbones import AT_ONCE, PoseNetwork, everybody, open_pose_network, single_pose
 from unihpe.model.backbones.movenet import JOINTS
 from unihpe.model.turned import limbs_of, look_again, turned, turned_back
 
@@ -34,7 +34,6 @@ STEP = 2 / 3  # from one to the next, in lengths
 SMALLEST = 32.0  # pixels, root of the area: of a smaller person no pose can be told
 LIKELY = 0.2  # multipose's least score
 ROOM, SQUARE = 1.15, 256  # of what Thunder sees: side over the box's longer side, and in pixels
-AT_ONCE = 4  # squares: the maps of more leave a CPU's cache
 LARGEST = 4096  # pixels of the picture across a square, or the picture is shrunk
 SURE = 0.22  # least score of a person, see `find`
 OVERLAP = 0.5  # intersection over union of boxes that are one person's

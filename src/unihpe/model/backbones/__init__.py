@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 from unihpe.errors import InputError
 from unihpe.io.outside import import_named
-from unihpe.model.backbones.backbone import Backbone, Start
+from unihpe.model.backbones.backbone import AT_ONCE, Backbone, Start
 from unihpe.model.backbones.hrnet import HRNet
 from unihpe.model.backbones.movenet import MoveNet, PoseNetwork, open_pose_network
 from unihpe.model.backbones.movenet_reading import Seen, everybody, single_pose
@@ -15,6 +15,7 @@ from unihpe.model.backbones.public import PublicFile, public_file, public_files
 from unihpe.model.backbones.vitpose import ViTPose
 
 __all__ = [
+    "AT_ONCE",
     "DEFAULT",
     "KINDS",
     "Backbone",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from unihpe.errors import InputError
 
 Start = Literal["identity", "random"]  # of layers that a file of public weights lacks
+AT_ONCE = 4  # pictures on a CPU where nothing learns: the maps of more leave its cache
 
 
 class Backbone(nn.Module):
